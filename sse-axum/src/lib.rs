@@ -1,0 +1,10 @@
+//! Server-sent events for Axum.
+
+mod error;
+mod last_event_id;
+mod sse;
+
+pub use error::{Error, Result};
+pub use last_event_id::LastEventId;
+pub use sse::Sse;
+pub use sse_core::*;

@@ -1,0 +1,165 @@
+//! What every adapter spells the same way: three hidden macros that define its local types.
+//!
+//! The orphan rule wants `Sse`, `LastEventId` and `Error` to be local to each adapter; the macros keep their names,
+//! their methods and their documentation equal.
+
+/// Defines an adapter's `Sse`; the adapter implements its framework's responder for it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __define_sse {
+    () => {
+        /// A response of server-sent events: return it from a handler.
+        ///
+        /// Made of a stream of [`Event`]($crate::Event)s, a [`Subscription`]($crate::Subscription) of a hub, or the
+        /// receiver of a [`channel`]($crate::channel). It sends its first bytes at once, keeps the connection alive,
+        /// and never fails half-way: an error of the application is logged and ends it after what came before.
+        #[derive(Debug)]
+        #[must_use = "it is a response: return it from the handler"]
+        pub struct Sse($crate::EventStream);
+
+        impl Sse {
+            /// A response of a stream of events or frames, a subscription, or a channel's receiver.
+            pub fn new(events: impl $crate::IntoEventStream) -> Self {
+                Self($crate::EventStream::new(events))
+            }
+
+            /// A response of a stream that may fail: the first error is logged and ends it.
+            pub fn try_new<S, E, X>(events: S) -> Self
+            where
+                S: $crate::__private::Stream<Item = ::std::result::Result<E, X>> + Send + 'static,
+                E: $crate::IntoFrame + 'static,
+                X: Into<Box<dyn ::std::error::Error + Send + Sync>> + 'static,
+            {
+                Self($crate::EventStream::try_new(events))
+            }
+
+            /// When it says that it is alive: every 15 s unless told otherwise, and never with `None`.
+            pub fn keep_alive(self, keep_alive: impl Into<Option<$crate::KeepAlive>>) -> Self {
+                Self(self.0.keep_alive(keep_alive))
+            }
+
+            /// Ends when `future` completes, before another byte is written; of several, when the first does.
+            pub fn until(self, future: impl ::std::future::Future<Output = ()> + Send + 'static) -> Self {
+                Self(self.0.until(future))
+            }
+
+            /// Ends at this age, or up to a fifth earlier so that many do not end together; the reader reconnects.
+            pub fn max_age(self, max_age: ::std::time::Duration) -> Self {
+                Self(self.0.max_age(max_age))
+            }
+
+            /// How long a reader waits before it reconnects, at least; each is told up to twice as long. The default
+            /// is 2 s.
+            pub fn retry(self, retry: ::std::time::Duration) -> Self {
+                Self(self.0.retry(retry))
+            }
+
+            /// Calls `hook` once when it has ended, with the reason and what was sent.
+            pub fn on_end(self, hook: impl FnOnce($crate::Ended) + Send + 'static) -> Self {
+                Self(self.0.on_end(hook))
+            }
+        }
+
+        impl From<$crate::EventStream> for Sse {
+            fn from(stream: $crate::EventStream) -> Self {
+                Self(stream)
+            }
+        }
+
+        impl $crate::IntoEventStream for Sse {
+            fn into_event_stream(self) -> $crate::EventStream {
+                self.0
+            }
+        }
+    };
+}
+
+/// Defines an adapter's `LastEventId`; the adapter implements its framework's extractor for it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __define_last_event_id {
+    () => {
+        /// Where the request left off: its `Last-Event-ID` header, or the query's `last_event_id` in its place.
+        ///
+        /// Extracting it never fails, whatever the bytes are; give it to `hub.subscribe(..).after(last)`.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct LastEventId($crate::LastEventId);
+
+        impl LastEventId {
+            /// The text, if there is one and it is UTF-8.
+            #[must_use]
+            pub fn as_str(&self) -> Option<&str> {
+                self.0.as_str()
+            }
+
+            /// Whether the request said nothing.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.0.is_empty()
+            }
+        }
+
+        impl From<LastEventId> for $crate::LastEventId {
+            fn from(last: LastEventId) -> Self {
+                last.0
+            }
+        }
+    };
+}
+
+/// Defines an adapter's `Error` and `Result`; the adapter implements its framework's error response for it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __define_error {
+    () => {
+        /// Anything that can go wrong in a handler: `?` makes it of the core's errors, and as a response it is the
+        /// right status with `{"error":"…"}`.
+        #[derive(Debug, Clone)]
+        pub struct Error($crate::Error);
+
+        /// What a handler returns: an [`Sse`](crate::Sse) or an [`Error`].
+        pub type Result<T = crate::Sse, E = Error> = ::std::result::Result<T, E>;
+
+        impl Error {
+            /// The status to answer.
+            #[must_use]
+            pub fn status(&self) -> $crate::__private::StatusCode {
+                self.0.status()
+            }
+
+            /// The core's error.
+            #[must_use]
+            pub fn into_inner(self) -> $crate::Error {
+                self.0
+            }
+        }
+
+        impl ::std::fmt::Display for Error {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl ::std::error::Error for Error {
+            fn source(&self) -> Option<&(dyn ::std::error::Error + 'static)> {
+                ::std::error::Error::source(&self.0)
+            }
+        }
+
+        $crate::__define_error!(
+            @from $crate::Error,
+            $crate::HistoryError,
+            $crate::InvalidEvent,
+            $crate::InvalidTopic,
+            $crate::PublishError,
+            $crate::SubscribeError
+        );
+    };
+    (@from $($error:ty),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self(error.into())
+            }
+        }
+    )*};
+}

@@ -1,0 +1,91 @@
+use std::{error, fmt};
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::{
+    history::{HistoryError, InvalidTopic},
+    hub::{PublishError, SubscribeError, json_string},
+    wire::InvalidEvent,
+};
+
+/// Anything that can go wrong in a handler, with the status to answer.
+///
+/// The adapters' `Error` is made of one, so that `?` works in a handler.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Error {
+    /// An event is not valid.
+    Event(InvalidEvent),
+    /// A history cannot do what was asked.
+    History(HistoryError),
+    /// Nothing was published, or nobody can say.
+    Publish(PublishError),
+    /// A subscription was refused.
+    Subscribe(SubscribeError),
+    /// A topic is not valid.
+    Topic(InvalidTopic),
+}
+
+impl Error {
+    /// The status to answer: 400 or 406 for the caller's mistakes, 503 for a history that is away.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Subscribe(SubscribeError::NotAcceptable) => StatusCode::NOT_ACCEPTABLE,
+            Self::History(_) | Self::Publish(PublishError::History(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Event(_) | Self::Publish(_) | Self::Subscribe(_) | Self::Topic(_) => {
+                StatusCode::BAD_REQUEST
+            }
+        }
+    }
+
+    /// The answer: the status, and `{"error":"…"}` with a message that says what to do.
+    #[must_use]
+    pub fn into_response(self) -> Response<String> {
+        let mut response = Response::new(format!("{{\"error\":{}}}", json_string(&self.to_string())));
+        *response.status_mut() = self.status();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(error) => error.fmt(f),
+            Self::History(error) => error.fmt(f),
+            Self::Publish(error) => error.fmt(f),
+            Self::Subscribe(error) => error.fmt(f),
+            Self::Topic(error) => error.fmt(f),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Event(error) => Some(error),
+            Self::History(error) => Some(error),
+            Self::Publish(error) => Some(error),
+            Self::Subscribe(error) => Some(error),
+            Self::Topic(error) => Some(error),
+        }
+    }
+}
+
+macro_rules! union {
+    ($($variant:ident($error:ty)),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )*};
+}
+union!(
+    Event(InvalidEvent),
+    History(HistoryError),
+    Publish(PublishError),
+    Subscribe(SubscribeError),
+    Topic(InvalidTopic)
+);

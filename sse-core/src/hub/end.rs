@@ -1,0 +1,52 @@
+use std::{error, fmt, sync::Arc};
+
+/// Why a stream ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum End {
+    /// The application's own stream or channel has nothing more to say.
+    Complete,
+    /// `Hub::disconnect` ended the readers of a topic; they reconnect.
+    Disconnected,
+    /// The application's stream failed, or yielded an event that cannot be sent.
+    Error(Arc<dyn error::Error + Send + Sync>),
+    /// Every topic asked for is finished.
+    Finished,
+    /// The reader closed the connection, or the server dropped it.
+    Left,
+    /// The stream was as old as it may become; the reader reconnects.
+    MaxAge,
+    /// The process shuts down; the reader reconnects.
+    Shutdown,
+    /// The reader did not read; it resumes when it does.
+    Stalled,
+    /// The history does not answer; the reader reconnects.
+    Unavailable,
+    /// The future given to `until` completed.
+    Until,
+}
+
+impl End {
+    /// The name in logs and metrics.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Disconnected => "disconnected",
+            Self::Error(_) => "error",
+            Self::Finished => "finished",
+            Self::Left => "left",
+            Self::MaxAge => "max_age",
+            Self::Shutdown => "shutdown",
+            Self::Stalled => "stalled",
+            Self::Unavailable => "unavailable",
+            Self::Until => "until",
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

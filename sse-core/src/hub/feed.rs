@@ -1,0 +1,380 @@
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    ops::Range,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    },
+    task::Waker,
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use super::ring::TopicRing;
+use crate::{
+    history::{Pattern, Topic},
+    waiters::Waiters,
+    wire::Frame,
+};
+
+/// How many bytes one chunk carries at most, unless a single frame is larger.
+pub(crate) const CHUNK_BYTES: usize = 64 << 10;
+
+/// How many frames a feed of several topics keeps merged for its readers; who is further behind merges the rings.
+const RECENT: usize = 128;
+
+/// How many signals a feed keeps for readers that have not been woken yet.
+const SIGNALS: usize = 64;
+
+/// How many built chunks a feed keeps for the readers at the same places.
+const CHUNKS: usize = 4;
+
+/// What all readers of the same topics share: one for each set of patterns that is asked for.
+pub(crate) struct Feed {
+    pub(crate) patterns: Box<[Pattern]>,
+    /// Whether no pattern has wildcards, so that the feed can come to an end.
+    pub(crate) is_exact: bool,
+    inner: Mutex<FeedInner>,
+}
+
+pub(crate) struct FeedInner {
+    pub(crate) rings: Vec<Arc<TopicRing>>,
+    pub(crate) readers: Vec<Arc<Reader>>,
+    pub(crate) waiters: Waiters,
+    /// The position of the newest frame for this feed.
+    pub(crate) last: u64,
+    /// How many of the rings are finished.
+    pub(crate) finished: usize,
+    /// Of a feed of several topics: everything after `recent_floor`, merged.
+    recent: VecDeque<(u64, Frame)>,
+    recent_floor: u64,
+    signals: VecDeque<(u64, Frame)>,
+    last_signal: u64,
+    chunks: VecDeque<Chunk>,
+}
+
+/// Bytes for everyone who is at `from`: all that follows, up to `to`.
+#[derive(Clone, Debug)]
+pub(crate) struct Chunk {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) bytes: Bytes,
+    pub(crate) events: u64,
+    /// The last `retry` in it.
+    pub(crate) retry: Option<Duration>,
+}
+
+/// What the hub knows of one reader.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) position: AtomicU64,
+    /// The hub's clock when the reader last asked for more.
+    pub(crate) asked_at: AtomicU64,
+    ended: AtomicU8,
+    /// Its index among the feed's readers.
+    place: AtomicUsize,
+}
+
+/// Why the hub ended a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndedBy {
+    Disconnect,
+    Stall,
+}
+
+impl Reader {
+    pub(crate) fn new(position: u64, asked_at: u64) -> Self {
+        Self {
+            position: position.into(),
+            asked_at: asked_at.into(),
+            ended: AtomicU8::new(0),
+            place: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn end(&self, by: EndedBy) {
+        let code = match by {
+            EndedBy::Disconnect => 1,
+            EndedBy::Stall => 2,
+        };
+        self.ended.store(code, Ordering::Release);
+    }
+
+    pub(crate) fn ended(&self) -> Option<EndedBy> {
+        match self.ended.load(Ordering::Acquire) {
+            1 => Some(EndedBy::Disconnect),
+            2 => Some(EndedBy::Stall),
+            _ => None,
+        }
+    }
+}
+
+/// Frames after a position were evicted before the reader could take them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Evicted;
+
+impl Feed {
+    /// A feed over `rings`, at the hub's `head`.
+    pub(crate) fn new(patterns: Box<[Pattern]>, rings: Vec<Arc<TopicRing>>, head: u64) -> Self {
+        let is_exact = patterns.iter().all(Pattern::is_exact);
+        let mut last = 0;
+        let mut finished = 0;
+        for ring in &rings {
+            let ring = ring.lock();
+            last = last.max(ring.last_seq());
+            finished += usize::from(ring.finished.is_some());
+        }
+        let inner = FeedInner {
+            rings,
+            readers: Vec::new(),
+            waiters: Waiters::default(),
+            last,
+            finished,
+            recent: VecDeque::new(),
+            recent_floor: head,
+            signals: VecDeque::new(),
+            last_signal: 0,
+            chunks: VecDeque::new(),
+        };
+        Self { patterns, is_exact, inner: Mutex::new(inner) }
+    }
+
+    /// May be locked under the window's lock, and a ring's lock under this one.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, FeedInner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn matches(&self, topic: &Topic) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(topic))
+    }
+}
+
+impl FeedInner {
+    pub(crate) fn add_reader(&mut self, reader: Arc<Reader>) {
+        reader.place.store(self.readers.len(), Ordering::Relaxed);
+        self.readers.push(reader);
+    }
+
+    /// Takes a reader out; does nothing if it is out already.
+    pub(crate) fn remove_reader(&mut self, reader: &Arc<Reader>) {
+        let place = reader.place.load(Ordering::Relaxed);
+        if self.readers.get(place).is_some_and(|kept| Arc::ptr_eq(kept, reader)) {
+            self.readers.swap_remove(place);
+            if let Some(moved) = self.readers.get(place) {
+                moved.place.store(place, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Adds the ring of a topic that has just appeared.
+    pub(crate) fn add_ring(&mut self, ring: Arc<TopicRing>) {
+        self.rings.push(ring);
+        // A feed of one topic merges nothing; from here on this one does.
+        self.recent.clear();
+        self.recent_floor = self.recent_floor.max(self.last);
+    }
+
+    /// Takes notice of a frame that its ring holds already, and takes out who waits for it.
+    pub(crate) fn push(&mut self, seq: u64, frame: &Frame) -> Vec<Option<Waker>> {
+        if self.rings.len() > 1 {
+            if self.waiters.len() == self.readers.len() {
+                // Everyone has taken all there was: only what comes now is still needed.
+                self.recent.clear();
+                self.recent_floor = self.recent_floor.max(self.last);
+            }
+            self.recent.push_back((seq, frame.clone()));
+            if self.recent.len() > RECENT
+                && let Some((evicted, _)) = self.recent.pop_front()
+            {
+                self.recent_floor = evicted;
+            }
+        }
+        self.last = seq;
+        self.waiters.take()
+    }
+
+    /// Keeps a signal for the readers of now, and takes out who waits.
+    pub(crate) fn signal(&mut self, frame: &Frame) -> Vec<Option<Waker>> {
+        if self.readers.is_empty() {
+            return Vec::new();
+        }
+        self.last_signal += 1;
+        self.signals.push_back((self.last_signal, frame.clone()));
+        if self.signals.len() > SIGNALS {
+            self.signals.pop_front();
+        }
+        self.waiters.take()
+    }
+
+    pub(crate) fn last_signal(&self) -> u64 {
+        self.last_signal
+    }
+
+    /// The signals after `seen`; the oldest of them may be gone, signals are not kept.
+    pub(crate) fn signals_after(&self, seen: u64, most: usize) -> Option<Chunk> {
+        if seen >= self.last_signal {
+            return None;
+        }
+        let frames = bounded(self.signals.iter().filter(|(n, _)| *n > seen).cloned(), most);
+        (!frames.is_empty()).then(|| Chunk::of(seen, &frames))
+    }
+
+    /// The bytes after `position`: those that another reader at the same place was given, or new ones.
+    ///
+    /// What was evicted up to `forgiven` is not missed.
+    pub(crate) fn chunk_after(
+        &mut self,
+        position: u64,
+        forgiven: u64,
+        most: usize,
+    ) -> Result<Option<Chunk>, Evicted> {
+        if self.last <= position {
+            return Ok(None);
+        }
+        let shares = most == CHUNK_BYTES && self.readers.len() > 1;
+        if shares && let Some(chunk) = self.chunks.iter().find(|chunk| chunk.from == position) {
+            return Ok(Some(chunk.clone()));
+        }
+        let frames = self.frames_after(position, forgiven, most)?;
+        if frames.is_empty() {
+            return Ok(None);
+        }
+        let chunk = Chunk::of(position, &frames);
+        if shares {
+            self.chunks.push_front(chunk.clone());
+            self.chunks.truncate(CHUNKS);
+        }
+        Ok(Some(chunk))
+    }
+
+    /// The rings' highest evicted position.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.rings.iter().map(|ring| ring.lock().evicted).max().unwrap_or(0)
+    }
+
+    /// Forgets what stands at `fork` and after it.
+    pub(crate) fn truncate(&mut self, fork: u64) -> Vec<Option<Waker>> {
+        self.chunks.clear();
+        self.recent.retain(|(seq, _)| *seq < fork);
+        self.recent_floor = self.recent_floor.min(fork.saturating_sub(1));
+        self.last = 0;
+        self.finished = 0;
+        for ring in &self.rings {
+            let ring = ring.lock();
+            self.last = self.last.max(ring.last_seq());
+            self.finished += usize::from(ring.finished.is_some());
+        }
+        self.waiters.take()
+    }
+
+    fn frames_after(&self, position: u64, forgiven: u64, most: usize) -> Result<Vec<(u64, Frame)>, Evicted> {
+        match &*self.rings {
+            [ring] => {
+                let ring = ring.lock();
+                if ring.evicted > position.max(forgiven) {
+                    return Err(Evicted);
+                }
+                let frames = ring.after(position).take_while(|kept| kept.seq <= self.last);
+                Ok(bounded(frames.map(|kept| (kept.seq, kept.frame.clone())), most))
+            }
+            _ if position >= self.recent_floor => {
+                let start = self.recent.partition_point(|(seq, _)| *seq <= position);
+                Ok(bounded(self.recent.range(start..).cloned(), most))
+            }
+            rings => merged(rings, position..self.last, forgiven, most),
+        }
+    }
+}
+
+impl Chunk {
+    /// Joins frames that are not empty; a single one is shared as it is.
+    pub(crate) fn of(from: u64, frames: &[(u64, Frame)]) -> Self {
+        let to = frames.last().map_or(from, |(seq, _)| *seq);
+        let retry = frames.iter().rev().find_map(|(_, frame)| frame.told_retry());
+        let bytes = match frames {
+            [(_, frame)] => frame.bytes().clone(),
+            frames => {
+                let len = frames.iter().map(|(_, frame)| frame.bytes().len()).sum();
+                let mut bytes = Vec::with_capacity(len);
+                frames.iter().for_each(|(_, frame)| bytes.extend_from_slice(frame.bytes()));
+                bytes.into()
+            }
+        };
+        Self { from, to, bytes, events: frames.len() as u64, retry }
+    }
+}
+
+/// The first frames, as many as fit into `most` bytes, but at least one.
+fn bounded(frames: impl Iterator<Item = (u64, Frame)>, most: usize) -> Vec<(u64, Frame)> {
+    let mut taken = Vec::new();
+    let mut bytes = 0;
+    for (seq, frame) in frames {
+        bytes += frame.bytes().len();
+        if bytes > most && !taken.is_empty() {
+            break;
+        }
+        taken.push((seq, frame));
+    }
+    taken
+}
+
+/// The frames of several rings by position; a frame of several topics once.
+///
+/// Each ring is locked for one frame at a time, so it may lose frames meanwhile: then the merge stops before the hole,
+/// and the next look finds it.
+fn merged(
+    rings: &[Arc<TopicRing>],
+    Range { start: position, end: last }: Range<u64>,
+    forgiven: u64,
+    most: usize,
+) -> Result<Vec<(u64, Frame)>, Evicted> {
+    let next = |index: usize, after: u64| -> Result<Option<(u64, Frame)>, Evicted> {
+        let Some(ring) = rings.get(index) else { return Ok(None) };
+        let ring = ring.lock();
+        if ring.evicted > after.max(forgiven) {
+            return Err(Evicted);
+        }
+        Ok(ring
+            .after(after)
+            .next()
+            .filter(|kept| kept.seq <= last)
+            .map(|kept| (kept.seq, kept.frame.clone())))
+    };
+    let mut heads: Vec<Option<Frame>> = vec![None; rings.len()];
+    let mut order = BinaryHeap::with_capacity(rings.len());
+    for index in 0..rings.len() {
+        if let Some((seq, frame)) = next(index, position)? {
+            order.push(Reverse((seq, index)));
+            if let Some(head) = heads.get_mut(index) {
+                *head = Some(frame);
+            }
+        }
+    }
+    let mut taken: Vec<(u64, Frame)> = Vec::new();
+    let mut bytes = 0;
+    while let Some(Reverse((seq, index))) = order.pop() {
+        let frame = heads.get_mut(index).and_then(Option::take);
+        if taken.last().is_none_or(|(last, _)| *last < seq)
+            && let Some(frame) = frame
+        {
+            bytes += frame.bytes().len();
+            if bytes > most && !taken.is_empty() {
+                break;
+            }
+            taken.push((seq, frame));
+        }
+        match next(index, seq) {
+            Ok(Some((seq, frame))) => {
+                order.push(Reverse((seq, index)));
+                if let Some(head) = heads.get_mut(index) {
+                    *head = Some(frame);
+                }
+            }
+            Ok(None) => {}
+            Err(Evicted) => break,
+        }
+    }
+    Ok(taken)
+}

@@ -1,0 +1,396 @@
+//! The hub: fan-out of events to readers, from a window of recent frames over an optional history.
+
+mod end;
+mod feed;
+mod forgotten;
+mod keys;
+mod notice;
+mod publish;
+mod publisher;
+mod replay;
+mod retention;
+mod ring;
+mod stats;
+mod subscribe;
+mod subscription;
+mod sweep;
+mod tail;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
+
+pub use end::End;
+pub use publish::{Publish, PublishError, Publishing, Receipt};
+pub use publisher::Publisher;
+pub use retention::Retention;
+pub use stats::Stats;
+pub use subscribe::{Start, Subscribe, SubscribeError};
+pub use subscription::Subscription;
+
+pub(crate) use notice::{gap_json, json_string};
+pub(crate) use subscription::MOST;
+
+use crate::{
+    Shutdown,
+    history::{
+        DynHistory, Entry, EntryKind, History, HistoryError, HistoryErrorKind, IntoTopics, InvalidTopic,
+        Pattern,
+    },
+    resume::Epochs,
+    wire::{Event, Frame},
+};
+use publish::{Target, What, exact, publishable};
+use window::{Retentions, Window, fresh_epochs};
+
+/// How long opening a history may take to fill the window.
+const WARM_UP: Duration = Duration::from_secs(10);
+
+/// How many of a history's newest records fill the window when it is opened.
+const WARM_RECORDS: u64 = 10_000;
+
+/// How many signals may be on their way to the history.
+const SIGNALS: usize = 1_024;
+
+/// Fan-out: whoever publishes to a topic reaches whoever has subscribed to it, and who was away resumes.
+///
+/// A handle, cheap to clone. See [`Hub::memory`] for one that lives in this process and [`Hub::open`] for one whose
+/// history outlives it.
+///
+/// ```
+/// use sse_core::{Event, Hub, Start};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::memory();
+/// hub.publish("prices.eur", Event::message("1.08")).await?;
+///
+/// let mut prices = hub.subscribe("prices.*").start(Start::Earliest).await?;
+/// let frame = prices.next().await.ok_or("ended")?;
+/// assert!(frame.as_ref().starts_with(b"data: 1.08\nid: "));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Hub {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    window: Window,
+    history: Option<DynHistory>,
+    signals: Option<mpsc::Sender<Entry>>,
+    restart_tail: Arc<Notify>,
+    shutdown: Option<Shutdown>,
+    most_topics: usize,
+    stalled_after: Duration,
+    /// Milliseconds since the start, as coarse as the sweeps: reading it costs nothing.
+    clock: AtomicU64,
+    sweeper: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Hub {
+    /// A hub that lives in this process: what it keeps is gone when the process ends, and readers that come back then
+    /// get a gap notice.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::builder().memory()
+    }
+
+    /// A hub over a history that outlives this process; must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`HistoryError`] if the history cannot be read.
+    pub async fn open(history: impl History) -> Result<Self, HistoryError> {
+        Self::builder().open(history).await
+    }
+
+    /// Options for a hub.
+    pub fn builder() -> HubBuilder {
+        HubBuilder {
+            retentions: Retentions { all: Retention::default(), some: Vec::new() },
+            total_bytes: 256 << 20,
+            stalled_after: Duration::from_secs(30),
+            shutdown: None,
+            most_topics: 100,
+        }
+    }
+
+    /// Publishes an event to one or several topics; await it, or give it a [`key`](Publish::key) first.
+    ///
+    /// A reader of several of the topics gets it once. It returns when the event is as durable as the history's name
+    /// says: in memory, in this process.
+    ///
+    /// # Errors
+    /// Awaiting it returns [`PublishError`]: an event that has an id of its own, no data or a type that begins with
+    /// `sse.`, a topic that is not valid or has wildcards, or a history that could not keep it.
+    pub fn publish(&self, topics: impl IntoTopics, event: impl Into<Event>) -> Publish {
+        Publish::new(Target::Hub(self.clone()), topics, What::Event(event.into()))
+    }
+
+    /// Tells an event to those who read now, without keeping it and without an id; returns how many there are in this
+    /// process.
+    ///
+    /// Signals have no order relative to events, and may be lost: a reader that falls behind gets the last 64 of its
+    /// topics.
+    ///
+    /// # Errors
+    /// [`PublishError`], as `publish`; with a history also if 1,024 signals are on their way already.
+    pub fn signal(&self, topics: impl IntoTopics, event: impl Into<Event>) -> Result<usize, PublishError> {
+        let topics = exact(topics)?;
+        let (mut lines, retry) = publishable(event.into())?;
+        let Some(signals) = &self.shared.signals else {
+            lines.push(b'\n');
+            return Ok(self.window().signal(&topics, &Frame::block(lines, retry)));
+        };
+        let receivers = self.window().readers_of(&topics);
+        let entry = Entry { topics, kind: EntryKind::Event, lines: lines.into(), key: None };
+        signals.try_send(entry).map_err(|_| {
+            let message = format!("{SIGNALS} signals are on their way already; send fewer");
+            HistoryError::new(HistoryErrorKind::Unavailable, message)
+        })?;
+        Ok(receivers)
+    }
+
+    /// Finishes a topic: its readers get the rest and `sse.end`, and a client that reconnects after that gets 204,
+    /// which stops it. A later publish to the topic opens it again.
+    ///
+    /// # Errors
+    /// Awaiting it returns [`PublishError`] for a topic that is not valid, or more than one, or a history that could
+    /// not keep it.
+    pub fn finish(&self, topic: impl IntoTopics) -> Publish {
+        Publish::new(Target::Hub(self.clone()), topic, What::Finish)
+    }
+
+    /// Subscribes to one or several topics, with wildcards if wanted; await it, after saying where it begins.
+    ///
+    /// # Errors
+    /// Awaiting it returns [`SubscribeError`] for the caller's mistakes only.
+    pub fn subscribe(&self, topics: impl IntoTopics) -> Subscribe {
+        Subscribe::new(self.clone(), topics)
+    }
+
+    /// Ends the readers of these topics in this process, wildcards that match included; they reconnect and resume.
+    /// Returns how many there were.
+    ///
+    /// # Errors
+    /// [`InvalidTopic`] if a topic is not valid or has wildcards.
+    pub fn disconnect(&self, topics: impl IntoTopics) -> Result<usize, InvalidTopic> {
+        let topics = exact(topics)?;
+        let feeds = self.window().lock().feeds_of(&topics);
+        let mut ended = 0;
+        for feed in feeds {
+            let waiting = {
+                let mut feed = feed.lock();
+                ended += feed.readers.len();
+                feed.readers.iter().for_each(|reader| reader.end(feed::EndedBy::Disconnect));
+                feed.waiters.take()
+            };
+            crate::waiters::wake(waiting);
+        }
+        Ok(ended)
+    }
+
+    /// What the hub has done and holds now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let window = self.window();
+        let feeds = window.feeds();
+        let state = window.lock();
+        let mut stats = Stats {
+            head: state.cursor_at(state.head()),
+            readers: std::collections::BTreeMap::new(),
+            topics: state.topics().filter(|ring| ring.lock().len() > 0).count(),
+            window_bytes: state.bytes(),
+            published: window.counters.published.load(Ordering::Relaxed),
+            gaps: window.counters.gaps(),
+            stalled: window.counters.stalled.load(Ordering::Relaxed),
+        };
+        for feed in feeds {
+            let readers = feed.lock().readers.len();
+            for pattern in &feed.patterns {
+                *stats.readers.entry(pattern.as_str().to_owned()).or_default() += readers;
+            }
+        }
+        stats.readers.retain(|_, readers| *readers > 0);
+        stats
+    }
+
+    /// The handle with which the hub's streams end, if it was given one.
+    #[must_use]
+    pub fn shutdown(&self) -> Option<&Shutdown> {
+        self.shared.shutdown.as_ref()
+    }
+
+    pub(crate) fn window(&self) -> &Window {
+        &self.shared.window
+    }
+
+    pub(crate) fn history(&self) -> Option<&DynHistory> {
+        self.shared.history.as_ref()
+    }
+
+    pub(crate) fn most_topics(&self) -> usize {
+        self.shared.most_topics
+    }
+
+    pub(crate) fn clock(&self) -> u64 {
+        self.shared.clock.load(Ordering::Relaxed)
+    }
+
+    /// Takes over rows of the epoch table that this process's tail has not told yet, and lets it begin again there.
+    pub(crate) fn learn_epochs(&self, epochs: &Epochs) {
+        let known = self.window().lock().epochs.clone();
+        let news = epochs.rows().iter().filter(|row| known.fork_after(row.epoch).is_none());
+        let mut learned = false;
+        for row in news {
+            self.window().fork(*row);
+            learned = true;
+        }
+        if learned {
+            self.shared.restart_tail.notify_one();
+        }
+    }
+
+    /// Keeps the sweeper running; it needs a runtime, and every reader has one.
+    pub(crate) fn keep_swept(&self) {
+        let mut sweeper = self.shared.sweeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if sweeper.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let tick =
+                (self.shared.stalled_after / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
+            *sweeper = Some(runtime.spawn(sweep::sweep(Arc::downgrade(&self.shared), tick)));
+        }
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("head", &self.window().head()).finish_non_exhaustive()
+    }
+}
+
+/// Options for a [`Hub`].
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::{Hub, Retention, Shutdown};
+///
+/// let shutdown = Shutdown::within(Duration::from_secs(10));
+/// let hub = Hub::builder()
+///     .retention(Retention::default().events(1_000))
+///     .shutdown(shutdown.clone())
+///     .memory();
+/// # let _ = hub;
+/// ```
+#[must_use = "nothing is opened until `memory` or `open`"]
+pub struct HubBuilder {
+    retentions: Retentions,
+    total_bytes: usize,
+    stalled_after: Duration,
+    shutdown: Option<Shutdown>,
+    most_topics: usize,
+}
+
+impl HubBuilder {
+    /// What the window keeps of each topic; see [`Retention`] for the default.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retentions.all = retention;
+        self
+    }
+
+    /// What the window keeps of the topics that match; of several that match, the first given counts.
+    pub fn retention_of(mut self, pattern: Pattern, retention: Retention) -> Self {
+        self.retentions.some.push((pattern, retention));
+        self
+    }
+
+    /// How many encoded bytes the window keeps in all; the oldest are evicted first. The default is 256 MiB.
+    pub fn total_bytes(self, total_bytes: usize) -> Self {
+        Self { total_bytes, ..self }
+    }
+
+    /// How long a reader may leave something untaken before it is dropped; it resumes when it reads again. The default
+    /// is 30 s.
+    pub fn stalled_after(self, stalled_after: Duration) -> Self {
+        Self { stalled_after, ..self }
+    }
+
+    /// Ends the hub's streams with this handle.
+    pub fn shutdown(self, shutdown: Shutdown) -> Self {
+        Self { shutdown: Some(shutdown), ..self }
+    }
+
+    /// How many topics and patterns one subscription may name. The default is 100.
+    pub fn most_topics(self, most_topics: usize) -> Self {
+        Self { most_topics, ..self }
+    }
+
+    /// A hub that lives in this process.
+    #[must_use]
+    pub fn memory(self) -> Hub {
+        self.build(fresh_epochs(), 0, None)
+    }
+
+    /// A hub over a history; must be called within a Tokio runtime.
+    ///
+    /// Returns when the window holds the newest of what the history keeps, or after 10 s.
+    ///
+    /// # Errors
+    /// [`HistoryError`] if the history cannot be read.
+    pub async fn open(self, history: impl History) -> Result<Hub, HistoryError> {
+        let history: DynHistory = Arc::new(history);
+        let span = history.span(&[]).await?;
+        let floor = span.oldest.saturating_sub(1).max(span.head.saturating_sub(WARM_RECORDS)).min(span.head);
+        let hub = self.build(span.epochs, floor, Some(Arc::clone(&history)));
+        tokio::spawn(tail::follow(Arc::downgrade(&hub.shared), history));
+        if tokio::time::timeout(WARM_UP, hub.window().reaches(span.head)).await.is_err() {
+            tracing::warn!("the window is not filled from the history yet; readers wait for it");
+        }
+        Ok(hub)
+    }
+
+    fn build(self, epochs: Epochs, head: u64, history: Option<DynHistory>) -> Hub {
+        let signals = history.clone().map(|history| {
+            let (signals, queue) = mpsc::channel(SIGNALS);
+            tokio::spawn(send_signals(history, queue));
+            signals
+        });
+        let window = Window::new(self.retentions, self.total_bytes, epochs, head, history.is_some());
+        let shared = Shared {
+            window,
+            history,
+            signals,
+            restart_tail: Arc::new(Notify::new()),
+            shutdown: self.shutdown,
+            most_topics: self.most_topics,
+            stalled_after: self.stalled_after,
+            clock: AtomicU64::new(0),
+            sweeper: Mutex::new(None),
+        };
+        Hub { shared: Arc::new(shared) }
+    }
+}
+
+/// Sends signals one after the other, so that one publisher's keep their order.
+async fn send_signals(history: DynHistory, mut queue: mpsc::Receiver<Entry>) {
+    while let Some(entry) = queue.recv().await {
+        if let Err(error) = history.signal(entry).await {
+            tracing::warn!(%error, "a signal was lost");
+        }
+    }
+}

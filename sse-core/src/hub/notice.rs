@@ -1,0 +1,95 @@
+//! What a hub itself says on a stream: `sse.gap`, `sse.checkpoint` and `sse.end`.
+//!
+//! Each has a data line, because Firefox and WebKit move their cursor only then.
+
+use crate::{
+    history::Topic,
+    resume::{Cursor, Gap},
+    wire::Frame,
+};
+
+/// The first event after a gap; its id is the new cursor.
+pub(crate) fn gap(gap: &Gap) -> Frame {
+    let mut lines = b"event: sse.gap\ndata: ".to_vec();
+    lines.extend_from_slice(gap_json(gap).as_bytes());
+    lines.push(b'\n');
+    finish_block(lines, gap.resumed_at)
+}
+
+/// The gap as JSON on one line, in ASCII, so that it fits an HTTP header as well.
+pub(crate) fn gap_json(gap: &Gap) -> String {
+    let requested = gap.requested.as_deref().map_or_else(|| "null".to_owned(), json_string);
+    let missed = gap.missed.map_or_else(|| "null".to_owned(), |missed| missed.to_string());
+    format!(
+        r#"{{"reason":"{}","requested":{requested},"resumed_at":"{}","missed":{missed}}}"#,
+        gap.reason, gap.resumed_at
+    )
+}
+
+/// Moves a reader's cursor past what it did not ask for.
+pub(crate) fn checkpoint(cursor: Cursor) -> Frame {
+    finish_block(b"event: sse.checkpoint\ndata: \n".to_vec(), cursor)
+}
+
+/// The lines of the record that ends a topic.
+pub(crate) fn end_lines(topic: &Topic) -> Vec<u8> {
+    let mut lines = b"event: sse.end\ndata: {\"topic\":".to_vec();
+    lines.extend_from_slice(json_string(topic.as_str()).as_bytes());
+    lines.extend_from_slice(b"}\n");
+    lines
+}
+
+/// Adds the id and the blank line to encoded fields.
+pub(crate) fn finish_block(mut lines: Vec<u8>, cursor: Cursor) -> Frame {
+    end_block(&mut lines, cursor);
+    Frame::block(lines, None)
+}
+
+/// Appends the id and the blank line to encoded fields.
+pub(crate) fn end_block(lines: &mut Vec<u8>, cursor: Cursor) {
+    lines.reserve(56);
+    lines.extend_from_slice(b"id: ");
+    cursor.write(lines);
+    lines.extend_from_slice(b"\n\n");
+}
+
+/// A hub's frame without its id: its last line, the blank one, is kept.
+pub(crate) fn without_id(frame: &Frame) -> Vec<u8> {
+    let mut bytes = lines_before_id(frame.as_ref()).to_vec();
+    bytes.push(b'\n');
+    bytes
+}
+
+/// The cursor in a hub's frame.
+pub(crate) fn cursor_of(frame: &Frame) -> Option<Cursor> {
+    let bytes = frame.as_ref();
+    let line = bytes.get(lines_before_id(bytes).len()..)?.trim_ascii_end().strip_prefix(b"id: ")?;
+    std::str::from_utf8(line).ok()?.parse().ok()
+}
+
+/// A hub writes the id as the last line of each block.
+fn lines_before_id(bytes: &[u8]) -> &[u8] {
+    let block = bytes.strip_suffix(b"\n\n").unwrap_or(bytes);
+    let end = memchr::memrchr(b'\n', block).map_or(0, |end| end + 1);
+    block.get(..end).unwrap_or_default()
+}
+
+/// `text` as a JSON string in ASCII.
+pub(crate) fn json_string(text: &str) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    json.push('"');
+    for unit in text.chars() {
+        match unit {
+            '"' => json.push_str("\\\""),
+            '\\' => json.push_str("\\\\"),
+            ' '..='~' => json.push(unit),
+            _ => {
+                for half in unit.encode_utf16(&mut [0; 2]) {
+                    json.push_str(&format!("\\u{half:04x}"));
+                }
+            }
+        }
+    }
+    json.push('"');
+    json
+}

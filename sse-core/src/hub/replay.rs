@@ -1,0 +1,73 @@
+//! Reading from the history what the window no longer has.
+
+use std::{ops::Range, sync::Arc};
+
+use super::{
+    feed::{Chunk, Feed},
+    notice,
+};
+use crate::{
+    history::{DynHistory, HistoryError, HistoryErrorKind},
+    resume::Epochs,
+    wire::Frame,
+};
+
+/// How many records are read at once.
+const BLOCK: usize = 500;
+
+/// What a read of the history came to.
+pub(crate) enum Replayed {
+    /// Everything up to `through` was read; the chunk holds what concerns the reader.
+    Chunk { chunk: Option<Chunk>, through: u64 },
+    /// What was asked for is gone.
+    Trimmed { oldest: u64 },
+    /// The history does not answer, or is ahead of this process.
+    Failed(HistoryError),
+}
+
+/// Reads the next records in `range` (after its start, up to and with its end) that concern the feed.
+pub(crate) async fn read(
+    history: DynHistory,
+    feed: Arc<Feed>,
+    epochs: Epochs,
+    range: Range<u64>,
+) -> Replayed {
+    let mut after = range.start;
+    let mut frames: Vec<(u64, Frame)> = Vec::new();
+    while frames.is_empty() && after < range.end {
+        let records = match history.read(after, BLOCK).await {
+            Ok(records) => records,
+            Err(error) if error.kind() == HistoryErrorKind::Trimmed => {
+                return match history.span(&[]).await {
+                    Ok(span) => Replayed::Trimmed { oldest: span.oldest },
+                    Err(error) => Replayed::Failed(error),
+                };
+            }
+            Err(error) => return Replayed::Failed(error),
+        };
+        let before = after;
+        for record in records {
+            let seq = record.cursor.seq();
+            if seq > range.end {
+                break;
+            }
+            // A position of an epoch that this process does not know yet may stand for another record here.
+            if seq != after + 1 || epochs.fork_after(record.cursor.epoch()).is_none() {
+                return Replayed::Failed(moved_on());
+            }
+            after = seq;
+            if record.topics.iter().any(|topic| feed.matches(topic)) {
+                frames.push((seq, notice::finish_block(record.lines.into(), record.cursor)));
+            }
+        }
+        if after == before {
+            return Replayed::Failed(moved_on());
+        }
+    }
+    let chunk = (!frames.is_empty()).then(|| Chunk { to: after, ..Chunk::of(range.start, &frames) });
+    Replayed::Chunk { chunk, through: after }
+}
+
+fn moved_on() -> HistoryError {
+    HistoryError::new(HistoryErrorKind::Unavailable, "it was rewritten while being read; reconnect")
+}

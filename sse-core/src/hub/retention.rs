@@ -1,0 +1,49 @@
+use std::time::Duration;
+
+/// How much of each topic a hub keeps in its window: events, bytes and age, whichever is reached first.
+///
+/// The default keeps 10,000 events, 16 MiB and 24 h of a topic. Evicted events are not lost silently: a reader that
+/// needed them gets a gap notice, or gets them from the history if the hub has one.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::Retention;
+///
+/// let last_hour = Retention::default().events(1_000).age(Duration::from_secs(3600));
+/// # let _ = last_hour;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "it takes effect in `Hub::builder().retention(..)`"]
+pub struct Retention {
+    events: usize,
+    bytes: usize,
+    age: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { events: 10_000, bytes: 16 << 20, age: Duration::from_secs(24 * 60 * 60) }
+    }
+}
+
+impl Retention {
+    /// Keeps at most so many events of a topic.
+    pub fn events(self, events: usize) -> Self {
+        Self { events, ..self }
+    }
+
+    /// Keeps at most so many encoded bytes of a topic.
+    pub fn bytes(self, bytes: usize) -> Self {
+        Self { bytes, ..self }
+    }
+
+    /// Keeps nothing older than this. Events may stay up to a tenth of it, or 1 s, longer.
+    pub fn age(self, age: Duration) -> Self {
+        Self { age, ..self }
+    }
+
+    /// Whether a ring with so many events and bytes, the oldest of them this old, may stay as it is.
+    pub(crate) fn allows(&self, events: usize, bytes: usize, oldest: Duration) -> bool {
+        events <= self.events && bytes <= self.bytes && oldest <= self.age
+    }
+}

@@ -1,0 +1,121 @@
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{feed::Feed, retention::Retention};
+use crate::{history::Topic, resume::Cursor, wire::Frame};
+
+/// One topic of the window: its newest frames by position.
+pub(crate) struct TopicRing {
+    pub(crate) topic: Topic,
+    pub(crate) retention: Retention,
+    ring: Mutex<Ring>,
+}
+
+/// What is kept of a topic, and who reads it.
+pub(crate) struct Ring {
+    entries: VecDeque<Kept>,
+    bytes: usize,
+    /// The highest position evicted, or up to which this process knows nothing.
+    pub(crate) evicted: u64,
+    /// The place of the last record, if that is a finish, and when it was written here.
+    pub(crate) finished: Option<(Cursor, Instant)>,
+    /// Whether `finished` is certain although no record was seen here: asked of the history, or there is none.
+    pub(crate) is_known: bool,
+    pub(crate) feeds: Vec<Arc<Feed>>,
+}
+
+/// A frame and its place.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) seq: u64,
+    pub(crate) at: Instant,
+    pub(crate) frame: Frame,
+}
+
+impl TopicRing {
+    pub(crate) fn new(topic: Topic, retention: Retention, evicted: u64, is_known: bool) -> Self {
+        let ring =
+            Ring { entries: VecDeque::new(), bytes: 0, evicted, finished: None, is_known, feeds: Vec::new() };
+        Self { topic, retention, ring: Mutex::new(ring) }
+    }
+
+    /// The lock is the lowest: nothing else is locked while it is held.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ring {
+    /// Adds the newest frame and evicts what the retention no longer allows; returns the bytes freed.
+    pub(crate) fn push(&mut self, kept: Kept, retention: &Retention) -> usize {
+        let now = kept.at;
+        self.bytes += kept.frame.bytes().len();
+        self.is_known = true;
+        self.entries.push_back(kept);
+        self.trim(retention, now)
+    }
+
+    /// Evicts what the retention no longer allows; returns the bytes freed.
+    pub(crate) fn trim(&mut self, retention: &Retention, now: Instant) -> usize {
+        let mut freed = 0;
+        while let Some(oldest) = self.entries.front() {
+            let age = now.saturating_duration_since(oldest.at);
+            if retention.allows(self.entries.len(), self.bytes, age) {
+                break;
+            }
+            freed += self.evict_front();
+        }
+        freed
+    }
+
+    /// Evicts the oldest frame if it stands at `seq`; returns the bytes freed.
+    pub(crate) fn evict(&mut self, seq: u64) -> usize {
+        if self.entries.front().is_some_and(|oldest| oldest.seq == seq) { self.evict_front() } else { 0 }
+    }
+
+    /// Drops what stands at `fork` and after it, because it was replaced; returns the bytes freed.
+    pub(crate) fn truncate(&mut self, fork: u64) -> usize {
+        let keep = self.entries.partition_point(|kept| kept.seq < fork);
+        let freed = self.entries.drain(keep..).map(|kept| kept.frame.bytes().len()).sum();
+        self.bytes -= freed;
+        if self.finished.is_some_and(|(cursor, _)| cursor.seq() >= fork) {
+            self.finished = None;
+        }
+        self.evicted = self.evicted.min(fork.saturating_sub(1));
+        freed
+    }
+
+    /// The frames after `after`, oldest first.
+    pub(crate) fn after(&self, after: u64) -> impl DoubleEndedIterator<Item = &Kept> + ExactSizeIterator {
+        let start = self.entries.partition_point(|kept| kept.seq <= after);
+        self.entries.range(start..)
+    }
+
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.entries.back().map_or(self.evicted, |kept| kept.seq)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing would be lost by forgetting this topic: no frame, no reader, no finish to be remembered.
+    pub(crate) fn is_idle(&self, now: Instant, finish_memory: Duration) -> bool {
+        let finish_is_old =
+            self.finished.is_none_or(|(_, at)| now.saturating_duration_since(at) > finish_memory);
+        self.entries.is_empty() && self.feeds.is_empty() && finish_is_old
+    }
+
+    fn evict_front(&mut self) -> usize {
+        let Some(oldest) = self.entries.pop_front() else { return 0 };
+        let freed = oldest.frame.bytes().len();
+        self.bytes -= freed;
+        self.evicted = self.evicted.max(oldest.seq);
+        freed
+    }
+}

@@ -1,0 +1,51 @@
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use crate::resume::{Cursor, GapReason};
+
+/// What a hub has done and holds, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The newest place.
+    pub head: Cursor,
+    /// The readers of each topic or pattern that is being read; a reader of several counts for each.
+    pub readers: BTreeMap<String, usize>,
+    /// The topics that the window holds.
+    pub topics: usize,
+    /// The encoded bytes that the window holds.
+    pub window_bytes: usize,
+    /// The events published or taken from the history since the start.
+    pub published: u64,
+    /// The gap notices given since the start, by reason.
+    pub gaps: BTreeMap<&'static str, u64>,
+    /// The readers dropped since the start because they did not read.
+    pub stalled: u64,
+}
+
+/// Counts that only grow.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) published: AtomicU64,
+    pub(crate) stalled: AtomicU64,
+    gaps: [AtomicU64; GAP_REASONS.len()],
+}
+
+const GAP_REASONS: [GapReason; 5] =
+    [GapReason::Epoch, GapReason::Fork, GapReason::Future, GapReason::Malformed, GapReason::Trimmed];
+
+impl Counters {
+    pub(crate) fn count_gap(&self, reason: GapReason) {
+        let counters = GAP_REASONS.iter().zip(&self.gaps);
+        for (_, counter) in counters.filter(|(known, _)| **known == reason) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn gaps(&self) -> BTreeMap<&'static str, u64> {
+        let counters = GAP_REASONS.iter().zip(&self.gaps);
+        counters.map(|(reason, count)| (reason.as_str(), count.load(Ordering::Relaxed))).collect()
+    }
+}

@@ -1,0 +1,314 @@
+use std::{collections::BTreeSet, error, fmt, future::Future, pin::Pin};
+
+use super::{End, Hub, Subscription, feed::FeedInner, subscription::Opening, window::Attached};
+use crate::{
+    history::{DynHistory, HistoryError, IntoTopics, InvalidTopic, Pattern, Span},
+    resume::{Cursor, Decision, Gap, GapReason, Known, LastEventId, Requested, Resume, decide},
+};
+
+/// Where a reader without a cursor begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Start {
+    /// With what is published from now on.
+    #[default]
+    Live,
+    /// With everything that is kept.
+    Earliest,
+    /// With the newest so many events that are kept, of all topics asked for together.
+    Latest(usize),
+}
+
+/// A subscription that has not been awaited yet; see [`Hub::subscribe`].
+#[must_use = "nothing is subscribed until it is awaited"]
+pub struct Subscribe {
+    hub: Hub,
+    patterns: Result<Vec<Pattern>, InvalidTopic>,
+    last: LastEventId,
+    start: Start,
+    also: Vec<(Result<Vec<Pattern>, InvalidTopic>, Start)>,
+}
+
+impl Subscribe {
+    pub(crate) fn new(hub: Hub, topics: impl IntoTopics) -> Self {
+        let patterns = topics.into_topics();
+        Self { hub, patterns, last: LastEventId::default(), start: Start::Live, also: Vec::new() }
+    }
+
+    /// Goes on after this cursor: a [`LastEventId`], a [`Cursor`] or text, or `None` for a new reader.
+    pub fn after(self, last: impl Into<LastEventId>) -> Self {
+        Self { last: last.into(), ..self }
+    }
+
+    /// Begins here if there is no cursor, or none that can be honoured. The default is [`Start::Live`].
+    pub fn start(self, start: Start) -> Self {
+        Self { start, ..self }
+    }
+
+    /// Adds topics with their earlier state: a cursor means "after it of whatever is asked for now", so what a
+    /// newly added topic said before the cursor comes first, without ids.
+    ///
+    /// Only what the window holds is told; [`Start::Live`] tells nothing.
+    pub fn also(mut self, topics: impl IntoTopics, start: Start) -> Self {
+        self.also.push((topics.into_topics(), start));
+        self
+    }
+
+    async fn run(self) -> Result<Subscription, SubscribeError> {
+        if self.last.refuses_stream() {
+            return Err(SubscribeError::NotAcceptable);
+        }
+        let mut patterns = self.patterns?;
+        let mut also = Vec::new();
+        for (topics, start) in self.also {
+            let topics = topics?;
+            patterns.extend(topics.iter().cloned());
+            also.push((topics, start));
+        }
+        let patterns = checked(patterns, self.hub.most_topics())?;
+        if self.hub.shutdown().is_some_and(|shutdown| shutdown.has_begun()) {
+            return Ok(Subscription::refused(self.hub, End::Shutdown));
+        }
+        self.hub.keep_swept();
+        let attached = self.hub.window().attach(patterns);
+        // Registered at once, so that the feed lives as long as this does, however long the history takes to answer.
+        let mut subscription = Subscription::new(self.hub.clone(), &attached);
+        let requested = self.last.requested();
+        let opening = match self.hub.history().cloned() {
+            None => open(&attached, &requested, self.start, None),
+            Some(history) => match ask(&history, &self.hub, &attached, &requested, self.start).await {
+                Ok(told) => open(&attached, &requested, self.start, told.as_ref()),
+                Err(error) => {
+                    tracing::warn!(%error, "the history does not answer; the reader is told to come back");
+                    return Ok(Subscription::refused(self.hub, End::Unavailable));
+                }
+            },
+        };
+        subscription.open(opening, &requested);
+        for (patterns, start) in also {
+            subscription.tell_state(&patterns, start);
+        }
+        Ok(subscription)
+    }
+}
+
+impl IntoFuture for Subscribe {
+    type Output = Result<Subscription, SubscribeError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+/// What a history said about a cursor that the window cannot judge alone.
+struct Told {
+    span: Span,
+    /// Whether the record at the cursor is still the one that the cursor names.
+    holds: bool,
+    /// Where a reader that begins with the newest events begins, if that lies before the window.
+    latest: Option<u64>,
+}
+
+/// Asks the history if the window alone cannot judge: rules 5, 8 and 13.
+async fn ask(
+    history: &DynHistory,
+    hub: &Hub,
+    attached: &Attached,
+    requested: &Requested,
+    start: Start,
+) -> Result<Option<Told>, HistoryError> {
+    let unknown_finish = attached.feed.is_exact && !attached.is_known;
+    let before_window = match requested {
+        Requested::Cursor(cursor) => {
+            let known_epoch = attached.epochs.fork_after(cursor.epoch()).is_some();
+            !known_epoch || cursor.seq() > attached.head || cursor.seq() < attached.evicted
+        }
+        Requested::Nothing | Requested::Malformed(_) => start != Start::Live && attached.evicted > 0,
+    };
+    let unproved = match requested {
+        Requested::Cursor(cursor) if cursor.check().is_some() => {
+            hub.window().lock().kept_cursor(cursor.seq()) != Some(*cursor)
+        }
+        _ => false,
+    };
+    if !(unknown_finish || before_window || unproved) {
+        return Ok(None);
+    }
+    let span = match history.span(&attached.feed.patterns).await {
+        Ok(span) => span,
+        // Without it, a live reader merely does not learn that its topic was finished before this process began.
+        Err(_) if !before_window && !unproved => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    hub.learn_epochs(&span.epochs);
+    hub.window().learn_finished(&attached.feed, &span.finished);
+    let holds = match requested {
+        Requested::Cursor(cursor) if unproved => history.holds(*cursor).await?,
+        _ => true,
+    };
+    let latest = match start {
+        Start::Latest(count) if before_window && !matches!(requested, Requested::Cursor(_)) => {
+            Some(latest_in(history, &attached.feed.patterns, &span, count).await?)
+        }
+        _ => None,
+    };
+    Ok(Some(Told { span, holds, latest }))
+}
+
+/// How many records are searched backwards for the newest of some topics.
+const LATEST_SEARCH: u64 = 100_000;
+
+/// The position before the newest `count` records of these topics, searched block by block from the head.
+async fn latest_in(
+    history: &DynHistory,
+    patterns: &[Pattern],
+    span: &Span,
+    count: usize,
+) -> Result<u64, HistoryError> {
+    const BLOCK: u64 = 1_000;
+    let lowest = span.oldest.saturating_sub(1).max(span.head.saturating_sub(LATEST_SEARCH));
+    let mut found = BTreeSet::new();
+    let mut end = span.last.min(span.head);
+    while end > lowest && found.len() < count {
+        let after = end.saturating_sub(BLOCK).max(lowest);
+        let limit = usize::try_from(end - after).unwrap_or(usize::MAX);
+        for record in history.read(after, limit).await? {
+            if record.topics.iter().any(|topic| patterns.iter().any(|pattern| pattern.matches(topic))) {
+                found.insert(record.cursor.seq());
+            }
+        }
+        end = after;
+    }
+    let first = found.iter().rev().take(count).last();
+    Ok(first.map_or(span.head, |first| first - 1))
+}
+
+/// Decides where a reader begins, in one look at what is kept.
+fn open(attached: &Attached, requested: &Requested, start: Start, told: Option<&Told>) -> Opening {
+    let feed = attached.feed.lock();
+    let mut known = Known { epochs: &attached.epochs, head: attached.head, evicted: attached.evicted };
+    if let Some(told) = told {
+        // What was trimmed matters only if something asked for came after the cursor.
+        known = Known { epochs: &told.span.epochs, head: told.span.head.max(attached.head), evicted: 0 };
+        if let Requested::Cursor(cursor) = requested
+            && told.span.last > cursor.seq()
+        {
+            known.evicted = told.span.oldest.saturating_sub(1);
+        }
+    }
+    let mut decision = decide(requested, &known);
+    if told.is_some_and(|told| !told.holds) {
+        decision = Decision::GapByStart(GapReason::Fork);
+    }
+    let oldest = told.map(|told| told.span.oldest);
+    let (position, forgiven) = match decision {
+        Decision::Exact(position) => (position, 0),
+        Decision::GapAt { resume, .. } => (resume, 0),
+        Decision::Fresh | Decision::GapByStart(_) => match (start, oldest) {
+            (Start::Live, _) => (attached.head, 0),
+            (Start::Earliest, Some(oldest)) => (oldest.saturating_sub(1), 0),
+            (Start::Latest(_), Some(_)) if told.is_some_and(|told| told.latest.is_some()) => {
+                (told.and_then(|told| told.latest).unwrap_or(attached.head), 0)
+            }
+            (Start::Earliest, None) => (before_oldest(&feed, attached.head), attached.evicted),
+            (Start::Latest(count), _) => (before_latest(&feed, count, attached.head), attached.evicted),
+        },
+    };
+    let finishes = if attached.feed.is_exact { finishes(&feed) } else { None };
+    let is_over =
+        finishes.as_ref().is_some_and(|finishes| finishes.iter().all(|finish| position >= finish.seq()));
+    let no_content = is_over && matches!(decision, Decision::Exact(_));
+    let at_tail = feed.last <= position;
+    Opening { decision, position, forgiven, no_content, is_over, at_tail }
+}
+
+/// The places of the finish records if every topic has one as its last.
+fn finishes(feed: &FeedInner) -> Option<Vec<Cursor>> {
+    feed.rings.iter().map(|ring| ring.lock().finished.map(|(cursor, _)| cursor)).collect()
+}
+
+/// The position before the oldest frame that is kept.
+fn before_oldest(feed: &FeedInner, head: u64) -> u64 {
+    let oldest = feed.rings.iter().filter_map(|ring| ring.lock().after(0).next().map(|kept| kept.seq)).min();
+    oldest.map_or(head, |oldest| oldest - 1)
+}
+
+/// The position before the newest `count` frames that are kept.
+fn before_latest(feed: &FeedInner, count: usize, head: u64) -> u64 {
+    let mut newest = BTreeSet::new();
+    for ring in &feed.rings {
+        newest.extend(ring.lock().after(0).rev().take(count).map(|kept| kept.seq));
+    }
+    newest.iter().rev().take(count).last().map_or(head, |first| first - 1)
+}
+
+/// The patterns sorted and each once.
+fn checked(mut patterns: Vec<Pattern>, most: usize) -> Result<Box<[Pattern]>, InvalidTopic> {
+    patterns.sort_unstable();
+    patterns.dedup();
+    match patterns.len() {
+        0 => Err(InvalidTopic::Missing),
+        len if len > most => Err(InvalidTopic::TooMany { limit: most }),
+        _ => Ok(patterns.into_boxed_slice()),
+    }
+}
+
+impl Opening {
+    /// How the subscription began, for the handler, and the notice for the reader if there is a gap.
+    pub(crate) fn resume(&self, requested: &Requested, at: impl Fn(u64) -> Cursor) -> Resume {
+        let (reason, missed) = match (self.decision, requested) {
+            (Decision::Fresh, _) => return Resume::Fresh,
+            (Decision::Exact(_), Requested::Cursor(after)) if self.at_tail => {
+                return Resume::AtTail { after: *after };
+            }
+            (Decision::Exact(_), Requested::Cursor(after)) => return Resume::Exact { after: *after },
+            (Decision::Exact(_), _) => return Resume::Fresh,
+            (Decision::GapAt { reason, missed, .. }, _) => (reason, missed),
+            (Decision::GapByStart(reason), _) => (reason, None),
+        };
+        let requested = match requested {
+            Requested::Nothing => None,
+            Requested::Cursor(cursor) => Some(cursor.to_string()),
+            Requested::Malformed(text) => Some(text.clone()),
+        };
+        Resume::Gap(Gap { reason, requested, resumed_at: at(self.position), missed })
+    }
+}
+
+/// Why a subscription was refused: the caller's mistakes only. A history that is down, a shutdown and any cursor are
+/// answered by the stream itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The request's `Accept` header names types, and an event stream is none of them.
+    NotAcceptable,
+    /// A topic or pattern is not valid.
+    Topic(InvalidTopic),
+}
+
+impl fmt::Display for SubscribeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAcceptable => {
+                f.write_str("subscribe: the request does not accept `text/event-stream`; add it to `Accept`")
+            }
+            Self::Topic(error) => error.fmt(f),
+        }
+    }
+}
+
+impl error::Error for SubscribeError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::NotAcceptable => None,
+            Self::Topic(error) => Some(error),
+        }
+    }
+}
+
+impl From<InvalidTopic> for SubscribeError {
+    fn from(error: InvalidTopic) -> Self {
+        Self::Topic(error)
+    }
+}

@@ -1,0 +1,429 @@
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+
+use super::{
+    End, Hub, Start,
+    feed::{CHUNK_BYTES, Chunk, EndedBy, Evicted, Feed, Reader},
+    notice,
+    replay::{self, Replayed},
+    window::Attached,
+};
+use crate::{
+    history::Pattern,
+    resume::{Cursor, Decision, Gap, GapReason, Requested, Resume},
+    waiters::Slot,
+    wire::Frame,
+};
+
+/// One reader of a hub: a position, and what it asked for.
+///
+/// Give it to `Sse::new`, or take its frames one by one with [`next`](Subscription::next). It is not a `Stream`
+/// itself, because a response made of it shares its chunks with other readers, answers 204 for a finished topic and
+/// carries the gap in a header; [`frames`](Subscription::frames) is one.
+#[must_use = "a subscription does nothing until it is read"]
+pub struct Subscription {
+    hub: Hub,
+    feed: Arc<Feed>,
+    reader: Arc<Reader>,
+    /// Void while no task waits.
+    slot: Slot,
+    position: u64,
+    /// Evictions up to here are no gap: the reader asked for what is kept.
+    forgiven: u64,
+    /// Topics that match a wildcard and that the feed does not list were evicted up to here.
+    unlisted: u64,
+    version: usize,
+    signals_seen: u64,
+    /// The last place that the reader was told.
+    told: Option<u64>,
+    resume: Resume,
+    /// What is said before everything else.
+    first: VecDeque<Frame>,
+    no_content: bool,
+    ended: Option<End>,
+    /// A read of the history under way. The lock is never contended: it makes the future `Sync`.
+    replay: Option<Mutex<ReplayFuture>>,
+}
+
+type ReplayFuture = Pin<Box<dyn Future<Output = Replayed> + Send>>;
+
+/// Where a reader begins.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) decision: Decision,
+    pub(crate) position: u64,
+    pub(crate) forgiven: u64,
+    /// Everything asked for is finished, and the reader has it all.
+    pub(crate) no_content: bool,
+    /// Everything asked for is finished before the position.
+    pub(crate) is_over: bool,
+    /// Nothing asked for follows the position yet.
+    pub(crate) at_tail: bool,
+}
+
+impl Subscription {
+    pub(crate) fn new(hub: Hub, attached: &Attached) -> Self {
+        let feed = Arc::clone(&attached.feed);
+        let reader = Arc::new(Reader::new(attached.head, hub.clock()));
+        let signals_seen = {
+            let mut inner = feed.lock();
+            inner.add_reader(Arc::clone(&reader));
+            inner.last_signal()
+        };
+        let wild = !feed.is_exact;
+        Self {
+            hub,
+            feed,
+            reader,
+            slot: Slot::default(),
+            position: attached.head,
+            forgiven: 0,
+            unlisted: if wild { attached.evicted } else { 0 },
+            version: attached.version,
+            signals_seen,
+            told: None,
+            resume: Resume::Fresh,
+            first: VecDeque::new(),
+            no_content: false,
+            ended: None,
+            replay: None,
+        }
+    }
+
+    /// A reader that is told to come back: 200, `retry`, end.
+    pub(crate) fn refused(hub: Hub, end: End) -> Self {
+        let attached = hub.window().attach(Box::default());
+        let mut subscription = Self::new(hub, &attached);
+        subscription.ended = Some(end);
+        subscription
+    }
+
+    pub(crate) fn open(&mut self, opening: Opening, requested: &Requested) {
+        self.resume = {
+            let state = self.hub.window().lock();
+            opening.resume(requested, |seq| state.cursor_at(seq))
+        };
+        self.no_content = opening.no_content;
+        self.forgiven = opening.forgiven;
+        self.move_to(opening.position);
+        match &self.resume {
+            Resume::Fresh => {}
+            Resume::Exact { after } | Resume::AtTail { after } => self.told = Some(after.seq()),
+            Resume::Gap(gap) => {
+                let gap = gap.clone();
+                self.tell_gap(&gap);
+            }
+        }
+        if opening.is_over && !opening.no_content {
+            self.tell_finishes();
+        }
+    }
+
+    /// How it began, to be looked at before the response is made.
+    #[must_use]
+    pub fn resume(&self) -> &Resume {
+        &self.resume
+    }
+
+    /// The gap with which it began, if any.
+    #[must_use]
+    pub fn gap(&self) -> Option<&Gap> {
+        match &self.resume {
+            Resume::Gap(gap) => Some(gap),
+            _ => None,
+        }
+    }
+
+    /// The next frame; `None` when every topic is finished, the hub shuts down or ended this reader.
+    ///
+    /// Cancel-safe: a dropped future loses nothing.
+    pub async fn next(&mut self) -> Option<Frame> {
+        let mut shutdown = self.hub.shutdown().cloned();
+        poll_fn(|cx| {
+            if let Poll::Ready(step) = self.poll_chunk(cx, 1) {
+                return Poll::Ready(step.ok().map(|chunk| Frame::shared(chunk.bytes, chunk.retry)));
+            }
+            match &mut shutdown {
+                Some(shutdown) => Pin::new(shutdown).poll(cx).map(|()| None),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// The frames as a `Stream`, for combinators.
+    pub fn frames(self) -> impl Stream<Item = Frame> + Send + Sync {
+        Frames { subscription: self, shutdown: None }
+    }
+
+    /// The reader needs no body: it has everything of topics that are finished.
+    pub(crate) fn is_no_content(&self) -> bool {
+        self.no_content
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Everything that is pending, up to `most` bytes, or why there will be nothing more.
+    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
+        loop {
+            if let Some(end) = &self.ended {
+                return Poll::Ready(Err(end.clone()));
+            }
+            if !self.first.is_empty() {
+                let count = if most == 1 { 1 } else { self.first.len() };
+                let frames: Vec<_> = self.first.drain(..count).map(|frame| (self.position, frame)).collect();
+                return Poll::Ready(Ok(Chunk::of(self.position, &frames)));
+            }
+            if self.hub.window().version() != self.version {
+                self.look_for_fork();
+                continue;
+            }
+            if self.replay.is_some() {
+                match self.poll_replay(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Some(chunk)) => return Poll::Ready(Ok(chunk)),
+                    Poll::Ready(None) => continue,
+                }
+            }
+            match self.look(cx, most) {
+                Look::Chunk(chunk) => return Poll::Ready(Ok(chunk)),
+                Look::Behind if self.hub.history().is_some() => self.start_replay(),
+                Look::Behind => self.trimmed(self.evicted()),
+                Look::Ended(end) => self.ended = Some(end),
+                Look::Nothing => return Poll::Pending,
+            }
+        }
+    }
+
+    /// A checkpoint, if the position has moved past what the reader was told and nothing is pending: rule 9.
+    pub(crate) fn checkpoint(&mut self) -> Option<Frame> {
+        if !self.first.is_empty() || self.replay.is_some() || self.ended.is_some() {
+            return None;
+        }
+        {
+            let feed = self.feed.lock();
+            if feed.last > self.position || feed.last_signal() > self.signals_seen {
+                return None;
+            }
+            self.position = self.position.max(self.hub.window().head());
+            self.reader.position.store(self.position, Ordering::Relaxed);
+        }
+        if self.told == Some(self.position) {
+            return None;
+        }
+        let cursor = {
+            let state = self.hub.window().lock();
+            // A fork since the look would make it another place.
+            (state.epochs.rows().len() == self.version).then(|| state.cursor_at(self.position))?
+        };
+        self.told = Some(self.position);
+        Some(notice::checkpoint(cursor))
+    }
+
+    /// Puts the earlier state of topics before everything else, without ids, so that positions only increase.
+    pub(crate) fn tell_state(&mut self, patterns: &[Pattern], start: Start) {
+        let most = match start {
+            Start::Live => return,
+            Start::Earliest => usize::MAX,
+            Start::Latest(count) => count,
+        };
+        let mut frames: Vec<(u64, Frame)> = Vec::new();
+        for ring in &self.feed.lock().rings {
+            if patterns.iter().any(|pattern| pattern.matches(&ring.topic)) {
+                let ring = ring.lock();
+                let earlier = ring.after(0).take_while(|kept| kept.seq <= self.position);
+                frames.extend(earlier.map(|kept| (kept.seq, kept.frame.clone())));
+            }
+        }
+        frames.sort_unstable_by_key(|(seq, _)| *seq);
+        frames.dedup_by_key(|(seq, _)| *seq);
+        let skip = frames.len().saturating_sub(most);
+        for (_, frame) in frames.iter().skip(skip) {
+            self.first.push_back(Frame::block(notice::without_id(frame), None));
+        }
+    }
+
+    fn look(&mut self, cx: &mut Context<'_>, most: usize) -> Look {
+        self.reader.asked_at.store(self.hub.clock(), Ordering::Relaxed);
+        let mut feed = self.feed.lock();
+        if let Some(by) = self.reader.ended() {
+            return Look::Ended(match by {
+                EndedBy::Disconnect => End::Disconnected,
+                EndedBy::Stall => End::Stalled,
+            });
+        }
+        if self.unlisted > self.position.max(self.forgiven) {
+            return Look::Behind;
+        }
+        match feed.chunk_after(self.position, self.forgiven, most) {
+            Err(Evicted) => return Look::Behind,
+            Ok(Some(chunk)) => {
+                drop(feed);
+                self.told = Some(chunk.to);
+                self.move_to(chunk.to);
+                return Look::Chunk(chunk);
+            }
+            Ok(None) => {}
+        }
+        if let Some(chunk) = feed.signals_after(self.signals_seen, most) {
+            self.signals_seen = chunk.to;
+            return Look::Chunk(chunk);
+        }
+        self.position = self.position.max(self.hub.window().head());
+        self.reader.position.store(self.position, Ordering::Relaxed);
+        if self.feed.is_exact && feed.finished == feed.rings.len() {
+            return Look::Ended(End::Finished);
+        }
+        feed.waiters.register(&mut self.slot, cx.waker());
+        Look::Nothing
+    }
+
+    /// Rule 3: a reader beyond a fork is told so as its next event; the others go on.
+    fn look_for_fork(&mut self) {
+        let (fork, rows, cursor) = {
+            let state = self.hub.window().lock();
+            let fork = state.epochs.fork_since(self.version).filter(|fork| *fork <= self.position);
+            let resume = fork.map(|fork| fork.saturating_sub(1));
+            (resume, state.epochs.rows().len(), resume.map(|seq| state.cursor_at(seq)))
+        };
+        self.version = rows;
+        if let (Some(position), Some(resumed_at)) = (fork, cursor) {
+            self.replay = None;
+            self.move_to(position);
+            self.tell_gap(&Gap { reason: GapReason::Fork, requested: None, resumed_at, missed: None });
+        }
+    }
+
+    fn trimmed(&mut self, resume: u64) {
+        let missed = Some(resume.saturating_sub(self.position));
+        let resumed_at = self.hub.window().lock().cursor_at(resume);
+        self.move_to(resume);
+        self.tell_gap(&Gap { reason: GapReason::Trimmed, requested: None, resumed_at, missed });
+    }
+
+    fn evicted(&self) -> u64 {
+        self.feed.lock().evicted().max(self.unlisted)
+    }
+
+    fn start_replay(&mut self) {
+        if let Some(history) = self.hub.history().cloned() {
+            let until = self.evicted();
+            let epochs = self.hub.window().lock().epochs.clone();
+            let read = replay::read(history, Arc::clone(&self.feed), epochs, self.position..until);
+            self.replay = Some(Mutex::new(Box::pin(read)));
+        }
+    }
+
+    /// Ready with a chunk, or with nothing if what was read does not concern this reader.
+    fn poll_replay(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk>> {
+        let Some(replay) = &mut self.replay else { return Poll::Ready(None) };
+        let replay = replay.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Poll::Ready(replayed) = replay.as_mut().poll(cx) else { return Poll::Pending };
+        self.replay = None;
+        match replayed {
+            Replayed::Chunk { chunk, through } => {
+                if chunk.is_some() {
+                    self.told = Some(through);
+                }
+                self.move_to(through);
+                return Poll::Ready(chunk);
+            }
+            Replayed::Trimmed { oldest } => self.trimmed(oldest.saturating_sub(1).max(self.position)),
+            Replayed::Failed(error) => {
+                tracing::warn!(%error, "the history cannot be read; the reader is told to come back");
+                self.ended = Some(End::Unavailable);
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn move_to(&mut self, position: u64) {
+        self.position = position;
+        self.reader.position.store(position, Ordering::Relaxed);
+    }
+
+    fn tell_gap(&mut self, gap: &Gap) {
+        self.hub.window().counters.count_gap(gap.reason);
+        self.told = Some(gap.resumed_at.seq());
+        self.first.push_back(notice::gap(gap));
+    }
+
+    /// Rule 13: a new reader of finished topics is told so.
+    fn tell_finishes(&mut self) {
+        let mut finishes: Vec<(Cursor, Frame)> = Vec::new();
+        for ring in &self.feed.lock().rings {
+            if let Some((cursor, _)) = ring.lock().finished {
+                finishes.push((cursor, notice::finish_block(notice::end_lines(&ring.topic), cursor)));
+            }
+        }
+        finishes.sort_by_key(|(cursor, _)| cursor.seq());
+        self.first.extend(finishes.into_iter().map(|(_, frame)| frame));
+    }
+}
+
+/// What a look at the window found.
+enum Look {
+    Chunk(Chunk),
+    /// Something asked for is no longer in the window.
+    Behind,
+    Ended(End),
+    Nothing,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let is_last = {
+            let mut feed = self.feed.lock();
+            feed.waiters.cancel(&mut self.slot);
+            feed.remove_reader(&self.reader);
+            feed.readers.is_empty()
+        };
+        if is_last {
+            self.hub.window().detach(&self.feed);
+        }
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("topics", &self.feed.patterns)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Frames {
+    subscription: Subscription,
+    shutdown: Option<crate::Shutdown>,
+}
+
+impl Stream for Frames {
+    type Item = Frame;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
+        if let Poll::Ready(step) = self.subscription.poll_chunk(cx, 1) {
+            return Poll::Ready(step.ok().map(|chunk| Frame::shared(chunk.bytes, chunk.retry)));
+        }
+        if self.shutdown.is_none() {
+            self.shutdown = self.subscription.hub.shutdown().cloned();
+        }
+        match &mut self.shutdown {
+            Some(shutdown) => Pin::new(shutdown).poll(cx).map(|()| None),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// How much a response takes at once.
+pub(crate) const MOST: usize = CHUNK_BYTES;

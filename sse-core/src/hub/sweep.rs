@@ -1,0 +1,56 @@
+//! What a hub does from time to time: drops readers that do not read, and evicts what has become too old.
+
+use std::{
+    sync::{
+        Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{Shared, feed::EndedBy, window::Window};
+
+/// How often the window's age limits are looked at, in ticks.
+const TICKS_PER_EVICTION: u64 = 8;
+
+/// Runs until the hub is gone.
+pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
+    let mut ticks: u64 = 0;
+    loop {
+        tokio::time::sleep(tick).await;
+        let Some(hub) = hub.upgrade() else { return };
+        ticks += 1;
+        let passed = u64::try_from(tick.as_millis()).unwrap_or(u64::MAX);
+        let now = hub.clock.fetch_add(passed, Ordering::Relaxed).saturating_add(passed);
+        drop_stalled(&hub.window, now, hub.stalled_after);
+        if ticks.is_multiple_of(TICKS_PER_EVICTION) {
+            hub.window.sweep();
+        }
+    }
+}
+
+/// Drops the readers that have had something to take for longer than `deadline` and have not asked for it.
+fn drop_stalled(window: &Window, now: u64, deadline: Duration) {
+    let deadline = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+    let load = |value: &AtomicU64| value.load(Ordering::Relaxed);
+    for feed in window.feeds() {
+        let mut inner = feed.lock();
+        let last = inner.last;
+        let stalled: Vec<_> = inner
+            .readers
+            .iter()
+            .filter(|reader| {
+                load(&reader.position) < last && now.saturating_sub(load(&reader.asked_at)) > deadline
+            })
+            .cloned()
+            .collect();
+        for reader in &stalled {
+            reader.end(EndedBy::Stall);
+            inner.remove_reader(reader);
+        }
+        if !stalled.is_empty() {
+            tracing::info!(readers = stalled.len(), topics = ?feed.patterns, "dropped readers that do not read");
+            window.counters.stalled.fetch_add(stalled.len() as u64, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,514 @@
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::Waker,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    feed::Feed,
+    forgotten::Forgotten,
+    keys::{self, Keys},
+    notice,
+    retention::Retention,
+    ring::{Kept, TopicRing},
+    stats::Counters,
+};
+use crate::{
+    history::{EntryKind, Pattern, Topic},
+    resume::{Cursor, Epoch, EpochStart, Epochs},
+    waiters::{Waiters, wake},
+    wire::{Frame, MAX_RETRY},
+};
+
+/// How long a finished topic is remembered: longer than any reader waits before it reconnects.
+const FINISH_MEMORY: Duration = Duration::from_secs(2 * MAX_RETRY.as_secs());
+
+/// Recent frames by topic, and who reads them.
+///
+/// Everything is appended under one short lock, so below the head nothing is missing. Locks are taken downwards only:
+/// window, feed, ring.
+pub(crate) struct Window {
+    head: AtomicU64,
+    /// The number of rows of the epoch table; a reader that knows fewer looks for a fork.
+    version: AtomicUsize,
+    state: Mutex<State>,
+    retentions: Retentions,
+    total_bytes: usize,
+    /// Whether what is not in a ring may be in a history.
+    has_history: bool,
+    pub(crate) counters: Counters,
+}
+
+/// The retention of all topics, and those of some.
+pub(crate) struct Retentions {
+    pub(crate) all: Retention,
+    pub(crate) some: Vec<(Pattern, Retention)>,
+}
+
+pub(crate) struct State {
+    pub(crate) epochs: Epochs,
+    head: u64,
+    /// The check of the record at the head, where the history needs one.
+    head_check: Option<u32>,
+    topics: HashMap<Topic, Arc<TopicRing>>,
+    pub(crate) forgotten: Forgotten,
+    /// Every frame kept, oldest first, to find what to evict when the total is reached.
+    order: VecDeque<(u64, Arc<TopicRing>)>,
+    frames: usize,
+    bytes: usize,
+    feeds: HashMap<Box<[Pattern]>, Arc<Feed>>,
+    keys: Keys,
+    head_waiters: Waiters,
+}
+
+/// Something to be put into the window.
+pub(crate) struct Append<'a> {
+    pub(crate) topics: &'a [Topic],
+    pub(crate) kind: EntryKind,
+    /// The encoded fields without id and blank line.
+    pub(crate) lines: Vec<u8>,
+    pub(crate) retry: Option<Duration>,
+}
+
+/// Where an append went.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed {
+    pub(crate) cursor: Cursor,
+    pub(crate) receivers: usize,
+    pub(crate) duplicate: bool,
+}
+
+/// What a new reader of a feed needs to know, taken in one locked look.
+pub(crate) struct Attached {
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) head: u64,
+    pub(crate) version: usize,
+    /// The highest position evicted from what was asked for.
+    pub(crate) evicted: u64,
+    pub(crate) epochs: Epochs,
+    /// Whether it is certain which of the topics are finished.
+    pub(crate) is_known: bool,
+}
+
+impl Window {
+    pub(crate) fn new(
+        retentions: Retentions,
+        total_bytes: usize,
+        epochs: Epochs,
+        head: u64,
+        has_history: bool,
+    ) -> Self {
+        let state = State {
+            head,
+            head_check: None,
+            topics: HashMap::new(),
+            forgotten: Forgotten::new(head),
+            order: VecDeque::new(),
+            frames: 0,
+            bytes: 0,
+            feeds: HashMap::new(),
+            keys: Keys::default(),
+            head_waiters: Waiters::default(),
+            epochs,
+        };
+        Self {
+            head: head.into(),
+            version: state.epochs.rows().len().into(),
+            state: Mutex::new(state),
+            retentions,
+            total_bytes,
+            has_history,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Everything up to here can be read by those whom it concerns.
+    pub(crate) fn head(&self) -> u64 {
+        self.head.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn version(&self) -> usize {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends as the next position; only a hub without history numbers events itself.
+    pub(crate) fn append(&self, append: Append<'_>, key: Option<&str>) -> Placed {
+        let now = Instant::now();
+        let (placed, waiting) = {
+            let mut state = self.lock();
+            let scoped = key.map(|key| keys::scoped(append.topics, key));
+            if let Some(cursor) = scoped.as_deref().and_then(|scoped| state.keys.find(scoped, now)) {
+                return Placed { cursor, receivers: 0, duplicate: true };
+            }
+            let cursor = state.epochs.cursor(state.head + 1);
+            if let Some(scoped) = scoped {
+                state.keys.insert(scoped, cursor, now);
+            }
+            self.place(&mut state, append, cursor, now)
+        };
+        waiting.into_iter().for_each(wake);
+        placed
+    }
+
+    /// Puts a record of the history into the window; `false` if it is not the next position in the epochs known here,
+    /// so that the history must be read again.
+    pub(crate) fn apply(&self, append: Append<'_>, cursor: Cursor) -> bool {
+        let now = Instant::now();
+        let waiting = {
+            let mut state = self.lock();
+            if cursor.seq() <= state.head {
+                return true;
+            }
+            if cursor.seq() != state.head + 1 || cursor.epoch() != state.epochs.at(cursor.seq()) {
+                return false;
+            }
+            self.place(&mut state, append, cursor, now).1
+        };
+        waiting.into_iter().for_each(wake);
+        true
+    }
+
+    /// Takes over from the history which topics asked for were finished before this process saw anything of them.
+    pub(crate) fn learn_finished(&self, feed: &Feed, finished: &[(Topic, Cursor)]) {
+        let now = Instant::now();
+        // Under the window's lock nothing is appended meanwhile.
+        let _state = self.lock();
+        let mut inner = feed.lock();
+        for ring in inner.rings.clone() {
+            let mut ring_inner = ring.lock();
+            if ring_inner.is_known {
+                continue;
+            }
+            ring_inner.is_known = true;
+            if let Some((_, cursor)) = finished.iter().find(|(topic, _)| *topic == ring.topic) {
+                ring_inner.finished = Some((*cursor, now));
+                let feeds = ring_inner.feeds.clone();
+                drop(ring_inner);
+                inner.finished += 1;
+                for other in feeds.iter().filter(|other| !std::ptr::eq(&***other, feed)) {
+                    other.lock().finished += 1;
+                }
+            }
+        }
+    }
+
+    /// Tells a signal to the readers of now; returns how many there are.
+    pub(crate) fn signal(&self, topics: &[Topic], frame: &Frame) -> usize {
+        let feeds = self.lock().feeds_of(topics);
+        let mut receivers = 0;
+        for feed in feeds {
+            let waiting = {
+                let mut feed = feed.lock();
+                receivers += feed.readers.len();
+                feed.signal(frame)
+            };
+            wake(waiting);
+        }
+        receivers
+    }
+
+    /// How many readers would get an event of these topics now.
+    pub(crate) fn readers_of(&self, topics: &[Topic]) -> usize {
+        self.lock().feeds_of(topics).iter().map(|feed| feed.lock().readers.len()).sum()
+    }
+
+    /// Finds or makes the feed of these patterns, which are sorted and each once. It stays until [`detach`](Self::detach).
+    pub(crate) fn attach(&self, patterns: Box<[Pattern]>) -> Attached {
+        let mut state = self.lock();
+        let feed = match state.feeds.get(&patterns) {
+            Some(feed) => Arc::clone(feed),
+            None => self.new_feed(&mut state, patterns),
+        };
+        let (alive, is_known) = {
+            let inner = feed.lock();
+            (inner.evicted(), inner.rings.iter().all(|ring| ring.lock().is_known))
+        };
+        let wild = feed.patterns.iter().filter(|pattern| !pattern.is_exact());
+        let forgotten = wild.map(|pattern| state.forgotten.evicted(pattern)).max().unwrap_or(0);
+        Attached {
+            head: state.head,
+            version: state.epochs.rows().len(),
+            evicted: alive.max(forgotten),
+            epochs: state.epochs.clone(),
+            is_known,
+            feed,
+        }
+    }
+
+    /// Forgets the feed if nobody reads it any more.
+    pub(crate) fn detach(&self, feed: &Arc<Feed>) {
+        let mut state = self.lock();
+        let rings = {
+            let inner = feed.lock();
+            if !inner.readers.is_empty() {
+                return;
+            }
+            inner.rings.clone()
+        };
+        if state.feeds.get(&feed.patterns).is_none_or(|kept| !Arc::ptr_eq(kept, feed)) {
+            return;
+        }
+        state.feeds.remove(&feed.patterns);
+        let now = Instant::now();
+        for ring in rings {
+            ring.lock().feeds.retain(|kept| !Arc::ptr_eq(kept, feed));
+            state.forget_if_idle(&ring, now);
+        }
+    }
+
+    /// Takes notice that the history was rewritten from `row.begins` on, or goes on there under a new name.
+    pub(crate) fn fork(&self, row: EpochStart) {
+        let mut waiting = Vec::new();
+        {
+            let mut state = self.lock();
+            if state.epochs.fork_after(row.epoch).is_some() {
+                return;
+            }
+            state.epochs.push(row);
+            if row.begins <= state.head {
+                let mut freed = 0;
+                for ring in state.topics.values() {
+                    freed += ring.lock().truncate(row.begins);
+                }
+                state.bytes -= freed;
+                state.order.retain(|(seq, _)| *seq < row.begins);
+                state.frames = state.order.len();
+                state.head = row.begins.saturating_sub(1);
+                self.head.store(state.head, Ordering::Release);
+            }
+            self.version.store(state.epochs.rows().len(), Ordering::Release);
+            for feed in state.feeds.values() {
+                waiting.push(feed.lock().truncate(row.begins));
+            }
+        }
+        waiting.into_iter().for_each(wake);
+    }
+
+    /// Evicts what has become too old, and forgets what is idle.
+    pub(crate) fn sweep(&self) {
+        let now = Instant::now();
+        let rings: Vec<_> = self.lock().topics.values().cloned().collect();
+        for ring in rings {
+            let mut state = self.lock();
+            let (freed, frames) = {
+                let mut inner = ring.lock();
+                let before = inner.len();
+                (inner.trim(&ring.retention, now), before - inner.len())
+            };
+            state.bytes -= freed;
+            state.frames -= frames;
+            state.forget_if_idle(&ring, now);
+        }
+    }
+
+    /// The readers' feeds, to be looked through without the window's lock.
+    pub(crate) fn feeds(&self) -> Vec<Arc<Feed>> {
+        self.lock().feeds.values().cloned().collect()
+    }
+
+    /// Waits until the head has reached `seq`.
+    pub(crate) async fn reaches(&self, seq: u64) {
+        let mut slot = crate::waiters::Slot::default();
+        std::future::poll_fn(|cx| {
+            let mut state = self.lock();
+            if state.head >= seq {
+                return std::task::Poll::Ready(());
+            }
+            state.head_waiters.register(&mut slot, cx.waker());
+            std::task::Poll::Pending
+        })
+        .await;
+    }
+
+    fn place(
+        &self,
+        state: &mut State,
+        append: Append<'_>,
+        cursor: Cursor,
+        now: Instant,
+    ) -> (Placed, Vec<Vec<Option<Waker>>>) {
+        let Append { topics, kind, mut lines, retry } = append;
+        let seq = cursor.seq();
+        notice::end_block(&mut lines, cursor);
+        let frame = Frame::block(lines, retry);
+        let mut feeds: Vec<(Arc<Feed>, isize)> = Vec::new();
+        for topic in topics {
+            let ring = self.ring(state, topic);
+            let mut inner = ring.lock();
+            let before = inner.len() + 1;
+            let freed = inner.push(Kept { seq, at: now, frame: frame.clone() }, &ring.retention);
+            state.bytes = (state.bytes + frame.bytes().len()).saturating_sub(freed);
+            state.frames = state.frames + inner.len() + 1 - before;
+            let finished = (kind == EntryKind::Finish).then_some((cursor, now));
+            let newly_finished = isize::from(finished.is_some()) - isize::from(inner.finished.is_some());
+            inner.finished = finished;
+            for feed in &inner.feeds {
+                match feeds.iter_mut().find(|(known, _)| Arc::ptr_eq(known, feed)) {
+                    Some((_, change)) => *change += newly_finished,
+                    None => feeds.push((Arc::clone(feed), newly_finished)),
+                }
+            }
+            drop(inner);
+            state.order.push_back((seq, ring));
+        }
+        self.keep_within_total(state);
+        let mut receivers = 0;
+        let mut waiting = Vec::with_capacity(feeds.len() + 1);
+        for (feed, newly_finished) in feeds {
+            let mut feed = feed.lock();
+            receivers += feed.readers.len();
+            feed.finished = feed.finished.saturating_add_signed(newly_finished);
+            waiting.push(feed.push(seq, &frame));
+        }
+        state.head = seq;
+        state.head_check = cursor.check();
+        self.head.store(seq, Ordering::Release);
+        waiting.push(state.head_waiters.take());
+        self.counters.published.fetch_add(1, Ordering::Relaxed);
+        (Placed { cursor, receivers, duplicate: false }, waiting)
+    }
+
+    fn keep_within_total(&self, state: &mut State) {
+        while state.bytes > self.total_bytes {
+            let Some((seq, ring)) = state.order.pop_front() else { return };
+            let freed = ring.lock().evict(seq);
+            state.bytes -= freed;
+            state.frames -= usize::from(freed > 0);
+        }
+        // What the topics' own retention evicted is still listed; it is dropped when it is most of the list.
+        if state.order.len() > 2 * state.frames + 1024 {
+            let State { order, .. } = state;
+            order
+                .retain(|(seq, ring)| ring.lock().after(seq - 1).next().is_some_and(|kept| kept.seq == *seq));
+        }
+    }
+
+    /// The ring of `topic`; a new one is shown to the wildcards that match it.
+    fn ring(&self, state: &mut State, topic: &Topic) -> Arc<TopicRing> {
+        if let Some(ring) = state.topics.get(topic) {
+            return Arc::clone(ring);
+        }
+        let evicted = state.forgotten.remove(topic);
+        let retention = self.retentions.of(topic);
+        let ring = Arc::new(TopicRing::new(topic.clone(), retention, evicted, !self.has_history));
+        state.topics.insert(topic.clone(), Arc::clone(&ring));
+        for feed in state.feeds.values() {
+            if !feed.is_exact && feed.matches(topic) {
+                feed.lock().add_ring(Arc::clone(&ring));
+                ring.lock().feeds.push(Arc::clone(feed));
+            }
+        }
+        ring
+    }
+
+    fn new_feed(&self, state: &mut State, patterns: Box<[Pattern]>) -> Arc<Feed> {
+        let mut rings: Vec<Arc<TopicRing>> = Vec::new();
+        for pattern in &patterns {
+            if let Ok(topic) = pattern.clone().into_topic() {
+                rings.push(self.ring(state, &topic));
+            }
+        }
+        if patterns.iter().any(|pattern| !pattern.is_exact()) {
+            let wild =
+                |topic: &Topic| patterns.iter().any(|pattern| !pattern.is_exact() && pattern.matches(topic));
+            for (topic, ring) in &state.topics {
+                if wild(topic) && !rings.iter().any(|known| Arc::ptr_eq(known, ring)) {
+                    rings.push(Arc::clone(ring));
+                }
+            }
+        }
+        let feed = Arc::new(Feed::new(patterns.clone(), rings.clone(), state.head));
+        for ring in rings {
+            ring.lock().feeds.push(Arc::clone(&feed));
+        }
+        state.feeds.insert(patterns, Arc::clone(&feed));
+        feed
+    }
+}
+
+impl State {
+    pub(crate) fn head(&self) -> u64 {
+        self.head
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The cursor that says "everything up to `seq`", with the record's check if this window knows it.
+    pub(crate) fn cursor_at(&self, seq: u64) -> Cursor {
+        let cursor = self.epochs.cursor(seq);
+        match self.head_check.filter(|_| seq == self.head) {
+            Some(check) => cursor.with_check(check),
+            None => {
+                self.kept_cursor(seq).and_then(Cursor::check).map_or(cursor, |check| cursor.with_check(check))
+            }
+        }
+    }
+
+    /// The cursor of the frame at `seq`, if the window still holds it.
+    pub(crate) fn kept_cursor(&self, seq: u64) -> Option<Cursor> {
+        let place = self.order.partition_point(|(kept, _)| *kept < seq);
+        let (_, ring) = self.order.get(place).filter(|(kept, _)| *kept == seq)?;
+        let ring = ring.lock();
+        let kept = ring.after(seq.saturating_sub(1)).next().filter(|kept| kept.seq == seq)?;
+        notice::cursor_of(&kept.frame)
+    }
+
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<TopicRing>> {
+        self.topics.values()
+    }
+
+    pub(crate) fn feeds_of(&self, topics: &[Topic]) -> Vec<Arc<Feed>> {
+        let mut feeds: Vec<Arc<Feed>> = Vec::new();
+        for ring in topics.iter().filter_map(|topic| self.topics.get(topic)) {
+            for feed in &ring.lock().feeds {
+                if !feeds.iter().any(|known| Arc::ptr_eq(known, feed)) {
+                    feeds.push(Arc::clone(feed));
+                }
+            }
+        }
+        // A topic without a ring has no exact reader, but wildcards may stand for it.
+        for topic in topics.iter().filter(|topic| !self.topics.contains_key(*topic)) {
+            for feed in self.feeds.values() {
+                if feed.matches(topic) && !feeds.iter().any(|known| Arc::ptr_eq(known, feed)) {
+                    feeds.push(Arc::clone(feed));
+                }
+            }
+        }
+        feeds
+    }
+
+    fn forget_if_idle(&mut self, ring: &Arc<TopicRing>, now: Instant) {
+        let (is_idle, evicted) = {
+            let inner = ring.lock();
+            (inner.is_idle(now, FINISH_MEMORY), inner.evicted)
+        };
+        if is_idle {
+            self.topics.remove(&ring.topic);
+            self.forgotten.insert(ring.topic.clone(), evicted);
+        }
+    }
+}
+
+impl Retentions {
+    fn of(&self, topic: &Topic) -> Retention {
+        let own = self.some.iter().find(|(pattern, _)| pattern.matches(topic));
+        own.map_or(self.all, |(_, retention)| *retention)
+    }
+}
+
+/// The table of a hub without history.
+pub(crate) fn fresh_epochs() -> Epochs {
+    Epochs::starting(Epoch::random())
+}

@@ -1,0 +1,328 @@
+use std::{
+    error, fmt,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use tokio::time::{Instant, Sleep};
+
+use super::{
+    Ended, KeepAlive,
+    keep_alive::Form,
+    source::{Source, Taken},
+};
+use crate::{
+    Shutdown,
+    hub::End,
+    wire::{Frame, MIN_RETRY, write_retry},
+};
+
+/// The part of the drain window over which readers are sent away.
+const DRAINED_OVER: f64 = 0.5;
+
+/// How long a reader waits after an error of the application, so that browsers do not hammer the same poison.
+const RETRY_AFTER_ERROR: Duration = Duration::from_secs(30);
+
+type Until = Pin<Box<dyn Future<Output = ()> + Send>>;
+type OnEnd = Box<dyn FnOnce(Ended) + Send>;
+
+/// A stream's options, as its builder sets them.
+pub(crate) struct Options {
+    pub(crate) keep_alive: Option<KeepAlive>,
+    pub(crate) until: Vec<Until>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) retry: Duration,
+    pub(crate) on_end: Option<OnEnd>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            keep_alive: Some(KeepAlive::default()),
+            until: Vec::new(),
+            max_age: None,
+            retry: Duration::from_secs(2),
+            on_end: None,
+        }
+    }
+}
+
+/// The body of an event stream: a `Stream` of bytes that never fails.
+///
+/// `Send` and `Sync`. Each item is whole lines; an event is never cut in two.
+pub struct Body(Mutex<State>);
+
+struct State {
+    source: Source,
+    /// The source has ended so, but what it said before is still to be sent.
+    source_end: Option<End>,
+    stage: Stage,
+    keep_alive: Option<KeepAlive>,
+    timer: Option<Pin<Box<Sleep>>>,
+    last_byte: Instant,
+    /// What ends it from outside.
+    until: Vec<Until>,
+    max_age: Option<Pin<Box<Sleep>>>,
+    shutdown: Option<Shutdown>,
+    drained: Option<Until>,
+    /// The base of the jittered retries, and the last one told.
+    retry: Duration,
+    told_retry: Duration,
+    on_end: Option<OnEnd>,
+    events: u64,
+    bytes: u64,
+    began_at: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    New,
+    Open,
+    Over,
+}
+
+impl Body {
+    pub(crate) fn new(source: Source, options: Options, is_over: bool) -> Self {
+        let now = Instant::now();
+        let shutdown = source.shutdown().cloned();
+        let mut state = State {
+            source,
+            source_end: None,
+            stage: Stage::New,
+            keep_alive: options.keep_alive,
+            timer: None,
+            last_byte: now,
+            until: options.until,
+            max_age: None,
+            shutdown,
+            drained: None,
+            told_retry: jittered(options.retry),
+            retry: options.retry,
+            on_end: options.on_end,
+            events: 0,
+            bytes: 0,
+            began_at: now,
+        };
+        if is_over {
+            state.end(End::Finished);
+        } else if let Some(max_age) = options.max_age {
+            let age = max_age.mul_f64(1.0 - 0.2 * fastrand::f64());
+            state.max_age = Some(Box::pin(tokio::time::sleep(age)));
+        }
+        Self(Mutex::new(state))
+    }
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, NoError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // The lock only makes the body `Sync`; through `&mut` it is never contended.
+        let state = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.poll(cx).map(|bytes| bytes.map(Ok))
+    }
+}
+
+impl State {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        match self.stage {
+            Stage::Over => return Poll::Ready(None),
+            Stage::New => {
+                // Before anything else, so that no proxy waits for the first byte.
+                self.stage = Stage::Open;
+                return Poll::Ready(Some(self.retry_line()));
+            }
+            Stage::Open => {}
+        }
+        if let Poll::Ready(end) = self.poll_ended(cx) {
+            return Poll::Ready(self.last_words(end));
+        }
+        match self.source.poll_take(&mut self.source_end, cx) {
+            Poll::Ready(Ok(taken)) => Poll::Ready(Some(self.sent(taken))),
+            Poll::Ready(Err(end)) => Poll::Ready(self.last_words(end)),
+            Poll::Pending => self.poll_keep_alive(cx).map(Some),
+        }
+    }
+
+    /// What ends the stream from outside, before another byte is written.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        for until in &mut self.until {
+            if until.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(End::Until);
+            }
+        }
+        if self.max_age.as_mut().is_some_and(|max_age| max_age.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(End::MaxAge);
+        }
+        if let Some(shutdown) = &mut self.shutdown {
+            if Pin::new(&mut *shutdown).poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.drained = Some(Box::pin(shutdown.share_of_window(DRAINED_OVER * fastrand::f64())));
+            self.shutdown = None;
+        }
+        match &mut self.drained {
+            Some(drained) => drained.as_mut().poll(cx).map(|()| End::Shutdown),
+            None => Poll::Pending,
+        }
+    }
+
+    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        let Some(keep_alive) = &self.keep_alive else { return Poll::Pending };
+        let last_byte = self.last_byte;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(last_byte + keep_alive.pause())));
+        // Bytes do not reset the timer, which would cost more than to look again when it fires.
+        while timer.as_mut().poll(cx).is_ready() {
+            let due = last_byte + keep_alive.pause();
+            if Instant::now() >= due {
+                self.timer = None;
+                return Poll::Ready(self.alive());
+            }
+            timer.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+
+    /// A checkpoint if the reader's place has moved, else what the options say.
+    fn alive(&mut self) -> Bytes {
+        if let Source::Subscription(subscription) = &mut self.source
+            && let Some(checkpoint) = subscription.checkpoint()
+        {
+            return self.count(checkpoint.into_bytes(), 1);
+        }
+        match self.keep_alive.as_ref().map(KeepAlive::form) {
+            Some(Form::Event(frame)) => {
+                let bytes = frame.bytes().clone();
+                self.count(bytes, 1)
+            }
+            Some(Form::Comment(lines)) => {
+                let mut bytes = Vec::new();
+                write_retry(&mut bytes, self.told_retry);
+                bytes.extend_from_slice(lines);
+                self.count(bytes.into(), 0)
+            }
+            Some(Form::Retry) | None => self.retry_line(),
+        }
+    }
+
+    fn retry_line(&mut self) -> Bytes {
+        let mut bytes = Vec::with_capacity(16);
+        write_retry(&mut bytes, self.told_retry);
+        self.count(bytes.into(), 0)
+    }
+
+    fn sent(&mut self, taken: Taken) -> Bytes {
+        match taken {
+            Taken::Shared { bytes, events, retry } => {
+                self.told_retry = retry.unwrap_or(self.told_retry);
+                self.count(bytes, events)
+            }
+            Taken::Own(mut frames) => {
+                let events = frames.len() as u64;
+                if let [frame] = &*frames
+                    && !frame.is_comments_alone()
+                    && let Some(frame) = frames.pop()
+                {
+                    self.told_retry = frame.told_retry().unwrap_or(self.told_retry);
+                    return self.count(frame.into_bytes(), events);
+                }
+                let bytes = self.joined(&frames);
+                self.count(bytes, events)
+            }
+        }
+    }
+
+    fn joined(&mut self, frames: &[Frame]) -> Bytes {
+        let mut bytes = Vec::with_capacity(frames.iter().map(|frame| frame.bytes().len() + 16).sum());
+        for frame in frames {
+            if frame.is_comments_alone() {
+                write_retry(&mut bytes, self.told_retry);
+            }
+            bytes.extend_from_slice(frame.as_ref());
+            self.told_retry = frame.told_retry().unwrap_or(self.told_retry);
+        }
+        bytes.into()
+    }
+
+    fn count(&mut self, bytes: Bytes, events: u64) -> Bytes {
+        self.last_byte = Instant::now();
+        self.bytes += bytes.len() as u64;
+        self.events += events;
+        bytes
+    }
+
+    /// Ends the stream; a last `retry` says when to come back, if coming back is what the reader will do.
+    fn last_words(&mut self, end: End) -> Option<Bytes> {
+        let retry = match &end {
+            End::Error(error) => {
+                tracing::error!(error = %error, "an event stream failed");
+                Some(RETRY_AFTER_ERROR)
+            }
+            End::Shutdown | End::MaxAge | End::Disconnected if self.source.resumes() => {
+                Some(jittered(self.retry))
+            }
+            _ => None,
+        };
+        let words = retry.map(|retry| {
+            self.told_retry = retry;
+            self.retry_line()
+        });
+        self.end(end);
+        words
+    }
+
+    fn end(&mut self, end: End) {
+        self.stage = Stage::Over;
+        let lasted = self.began_at.elapsed();
+        let ended = Ended { end, events: self.events, bytes: self.bytes, lasted };
+        tracing::debug!(end = %ended.end, events = ended.events, bytes = ended.bytes, ?lasted, "an event stream ended");
+        if let Some(on_end) = self.on_end.take() {
+            on_end(ended);
+        }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if self.stage != Stage::Over {
+            self.end(End::Left);
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").finish_non_exhaustive()
+    }
+}
+
+/// The error that a [`Body`] never yields: servers drop what they have buffered when a body fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoError {}
+
+impl fmt::Display for NoError {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+impl error::Error for NoError {}
+
+impl From<NoError> for io::Error {
+    fn from(error: NoError) -> Self {
+        match error {}
+    }
+}
+
+/// Between the base and twice as much.
+fn jittered(base: Duration) -> Duration {
+    base.max(MIN_RETRY).mul_f64(1.0 + fastrand::f64())
+}

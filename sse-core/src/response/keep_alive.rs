@@ -1,0 +1,72 @@
+use std::time::Duration;
+
+use crate::wire::{Event, Frame, InvalidEvent, write_lines};
+
+/// What a stream sends when it has been silent, so that proxies do not cut it and gone readers are noticed.
+///
+/// On by default, every 15 s. Unless told otherwise it repeats the last `retry` line, without a blank line, which no
+/// client takes for an event. The time counts from the last byte; each pause is up to a tenth shorter, so that the
+/// streams of many readers do not beat together.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::KeepAlive;
+///
+/// let visible = KeepAlive::every(Duration::from_secs(20)).event("ping")?;
+/// # let _ = visible;
+/// # Ok::<(), sse_core::InvalidEvent>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "it takes effect in `.keep_alive(..)`"]
+pub struct KeepAlive {
+    interval: Duration,
+    form: Form,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Form {
+    Retry,
+    Comment(Vec<u8>),
+    Event(Frame),
+}
+
+/// The shortest interval: anything less would only burn power.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self::every(Duration::from_secs(15))
+    }
+}
+
+impl KeepAlive {
+    /// One after so long a silence; less than 100 ms counts as 100 ms.
+    pub fn every(interval: Duration) -> Self {
+        Self { interval: interval.max(SHORTEST), form: Form::Retry }
+    }
+
+    /// Adds `text` as comment lines behind the `retry` line.
+    pub fn comment(self, text: impl AsRef<str>) -> Self {
+        let mut lines = Vec::new();
+        write_lines(&mut lines, b": ", text.as_ref());
+        Self { form: Form::Comment(lines), ..self }
+    }
+
+    /// Sends an event of this type with empty data instead, which page code can see, and so notice a dead connection.
+    ///
+    /// # Errors
+    /// [`InvalidEvent::Type`] if the type is not allowed.
+    pub fn event(self, event_type: impl AsRef<str>) -> Result<Self, InvalidEvent> {
+        let frame = Frame::try_from(Event::default().event(event_type).data(""))?;
+        Ok(Self { form: Form::Event(frame), ..self })
+    }
+
+    pub(crate) fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// The next pause.
+    pub(crate) fn pause(&self) -> Duration {
+        self.interval.mul_f64(1.0 - 0.1 * fastrand::f64())
+    }
+}

@@ -1,0 +1,13 @@
+//! The response: what is sent to a reader, with status, headers and body. The only server floor that knows HTTP.
+
+mod body;
+mod channel;
+mod event_stream;
+mod keep_alive;
+mod request;
+mod source;
+
+pub use body::{Body, NoError};
+pub use channel::{Receiver, SendError, Sender, channel};
+pub use event_stream::{Ended, EventStream, IntoEventStream};
+pub use keep_alive::KeepAlive;

@@ -1,0 +1,16 @@
+use http::{HeaderMap, header};
+
+use crate::resume::LastEventId;
+
+const LAST_EVENT_ID: header::HeaderName = header::HeaderName::from_static("last-event-id");
+
+impl LastEventId {
+    /// Reads a request's headers and query string; see [`from_request`](LastEventId::from_request).
+    #[must_use]
+    pub fn from_headers(headers: &HeaderMap, query: Option<&str>) -> Self {
+        let last = headers.get(LAST_EVENT_ID).map(|value| value.as_bytes());
+        let accept: Vec<_> = headers.get_all(header::ACCEPT).iter().map(|value| value.as_bytes()).collect();
+        let accept = (!accept.is_empty()).then(|| accept.join(&b','));
+        Self::from_request(last, accept.as_deref(), query)
+    }
+}

@@ -1,0 +1,144 @@
+//! Where a stream's frames come from.
+
+use std::{
+    error,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use pin_project_lite::pin_project;
+
+use super::Receiver;
+use crate::{
+    Shutdown,
+    hub::{End, MOST, Subscription},
+    wire::{Frame, IntoFrame},
+};
+
+/// A boxed error of an application.
+pub(crate) type BoxError = Box<dyn error::Error + Send + Sync>;
+
+type Frames = Pin<Box<dyn Stream<Item = Result<Frame, BoxError>> + Send>>;
+
+pub(crate) enum Source {
+    Subscription(Box<Subscription>),
+    Frames(Frames),
+    Receiver(Receiver),
+}
+
+/// What a source had ready.
+pub(crate) enum Taken {
+    /// Whole blocks that are shared with other readers, and how many.
+    Shared { bytes: Bytes, events: u64, retry: Option<std::time::Duration> },
+    /// Frames of this stream alone.
+    Own(Vec<Frame>),
+}
+
+impl Source {
+    pub(crate) fn of_events<S>(stream: S) -> Self
+    where
+        S: Stream<Item: IntoFrame> + Send + 'static,
+    {
+        Self::Frames(Box::pin(Encoded { stream }))
+    }
+
+    pub(crate) fn of_results<S, E>(stream: S) -> Self
+    where
+        S: Stream<Item = Result<E, BoxError>> + Send + 'static,
+        E: IntoFrame,
+    {
+        Self::Frames(Box::pin(TryEncoded { stream }))
+    }
+
+    /// The handle that ends it with its hub.
+    pub(crate) fn shutdown(&self) -> Option<&Shutdown> {
+        match self {
+            Self::Subscription(subscription) => subscription.hub().shutdown(),
+            Self::Frames(_) | Self::Receiver(_) => None,
+        }
+    }
+
+    /// Whether a reader that reconnects gets what it missed.
+    pub(crate) fn resumes(&self) -> bool {
+        matches!(self, Self::Subscription(_))
+    }
+
+    /// Everything that is ready, up to a chunk's size; an end only once all before it was taken.
+    pub(crate) fn poll_take(
+        &mut self,
+        end: &mut Option<End>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Taken, End>> {
+        if let Self::Subscription(subscription) = self {
+            let chunk = subscription.poll_chunk(cx, MOST)?;
+            return chunk.map(|chunk| {
+                Ok(Taken::Shared { bytes: chunk.bytes, events: chunk.events, retry: chunk.retry })
+            });
+        }
+        let mut frames = Vec::new();
+        let mut bytes = 0;
+        while end.is_none() && bytes < MOST {
+            match self.poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    bytes += frame.bytes().len();
+                    frames.push(frame);
+                }
+                Poll::Ready(Some(Err(error))) => *end = Some(End::Error(Arc::from(error))),
+                Poll::Ready(None) => *end = Some(End::Complete),
+                Poll::Pending => break,
+            }
+        }
+        match end {
+            _ if !frames.is_empty() => Poll::Ready(Ok(Taken::Own(frames))),
+            Some(end) => Poll::Ready(Err(end.clone())),
+            None => Poll::Pending,
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, BoxError>>> {
+        match self {
+            Self::Subscription(_) => Poll::Ready(None),
+            Self::Frames(frames) => frames.as_mut().poll_next(cx),
+            Self::Receiver(receiver) => receiver.poll_frame(cx).map(|frame| frame.map(Ok)),
+        }
+    }
+}
+
+pin_project! {
+    struct Encoded<S> {
+        #[pin]
+        stream: S,
+    }
+}
+
+impl<S: Stream<Item: IntoFrame>> Stream for Encoded<S> {
+    type Item = Result<Frame, BoxError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let event = self.project().stream.poll_next(cx);
+        event.map(|event| event.map(|event| event.into_frame().map_err(Into::into)))
+    }
+}
+
+pin_project! {
+    struct TryEncoded<S> {
+        #[pin]
+        stream: S,
+    }
+}
+
+impl<S, E> Stream for TryEncoded<S>
+where
+    S: Stream<Item = Result<E, BoxError>>,
+    E: IntoFrame,
+{
+    type Item = Result<Frame, BoxError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let event = self.project().stream.poll_next(cx);
+        event.map(|event| event.map(|event| event?.into_frame().map_err(Into::into)))
+    }
+}

@@ -1,0 +1,15 @@
+//! Resume: what a cursor is, what a request says, and what is decided from the two. Pure functions; time and state are
+//! passed in.
+
+mod cursor;
+mod decision;
+mod epochs;
+mod last_event_id;
+
+pub use cursor::{Cursor, Epoch, InvalidCursor};
+pub use decision::{Gap, GapReason, Resume};
+pub use epochs::{EpochStart, Epochs};
+pub use last_event_id::{LastEventId, QUERY_NAMES};
+
+pub(crate) use decision::{Decision, Known, decide};
+pub(crate) use last_event_id::Requested;

@@ -1,0 +1,218 @@
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::waiters::{Slot, Waiters, wake};
+
+/// The handle that ends streams: one for a process, cloned to wherever something must end.
+///
+/// It has two moments. It *begins* with [`notify`](Shutdown::notify) or a signal: as a future it completes then,
+/// streams that can resume end over the first half of the window, and new subscriptions are told to come back. The
+/// window's end is the [`deadline`](Shutdown::deadline), by which everything has ended, or is dropped by
+/// [`serve`](Shutdown::serve).
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::Shutdown;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let shutdown = Shutdown::within(Duration::from_secs(10));
+/// shutdown.notify();
+/// shutdown.clone().await;
+/// # }
+/// ```
+pub struct Shutdown {
+    shared: Arc<Shared>,
+    slot: Slot,
+    /// Who was registered last: polled again by the same task, it need not be locked again.
+    waker: Option<Waker>,
+}
+
+struct Shared {
+    window: Duration,
+    begun: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    began_at: Option<Instant>,
+    waiters: Waiters,
+}
+
+impl Shutdown {
+    /// A handle whose window, from beginning to deadline, is this long.
+    #[must_use]
+    pub fn within(window: Duration) -> Self {
+        let shared = Shared { window, begun: AtomicBool::new(false), state: Mutex::default() };
+        Self { shared: Arc::new(shared), slot: Slot::default(), waker: None }
+    }
+
+    /// Begins the shutdown on SIGTERM or Ctrl-C as well; must be called within a Tokio runtime.
+    ///
+    /// Outside a runtime, or if the signals cannot be listened to, that is logged as an error and only
+    /// [`notify`](Shutdown::notify) begins it.
+    #[must_use]
+    pub fn on_signals(self) -> Self {
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                let shutdown = self.clone();
+                runtime.spawn(async move {
+                    match signalled().await {
+                        Ok(()) => shutdown.notify(),
+                        Err(error) => {
+                            tracing::error!(%error, "signals cannot be listened to; only `notify` shuts down");
+                        }
+                    }
+                });
+            }
+            Err(error) => tracing::error!(%error, "`on_signals` outside a runtime; only `notify` shuts down"),
+        }
+        self
+    }
+
+    /// Begins the shutdown; further calls do nothing.
+    pub fn notify(&self) {
+        let waiting = {
+            let mut state = self.lock();
+            if state.began_at.is_some() {
+                return;
+            }
+            state.began_at = Some(Instant::now());
+            self.shared.begun.store(true, Ordering::Release);
+            state.waiters.take()
+        };
+        wake(waiting);
+    }
+
+    /// Whether it has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.shared.begun.load(Ordering::Acquire)
+    }
+
+    /// The length of the window.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        self.shared.window
+    }
+
+    /// Completes at the window's end; for streams that cannot be resumed, such as tokens: `.until(shutdown.deadline())`.
+    pub fn deadline(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
+        self.share_of_window(1.0)
+    }
+
+    /// Runs a server and drops it at the deadline, so that nothing hangs the process.
+    ///
+    /// Returns what the server returned, or `None` if it had to be dropped.
+    pub async fn serve<T>(&self, server: impl IntoFuture<Output = T>) -> Option<T> {
+        let deadline = self.deadline();
+        tokio::pin!(deadline);
+        let server = server.into_future();
+        tokio::pin!(server);
+        poll_fn(|cx| match server.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => deadline.as_mut().poll(cx).map(|()| None),
+        })
+        .await
+    }
+
+    /// When the moment `share` of the window has passed; waits for it to begin.
+    pub(crate) fn share_of_window(&self, share: f64) -> impl Future<Output = ()> + Send + Sync + 'static {
+        let shutdown = self.clone();
+        async move {
+            let began_at = shutdown.clone().began().await;
+            tokio::time::sleep_until(began_at + shutdown.shared.window.mul_f64(share)).await;
+        }
+    }
+
+    /// When it began; waits for it.
+    async fn began(mut self) -> Instant {
+        poll_fn(|cx| self.poll_began(cx)).await
+    }
+
+    fn poll_began(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        let Self { shared, slot, waker } = self;
+        if waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
+            && !shared.begun.load(Ordering::Acquire)
+        {
+            return Poll::Pending;
+        }
+        let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.began_at {
+            Some(began_at) => Poll::Ready(began_at),
+            None => {
+                state.waiters.register(slot, cx.waker());
+                *waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for Shutdown {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), slot: Slot::default(), waker: None }
+    }
+}
+
+impl Drop for Shutdown {
+    fn drop(&mut self) {
+        let Self { shared, slot, .. } = self;
+        shared.state.lock().unwrap_or_else(PoisonError::into_inner).waiters.cancel(slot);
+    }
+}
+
+/// Completes when the shutdown begins.
+impl Future for Shutdown {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_begun() { Poll::Ready(()) } else { self.poll_began(cx).map(drop) }
+    }
+}
+
+impl fmt::Debug for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shutdown")
+            .field("window", &self.shared.window)
+            .field("has_begun", &self.has_begun())
+            .finish()
+    }
+}
+
+#[cfg(unix)]
+async fn signalled() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    poll_fn(|cx| {
+        if terminate.poll_recv(cx).is_ready() || interrupt.poll_recv(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    })
+    .await;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn signalled() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
+}

@@ -1,0 +1,97 @@
+//! Tasks that wait for one thing to move.
+
+use std::task::Waker;
+
+/// How many tasks a publisher wakes itself; the rest is woken by a task of its runtime, so that 10,000 readers are
+/// not the publisher's bill.
+const WOKEN_INLINE: usize = 32;
+
+/// How many are woken before the runtime may do something else.
+const WOKEN_AT_ONCE: usize = 256;
+
+/// The wakers of one thing; each waiting task has one slot, however often it is polled.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    slots: Vec<Option<Waker>>,
+    free: Vec<u32>,
+    wave: u64,
+}
+
+/// A waiting task's place in [`Waiters`]; it is void once its wave was woken.
+#[derive(Debug, Default)]
+pub(crate) struct Slot(Option<(u64, u32)>);
+
+impl Waiters {
+    /// Lets `waker` be woken by the next [`take`](Waiters::take).
+    pub(crate) fn register(&mut self, slot: &mut Slot, waker: &Waker) {
+        if let Some(kept) = self.find(slot) {
+            match kept {
+                Some(kept) if kept.will_wake(waker) => {}
+                kept => *kept = Some(waker.clone()),
+            }
+            return;
+        }
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => {
+                self.slots.push(None);
+                u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+            }
+        };
+        if let Some(place) = self.slots.get_mut(index as usize) {
+            *place = Some(waker.clone());
+            *slot = Slot(Some((self.wave, index)));
+        }
+    }
+
+    /// Forgets a task that no longer waits.
+    pub(crate) fn cancel(&mut self, slot: &mut Slot) {
+        if let Some(kept) = self.find(slot) {
+            *kept = None;
+            if let Slot(Some((_, index))) = *slot {
+                self.free.push(index);
+            }
+        }
+        *slot = Slot::default();
+    }
+
+    /// How many tasks wait.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Takes everyone out, to be woken outside the lock.
+    #[must_use]
+    pub(crate) fn take(&mut self) -> Vec<Option<Waker>> {
+        if self.slots.is_empty() {
+            return Vec::new();
+        }
+        self.wave += 1;
+        self.free.clear();
+        let next = Vec::with_capacity(self.slots.len());
+        std::mem::replace(&mut self.slots, next)
+    }
+
+    fn find(&mut self, slot: &Slot) -> Option<&mut Option<Waker>> {
+        let (wave, index) = slot.0?;
+        if wave == self.wave { self.slots.get_mut(index as usize) } else { None }
+    }
+}
+
+/// Wakes all: the first few at once, the others from a task of the caller's runtime, if it has one.
+pub(crate) fn wake(wakers: Vec<Option<Waker>>) {
+    if wakers.len() <= WOKEN_INLINE {
+        return wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        return wakers.into_iter().flatten().for_each(Waker::wake);
+    };
+    let mut wakers = wakers.into_iter();
+    wakers.by_ref().take(WOKEN_INLINE).flatten().for_each(Waker::wake);
+    runtime.spawn(async move {
+        while wakers.len() > 0 {
+            wakers.by_ref().take(WOKEN_AT_ONCE).flatten().for_each(Waker::wake);
+            tokio::task::yield_now().await;
+        }
+    });
+}

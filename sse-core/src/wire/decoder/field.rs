@@ -1,0 +1,75 @@
+//! One line of the stream, taken apart (section 9.2.6 of the HTML standard).
+
+use std::time::Duration;
+
+use memchr::memchr2;
+
+/// What a line is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Data,
+    Type,
+    Id,
+    Retry,
+    Comment,
+    /// A field that the standard does not know.
+    Other,
+}
+
+/// So many bytes of a line tell its kind and where its value begins: the longest known name, its colon and a space.
+pub(super) const HEAD: usize = b"retry: ".len();
+
+/// A line's kind and value. The value of a comment is its text; that of an unknown field is the whole line.
+pub(super) fn split(line: &[u8]) -> (Kind, &[u8]) {
+    let (kind, rest) = match line {
+        [b'd', b'a', b't', b'a', rest @ ..] => (Kind::Data, rest),
+        [b'i', b'd', rest @ ..] => (Kind::Id, rest),
+        [b'e', b'v', b'e', b'n', b't', rest @ ..] => (Kind::Type, rest),
+        [b'r', b'e', b't', b'r', b'y', rest @ ..] => (Kind::Retry, rest),
+        [b':', ..] => (Kind::Comment, line),
+        _ => return (Kind::Other, line),
+    };
+    match rest {
+        [] => (kind, rest),
+        [b':', b' ', value @ ..] | [b':', value @ ..] => (kind, value),
+        _ => (Kind::Other, line),
+    }
+}
+
+/// Where the first line ends, if its CR or LF is there already.
+pub(super) fn line_end(bytes: &[u8]) -> Option<usize> {
+    memchr2(b'\n', b'\r', bytes)
+}
+
+/// The number of a `retry` line, read as it comes in: leading zeros may fill any number of chunks.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Digits {
+    /// Nothing yet is no number, and neither is anything with a byte other than a digit.
+    state: Number,
+    millis: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Number {
+    #[default]
+    Empty,
+    Valid,
+    Invalid,
+}
+
+impl Digits {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if !byte.is_ascii_digit() || self.state == Number::Invalid {
+                self.state = Number::Invalid;
+                return;
+            }
+            self.state = Number::Valid;
+            self.millis = self.millis.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
+        }
+    }
+
+    pub(super) fn delay(self) -> Option<Duration> {
+        (self.state == Number::Valid).then(|| Duration::from_millis(self.millis))
+    }
+}

@@ -1,0 +1,74 @@
+use std::{fmt, time::Duration};
+
+use super::DecodeError;
+
+/// What a [`Decoder`](super::Decoder) finds in a stream, borrowed from it or from the chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Item<'a> {
+    /// A comment line without its colon and the space behind it, if [asked for](super::Decoder::report_comments).
+    Comment(&'a str),
+    /// A field that the standard does not know, if [asked for](super::Decoder::report_fields).
+    Field {
+        /// The name, never empty.
+        name: &'a str,
+        /// The value, empty if the line has no colon.
+        value: &'a str,
+    },
+    /// An event without data set the last event id, the value of which this is. Nothing is dispatched.
+    Id(&'a str),
+    /// An event.
+    Message(MessageRef<'a>),
+    /// The stream set the time to wait before a reconnect. It holds at once, whether an event follows or not.
+    ///
+    /// Any number of milliseconds that fits in a `u64`; a larger one is `u64::MAX`. A client must choose its own bounds.
+    Retry(Duration),
+    /// An event beyond the limits was left out, under [`Oversized::Skip`](super::Oversized::Skip).
+    Skipped {
+        /// Which limit it exceeded first.
+        error: DecodeError,
+        /// The last event id after it: its own unless that was too long or absent, so that a client can move past it.
+        last_event_id: &'a str,
+    },
+}
+
+/// An event as the decoder hands it out, without a copy where the chunk has it in one piece.
+///
+/// [`Message::from`](super::super::Message) makes an owned one of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct MessageRef<'a> {
+    /// Never empty.
+    pub(super) event_type: &'a str,
+    pub(super) data: &'a str,
+    pub(super) last_event_id: &'a str,
+}
+
+impl<'a> MessageRef<'a> {
+    /// The event's type; `message` if the stream gave none.
+    #[must_use]
+    pub fn event_type(&self) -> &'a str {
+        self.event_type
+    }
+
+    /// The data, its lines joined by LF.
+    #[must_use]
+    pub fn data(&self) -> &'a str {
+        self.data
+    }
+
+    /// The id of this event, or else that of the last event which had one; empty if none had.
+    #[must_use]
+    pub fn last_event_id(&self) -> &'a str {
+        self.last_event_id
+    }
+}
+
+impl fmt::Debug for MessageRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageRef")
+            .field("event_type", &self.event_type)
+            .field("data", &self.data)
+            .field("last_event_id", &self.last_event_id)
+            .finish()
+    }
+}

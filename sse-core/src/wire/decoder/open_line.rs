@@ -1,0 +1,153 @@
+//! A line that comes in more than one chunk.
+
+use std::mem;
+
+use super::{
+    DecodeError, Report, Step,
+    block::{Block, Room},
+    field::{Digits, HEAD, Kind, split},
+    text::Text,
+};
+
+/// A line without its end as yet. What is known to be a value goes straight to where it belongs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OpenLine {
+    state: State,
+    /// The first bytes of the line, until they tell its kind.
+    head: [u8; HEAD],
+    head_len: usize,
+    /// How many of those are in front of the value.
+    before: usize,
+    digits: Digits,
+    /// An id is valid only when all of it has been seen.
+    id: Vec<u8>,
+    /// A comment's text, or the whole line of an unknown field.
+    pub(super) text: Text,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum State {
+    #[default]
+    Closed,
+    Head,
+    Value(Kind, Room),
+    /// It has no limit: nothing of it is kept.
+    Ignored,
+}
+
+impl OpenLine {
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closed)
+    }
+
+    /// Whether it may belong to an event.
+    pub(super) fn is_of_event(&self) -> bool {
+        matches!(self.state, State::Head | State::Value(Kind::Data | Kind::Type | Kind::Id, _))
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.state = State::Closed;
+    }
+
+    /// Takes the next bytes of the line.
+    pub(super) fn push(
+        &mut self,
+        mut part: &[u8],
+        block: &mut Block,
+        report: Report,
+    ) -> Result<(), DecodeError> {
+        if let State::Closed = self.state {
+            self.state = State::Head;
+            self.head_len = 0;
+        }
+        if let State::Head = self.state {
+            let (now, later) = part.split_at(part.len().min(HEAD - self.head_len));
+            self.head[self.head_len..][..now.len()].copy_from_slice(now);
+            self.head_len += now.len();
+            if self.head_len < HEAD {
+                return Ok(());
+            }
+            self.begin(block, report)?;
+            part = later;
+        }
+        self.append(part, block)
+    }
+
+    fn begin(&mut self, block: &mut Block, report: Report) -> Result<(), DecodeError> {
+        let head = self.head;
+        let (kind, value) = split(&head);
+        let is_kept = match kind {
+            Kind::Data | Kind::Type => block.skipped.is_none(),
+            Kind::Id | Kind::Retry => true,
+            Kind::Comment => report.comments,
+            Kind::Other => report.fields,
+        };
+        if !is_kept {
+            self.state = State::Ignored;
+            return Ok(());
+        }
+        self.before = HEAD - value.len();
+        self.state = State::Value(kind, block.room(kind, self.before));
+        match kind {
+            Kind::Data if block.has_data => self.append(b"\n", block)?,
+            Kind::Data => block.has_data = true,
+            Kind::Type => block.begin_type(),
+            Kind::Id => self.id.clear(),
+            Kind::Retry => self.digits = Digits::default(),
+            Kind::Comment | Kind::Other => self.text.clear(),
+        }
+        self.append(value, block)
+    }
+
+    fn append(&mut self, part: &[u8], block: &mut Block) -> Result<(), DecodeError> {
+        let State::Value(kind, room) = &mut self.state else { return Ok(()) };
+        if *kind == Kind::Retry {
+            self.digits.push(part);
+            return Ok(());
+        }
+        if part.len() > room.left {
+            return self.exceed(part, block);
+        }
+        room.left -= part.len();
+        match kind {
+            Kind::Id => self.id.extend_from_slice(part),
+            Kind::Comment | Kind::Other => self.text.push(part),
+            kind => block.append(*kind, part),
+        }
+        Ok(())
+    }
+
+    fn exceed(&mut self, part: &[u8], block: &mut Block) -> Result<(), DecodeError> {
+        let State::Value(kind, room) = mem::take(&mut self.state) else { return Ok(()) };
+        block.exceed(kind, room.error)?;
+        self.state = State::Ignored;
+        let room = block.room(kind, self.before);
+        match room.left.checked_sub(self.id.len()) {
+            // The event was too large, its id need not be.
+            Some(left) if kind == Kind::Id && part.len() <= left => {
+                self.state = State::Value(kind, Room { left, ..room });
+                self.append(part, block)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The line, if it ended before its kind was known.
+    pub(super) fn take_short(&mut self) -> Option<([u8; HEAD], usize)> {
+        let State::Head = self.state else { return None };
+        self.state = State::Closed;
+        Some((self.head, self.head_len))
+    }
+
+    /// Ends the line.
+    pub(super) fn end(&mut self, block: &mut Block) -> Option<Step> {
+        match mem::take(&mut self.state) {
+            State::Value(Kind::Id, _) => block.set_id(&mut self.id),
+            State::Value(Kind::Retry, _) => return self.digits.delay().map(Step::Retry),
+            State::Value(Kind::Comment, _) => return Some(Step::Comment),
+            State::Value(Kind::Other, _) => return Some(Step::Field),
+            State::Value(Kind::Data | Kind::Type, _) | State::Closed | State::Head | State::Ignored => {}
+        }
+        None
+    }
+}

@@ -1,0 +1,298 @@
+use std::{error, fmt, sync::Arc, time::Duration};
+
+use super::{Frame, IntoEventId, InvalidEventId, InvalidEventType, event_type, write_lines};
+
+pub(crate) const MIN_RETRY: Duration = Duration::from_millis(500);
+pub(crate) const MAX_RETRY: Duration = Duration::from_secs(60 * 60);
+
+/// What a server says: a builder for one event.
+///
+/// A wrong id, type or retry does not fail in the chain: it is kept, and [`Frame::try_from`], a channel's `send` or a
+/// hub's `publish` returns it as [`InvalidEvent`]. So an `Event` may be wrong, and a [`Frame`] cannot. Fields are
+/// written in the order of the calls, each as `name: value`; where a client keeps only one (id, type, retry), the
+/// last call wins, and each call of [`data`](Event::data) adds lines.
+///
+/// ```
+/// use sse_core::{Event, Frame};
+///
+/// let frame = Frame::try_from(Event::message("first\nsecond").event("note").id(7))?;
+/// assert_eq!(frame.as_ref(), b"data: first\ndata: second\nevent: note\nid: 7\n\n");
+/// # Ok::<(), sse_core::InvalidEvent>(())
+/// ```
+#[derive(Clone, Default)]
+#[must_use = "an event is sent by yielding it, by `send` or by `publish`"]
+pub struct Event {
+    fields: Vec<u8>,
+    comments: Vec<u8>,
+    retry: Option<Duration>,
+    has_data: bool,
+    has_id: bool,
+    has_type: bool,
+    is_reserved: bool,
+    error: Option<InvalidEvent>,
+}
+
+/// How the types begin that only a hub may use.
+const RESERVED_TYPES: &str = "sse.";
+
+/// Room for a type, an id and the blank line behind the data, so that most events are written without growing.
+const ROOM: usize = 80;
+
+impl Event {
+    /// An event with this text as its data. CR, LF and CRLF each end a line, and reach the client as LF.
+    pub fn message(data: impl AsRef<str>) -> Self {
+        Self::default().data(data)
+    }
+
+    /// An event with `value` as JSON in its data.
+    ///
+    /// If the value cannot be serialized, the error is kept like any other of the builder's.
+    ///
+    /// ```
+    /// use sse_core::{Event, Frame};
+    ///
+    /// let frame = Frame::try_from(Event::json([1, 2]).event("pair"))?;
+    /// assert_eq!(frame.as_ref(), b"data: [1,2]\nevent: pair\n\n");
+    /// # Ok::<(), sse_core::InvalidEvent>(())
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::Serialize>(value: T) -> Self {
+        match Self::default().json_data(value) {
+            Ok(event) => event,
+            Err(error) => Self { error: Some(error), ..Self::default() },
+        }
+    }
+
+    /// Adds `text` as lines of data; the empty text is one empty line.
+    pub fn data(mut self, text: impl AsRef<str>) -> Self {
+        let text = text.as_ref();
+        self.fields.reserve(text.len() + ROOM);
+        write_lines(&mut self.fields, b"data: ", text);
+        self.has_data = true;
+        self
+    }
+
+    /// Adds each text of `lines` as data, as [`data`](Event::data) does one.
+    ///
+    /// ```
+    /// use sse_core::{Event, Frame};
+    ///
+    /// let frame = Frame::try_from(Event::default().data_lines(["a", "b"]))?;
+    /// assert_eq!(frame.as_ref(), b"data: a\ndata: b\n\n");
+    /// # Ok::<(), sse_core::InvalidEvent>(())
+    /// ```
+    pub fn data_lines(self, lines: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        lines.into_iter().fold(self, Event::data)
+    }
+
+    /// Adds `value` as JSON data.
+    ///
+    /// Unlike [`Event::json`] it returns the error at once, as the frameworks' own builders do.
+    ///
+    /// # Errors
+    /// [`InvalidEvent::Json`] if the value cannot be serialized.
+    #[cfg(feature = "json")]
+    pub fn json_data<T: serde::Serialize>(self, value: T) -> Result<Self, InvalidEvent> {
+        // A `RawValue` may hold line breaks, so the text goes through the same splitting as any other data.
+        match serde_json::to_string(&value) {
+            Ok(text) => Ok(self.data(text)),
+            Err(error) => Err(InvalidEvent::Json(Arc::new(error))),
+        }
+    }
+
+    /// Sets the type under which page code listens for it; see [`EventType`](super::EventType) for what is allowed.
+    pub fn event(mut self, event_type: impl AsRef<str>) -> Self {
+        let text = event_type.as_ref();
+        match event_type::check(text) {
+            Ok(()) => {
+                write_lines(&mut self.fields, b"event: ", text);
+                self.has_type = true;
+                self.is_reserved = text.starts_with(RESERVED_TYPES);
+            }
+            Err(error) => self.fail(InvalidEvent::Type(error)),
+        }
+        self
+    }
+
+    /// Sets the id that the client sends back as `Last-Event-ID`; see [`EventId`](super::EventId) for what is allowed.
+    ///
+    /// A hub sets the ids of what it publishes itself, and refuses an event that has one.
+    pub fn id(mut self, id: impl IntoEventId) -> Self {
+        let start = self.fields.len();
+        self.fields.extend_from_slice(b"id: ");
+        match id.write_id(&mut self.fields) {
+            Ok(()) => {
+                self.fields.push(b'\n');
+                self.has_id = true;
+            }
+            Err(error) => {
+                self.fields.truncate(start);
+                self.fail(InvalidEvent::Id(error));
+            }
+        }
+        self
+    }
+
+    /// Makes the client forget its last event id, by the empty id.
+    pub fn reset_id(self) -> Self {
+        self.id("")
+    }
+
+    /// Sets how long the client waits before it reconnects: 500 ms to 1 h, in whole milliseconds.
+    ///
+    /// It takes effect at once, and stays for the connections that follow. A smaller value would make Chromium and
+    /// WebKit reconnect in a tight loop, so it is an error.
+    pub fn retry(mut self, delay: Duration) -> Self {
+        if (MIN_RETRY..=MAX_RETRY).contains(&delay) {
+            write_retry(&mut self.fields, delay);
+            self.retry = Some(delay);
+        } else {
+            self.fail(InvalidEvent::Retry { delay });
+        }
+        self
+    }
+
+    /// Adds `text` as comment lines, which clients skip.
+    ///
+    /// They are written behind the fields, because some clients drop an event whose block starts with a comment.
+    pub fn comment(mut self, text: impl AsRef<str>) -> Self {
+        write_lines(&mut self.comments, b": ", text.as_ref());
+        self
+    }
+
+    /// Whether it has an id of its own.
+    pub(crate) fn has_id(&self) -> bool {
+        self.has_id
+    }
+
+    /// Whether its type is one that only a hub may use.
+    pub(crate) fn is_reserved(&self) -> bool {
+        self.is_reserved
+    }
+
+    /// Whether it has data, without which clients do not dispatch it.
+    pub(crate) fn has_data(&self) -> bool {
+        self.has_data
+    }
+
+    /// The checked lines without the blank line that ends them, and the last `retry` among them.
+    pub(crate) fn into_lines(self) -> Result<(Vec<u8>, Option<Duration>), InvalidEvent> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if self.has_type && !self.has_data {
+            return Err(InvalidEvent::NoData);
+        }
+        if self.fields.is_empty() && self.comments.is_empty() {
+            return Err(InvalidEvent::Empty);
+        }
+        let mut lines = self.fields;
+        lines.extend_from_slice(&self.comments);
+        Ok((lines, self.retry))
+    }
+
+    /// Whether the lines are a block that a blank line must end. A `retry` or a comment alone is not: for some
+    /// clients each blank line is an event.
+    fn is_block(&self) -> bool {
+        self.has_data || self.has_id
+    }
+
+    #[cfg(feature = "serde")]
+    pub(super) fn raw(&self) -> (&[u8], &[u8], Option<&InvalidEvent>) {
+        (&self.fields, &self.comments, self.error.as_ref())
+    }
+
+    fn fail(&mut self, error: InvalidEvent) {
+        self.error.get_or_insert(error);
+    }
+}
+
+impl TryFrom<Event> for Frame {
+    type Error = InvalidEvent;
+
+    fn try_from(event: Event) -> Result<Self, InvalidEvent> {
+        let is_block = event.is_block();
+        let comments_alone = event.fields.is_empty();
+        let (mut lines, retry) = event.into_lines()?;
+        if is_block {
+            lines.push(b'\n');
+            return Ok(Frame::block(lines, retry));
+        }
+        Ok(if comments_alone { Frame::comments(lines) } else { Frame::retry(lines, retry) })
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = String::from_utf8_lossy(&self.fields);
+        f.debug_struct("Event").field("fields", &text).field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+/// Writes a `retry` line in whole milliseconds.
+pub(crate) fn write_retry(out: &mut Vec<u8>, delay: Duration) {
+    out.extend_from_slice(b"retry: ");
+    out.extend_from_slice(itoa::Buffer::new().format(delay.as_millis()).as_bytes());
+    out.push(b'\n');
+}
+
+/// Why an [`Event`] cannot be sent.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum InvalidEvent {
+    /// It has neither data nor id, type, retry or comment. Give it data.
+    Empty,
+    /// Its id is not allowed.
+    Id(InvalidEventId),
+    /// Its data could not be serialized as JSON.
+    Json(Arc<dyn error::Error + Send + Sync>),
+    /// It has a type but no data, so no client would dispatch it. Add `.data("")`.
+    NoData,
+    /// Its retry is not between 500 ms and 1 h.
+    Retry {
+        /// The delay that was asked for.
+        delay: Duration,
+    },
+    /// Its type is not allowed.
+    Type(InvalidEventType),
+}
+
+impl fmt::Display for InvalidEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("event: nothing in it; give it data"),
+            Self::Id(error) => error.fmt(f),
+            Self::Json(error) => write!(f, "event: the data cannot be written as JSON: {error}"),
+            Self::NoData => {
+                f.write_str("event: a type without data, which no client dispatches; add `.data(\"\")`")
+            }
+            Self::Retry { delay } => {
+                write!(f, "event: retry of {delay:?}; choose one between {MIN_RETRY:?} and {MAX_RETRY:?}")
+            }
+            Self::Type(error) => error.fmt(f),
+        }
+    }
+}
+
+impl error::Error for InvalidEvent {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Id(error) => Some(error),
+            Self::Json(error) => Some(&**error),
+            Self::Type(error) => Some(error),
+            Self::Empty | Self::NoData | Self::Retry { .. } => None,
+        }
+    }
+}
+
+impl From<InvalidEventId> for InvalidEvent {
+    fn from(error: InvalidEventId) -> Self {
+        Self::Id(error)
+    }
+}
+
+impl From<InvalidEventType> for InvalidEvent {
+    fn from(error: InvalidEventType) -> Self {
+        Self::Type(error)
+    }
+}

@@ -1,0 +1,109 @@
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+
+use super::{Event, InvalidEvent};
+
+/// An encoded event: checked, immutable, cheap to clone. Only frames reach a socket.
+///
+/// Encode once and send the same frame to everyone:
+///
+/// ```
+/// use sse_core::{Event, Frame};
+///
+/// let frame = Frame::try_from(Event::message("hello"))?;
+/// assert_eq!(frame.as_ref(), b"data: hello\n\n");
+/// assert!(Frame::try_from(Event::message("hello").id("a\nb")).is_err());
+/// # Ok::<(), sse_core::InvalidEvent>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame {
+    bytes: Bytes,
+    /// The last `retry` in it in milliseconds; 0 is none.
+    retry: u32,
+    comments_alone: bool,
+}
+
+impl Frame {
+    /// The encoded bytes, shared.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// A block of fields, its blank line included.
+    pub(crate) fn block(bytes: Vec<u8>, retry: Option<Duration>) -> Self {
+        Self::shared(bytes.into(), retry)
+    }
+
+    /// Whole blocks that are shared with others.
+    pub(crate) fn shared(bytes: Bytes, retry: Option<Duration>) -> Self {
+        Self { bytes, retry: retry.map_or(0, millis), comments_alone: false }
+    }
+
+    /// Lines that begin with a `retry` and need no blank line.
+    pub(crate) fn retry(bytes: Vec<u8>, retry: Option<Duration>) -> Self {
+        Self::block(bytes, retry)
+    }
+
+    /// Comment lines, before which the connection writes a `retry` line: no block may start with a comment.
+    pub(crate) fn comments(bytes: Vec<u8>) -> Self {
+        Self { bytes: bytes.into(), retry: 0, comments_alone: true }
+    }
+
+    /// The last `retry` that it tells the client.
+    pub(crate) fn told_retry(&self) -> Option<Duration> {
+        (self.retry > 0).then(|| Duration::from_millis(self.retry.into()))
+    }
+
+    pub(crate) fn is_comments_alone(&self) -> bool {
+        self.comments_alone
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+}
+
+fn millis(delay: Duration) -> u32 {
+    u32::try_from(delay.as_millis()).unwrap_or(u32::MAX)
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Frame").field(&String::from_utf8_lossy(&self.bytes)).finish()
+    }
+}
+
+/// What can be sent: an [`Event`], which is checked and encoded, or a [`Frame`] as it is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as a server-sent event",
+    label = "not an `Event` or a `Frame`",
+    note = "make an event of it: `Event::message(text)` or `Event::json(value)`",
+    note = "for a stream of `Result<Event, E>` use `Sse::try_new` instead of `Sse::new`"
+)]
+pub trait IntoFrame {
+    /// The encoded event, or what is wrong with it.
+    ///
+    /// # Errors
+    /// [`InvalidEvent`] says what to mend.
+    fn into_frame(self) -> Result<Frame, InvalidEvent>;
+}
+
+impl IntoFrame for Frame {
+    fn into_frame(self) -> Result<Frame, InvalidEvent> {
+        Ok(self)
+    }
+}
+
+impl IntoFrame for Event {
+    fn into_frame(self) -> Result<Frame, InvalidEvent> {
+        self.try_into()
+    }
+}

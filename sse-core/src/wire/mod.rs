@@ -1,0 +1,24 @@
+//! The wire: what goes over it and comes from it, without I/O, clock or HTTP.
+//!
+//! [`Event`] is what a server says, [`Frame`] its checked and encoded form, [`Message`] what a client is told,
+//! [`Decoder`] the way from bytes to messages.
+
+mod decoder;
+mod event;
+mod event_id;
+mod event_type;
+mod frame;
+mod line;
+mod message;
+
+pub use decoder::{DecodeError, Decoder, Item, Limits, MessageRef, Messages, Oversized};
+pub use event::{Event, InvalidEvent};
+pub use event_id::{EventId, IntoEventId, InvalidEventId};
+pub use event_type::{EventType, InvalidEventType};
+pub use frame::{Frame, IntoFrame};
+#[cfg(feature = "json")]
+pub use message::InvalidJson;
+pub use message::Message;
+
+pub(crate) use event::{MAX_RETRY, MIN_RETRY, write_retry};
+pub(crate) use line::write_lines;

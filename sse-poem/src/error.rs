@@ -1,0 +1,23 @@
+use poem::{Body, IntoResponse, Response, error::ResponseError, http::StatusCode};
+
+sse_core::__define_error!();
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let (head, body) = self.into_inner().into_response().into_parts();
+        let mut response = Response::from(Body::from(body));
+        response.set_status(head.status);
+        *response.headers_mut() = head.headers;
+        response
+    }
+}
+
+impl ResponseError for Error {
+    fn status(&self) -> StatusCode {
+        self.status()
+    }
+
+    fn as_response(&self) -> Response {
+        self.clone().into_response()
+    }
+}

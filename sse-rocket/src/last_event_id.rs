@@ -1,0 +1,23 @@
+use std::convert::Infallible;
+
+use rocket::{
+    Request,
+    request::{FromRequest, Outcome},
+};
+
+sse_core::__define_last_event_id!();
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for LastEventId {
+    type Error = Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
+        let headers = request.headers();
+        let last = headers.get_one("last-event-id").map(str::as_bytes);
+        let accept: Vec<_> = headers.get("accept").collect();
+        let accept = (!accept.is_empty()).then(|| accept.join(","));
+        let accept = accept.as_deref().map(str::as_bytes);
+        let query = request.uri().query().map(|query| query.as_str());
+        Outcome::Success(Self(sse_core::LastEventId::from_request(last, accept, query)))
+    }
+}

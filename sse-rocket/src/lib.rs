@@ -1,0 +1,16 @@
+//! Server-sent events for Rocket.
+
+mod error;
+mod event_stream;
+mod fairing;
+mod last_event_id;
+mod sse;
+
+pub use error::{Error, Result};
+pub use fairing::{Fairing, fairing};
+pub use last_event_id::LastEventId;
+pub use sse::Sse;
+pub use sse_core::*;
+
+#[doc(hidden)]
+pub use rocket::async_stream::stream as __stream;

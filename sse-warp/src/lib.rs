@@ -1,0 +1,12 @@
+//! Server-sent events for Warp.
+
+mod error;
+mod filters;
+mod last_event_id;
+mod sse;
+
+pub use error::{Error, Result};
+pub use filters::{last_event_id, reply};
+pub use last_event_id::LastEventId;
+pub use sse::Sse;
+pub use sse_core::*;
