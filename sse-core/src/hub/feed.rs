@@ -223,17 +223,18 @@ impl FeedInner {
 
     /// The bytes after `position`: those that another reader at the same place was given, or new ones.
     ///
-    /// What was evicted up to `forgiven` is not missed.
+    /// What each ring had evicted up to `forgiven` is not missed.
     pub(crate) fn chunk_after(
         &mut self,
         position: u64,
-        forgiven: u64,
+        forgiven: &[u64],
         most: usize,
     ) -> Result<Option<Chunk>, Evicted> {
         if self.last <= position {
             return Ok(None);
         }
-        let shares = most == CHUNK_BYTES && self.readers.len() > 1;
+        // What one reader is forgiven another may miss, so only what nobody misses is shared.
+        let shares = most == CHUNK_BYTES && self.readers.len() > 1 && forgiven.is_empty();
         if shares && let Some(chunk) = self.chunks.iter().find(|chunk| chunk.from == position) {
             return Ok(Some(chunk.clone()));
         }
@@ -269,11 +270,16 @@ impl FeedInner {
         self.waiters.take()
     }
 
-    fn frames_after(&self, position: u64, forgiven: u64, most: usize) -> Result<Vec<(u64, Frame)>, Evicted> {
+    fn frames_after(
+        &self,
+        position: u64,
+        forgiven: &[u64],
+        most: usize,
+    ) -> Result<Vec<(u64, Frame)>, Evicted> {
         match &*self.rings {
             [ring] => {
                 let ring = ring.lock();
-                if ring.evicted > position.max(forgiven) {
+                if ring.misses_after(position, forgiven.first()) {
                     return Err(Evicted);
                 }
                 let frames = ring.after(position).take_while(|kept| kept.seq <= self.last);
@@ -327,13 +333,13 @@ fn bounded(frames: impl Iterator<Item = (u64, Frame)>, most: usize) -> Vec<(u64,
 fn merged(
     rings: &[Arc<TopicRing>],
     Range { start: position, end: last }: Range<u64>,
-    forgiven: u64,
+    forgiven: &[u64],
     most: usize,
 ) -> Result<Vec<(u64, Frame)>, Evicted> {
     let next = |index: usize, after: u64| -> Result<Option<(u64, Frame)>, Evicted> {
         let Some(ring) = rings.get(index) else { return Ok(None) };
         let ring = ring.lock();
-        if ring.evicted > after.max(forgiven) {
+        if ring.misses_after(after, forgiven.get(index)) {
             return Err(Evicted);
         }
         Ok(ring

@@ -44,9 +44,10 @@ pub(crate) fn scoped(topics: &[Topic], key: &str) -> String {
     let mut scoped = String::new();
     for topic in topics {
         scoped.push_str(topic.as_str());
-        // Not allowed in a topic, so two scopes never read the same.
         scoped.push(' ');
     }
+    // Allowed in no topic, so the first one ends the scope whatever the key holds.
+    scoped.push('\n');
     scoped.push_str(key);
     scoped
 }

@@ -96,6 +96,11 @@ impl Ring {
         self.entries.range(start..)
     }
 
+    /// Whether something after `position` was evicted, beyond what is forgiven.
+    pub(crate) fn misses_after(&self, position: u64, forgiven: Option<&u64>) -> bool {
+        self.evicted > position.max(forgiven.copied().unwrap_or(0))
+    }
+
     pub(crate) fn last_seq(&self) -> u64 {
         self.entries.back().map_or(self.evicted, |kept| kept.seq)
     }

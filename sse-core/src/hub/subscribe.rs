@@ -70,8 +70,8 @@ impl Subscribe {
             return Ok(Subscription::refused(self.hub, End::Shutdown));
         }
         self.hub.keep_swept();
-        let attached = self.hub.window().attach(patterns);
-        // Registered at once, so that the feed lives as long as this does, however long the history takes to answer.
+        let attached = self.hub.window().attach(patterns, self.hub.clock());
+        // Made at once, so that the reader is taken out again if the history never answers and this is dropped.
         let mut subscription = Subscription::new(self.hub.clone(), &attached);
         let requested = self.last.requested();
         let opening = match self.hub.history().cloned() {
@@ -201,19 +201,18 @@ fn open(attached: &Attached, requested: &Requested, start: Start, told: Option<&
     if told.is_some_and(|told| !told.holds) {
         decision = Decision::GapByStart(GapReason::Fork);
     }
-    let oldest = told.map(|told| told.span.oldest);
-    let (position, forgiven) = match decision {
-        Decision::Exact(position) => (position, 0),
-        Decision::GapAt { resume, .. } => (resume, 0),
-        Decision::Fresh | Decision::GapByStart(_) => match (start, oldest) {
-            (Start::Live, _) => (attached.head, 0),
-            (Start::Earliest, Some(oldest)) => (oldest.saturating_sub(1), 0),
-            (Start::Latest(_), Some(_)) if told.is_some_and(|told| told.latest.is_some()) => {
-                (told.and_then(|told| told.latest).unwrap_or(attached.head), 0)
-            }
-            (Start::Earliest, None) => (before_oldest(&feed, attached.head), attached.evicted),
-            (Start::Latest(count), _) => (before_latest(&feed, count, attached.head), attached.evicted),
-        },
+    let resumed = match decision {
+        Decision::Exact(position) => Some(position),
+        Decision::GapAt { resume, .. } => Some(resume),
+        Decision::Fresh | Decision::GapByStart(_) => None,
+    };
+    let (position, forgiven) = match (resumed, start, told) {
+        (Some(position), ..) => (position, None),
+        (None, Start::Live, _) => (attached.head, None),
+        (None, Start::Earliest, Some(told)) => (told.span.oldest.saturating_sub(1), None),
+        (None, Start::Latest(_), Some(Told { latest: Some(latest), .. })) => (*latest, None),
+        (None, Start::Earliest, None) => kept(&feed, attached.head, usize::MAX),
+        (None, Start::Latest(count), _) => kept(&feed, attached.head, count),
     };
     let finishes = if attached.feed.is_exact { finishes(&feed) } else { None };
     let is_over =
@@ -228,19 +227,17 @@ fn finishes(feed: &FeedInner) -> Option<Vec<Cursor>> {
     feed.rings.iter().map(|ring| ring.lock().finished.map(|(cursor, _)| cursor)).collect()
 }
 
-/// The position before the oldest frame that is kept.
-fn before_oldest(feed: &FeedInner, head: u64) -> u64 {
-    let oldest = feed.rings.iter().filter_map(|ring| ring.lock().after(0).next().map(|kept| kept.seq)).min();
-    oldest.map_or(head, |oldest| oldest - 1)
-}
-
-/// The position before the newest `count` frames that are kept.
-fn before_latest(feed: &FeedInner, count: usize, head: u64) -> u64 {
+/// The position before the newest `count` frames that are kept, and what each ring had evicted at that moment.
+fn kept(feed: &FeedInner, head: u64, count: usize) -> (u64, Option<Box<[u64]>>) {
     let mut newest = BTreeSet::new();
+    let mut forgiven = Vec::with_capacity(feed.rings.len());
     for ring in &feed.rings {
-        newest.extend(ring.lock().after(0).rev().take(count).map(|kept| kept.seq));
+        let ring = ring.lock();
+        forgiven.push(ring.evicted);
+        newest.extend(ring.after(0).rev().take(count).map(|kept| kept.seq));
     }
-    newest.iter().rev().take(count).last().map_or(head, |first| first - 1)
+    let position = newest.iter().rev().take(count).last().map_or(head, |first| first - 1);
+    (position, Some(forgiven.into_boxed_slice()))
 }
 
 /// The patterns sorted and each once.

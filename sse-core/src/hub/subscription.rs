@@ -36,8 +36,8 @@ pub struct Subscription {
     /// Void while no task waits.
     slot: Slot,
     position: u64,
-    /// Evictions up to here are no gap: the reader asked for what is kept.
-    forgiven: u64,
+    /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
+    forgiven: Box<[u64]>,
     /// Topics that match a wildcard and that the feed does not list were evicted up to here.
     unlisted: u64,
     version: usize,
@@ -60,7 +60,8 @@ type ReplayFuture = Pin<Box<dyn Future<Output = Replayed> + Send>>;
 pub(crate) struct Opening {
     pub(crate) decision: Decision,
     pub(crate) position: u64,
-    pub(crate) forgiven: u64,
+    /// What each ring had evicted, if the reader asked for what is kept.
+    pub(crate) forgiven: Option<Box<[u64]>>,
     /// Everything asked for is finished, and the reader has it all.
     pub(crate) no_content: bool,
     /// Everything asked for is finished before the position.
@@ -72,23 +73,17 @@ pub(crate) struct Opening {
 impl Subscription {
     pub(crate) fn new(hub: Hub, attached: &Attached) -> Self {
         let feed = Arc::clone(&attached.feed);
-        let reader = Arc::new(Reader::new(attached.head, hub.clock()));
-        let signals_seen = {
-            let mut inner = feed.lock();
-            inner.add_reader(Arc::clone(&reader));
-            inner.last_signal()
-        };
         let wild = !feed.is_exact;
         Self {
             hub,
             feed,
-            reader,
+            reader: Arc::clone(&attached.reader),
             slot: Slot::default(),
             position: attached.head,
-            forgiven: 0,
+            forgiven: Box::default(),
             unlisted: if wild { attached.evicted } else { 0 },
             version: attached.version,
-            signals_seen,
+            signals_seen: attached.last_signal,
             told: None,
             resume: Resume::Fresh,
             first: VecDeque::new(),
@@ -100,7 +95,7 @@ impl Subscription {
 
     /// A reader that is told to come back: 200, `retry`, end.
     pub(crate) fn refused(hub: Hub, end: End) -> Self {
-        let attached = hub.window().attach(Box::default());
+        let attached = hub.window().attach(Box::default(), hub.clock());
         let mut subscription = Self::new(hub, &attached);
         subscription.ended = Some(end);
         subscription
@@ -112,7 +107,10 @@ impl Subscription {
             opening.resume(requested, |seq| state.cursor_at(seq))
         };
         self.no_content = opening.no_content;
-        self.forgiven = opening.forgiven;
+        if let Some(forgiven) = opening.forgiven {
+            self.forgiven = forgiven;
+            self.unlisted = 0;
+        }
         self.move_to(opening.position);
         match &self.resume {
             Resume::Fresh => {}
@@ -262,15 +260,18 @@ impl Subscription {
                 EndedBy::Stall => End::Stalled,
             });
         }
-        if self.unlisted > self.position.max(self.forgiven) {
+        if self.unlisted > self.position {
             return Look::Behind;
         }
-        match feed.chunk_after(self.position, self.forgiven, most) {
+        match feed.chunk_after(self.position, &self.forgiven, most) {
             Err(Evicted) => return Look::Behind,
             Ok(Some(chunk)) => {
                 drop(feed);
                 self.told = Some(chunk.to);
                 self.move_to(chunk.to);
+                if self.forgiven.iter().all(|evicted| *evicted <= self.position) {
+                    self.forgiven = Box::default();
+                }
                 return Look::Chunk(chunk);
             }
             Ok(None) => {}

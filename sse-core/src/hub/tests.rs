@@ -1,1 +1,147 @@
+//! What the window decides by itself: retention, forgetting, keys.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{
+    forgotten::Forgotten,
+    keys::{Keys, scoped},
+    notice,
+    retention::Retention,
+    ring::{Kept, TopicRing},
+};
+use crate::{
+    history::{Pattern, Topic},
+    resume::{Cursor, Epoch, Gap, GapReason},
+    wire::{Event, Frame},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn topic(text: &str) -> Topic {
+    Topic::new(text).expect("a topic")
+}
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::new(text).expect("a pattern")
+}
+
+fn kept(seq: u64, at: Instant, len: usize) -> Kept {
+    let frame = Frame::try_from(Event::message("x".repeat(len - 8))).expect("a frame");
+    assert_eq!(frame.as_ref().len(), len);
+    Kept { seq, at, frame }
+}
+
+#[test]
+fn retention_allows_up_to_each_limit_and_nothing_beyond() {
+    let retention = Retention::default().events(3).bytes(100).age(10 * SECOND);
+    assert!(retention.allows(3, 100, 10 * SECOND));
+    assert!(!retention.allows(4, 100, 10 * SECOND));
+    assert!(!retention.allows(3, 101, 10 * SECOND));
+    assert!(!retention.allows(3, 100, 10 * SECOND + Duration::from_nanos(1)));
+}
+
+#[test]
+fn a_ring_evicts_the_oldest_and_remembers_how_far() {
+    let ring = TopicRing::new(topic("a"), Retention::default().events(3).bytes(100), 0, true);
+    let mut ring_inner = ring.lock();
+    let now = Instant::now();
+    for seq in [2, 5, 9] {
+        assert_eq!(ring_inner.push(kept(seq, now, 20), &ring.retention), 0);
+    }
+    assert_eq!((ring_inner.evicted, ring_inner.last_seq()), (0, 9));
+    assert_eq!(ring_inner.push(kept(10, now, 20), &ring.retention), 20);
+    assert_eq!((ring_inner.evicted, ring_inner.len()), (2, 3));
+    // A large one makes room for itself.
+    assert_eq!(ring_inner.push(kept(11, now, 90), &ring.retention), 60);
+    assert_eq!((ring_inner.evicted, ring_inner.len()), (10, 1));
+    // One that is larger than the limit is not kept at all, and that is remembered too.
+    ring_inner.push(kept(12, now, 200), &ring.retention);
+    assert_eq!((ring_inner.evicted, ring_inner.len(), ring_inner.last_seq()), (12, 0, 12));
+}
+
+#[test]
+fn rule_3_a_fork_drops_what_stands_at_it_and_after() {
+    let ring = TopicRing::new(topic("a"), Retention::default(), 0, true);
+    let mut ring_inner = ring.lock();
+    for seq in [2, 5, 9] {
+        ring_inner.push(kept(seq, Instant::now(), 20), &ring.retention);
+    }
+    ring_inner.finished = Some((Cursor::new(Epoch::from_bits(1), 9), Instant::now()));
+    assert_eq!(ring_inner.truncate(5), 40);
+    assert_eq!(ring_inner.after(0).map(|kept| kept.seq).collect::<Vec<_>>(), [2]);
+    assert!(ring_inner.finished.is_none());
+}
+
+#[test]
+fn rule_8_a_forgotten_topic_is_remembered_by_its_last_evicted_position() {
+    let mut forgotten = Forgotten::with_capacity(2);
+    forgotten.insert(topic("a.1"), 10);
+    forgotten.insert(topic("b.1"), 20);
+    assert_eq!(forgotten.evicted(&pattern("a.1")), 10);
+    assert_eq!(forgotten.evicted(&pattern("a.*")), 10);
+    assert_eq!(forgotten.evicted(&pattern("*.1")), 20);
+    assert_eq!(forgotten.evicted(&pattern(">")), 20);
+    assert_eq!(forgotten.evicted(&pattern("c.*")), 0);
+    assert_eq!(forgotten.remove(&topic("a.1")), 10);
+    assert_eq!(forgotten.evicted(&pattern("a.*")), 0);
+}
+
+#[test]
+fn rule_8_only_the_overflow_of_the_table_raises_the_floor_common_to_all() {
+    let mut forgotten = Forgotten::with_capacity(2);
+    for (name, evicted) in [("a", 30), ("b", 10), ("c", 20)] {
+        forgotten.insert(topic(name), evicted);
+    }
+    // The oldest, b, went: whoever asks for it, or for a topic never heard of, may have missed something up to 10.
+    assert_eq!(forgotten.evicted(&pattern("b")), 10);
+    assert_eq!(forgotten.evicted(&pattern("never")), 10);
+    assert_eq!(forgotten.evicted(&pattern("c")), 20);
+    assert_eq!(forgotten.evicted(&pattern("a")), 30);
+    forgotten.insert(topic("d"), 5);
+    assert_eq!(forgotten.evicted(&pattern("d")), 10);
+}
+
+#[test]
+fn rule_14_a_keys_scope_is_the_sorted_list_of_topics() {
+    let mut keys = Keys::default();
+    let now = Instant::now();
+    let place = Cursor::new(Epoch::from_bits(1), 7);
+    keys.insert(scoped(&[topic("a"), topic("b")], "k"), place, now);
+    assert_eq!(keys.find(&scoped(&[topic("a"), topic("b")], "k"), now), Some(place));
+    assert_eq!(keys.find(&scoped(&[topic("a")], "b \nk"), now), None);
+    assert_eq!(keys.find(&scoped(&[topic("a")], "k"), now), None);
+    assert_eq!(keys.find(&scoped(&[topic("a"), topic("b")], "k"), now + 601 * SECOND), None);
+}
+
+#[test]
+fn patterns_match_whole_parts() {
+    let matches = |wanted: &str, name: &str| pattern(wanted).matches(&topic(name));
+    assert!(matches("a.b", "a.b") && !matches("a.b", "a.c") && !matches("a.b", "a.b.c"));
+    assert!(matches("a.*", "a.b") && !matches("a.*", "a") && !matches("a.*", "a.b.c"));
+    assert!(matches("*.b", "a.b") && !matches("*.b", "a.c"));
+    assert!(matches("a.>", "a.b") && matches("a.>", "a.b.c") && !matches("a.>", "a"));
+    assert!(matches(">", "a") && matches("*", "a") && !matches("*", "a.b"));
+    assert!(matches("*.*.c", "a.b.c") && !matches("*.*.c", "a.c"));
+    for wrong in ["", ".", "a.", ".a", "a..b", "a.>.b", "a*", "a.b>", "ä", "a b", "a\n", &"x".repeat(257)] {
+        assert!(Pattern::new(wrong).is_err(), "{wrong:?}");
+    }
+    assert!(Topic::new("a.*").is_err() && Topic::new(">").is_err());
+    assert!(Topic::new("x".repeat(256)).is_ok() && Topic::new("$a.b-c_d~e/f:g").is_ok());
+}
+
+#[test]
+fn a_gap_notice_is_ascii_json_on_one_line() {
+    let requested = Some("\"\\\n\u{7f}é😀".to_owned());
+    let resumed_at = Cursor::new(Epoch::from_bits(1), 7);
+    let gap = Gap { reason: GapReason::Malformed, requested, resumed_at, missed: None };
+    let json = notice::gap_json(&gap);
+    assert_eq!(
+        json,
+        r#"{"reason":"malformed","requested":"\"\\\u000a\u007f\u00e9\ud83d\ude00","resumed_at":"0000000000000001-7","missed":null}"#
+    );
+    let frame = notice::gap(&gap);
+    assert_eq!(notice::cursor_of(&frame), Some(resumed_at));
+    assert_eq!(notice::without_id(&frame), format!("event: sse.gap\ndata: {json}\n\n").into_bytes());
+}

@@ -11,7 +11,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    feed::Feed,
+    feed::{Feed, Reader},
     forgotten::Forgotten,
     keys::{self, Keys},
     notice,
@@ -94,6 +94,8 @@ pub(crate) struct Attached {
     pub(crate) epochs: Epochs,
     /// Whether it is certain which of the topics are finished.
     pub(crate) is_known: bool,
+    pub(crate) last_signal: u64,
+    pub(crate) reader: Arc<Reader>,
 }
 
 impl Window {
@@ -222,16 +224,20 @@ impl Window {
         self.lock().feeds_of(topics).iter().map(|feed| feed.lock().readers.len()).sum()
     }
 
-    /// Finds or makes the feed of these patterns, which are sorted and each once. It stays until [`detach`](Self::detach).
-    pub(crate) fn attach(&self, patterns: Box<[Pattern]>) -> Attached {
+    /// Registers a reader of these patterns, which are sorted and each once, at the head.
+    ///
+    /// Under the same lock as the search for its feed, which another reader may be about to leave as its last.
+    pub(crate) fn attach(&self, patterns: Box<[Pattern]>, clock: u64) -> Attached {
         let mut state = self.lock();
         let feed = match state.feeds.get(&patterns) {
             Some(feed) => Arc::clone(feed),
             None => self.new_feed(&mut state, patterns),
         };
-        let (alive, is_known) = {
-            let inner = feed.lock();
-            (inner.evicted(), inner.rings.iter().all(|ring| ring.lock().is_known))
+        let reader = Arc::new(Reader::new(state.head, clock));
+        let (alive, is_known, last_signal) = {
+            let mut inner = feed.lock();
+            inner.add_reader(Arc::clone(&reader));
+            (inner.evicted(), inner.rings.iter().all(|ring| ring.lock().is_known), inner.last_signal())
         };
         let wild = feed.patterns.iter().filter(|pattern| !pattern.is_exact());
         let forgotten = wild.map(|pattern| state.forgotten.evicted(pattern)).max().unwrap_or(0);
@@ -241,6 +247,8 @@ impl Window {
             evicted: alive.max(forgotten),
             epochs: state.epochs.clone(),
             is_known,
+            last_signal,
+            reader,
             feed,
         }
     }

@@ -6,6 +6,9 @@ mod decision;
 mod epochs;
 mod last_event_id;
 
+#[cfg(test)]
+mod tests;
+
 pub use cursor::{Cursor, Epoch, InvalidCursor};
 pub use decision::{Gap, GapReason, Resume};
 pub use epochs::{EpochStart, Epochs};

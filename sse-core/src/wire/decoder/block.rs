@@ -1,18 +1,8 @@
 //! The fields between two blank lines, and the limits on them.
 
-use std::mem;
+use std::{mem, ops::Range};
 
-use super::{DecodeError, Limits, Oversized, field::Kind, text::Text};
-
-/// What the current call of the decoder has found in its chunk and not copied.
-#[derive(Debug, Default)]
-pub(super) struct Borrowed<'i> {
-    pub(super) data: Option<&'i [u8]>,
-    pub(super) event_type: Option<&'i [u8]>,
-    pub(super) id: Option<&'i [u8]>,
-    /// A comment's text, or the whole line of an unknown field.
-    pub(super) line: Option<&'i [u8]>,
-}
+use super::{DecodeError, Limits, Oversized, chunk::Fields, field::Kind, text::Text};
 
 /// How many more bytes a line's value may have, and what it is when it has more.
 #[derive(Debug, Clone, Copy)]
@@ -21,10 +11,9 @@ pub(super) struct Room {
     pub(super) error: DecodeError,
 }
 
-/// The block that is being read. Its fields are in `Borrowed` as long as one call sees them, then in here.
-#[derive(Debug, Clone, Default)]
+/// The block that is being read. Its fields are in the chunk as long as that is there, then in here.
+#[derive(Debug, Clone)]
 pub(super) struct Block {
-    pub(super) limits: Limits,
     pub(super) data: Text,
     pub(super) event_type: Text,
     pub(super) id: Vec<u8>,
@@ -32,100 +21,122 @@ pub(super) struct Block {
     pub(super) has_id: bool,
     /// The first limit that it exceeded; its data and type are gone then.
     pub(super) skipped: Option<DecodeError>,
-    data_len: usize,
-    type_len: usize,
-    id_len: usize,
+    limits: Limits,
+    /// A block whose lines together are within this is within every limit but that of the id.
+    harmless: usize,
+    /// At least the length of its fields together.
+    len: usize,
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
 }
 
 impl Block {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            data: Text::default(),
+            event_type: Text::default(),
+            id: Vec::new(),
+            has_data: false,
+            has_id: false,
+            skipped: None,
+            limits,
+            harmless: limits.line.min(limits.event),
+            len: 0,
+        }
+    }
+
     /// Whether nothing has been read that the end of the stream would lose.
     pub(super) fn is_empty(&self) -> bool {
-        !self.has_data && !self.has_id && self.type_len == 0 && self.skipped.is_none()
+        !self.has_data && !self.has_id && self.event_type.len() == 0 && self.skipped.is_none()
     }
 
     /// Forgets the fields and keeps the buffers.
     pub(super) fn clear(&mut self) {
         self.clear_event();
         self.id.clear();
-        self.id_len = 0;
         self.has_id = false;
         self.skipped = None;
+        self.len = 0;
     }
 
     fn clear_event(&mut self) {
         self.data.clear();
         self.event_type.clear();
-        self.data_len = 0;
-        self.type_len = 0;
         self.has_data = false;
     }
 
-    /// Copies what is still in the chunk, because the call ends within the block.
-    pub(super) fn keep(&mut self, borrowed: &mut Borrowed<'_>) {
-        if let Some(data) = borrowed.data.take() {
+    /// Copies what is still in the chunk.
+    pub(super) fn keep(&mut self, fields: &Fields, chunk: &[u8]) {
+        let part = |range: &Option<Range<usize>>| range.clone().and_then(|range| chunk.get(range));
+        if let Some(data) = part(&fields.data) {
             self.data.push(data);
         }
-        if let Some(event_type) = borrowed.event_type.take() {
+        if let Some(event_type) = part(&fields.event_type) {
             self.event_type.clear();
             self.event_type.push(event_type);
         }
-        if let Some(id) = borrowed.id.take() {
+        if let Some(id) = part(&fields.id) {
             self.id.clear();
             self.id.extend_from_slice(id);
         }
     }
 
-    /// Takes a whole line that has `before` bytes in front of its value.
-    pub(super) fn add<'i>(
-        &mut self,
-        kind: Kind,
-        before: usize,
-        value: &'i [u8],
-        borrowed: &mut Borrowed<'i>,
-    ) -> Result<(), DecodeError> {
-        let admitted = self.admits(kind, before, value.len())?;
-        if self.skipped.is_some() {
-            borrowed.data = None;
-            borrowed.event_type = None;
-        }
-        if !admitted {
-            return Ok(());
-        }
+    /// Takes the value of a whole line.
+    pub(super) fn put(&mut self, kind: Kind, value: &[u8]) {
         match kind {
-            Kind::Data if self.has_data => {
-                if let Some(first) = borrowed.data.take() {
-                    self.data.push(first);
-                }
-                self.data.push_byte(b'\n');
-                self.data.push(value);
-                self.data_len += 1 + value.len();
-            }
+            Kind::Data if self.has_data => self.data.push_line(value),
             Kind::Data => {
-                borrowed.data = Some(value);
-                self.data_len = value.len();
                 self.has_data = true;
+                self.data.push(value);
             }
             Kind::Type => {
-                borrowed.event_type = Some(value);
-                self.type_len = value.len();
+                self.event_type.clear();
+                self.event_type.push(value);
             }
             // The standard ignores an id with a NUL in it.
             Kind::Id if !value.contains(&0) => {
-                borrowed.id = Some(value);
-                self.id_len = value.len();
                 self.has_id = true;
+                self.id.clear();
+                self.id.extend_from_slice(value);
             }
             Kind::Id | Kind::Retry | Kind::Comment | Kind::Other => {}
         }
-        Ok(())
     }
 
-    /// Whether a value of `len` bytes is to be kept. Of an event that is skipped only the id is.
-    pub(super) fn admits(&mut self, kind: Kind, before: usize, len: usize) -> Result<bool, DecodeError> {
-        if self.skipped.is_some() && matches!(kind, Kind::Data | Kind::Type) {
+    /// Whether a line is a field of an event and cannot have reached a limit.
+    #[inline]
+    pub(super) fn is_harmless(&mut self, kind: Kind, line_len: usize, value_len: usize) -> bool {
+        let room = match kind {
+            Kind::Data | Kind::Type => self.harmless,
+            Kind::Id if value_len <= self.limits.id => self.harmless,
+            Kind::Id | Kind::Retry | Kind::Comment | Kind::Other => return false,
+        };
+        self.len = self.len.saturating_add(line_len);
+        self.len <= room
+    }
+
+    /// Of an event that is skipped only the id is kept.
+    pub(super) fn wants(&self, kind: Kind) -> bool {
+        self.skipped.is_none() || !matches!(kind, Kind::Data | Kind::Type)
+    }
+
+    /// Whether a line is to be kept by the limits. All fields must be in here.
+    #[cold]
+    pub(super) fn admits(
+        &mut self,
+        kind: Kind,
+        line_len: usize,
+        value_len: usize,
+    ) -> Result<bool, DecodeError> {
+        if !self.wants(kind) {
             return Ok(false);
         }
-        let len = len + self.joint(kind);
+        let before = line_len - value_len;
+        let len = value_len + self.joint(kind);
         let room = self.room(kind, before);
         if len <= room.left {
             return Ok(true);
@@ -135,19 +146,19 @@ impl Block {
     }
 
     /// The LF that joins another line of data.
-    pub(super) fn joint(&self, kind: Kind) -> usize {
+    fn joint(&self, kind: Kind) -> usize {
         usize::from(kind == Kind::Data && self.has_data)
     }
 
-    /// The room for a value, its joint included, by the tightest of the limits.
+    /// The room for a value, its joint included, by the tightest of the limits. All fields must be in here.
     pub(super) fn room(&self, kind: Kind, before: usize) -> Room {
         let Limits { line, event, id, .. } = self.limits;
         let left = line.saturating_sub(before) + self.joint(kind);
         let mut room = Room { left, error: DecodeError::LineTooLong { limit: line } };
         let others = match kind {
-            Kind::Data => self.data_len + self.type_len + self.id_len,
-            Kind::Type => self.data_len + self.id_len,
-            Kind::Id => self.data_len + self.type_len,
+            Kind::Data => self.data.len() + self.event_type.len() + self.id.len(),
+            Kind::Type => self.data.len() + self.id.len(),
+            Kind::Id => self.data.len() + self.event_type.len(),
             Kind::Retry | Kind::Comment | Kind::Other => return room,
         };
         if kind == Kind::Id && id < room.left {
@@ -166,39 +177,39 @@ impl Block {
         if self.limits.oversized == Oversized::Fail {
             return Err(error);
         }
-        if let Kind::Data | Kind::Type | Kind::Id = kind {
+        if kind.is_of_event() {
             self.clear_event();
             self.skipped.get_or_insert(error);
+            // None of its lines is harmless any more.
+            self.len = usize::MAX;
         }
         Ok(())
     }
 
-    /// The old type, if any, is replaced by a line that comes in parts.
-    pub(super) fn begin_type(&mut self) {
-        self.event_type.clear();
-        self.type_len = 0;
+    /// Starts a line that comes in parts.
+    pub(super) fn begin(&mut self, kind: Kind) {
+        match kind {
+            Kind::Data => self.has_data = true,
+            Kind::Type => self.event_type.clear(),
+            Kind::Id | Kind::Retry | Kind::Comment | Kind::Other => {}
+        }
     }
 
-    /// Takes a part of a value that has been admitted.
+    /// Takes a part of a value that there is room for.
     pub(super) fn append(&mut self, kind: Kind, part: &[u8]) {
+        self.len = self.len.saturating_add(part.len());
         match kind {
-            Kind::Data => {
-                self.data.push(part);
-                self.data_len += part.len();
-            }
-            Kind::Type => {
-                self.event_type.push(part);
-                self.type_len += part.len();
-            }
+            Kind::Data => self.data.push(part),
+            Kind::Type => self.event_type.push(part),
             Kind::Id | Kind::Retry | Kind::Comment | Kind::Other => {}
         }
     }
 
     /// Takes the whole of an id in exchange for the old one. The standard ignores an id with a NUL in it.
     pub(super) fn set_id(&mut self, id: &mut Vec<u8>) {
+        self.len = self.len.saturating_add(id.len());
         if !id.contains(&0) {
             mem::swap(&mut self.id, id);
-            self.id_len = self.id.len();
             self.has_id = true;
         }
     }

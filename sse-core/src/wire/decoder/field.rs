@@ -16,6 +16,13 @@ pub(super) enum Kind {
     Other,
 }
 
+impl Kind {
+    #[inline]
+    pub(super) fn is_of_event(self) -> bool {
+        matches!(self, Self::Data | Self::Type | Self::Id)
+    }
+}
+
 /// So many bytes of a line tell its kind and where its value begins: the longest known name, its colon and a space.
 pub(super) const HEAD: usize = b"retry: ".len();
 
@@ -37,7 +44,31 @@ pub(super) fn split(line: &[u8]) -> (Kind, &[u8]) {
 }
 
 /// Where the first line ends, if its CR or LF is there already.
+#[inline]
 pub(super) fn line_end(bytes: &[u8]) -> Option<usize> {
+    let (near, far) = bytes.split_at(bytes.len().min(NEAR));
+    match near_line_end(near) {
+        None if !far.is_empty() => Some(near.len() + memchr2(b'\n', b'\r', far)?),
+        end => end,
+    }
+}
+
+/// The length of the CR, LF or CRLF that `bytes` starts with. A CR at their end counts as one: nothing waits for the LF.
+#[inline]
+pub(super) fn line_break(bytes: &[u8]) -> usize {
+    if bytes.starts_with(b"\r\n") { 2 } else { 1 }
+}
+
+/// Most lines end within this. Farther than that, `memchr2` is faster for its wider registers.
+const NEAR: usize = 128;
+
+/// A search that is inlined. `memchr2` asks at run time what the machine can do, which costs more than a short line.
+#[inline]
+fn near_line_end(bytes: &[u8]) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(finder) = memchr::arch::x86_64::sse2::memchr::Two::new(b'\n', b'\r') {
+        return finder.find(bytes);
+    }
     memchr2(b'\n', b'\r', bytes)
 }
 

@@ -1,24 +1,25 @@
 //! From bytes to messages, as section 9.2.6 of the HTML standard says.
 
-use std::{fmt, mem, time::Duration};
+use std::{fmt, time::Duration};
 
 mod block;
+mod chunk;
 mod field;
 mod item;
 mod limits;
 mod messages;
 mod open_line;
+mod read;
+mod scan;
 mod text;
 
 pub use item::{Item, MessageRef};
 pub use limits::{DecodeError, Limits, Oversized};
 pub use messages::Messages;
 
-use block::{Block, Borrowed};
-use field::{Kind, line_end, split};
+use block::Block;
 use open_line::OpenLine;
-
-const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
+use read::Report;
 
 /// Turns the bytes of an event stream into [`Item`]s, in whatever chunks they come.
 ///
@@ -48,35 +49,19 @@ const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 #[must_use = "a decoder does nothing until it is fed"]
 pub struct Decoder {
     report: Report,
+    /// Whether one of the next four needs to be looked at.
+    is_settled: bool,
     /// How much of a byte order mark the stream began with; all of it once that is decided.
     mark_len: usize,
     /// The chunk ended with a CR, so that an LF at the start of the next one belongs to it.
     is_after_cr: bool,
+    /// The last message may still be in the block, because the caller was lent it.
+    is_lent: bool,
     failed: Option<DecodeError>,
     line: OpenLine,
     block: Block,
-    /// The last message may still be in the block, because the caller was lent it.
-    is_lent: bool,
     last_event_id: String,
     retry: Option<Duration>,
-}
-
-/// What is reported on request only.
-#[derive(Debug, Clone, Copy, Default)]
-struct Report {
-    comments: bool,
-    fields: bool,
-}
-
-/// An item without what it borrows.
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    Comment,
-    Field,
-    Id,
-    Message,
-    Retry(Duration),
-    Skipped(DecodeError),
 }
 
 impl Decoder {
@@ -104,7 +89,7 @@ impl Decoder {
 
     /// Sets how much it keeps in memory. The default is [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.block.limits = limits;
+        self.block = Block::new(limits);
         self
     }
 
@@ -128,34 +113,15 @@ impl Decoder {
     /// [`DecodeError`] if an event is beyond the [`Limits`] and they say [`Oversized::Fail`]; then for every call until
     /// [`reset`](Decoder::reset).
     pub fn decode<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Item<'a>>, DecodeError> {
-        let mut borrowed = Borrowed::default();
-        let step = match self.advance(input, &mut borrowed) {
-            Ok(Some(step)) => step,
-            Ok(None) => return Ok(None),
+        match self.advance(input) {
+            Ok(None) => Ok(None),
+            Ok(Some((step, read))) => Ok(Some(self.item(step, read))),
             Err(error) => {
                 self.failed = Some(error);
-                return Err(error);
+                self.is_settled = false;
+                Err(error)
             }
-        };
-        Ok(Some(match step {
-            Step::Comment => Item::Comment(self.line.text.read(borrowed.line)),
-            Step::Field => {
-                let line = self.line.text.read(borrowed.line);
-                let (name, value) = line.split_once(':').unwrap_or((line, ""));
-                Item::Field { name, value: value.strip_prefix(' ').unwrap_or(value) }
-            }
-            Step::Id => Item::Id(&self.last_event_id),
-            Step::Message => Item::Message(MessageRef {
-                event_type: match self.block.event_type.read(borrowed.event_type) {
-                    "" => "message",
-                    event_type => event_type,
-                },
-                data: self.block.data.read(borrowed.data),
-                last_event_id: &self.last_event_id,
-            }),
-            Step::Retry(delay) => Item::Retry(delay),
-            Step::Skipped(error) => Item::Skipped { error, last_event_id: &self.last_event_id },
-        }))
+        }
     }
 
     /// The messages in `input`, owned, until it is used up. Items of other kinds are passed over.
@@ -177,6 +143,7 @@ impl Decoder {
     ///
     /// The last event id and the retry delay stay, and so do the settings.
     pub fn reset(&mut self) {
+        self.is_settled = false;
         self.mark_len = 0;
         self.is_after_cr = false;
         self.failed = None;
@@ -203,158 +170,6 @@ impl Decoder {
     #[must_use]
     pub fn is_mid_event(&self) -> bool {
         self.line.is_of_event() || !(self.is_lent || self.block.is_empty())
-    }
-
-    fn advance<'i>(
-        &mut self,
-        input: &mut &'i [u8],
-        borrowed: &mut Borrowed<'i>,
-    ) -> Result<Option<Step>, DecodeError> {
-        self.begin(input)?;
-        while !input.is_empty() {
-            let Some(end) = line_end(input) else {
-                self.block.keep(borrowed);
-                self.line.push(mem::take(input), &mut self.block, self.report)?;
-                return Ok(None);
-            };
-            let line = self.take_line(input, end);
-            let step = if self.line.is_open() {
-                self.line.push(line, &mut self.block, self.report)?;
-                self.end_line()?
-            } else if line.is_empty() {
-                self.end_block(borrowed)
-            } else {
-                self.whole_line(line, borrowed)?
-            };
-            match step {
-                None => {}
-                Some(Step::Message) => return Ok(step),
-                Some(_) => {
-                    self.block.keep(borrowed);
-                    return Ok(step);
-                }
-            }
-        }
-        self.block.keep(borrowed);
-        Ok(None)
-    }
-
-    /// Settles what the calls before have left.
-    fn begin(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        if mem::take(&mut self.is_lent) {
-            self.block.clear();
-        }
-        while let Some(expected) = BYTE_ORDER_MARK.get(self.mark_len) {
-            match input.split_first() {
-                None => return Ok(()),
-                Some((byte, rest)) if byte == expected => {
-                    self.mark_len += 1;
-                    *input = rest;
-                }
-                // Not a mark after all, so what looked like one is the start of the first line.
-                Some(_) => {
-                    let line = &BYTE_ORDER_MARK[..mem::replace(&mut self.mark_len, BYTE_ORDER_MARK.len())];
-                    if !line.is_empty() {
-                        self.line.push(line, &mut self.block, self.report)?;
-                    }
-                }
-            }
-        }
-        if self.is_after_cr && !input.is_empty() {
-            self.is_after_cr = false;
-            *input = input.strip_prefix(b"\n").unwrap_or(input);
-        }
-        Ok(())
-    }
-
-    /// Takes the line up to `end` and the CR, LF or CRLF behind it.
-    fn take_line<'i>(&mut self, input: &mut &'i [u8], end: usize) -> &'i [u8] {
-        let (line, rest) = input.split_at(end);
-        *input = match rest {
-            [b'\r', b'\n', rest @ ..] => rest,
-            [b'\r'] => {
-                self.is_after_cr = true;
-                &[]
-            }
-            [_, rest @ ..] => rest,
-            [] => rest,
-        };
-        line
-    }
-
-    fn whole_line<'i>(
-        &mut self,
-        line: &'i [u8],
-        borrowed: &mut Borrowed<'i>,
-    ) -> Result<Option<Step>, DecodeError> {
-        let (kind, value) = split(line);
-        let before = line.len() - value.len();
-        match kind {
-            Kind::Data | Kind::Type | Kind::Id => {
-                self.block.add(kind, before, value, borrowed)?;
-                Ok(None)
-            }
-            Kind::Retry => {
-                let mut digits = field::Digits::default();
-                digits.push(value);
-                Ok(self.apply(digits.delay().map(Step::Retry)))
-            }
-            Kind::Comment if self.report.comments && self.block.admits(kind, before, value.len())? => {
-                borrowed.line = Some(value);
-                Ok(Some(Step::Comment))
-            }
-            Kind::Other if self.report.fields && self.block.admits(kind, before, value.len())? => {
-                borrowed.line = Some(value);
-                Ok(Some(Step::Field))
-            }
-            Kind::Comment | Kind::Other => Ok(None),
-        }
-    }
-
-    /// Ends a line that began in an earlier chunk.
-    fn end_line(&mut self) -> Result<Option<Step>, DecodeError> {
-        let Some((head, len)) = self.line.take_short() else {
-            let step = self.line.end(&mut self.block);
-            return Ok(self.apply(step));
-        };
-        let mut borrowed = Borrowed::default();
-        let step = self.whole_line(&head[..len], &mut borrowed)?;
-        self.block.keep(&mut borrowed);
-        if let Some(line) = borrowed.line {
-            self.line.text.clear();
-            self.line.text.push(line);
-        }
-        Ok(step)
-    }
-
-    /// A delay holds from its own line on.
-    fn apply(&mut self, step: Option<Step>) -> Option<Step> {
-        if let Some(Step::Retry(delay)) = step {
-            self.retry = Some(delay);
-        }
-        step
-    }
-
-    fn end_block(&mut self, borrowed: &mut Borrowed<'_>) -> Option<Step> {
-        let Block { has_data, has_id, skipped, .. } = self.block;
-        if has_id {
-            let id = borrowed.id.unwrap_or(&self.block.id);
-            self.last_event_id.clear();
-            match std::str::from_utf8(id) {
-                Ok(id) => self.last_event_id.push_str(id),
-                Err(_) => self.last_event_id.push_str(&String::from_utf8_lossy(id)),
-            }
-        }
-        if has_data && skipped.is_none() {
-            self.is_lent = true;
-            return Some(Step::Message);
-        }
-        self.block.clear();
-        *borrowed = Borrowed::default();
-        skipped.map(Step::Skipped).or(has_id.then_some(Step::Id))
     }
 }
 

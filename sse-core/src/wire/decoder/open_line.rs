@@ -3,9 +3,10 @@
 use std::mem;
 
 use super::{
-    DecodeError, Report, Step,
+    DecodeError,
     block::{Block, Room},
     field::{Digits, HEAD, Kind, split},
+    read::{Report, Step},
     text::Text,
 };
 
@@ -76,13 +77,7 @@ impl OpenLine {
     fn begin(&mut self, block: &mut Block, report: Report) -> Result<(), DecodeError> {
         let head = self.head;
         let (kind, value) = split(&head);
-        let is_kept = match kind {
-            Kind::Data | Kind::Type => block.skipped.is_none(),
-            Kind::Id | Kind::Retry => true,
-            Kind::Comment => report.comments,
-            Kind::Other => report.fields,
-        };
-        if !is_kept {
+        if !report.wants(kind) || !block.wants(kind) {
             self.state = State::Ignored;
             return Ok(());
         }
@@ -90,8 +85,7 @@ impl OpenLine {
         self.state = State::Value(kind, block.room(kind, self.before));
         match kind {
             Kind::Data if block.has_data => self.append(b"\n", block)?,
-            Kind::Data => block.has_data = true,
-            Kind::Type => block.begin_type(),
+            Kind::Data | Kind::Type => block.begin(kind),
             Kind::Id => self.id.clear(),
             Kind::Retry => self.digits = Digits::default(),
             Kind::Comment | Kind::Other => self.text.clear(),
@@ -144,8 +138,8 @@ impl OpenLine {
         match mem::take(&mut self.state) {
             State::Value(Kind::Id, _) => block.set_id(&mut self.id),
             State::Value(Kind::Retry, _) => return self.digits.delay().map(Step::Retry),
-            State::Value(Kind::Comment, _) => return Some(Step::Comment),
-            State::Value(Kind::Other, _) => return Some(Step::Field),
+            State::Value(Kind::Comment, _) => return Some(Step::Comment(None)),
+            State::Value(Kind::Other, _) => return Some(Step::Field(None)),
             State::Value(Kind::Data | Kind::Type, _) | State::Closed | State::Head | State::Ignored => {}
         }
         None

@@ -1,6 +1,6 @@
 //! Bytes that become text once they are complete.
 
-use std::{mem, str};
+use std::{borrow::Cow, mem};
 
 /// So much of a buffer is kept for the next event; a larger one is given back.
 const KEPT_CAPACITY: usize = 64 * 1024;
@@ -13,37 +13,52 @@ pub(super) struct Text {
 }
 
 impl Text {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    pub(super) fn push_byte(&mut self, byte: u8) {
-        self.bytes.push(byte);
+    /// Adds a line to the one before.
+    pub(super) fn push_line(&mut self, line: &[u8]) {
+        self.bytes.reserve(1 + line.len());
+        self.bytes.push(b'\n');
+        self.bytes.extend_from_slice(line);
     }
 
+    #[inline]
     pub(super) fn clear(&mut self) {
+        if !(self.bytes.is_empty() && self.text.is_empty()) {
+            self.recycle();
+        }
+    }
+
+    fn recycle(&mut self) {
         if self.text.capacity() > self.bytes.capacity() {
             // The buffer went into the text without a copy, and comes back the same way.
             self.bytes = mem::take(&mut self.text).into_bytes();
         }
+        self.text.clear();
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_CAPACITY);
     }
 
     /// The text of `borrowed`, or else of what was pushed; it stands until the next `clear`.
-    ///
-    /// What is not UTF-8 becomes U+FFFD, as the Encoding standard's decoder does it. Line by line this equals decoding
-    /// the whole stream, because no line end, colon or space can be a part of a longer sequence.
-    pub(super) fn read<'a>(&'a mut self, borrowed: Option<&'a [u8]>) -> &'a str {
-        match borrowed.map(|bytes| (str::from_utf8(bytes), bytes)) {
-            Some((Ok(text), _)) => return text,
-            Some((Err(_), bytes)) => self.text = String::from_utf8_lossy(bytes).into_owned(),
+    #[inline]
+    pub(super) fn read<'a>(&'a mut self, borrowed: Option<Cow<'a, str>>) -> &'a str {
+        match borrowed {
+            Some(Cow::Borrowed(text)) => return text,
+            Some(Cow::Owned(text)) => self.text = text,
+            None if self.bytes.is_empty() => return "",
             None => self.text = into_text(mem::take(&mut self.bytes)),
         }
         &self.text
     }
 }
 
+/// What is not UTF-8 becomes U+FFFD; see [`Chunk::text`](super::chunk::Chunk::text).
 fn into_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

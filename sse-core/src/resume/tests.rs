@@ -1,0 +1,188 @@
+//! The rules of resume as far as they are pure decisions.
+
+use super::*;
+
+/// A history with the epochs A from 1, B from 11 (a harmless change of name) and C from 16, which replaced B's 16 to 20.
+/// Its head is 25.
+struct Forked {
+    epochs: Epochs,
+    a: Epoch,
+    b: Epoch,
+    c: Epoch,
+}
+
+fn forked() -> Forked {
+    let [a, b, c] = [1, 2, 3].map(Epoch::from_bits);
+    let mut epochs = Epochs::starting(a);
+    epochs.push(EpochStart { epoch: b, begins: 11 });
+    epochs.push(EpochStart { epoch: c, begins: 16 });
+    Forked { epochs, a, b, c }
+}
+
+impl Forked {
+    fn judge(&self, epoch: Epoch, seq: u64, evicted: u64) -> Decision {
+        let known = Known { epochs: &self.epochs, head: 25, evicted };
+        decide(&Requested::Cursor(Cursor::new(epoch, seq)), &known)
+    }
+}
+
+fn gap_at(reason: GapReason, resume: u64, missed: Option<u64>) -> Decision {
+    Decision::GapAt { reason, resume, missed }
+}
+
+#[test]
+fn rule_2_a_cursor_before_the_fork_is_exact() {
+    let history = forked();
+    assert_eq!(history.judge(history.a, 0, 0), Decision::Exact(0));
+    assert_eq!(history.judge(history.a, 10, 0), Decision::Exact(10));
+    assert_eq!(history.judge(history.b, 15, 0), Decision::Exact(15));
+    assert_eq!(history.judge(history.c, 15, 0), Decision::Exact(15));
+    assert_eq!(history.judge(history.c, 25, 0), Decision::Exact(25));
+}
+
+#[test]
+fn rule_2_a_cursor_at_or_after_the_fork_is_a_gap_that_resumes_before_it() {
+    let history = forked();
+    assert_eq!(history.judge(history.b, 16, 0), gap_at(GapReason::Fork, 15, None));
+    assert_eq!(history.judge(history.b, 20, 0), gap_at(GapReason::Fork, 15, None));
+    assert_eq!(history.judge(history.a, 11, 0), gap_at(GapReason::Fork, 10, None));
+    assert_eq!(history.judge(history.b, 16, 18), gap_at(GapReason::Fork, 18, None));
+}
+
+#[test]
+fn rule_2_an_older_fork_does_not_hide_a_deeper_one() {
+    let mut history = forked();
+    // D replaced everything from 5 on: of A only 1 to 4 are still what they were.
+    history.epochs.push(EpochStart { epoch: Epoch::from_bits(4), begins: 5 });
+    assert_eq!(history.judge(history.a, 4, 0), Decision::Exact(4));
+    assert_eq!(history.judge(history.a, 5, 0), gap_at(GapReason::Fork, 4, None));
+    assert_eq!(history.judge(history.c, 20, 0), gap_at(GapReason::Fork, 4, None));
+}
+
+#[test]
+fn rule_2_an_unknown_epoch_resumes_by_start() {
+    let history = forked();
+    assert_eq!(history.judge(Epoch::from_bits(9), 3, 0), Decision::GapByStart(GapReason::Epoch));
+}
+
+#[test]
+fn rule_2_a_trimmed_cursor_resumes_at_the_floor_with_an_upper_bound_of_what_is_missing() {
+    let history = forked();
+    assert_eq!(history.judge(history.c, 17, 20), gap_at(GapReason::Trimmed, 20, Some(3)));
+    assert_eq!(history.judge(history.c, 20, 20), Decision::Exact(20));
+}
+
+#[test]
+fn rule_5_a_cursor_beyond_the_head_is_a_gap() {
+    let history = forked();
+    assert_eq!(history.judge(history.c, 26, 0), Decision::GapByStart(GapReason::Future));
+    assert_eq!(history.judge(history.c, u64::MAX, 0), Decision::GapByStart(GapReason::Future));
+}
+
+#[test]
+fn the_epoch_of_a_record_is_the_last_that_begins_at_or_before_it() {
+    let history = forked();
+    let epochs = [1, 10, 11, 15, 16, 25].map(|seq| history.epochs.at(seq));
+    assert_eq!(epochs, [history.a, history.a, history.b, history.b, history.c, history.c]);
+    assert_eq!(history.epochs.current(), history.c);
+    assert_eq!(history.epochs.fork_since(2), Some(16));
+    assert_eq!(history.epochs.fork_since(3), None);
+}
+
+#[test]
+fn g8_each_place_has_one_spelling_and_everything_else_is_not_a_cursor() {
+    let cursor = Cursor::new(Epoch::from_bits(0xabc), 42);
+    for cursor in [cursor, cursor.with_check(7), Cursor::new(Epoch::random(), u64::MAX).with_check(u32::MAX)]
+    {
+        let text = cursor.to_string();
+        assert_eq!(text.parse(), Ok(cursor));
+        let mut written = Vec::new();
+        cursor.write(&mut written);
+        assert_eq!(written, text.as_bytes());
+        assert!(text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
+    }
+    for text in [
+        "",
+        "-",
+        "0000000000000abc",
+        "0000000000000abc-",
+        "0000000000000abc-042",
+        "0000000000000abc-+42",
+        "0000000000000ABC-42",
+        "0000000000000abc-42-",
+        "0000000000000abc-42-7",
+        "0000000000000abc-42-00000007-",
+        "0000000000000abc-18446744073709551616",
+        " 0000000000000abc-42",
+        "+000000000000abc-42",
+    ] {
+        assert_eq!(text.parse::<Cursor>(), Err(InvalidCursor), "{text:?}");
+    }
+}
+
+#[test]
+fn random_epochs_differ() {
+    let epochs: std::collections::HashSet<_> = (0..1_000).map(|_| Epoch::random()).collect();
+    assert_eq!(epochs.len(), 1_000);
+}
+
+#[test]
+fn the_header_wins_over_the_query_and_the_query_has_three_names() {
+    let read = |header: Option<&str>, query: &str| {
+        let last = LastEventId::from_request(header.map(str::as_bytes), None, Some(query));
+        last.as_str().map(str::to_owned)
+    };
+    assert_eq!(read(Some("h"), "last_event_id=q").as_deref(), Some("h"));
+    assert_eq!(read(Some(""), "last_event_id=q").as_deref(), Some("q"));
+    assert_eq!(read(None, "a=b&lastEventId=a%2Db+c").as_deref(), Some("a-b c"));
+    assert_eq!(read(None, "evs_last_event_id=7").as_deref(), Some("7"));
+    assert_eq!(read(None, "last_event_id=").as_deref(), None);
+    assert_eq!(read(None, "other=1").as_deref(), None);
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_malformed_and_not_absent() {
+    let last = LastEventId::from_request(Some(b"\xff\xfe"), None, None);
+    assert_eq!(last.as_str(), None);
+    assert!(!last.is_empty());
+    assert!(matches!(last.requested(), Requested::Malformed(_)));
+}
+
+#[test]
+fn what_a_stranger_sent_is_cut_and_escaped_in_logs() {
+    let last = LastEventId::from("é\u{202e}\n".repeat(1_000));
+    let debug = format!("{last:?}");
+    assert!(debug.len() < 1_000 && !debug.contains('\n') && !debug.contains('\u{202e}'), "{debug}");
+    let Requested::Malformed(text) = last.requested() else { panic!("not malformed") };
+    assert!(text.len() <= 128);
+}
+
+#[test]
+fn only_a_client_that_names_types_and_none_that_fits_refuses_a_stream() {
+    let refuses =
+        |accept: &str| LastEventId::from_request(None, Some(accept.as_bytes()), None).refuses_stream();
+    for fits in [
+        "text/event-stream",
+        "TEXT/Event-Stream; q=0.1",
+        "text/html, */*;q=0.8",
+        "text/*",
+        "*/*",
+        "application/json, text/event-stream",
+        "",
+        " , ",
+    ] {
+        assert!(!refuses(fits), "{fits:?}");
+    }
+    for misfit in [
+        "application/json",
+        "text/html",
+        "text/event-stream;q=0",
+        "text/event-stream; q=0.000, */*",
+        "text/*;q=0, */*",
+        "*/*;q=0",
+        "text/event-stream-x",
+    ] {
+        assert!(refuses(misfit), "{misfit:?}");
+    }
+    assert!(!LastEventId::from_request(None, None, None).refuses_stream());
+}

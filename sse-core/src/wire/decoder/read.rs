@@ -1,0 +1,235 @@
+//! The way from bytes to items.
+
+use std::{mem, ops::Range, time::Duration};
+
+use super::{
+    DecodeError, Decoder, Item, MessageRef,
+    block::Block,
+    chunk::{Fields, Read},
+    field::{Digits, Kind, line_break, line_end, split},
+    scan::Stop,
+};
+
+const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
+
+/// What is reported on request only.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Report {
+    pub(super) comments: bool,
+    pub(super) fields: bool,
+}
+
+impl Report {
+    /// Whether lines of this kind are kept.
+    pub(super) fn wants(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Data | Kind::Type | Kind::Id | Kind::Retry => true,
+            Kind::Comment => self.comments,
+            Kind::Other => self.fields,
+        }
+    }
+}
+
+/// An item without what it borrows. A range is where that is in the chunk; else it is in the decoder.
+pub(super) enum Step {
+    Comment(Option<Range<usize>>),
+    /// The whole line of an unknown field.
+    Field(Option<Range<usize>>),
+    Id,
+    Message(Fields),
+    Retry(Duration),
+    Skipped(DecodeError),
+}
+
+impl Decoder {
+    /// Reads up to the next item.
+    #[inline]
+    pub(super) fn advance<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<(Step, Read<'i>)>, DecodeError> {
+        if !self.is_settled {
+            self.settle(input)?;
+        }
+        if self.line.is_open() {
+            let step = self.finish_line(input)?;
+            if step.is_some() || input.is_empty() {
+                return Ok(step.map(|step| (step, Read::default())));
+            }
+        }
+        self.read_lines(input)
+    }
+
+    fn read_lines<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<(Step, Read<'i>)>, DecodeError> {
+        loop {
+            let scanned = self.block.scan(input);
+            let (bytes, rest) = input.split_at(scanned.at);
+            *input = rest;
+            self.note_end(bytes, rest);
+            match scanned.stop {
+                Stop::Blank(fields) => {
+                    let is_event = self.block.has_data || self.block.has_id;
+                    let read = if is_event { Read::new(bytes) } else { Read::default() };
+                    if let Some(step) = self.end_block(fields, read) {
+                        return Ok(Some((step, read)));
+                    }
+                }
+                Stop::Line { kind, len, value } => {
+                    if let Some(step) = self.take(kind, len, &bytes[value.clone()])? {
+                        let (step, read) = match step {
+                            Step::Comment(_) => (Step::Comment(Some(value)), Read::new(bytes)),
+                            Step::Field(_) => (Step::Field(Some(value)), Read::new(bytes)),
+                            step => (step, Read::default()),
+                        };
+                        return Ok(Some((step, read)));
+                    }
+                }
+                Stop::Unfinished => {
+                    if !rest.is_empty() {
+                        *input = &[];
+                        self.line.push(rest, &mut self.block, self.report)?;
+                    }
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Reads on in a line that began in an earlier chunk.
+    fn finish_line(&mut self, input: &mut &[u8]) -> Result<Option<Step>, DecodeError> {
+        let Some(len) = line_end(input) else {
+            self.line.push(mem::take(input), &mut self.block, self.report)?;
+            return Ok(None);
+        };
+        let (part, rest) = input.split_at(len);
+        let (end, rest) = rest.split_at(line_break(rest));
+        *input = rest;
+        self.note_end(end, rest);
+        self.line.push(part, &mut self.block, self.report)?;
+        let Some((head, len)) = self.line.take_short() else {
+            let step = self.line.end(&mut self.block);
+            return Ok(self.apply(step));
+        };
+        let (kind, value) = split(&head[..len]);
+        let step = self.take(kind, len, value)?;
+        if let Some(Step::Comment(_) | Step::Field(_)) = step {
+            self.line.text.clear();
+            self.line.text.push(value);
+        }
+        Ok(step)
+    }
+
+    /// Settles what the calls before have left.
+    fn settle(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if mem::take(&mut self.is_lent) {
+            self.block.clear();
+        }
+        while let Some(expected) = BYTE_ORDER_MARK.get(self.mark_len) {
+            match input.split_first() {
+                None => return Ok(()),
+                Some((byte, rest)) if byte == expected => {
+                    self.mark_len += 1;
+                    *input = rest;
+                }
+                // Not a mark after all, so what looked like one is the start of the first line.
+                Some(_) => {
+                    let line = &BYTE_ORDER_MARK[..mem::replace(&mut self.mark_len, BYTE_ORDER_MARK.len())];
+                    if !line.is_empty() {
+                        self.line.push(line, &mut self.block, self.report)?;
+                    }
+                }
+            }
+        }
+        if input.is_empty() {
+            return Ok(());
+        }
+        if mem::take(&mut self.is_after_cr) {
+            *input = input.strip_prefix(b"\n").unwrap_or(input);
+        }
+        self.is_settled = true;
+        Ok(())
+    }
+
+    /// Notes a CR at the end of the chunk.
+    #[inline]
+    fn note_end(&mut self, read: &[u8], rest: &[u8]) {
+        if rest.is_empty() && read.ends_with(b"\r") {
+            self.is_after_cr = true;
+            self.is_settled = false;
+        }
+    }
+
+    /// Takes a whole line of `len` bytes. The text of a comment or a field stays where it is.
+    fn take(&mut self, kind: Kind, len: usize, value: &[u8]) -> Result<Option<Step>, DecodeError> {
+        if kind == Kind::Retry {
+            let mut digits = Digits::default();
+            digits.push(value);
+            return Ok(self.apply(digits.delay().map(Step::Retry)));
+        }
+        if !self.report.wants(kind) || !self.block.admits(kind, len, value.len())? {
+            return Ok(None);
+        }
+        match kind {
+            Kind::Comment => return Ok(Some(Step::Comment(None))),
+            Kind::Other => return Ok(Some(Step::Field(None))),
+            _ => self.block.put(kind, value),
+        }
+        Ok(None)
+    }
+
+    /// A delay holds from its own line on.
+    fn apply(&mut self, step: Option<Step>) -> Option<Step> {
+        if let Some(Step::Retry(delay)) = step {
+            self.retry = Some(delay);
+        }
+        step
+    }
+
+    /// Ends the block at a blank line. Its id counts even without data.
+    #[inline]
+    fn end_block(&mut self, fields: Fields, read: Read<'_>) -> Option<Step> {
+        let Block { has_data, has_id, skipped, .. } = self.block;
+        if has_id {
+            let id = match &fields.id {
+                Some(id) => read.text(id),
+                None => String::from_utf8_lossy(&self.block.id),
+            };
+            self.last_event_id.clear();
+            self.last_event_id.push_str(&id);
+        }
+        if has_data && skipped.is_none() {
+            self.is_lent = true;
+            self.is_settled = false;
+            return Some(Step::Message(fields));
+        }
+        self.block.clear();
+        skipped.map(Step::Skipped).or(has_id.then_some(Step::Id))
+    }
+
+    #[inline]
+    pub(super) fn item<'a>(&'a mut self, step: Step, read: Read<'a>) -> Item<'a> {
+        let text = |range: Option<Range<usize>>| range.map(|range| read.text(&range));
+        match step {
+            Step::Comment(range) => Item::Comment(self.line.text.read(text(range))),
+            Step::Field(range) => {
+                let line = self.line.text.read(text(range));
+                let (name, value) = line.split_once(':').unwrap_or((line, ""));
+                Item::Field { name, value: value.strip_prefix(' ').unwrap_or(value) }
+            }
+            Step::Id => Item::Id(&self.last_event_id),
+            Step::Message(fields) => Item::Message(MessageRef {
+                event_type: match self.block.event_type.read(text(fields.event_type)) {
+                    "" => "message",
+                    event_type => event_type,
+                },
+                data: self.block.data.read(text(fields.data)),
+                last_event_id: &self.last_event_id,
+            }),
+            Step::Retry(delay) => Item::Retry(delay),
+            Step::Skipped(error) => Item::Skipped { error, last_event_id: &self.last_event_id },
+        }
+    }
+}

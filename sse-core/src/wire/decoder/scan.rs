@@ -1,0 +1,75 @@
+//! The lines that most streams consist of.
+
+use std::ops::Range;
+
+use super::{
+    block::Block,
+    chunk::Fields,
+    field::{Kind, line_break, line_end, split},
+};
+
+/// How far [`Block::scan`] got.
+pub(super) struct Scanned {
+    /// So many bytes were taken.
+    pub(super) at: usize,
+    pub(super) stop: Stop,
+}
+
+/// Why [`Block::scan`] came back.
+pub(super) enum Stop {
+    /// It took a blank line. The fields that need no copy are here, the others in the block.
+    Blank(Fields),
+    /// It took a line that needs a closer look.
+    Line { kind: Kind, len: usize, value: Range<usize> },
+    /// What is left is no whole line.
+    Unfinished,
+}
+
+impl Block {
+    /// Takes whole lines, as long as they are fields of an event within the limits.
+    ///
+    /// The state is in local variables meanwhile: to go through memory for each line would cost more than the search
+    /// for its end.
+    #[inline]
+    pub(super) fn scan(&mut self, bytes: &[u8]) -> Scanned {
+        let mut fields = Fields::default();
+        let mut at = 0;
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let Some(len) = line_end(rest) else {
+                self.keep(&fields, bytes);
+                return Scanned { at, stop: Stop::Unfinished };
+            };
+            let end = at + len;
+            at = end + line_break(&rest[len..]);
+            if len == 0 {
+                return Scanned { at, stop: Stop::Blank(fields) };
+            }
+            let (kind, value) = split(&rest[..len]);
+            let range = end - value.len()..end;
+            if !self.is_harmless(kind, len, value.len()) {
+                self.keep(&fields, bytes);
+                return Scanned { at, stop: Stop::Line { kind, len, value: range } };
+            }
+            match kind {
+                Kind::Data if self.has_data => {
+                    if let Some(first) = fields.data.take() {
+                        self.data.push(&bytes[first]);
+                    }
+                    self.data.push_line(value);
+                }
+                Kind::Data => {
+                    self.has_data = true;
+                    fields.data = Some(range);
+                }
+                Kind::Type => fields.event_type = Some(range),
+                // The standard ignores an id with a NUL in it.
+                Kind::Id if !value.contains(&0) => {
+                    self.has_id = true;
+                    fields.id = Some(range);
+                }
+                Kind::Id | Kind::Retry | Kind::Comment | Kind::Other => {}
+            }
+        }
+    }
+}
