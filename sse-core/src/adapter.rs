@@ -108,8 +108,11 @@ macro_rules! __define_last_event_id {
 }
 
 /// Defines an adapter's `Error` and `Result`; the adapter implements its framework's error response for it.
+///
+/// The `crate` in it is the adapter, on purpose: its own `Sse` is meant.
 #[doc(hidden)]
 #[macro_export]
+#[allow(clippy::crate_in_macro_def)]
 macro_rules! __define_error {
     () => {
         /// Anything that can go wrong in a handler: `?` makes it of the core's errors, and as a response it is the
@@ -117,7 +120,7 @@ macro_rules! __define_error {
         #[derive(Debug, Clone)]
         pub struct Error($crate::Error);
 
-        /// What a handler returns: an [`Sse`](crate::Sse) or an [`Error`].
+        /// What a handler returns: an `Sse` or an [`Error`].
         pub type Result<T = crate::Sse, E = Error> = ::std::result::Result<T, E>;
 
         impl Error {

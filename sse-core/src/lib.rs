@@ -1,6 +1,41 @@
-//! Server-sent events without a framework.
+//! Server-sent events without a framework: events, frames, decoding, resume, history, fan-out, responses.
+//!
+//! Most applications add one of the adapters, `sse-axum`, `sse-rocket`, `sse-warp` or `sse-poem`, which re-export all of
+//! this. The standard is WHATWG HTML, section 9.2 "Server-sent events".
+//!
+//! # Map of the house
+//! Each floor stands on those before it.
+//!
+//! | Floor | Holds |
+//! |---|---|
+//! | wire | [`Event`] what a server says; [`Frame`] its checked, encoded form; [`Message`] what a client is told; [`Decoder`] |
+//! | resume | [`Cursor`] and [`Epoch`]; [`LastEventId`] what a request says; [`Resume`] and [`Gap`] what comes of it |
+//! | history | [`Topic`] and [`Pattern`]; [`History`], the trait of durable engines |
+//! | hub | [`Hub`] fan-out; [`Subscription`] one reader; [`Retention`], [`Start`], [`Receipt`] |
+//! | response | [`EventStream`] status, headers and body; [`KeepAlive`]; [`channel`] |
+//!
+//! Beside the stairs: [`Shutdown`] ends streams, [`listen`] sets up a listener for them, [`Error`] is the union of errors.
+//!
+//! # Publish and subscribe
+//! ```
+//! use sse_core::{Event, Hub, Start};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hub = Hub::memory();
+//! let receipt = hub.publish("prices", Event::message("1.08").event("price")).await?;
+//!
+//! // A reader that has seen everything up to the receipt gets what comes after it.
+//! hub.publish("prices", Event::message("1.09").event("price")).await?;
+//! let mut reader = hub.subscribe("prices").after(receipt.cursor).await?;
+//! let frame = reader.next().await.ok_or("ended")?;
+//! assert!(frame.as_ref().starts_with(b"data: 1.09\nevent: price\nid: "));
+//! # Ok(()) }
+//! ```
 
-#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
 mod adapter;
 mod error;

@@ -1,5 +1,10 @@
 //! Server-sent events for Rocket.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
 mod error;
 mod event_stream;
 mod fairing;

@@ -180,8 +180,7 @@ async fn latest_in(
         }
         end = after;
     }
-    let first = found.iter().rev().take(count).last();
-    Ok(first.map_or(span.head, |first| first - 1))
+    Ok(before_newest(&found, count).unwrap_or(span.head))
 }
 
 /// Decides where a reader begins, in one look at what is kept.
@@ -236,8 +235,14 @@ fn kept(feed: &FeedInner, head: u64, count: usize) -> (u64, Option<Box<[u64]>>) 
         forgiven.push(ring.evicted);
         newest.extend(ring.after(0).rev().take(count).map(|kept| kept.seq));
     }
-    let position = newest.iter().rev().take(count).last().map_or(head, |first| first - 1);
+    let position = before_newest(&newest, count).unwrap_or(head);
     (position, Some(forgiven.into_boxed_slice()))
+}
+
+/// The position before the newest `count` of these, if there are any.
+fn before_newest(positions: &BTreeSet<u64>, count: usize) -> Option<u64> {
+    let nth = count.min(positions.len()).checked_sub(1)?;
+    positions.iter().nth_back(nth).map(|first| first - 1)
 }
 
 /// The patterns sorted and each once.

@@ -26,7 +26,6 @@ use crate::wire::{Frame, IntoFrame, InvalidEvent};
 /// assert!(tx.send(Event::message("anyone?")).await.is_err());
 /// # }
 /// ```
-#[must_use]
 pub fn channel(capacity: usize) -> (Sender, Receiver) {
     let (sender, receiver) = mpsc::channel(capacity.max(1));
     (Sender(PollSender::new(sender)), Receiver(receiver))
