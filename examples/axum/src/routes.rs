@@ -1,0 +1,95 @@
+use async_stream::stream;
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State},
+    response::Html,
+    routing::{get, post},
+};
+use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, published, tokens};
+use serde_json::{Value, json};
+use sse_axum::{Event, LastEventId, Result, Sse, channel};
+use tokio::{spawn, time::sleep};
+
+use crate::extract::{Query, Text};
+
+pub(crate) fn routes(app: App) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/events", get(events))
+        .route("/publish", post(publish))
+        .route("/signal", post(signal))
+        .route("/finish", post(finish))
+        .route("/disconnect", post(disconnect))
+        .route("/ticks", get(ticks))
+        .route("/complete", post(complete))
+        .route("/stats", get(stats))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(app)
+}
+
+async fn page() -> Html<&'static str> {
+    Html(PAGE)
+}
+
+/// Subscribes; a reader that comes back goes on where it left off.
+async fn events(State(app): State<App>, Query(query): Query, last: LastEventId) -> Result {
+    let subscription = app.hub.subscribe(query.topics).after(last).start(query.start).await?;
+    Ok(Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+}
+
+async fn publish(State(app): State<App>, Query(query): Query, Text(text): Text) -> Result<Json<Value>> {
+    let publishing = app.hub.publish(query.topics, event(&text, query.event.as_deref()));
+    let receipt = match query.key {
+        Some(key) => publishing.key(key).await?,
+        None => publishing.await?,
+    };
+    Ok(Json(published(&receipt)))
+}
+
+/// Tells those who read now; nothing is kept.
+async fn signal(State(app): State<App>, Query(query): Query, Text(text): Text) -> Result<Json<Value>> {
+    let receivers = app.hub.signal(query.topics, event(&text, query.event.as_deref()))?;
+    Ok(Json(json!({ "receivers": receivers })))
+}
+
+/// Readers get the rest and `sse.end`; one that comes back after that is answered 204 and stays away.
+async fn finish(State(app): State<App>, Query(query): Query) -> Result<Json<Value>> {
+    let receipt = app.hub.finish(query.topics).await?;
+    Ok(Json(published(&receipt)))
+}
+
+/// Ends the readers of a topic; they come back and resume.
+async fn disconnect(State(app): State<App>, Query(query): Query) -> Result<Json<Value>> {
+    let ended = app.hub.disconnect(query.topics)?;
+    Ok(Json(json!({ "ended": ended })))
+}
+
+/// A plain stream without a hub: it names the shutdown by `until`.
+async fn ticks(State(app): State<App>) -> Sse {
+    let numbers = stream! {
+        for n in 0u64.. {
+            yield Event::message(n.to_string()).id(n);
+            sleep(SECOND).await;
+        }
+    };
+    Sse::new(numbers).keep_alive(app.keep_alive()).until(app.shutdown.clone())
+}
+
+/// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
+async fn complete(State(app): State<App>, Text(prompt): Text) -> Sse {
+    let (tx, answer) = channel(32);
+    spawn(async move {
+        for token in tokens(&prompt) {
+            if tx.send(Event::message(token)).await.is_err() {
+                return; // The reader has left: stop paying for tokens.
+            }
+            sleep(THINKING).await;
+        }
+        let _ = tx.send(Event::message("[DONE]")).await;
+    });
+    Sse::new(answer).keep_alive(app.keep_alive()).until(app.shutdown.deadline())
+}
+
+async fn stats(State(app): State<App>) -> Json<Value> {
+    Json(app.stats())
+}

@@ -1,0 +1,33 @@
+//! What the four example applications share, because it knows no framework: the command line, the hub, the metrics,
+//! and small pieces of text and JSON.
+//!
+//! The applications themselves are in `examples/axum`, `examples/rocket`, `examples/warp` and `examples/poem`.
+
+mod app;
+mod metrics;
+mod options;
+mod query;
+mod reply;
+mod start;
+mod tokens;
+
+pub use app::App;
+pub use options::{History, Options};
+pub use query::{Query, event, start};
+pub use reply::{published, refusal};
+pub use start::main;
+pub use tokens::tokens;
+
+use std::time::Duration;
+
+/// One second.
+pub const SECOND: Duration = Duration::from_secs(1);
+
+/// The most bytes that a body may have: 16 MiB.
+pub const MAX_BODY: usize = 16 << 20;
+
+/// How long the pretended model thinks about each token.
+pub const THINKING: Duration = Duration::from_millis(50);
+
+/// The page: one file, which needs nothing else.
+pub const PAGE: &str = include_str!("../../page/index.html");

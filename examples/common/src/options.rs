@@ -1,0 +1,165 @@
+use std::{
+    fmt,
+    net::{SocketAddr, ToSocketAddrs},
+    time::Duration,
+};
+
+use sse_core::Retention;
+
+/// The command line, the same for all four applications.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where to listen; port 0 is any free port.
+    pub addr: SocketAddr,
+    /// Where events are kept.
+    pub history: History,
+    /// The application's name: its events in Redis or NATS are kept under it, and the page shows it.
+    pub name: String,
+    /// What the window keeps of each topic.
+    pub retention: Retention,
+    /// How long a stream may be silent.
+    pub keep_alive: Duration,
+    /// How long a shutdown may take.
+    pub drain: Duration,
+    /// The age at which a stream of events ends; its reader comes back and resumes.
+    pub max_age: Duration,
+}
+
+/// Where events are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum History {
+    /// In this process, until it ends.
+    Memory,
+    /// In the file at this path.
+    File(String),
+    /// In the Redis server at this URL.
+    Redis(String),
+    /// In the NATS server with JetStream at this URL.
+    Nats(String),
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Help,
+    Run(Box<Options>),
+}
+
+/// A command line that cannot be followed; it prints as one line that says what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadFlag(String);
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            addr: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            history: History::Memory,
+            name: "example".to_owned(),
+            retention: Retention::default(),
+            keep_alive: Duration::from_secs(15),
+            drain: Duration::from_secs(10),
+            max_age: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+impl Options {
+    /// Reads the arguments that follow the program's name.
+    pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, BadFlag> {
+        let mut options = Self::default();
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            let (flag, value) = match arg.split_once('=') {
+                Some((flag, value)) if flag.starts_with("--") => (flag.to_owned(), Some(value.to_owned())),
+                _ => (arg, None),
+            };
+            if matches!(&*flag, "--help" | "-h") {
+                return Ok(Asked::Help);
+            }
+            options.set(&flag, || value.or_else(|| args.next()))?;
+        }
+        Ok(Asked::Run(Box::new(options)))
+    }
+
+    fn set(&mut self, flag: &str, value: impl FnOnce() -> Option<String>) -> Result<(), BadFlag> {
+        let value = || value().ok_or_else(|| BadFlag(format!("{flag}: the value is missing; see --help")));
+        match flag {
+            "--addr" => self.addr = addr(&value()?)?,
+            "--history" => self.history = history(&value()?)?,
+            "--name" => self.name = name(value()?)?,
+            "--retain" => self.retention = self.retention.events(retain(&value()?)?),
+            "--keep-alive" => self.keep_alive = positive(flag, seconds(flag, &value()?)?)?,
+            "--drain" => self.drain = seconds(flag, &value()?)?,
+            "--max-age" => self.max_age = positive(flag, seconds(flag, &value()?)?)?,
+            _ => return Err(BadFlag(format!("{flag}: no such flag; see --help"))),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn help(framework: &str) -> String {
+        format!(
+            "The example application of server-sent events, on {framework}.
+
+Usage: example-{framework} [FLAGS]
+
+  --addr ADDRESS        where to listen; port 0 is any free port (127.0.0.1:3000)
+  --history HISTORY     memory, file:PATH, redis:URL or nats:URL (memory)
+  --name NAME           the application's name, under which Redis or NATS keep its events (example)
+  --retain EVENTS       how many events of each topic are kept in memory (10000)
+  --keep-alive SECONDS  how long a stream may be silent (15)
+  --drain SECONDS       how long a shutdown may take (10)
+  --max-age SECONDS     the age at which a stream ends, to be resumed (86400)
+  --help                this text
+
+Seconds may have a fraction. RUST_LOG sets what is logged to stderr (info)."
+        )
+    }
+}
+
+fn addr(value: &str) -> Result<SocketAddr, BadFlag> {
+    let resolved = value.to_socket_addrs().ok().and_then(|mut addrs| addrs.next());
+    resolved.ok_or_else(|| BadFlag(format!("--addr: `{value}` is no address; write it as 127.0.0.1:3000")))
+}
+
+fn history(value: &str) -> Result<History, BadFlag> {
+    match value.split_once(':') {
+        None if value == "memory" => Ok(History::Memory),
+        Some(("file", path)) if !path.is_empty() => Ok(History::File(path.to_owned())),
+        Some(("redis", url)) if !url.is_empty() => Ok(History::Redis(url.to_owned())),
+        Some(("nats", url)) if !url.is_empty() => Ok(History::Nats(url.to_owned())),
+        _ => Err(BadFlag(format!(
+            "--history: `{value}` is none; write memory, file:PATH, redis:redis://HOST or nats:nats://HOST"
+        ))),
+    }
+}
+
+fn name(value: String) -> Result<String, BadFlag> {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    if is_name(&value) {
+        return Ok(value);
+    }
+    Err(BadFlag(format!("--name: `{}` is no name; use letters, digits, `-` and `_`", value.escape_debug())))
+}
+
+fn retain(value: &str) -> Result<usize, BadFlag> {
+    let events = value.parse().ok().filter(|events| *events > 0);
+    events.ok_or_else(|| BadFlag(format!("--retain: `{value}` is no number of events; write 1 or more")))
+}
+
+fn seconds(flag: &str, value: &str) -> Result<Duration, BadFlag> {
+    let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let sensible = seconds.filter(|seconds| *seconds <= Duration::from_secs(1 << 30));
+    sensible.ok_or_else(|| BadFlag(format!("{flag}: `{value}` is no number of seconds; write 15 or 0.5")))
+}
+
+fn positive(flag: &str, value: Duration) -> Result<Duration, BadFlag> {
+    if value.is_zero() { Err(BadFlag(format!("{flag}: 0 is too short; write 15 or 0.5"))) } else { Ok(value) }
+}
+
+impl fmt::Display for BadFlag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

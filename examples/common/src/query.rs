@@ -1,0 +1,53 @@
+use sse_core::{Event, Start};
+
+/// A request's query string, for the frameworks whose own extractor takes each name only once.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Each `topic=`, in order.
+    pub topics: Vec<String>,
+    /// `event=`, the event's type.
+    pub event: Option<String>,
+    /// `key=`, under which an event is published only once.
+    pub key: Option<String>,
+    /// `start=`, where a reader without a cursor begins.
+    pub start: Start,
+}
+
+impl Query {
+    /// Reads a query string; it never fails, and names that are not known are passed over.
+    #[must_use]
+    pub fn parse(query: &str) -> Self {
+        let mut parsed = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "topic" => parsed.topics.push(value.into_owned()),
+                "event" => parsed.event = Some(value.into_owned()),
+                "key" => parsed.key = Some(value.into_owned()),
+                "start" => parsed.start = start(Some(&value)),
+                _ => {}
+            }
+        }
+        parsed
+    }
+}
+
+/// Where a reader without a cursor begins: `live`, `earliest` or a number of the latest events.
+///
+/// Anything else is `live`: an `EventSource` that is answered with an error never comes back.
+#[must_use]
+pub fn start(text: Option<&str>) -> Start {
+    match text {
+        Some("earliest") => Start::Earliest,
+        Some(number) => number.parse().map_or(Start::Live, Start::Latest),
+        None => Start::Live,
+    }
+}
+
+/// An event with this data and, if given, this type.
+pub fn event(data: &str, event_type: Option<&str>) -> Event {
+    let event = Event::message(data);
+    match event_type {
+        Some(event_type) => event.event(event_type),
+        None => event,
+    }
+}

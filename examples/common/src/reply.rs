@@ -1,0 +1,23 @@
+use serde_json::{Value, json};
+use sse_core::Receipt;
+
+/// What `POST /publish` and `POST /finish` answer.
+#[must_use]
+pub fn published(receipt: &Receipt) -> Value {
+    let mut reply = json!({ "id": receipt.cursor.to_string(), "receivers": receipt.receivers });
+    if receipt.duplicate
+        && let Some(reply) = reply.as_object_mut()
+    {
+        reply.insert("duplicate".to_owned(), true.into());
+    }
+    reply
+}
+
+/// What a request is answered whose body the framework could not read as text.
+#[must_use]
+pub fn refusal(status: u16) -> Value {
+    json!({ "error": match status {
+        413 => "body: more than 16 MiB; send less",
+        _ => "body: not UTF-8; send text",
+    } })
+}

@@ -1,0 +1,26 @@
+//! The example application on Poem. The same functions stand in the same order in all four, so `diff -r` between two of
+//! them shows what an adapter looks like.
+
+mod extract;
+mod routes;
+
+use std::{io, process::ExitCode};
+
+use example_common::App;
+use poem::{Server, listener::TcpAcceptor};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    example_common::main("poem", serve).await
+}
+
+/// Serves until the shutdown has ended.
+async fn serve(app: App) -> io::Result<()> {
+    let listener = sse_poem::listen(app.options.addr, app.options.keep_alive)?;
+    app.listening(listener.local_addr()?);
+    let routes = routes::routes(app.clone());
+    let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?);
+    let window = Some(app.shutdown.window());
+    let server = server.run_with_graceful_shutdown(routes, app.shutdown.clone(), window);
+    app.shutdown.serve(server).await.unwrap_or(Ok(()))
+}

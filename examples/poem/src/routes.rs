@@ -1,0 +1,101 @@
+use async_stream::stream;
+use example_common::{App, PAGE, SECOND, THINKING, event, published, tokens};
+use poem::{
+    Endpoint, EndpointExt, Route, get, handler, post,
+    web::{Data, Html, Json},
+};
+use serde_json::{Value, json};
+use sse_poem::{Event, LastEventId, Result, Sse, channel};
+use tokio::{spawn, time::sleep};
+
+use crate::extract::{Query, Text};
+
+pub(crate) fn routes(app: App) -> impl Endpoint + 'static {
+    Route::new()
+        .at("/", get(page))
+        .at("/events", get(events))
+        .at("/publish", post(publish))
+        .at("/signal", post(signal))
+        .at("/finish", post(finish))
+        .at("/disconnect", post(disconnect))
+        .at("/ticks", get(ticks))
+        .at("/complete", post(complete))
+        .at("/stats", get(stats))
+        .data(app)
+}
+
+#[handler]
+async fn page() -> Html<&'static str> {
+    Html(PAGE)
+}
+
+/// Subscribes; a reader that comes back goes on where it left off.
+#[handler]
+async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -> Result {
+    let subscription = app.hub.subscribe(query.topics).after(last).start(query.start).await?;
+    Ok(Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+}
+
+#[handler]
+async fn publish(Data(app): Data<&App>, Query(query): Query, Text(text): Text) -> Result<Json<Value>> {
+    let publishing = app.hub.publish(query.topics, event(&text, query.event.as_deref()));
+    let receipt = match query.key {
+        Some(key) => publishing.key(key).await?,
+        None => publishing.await?,
+    };
+    Ok(Json(published(&receipt)))
+}
+
+/// Tells those who read now; nothing is kept.
+#[handler]
+async fn signal(Data(app): Data<&App>, Query(query): Query, Text(text): Text) -> Result<Json<Value>> {
+    let receivers = app.hub.signal(query.topics, event(&text, query.event.as_deref()))?;
+    Ok(Json(json!({ "receivers": receivers })))
+}
+
+/// Readers get the rest and `sse.end`; one that comes back after that is answered 204 and stays away.
+#[handler]
+async fn finish(Data(app): Data<&App>, Query(query): Query) -> Result<Json<Value>> {
+    let receipt = app.hub.finish(query.topics).await?;
+    Ok(Json(published(&receipt)))
+}
+
+/// Ends the readers of a topic; they come back and resume.
+#[handler]
+async fn disconnect(Data(app): Data<&App>, Query(query): Query) -> Result<Json<Value>> {
+    let ended = app.hub.disconnect(query.topics)?;
+    Ok(Json(json!({ "ended": ended })))
+}
+
+/// A plain stream without a hub: it names the shutdown by `until`.
+#[handler]
+async fn ticks(Data(app): Data<&App>) -> Sse {
+    let numbers = stream! {
+        for n in 0u64.. {
+            yield Event::message(n.to_string()).id(n);
+            sleep(SECOND).await;
+        }
+    };
+    Sse::new(numbers).keep_alive(app.keep_alive()).until(app.shutdown.clone())
+}
+
+/// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
+#[handler]
+async fn complete(Data(app): Data<&App>, Text(prompt): Text) -> Sse {
+    let (tx, answer) = channel(32);
+    spawn(async move {
+        for token in tokens(&prompt) {
+            if tx.send(Event::message(token)).await.is_err() {
+                return; // The reader has left: stop paying for tokens.
+            }
+            sleep(THINKING).await;
+        }
+        let _ = tx.send(Event::message("[DONE]")).await;
+    });
+    Sse::new(answer).keep_alive(app.keep_alive()).until(app.shutdown.deadline())
+}
+
+#[handler]
+async fn stats(Data(app): Data<&App>) -> Json<Value> {
+    Json(app.stats())
+}

@@ -1,0 +1,95 @@
+use example_common::{App, PAGE, SECOND, THINKING, event, published, start, tokens};
+use rocket::{
+    Route, State, get, post,
+    response::content::RawHtml,
+    routes,
+    serde::json::{Value, json},
+    tokio::{spawn, time::sleep},
+};
+use sse_rocket::{Event, EventStream, LastEventId, Result, Sse, channel};
+
+pub(crate) fn routes() -> Vec<Route> {
+    routes![page, events, publish, signal, finish, disconnect, ticks, complete, stats]
+}
+
+#[get("/")]
+async fn page() -> RawHtml<&'static str> {
+    RawHtml(PAGE)
+}
+
+/// Subscribes; a reader that comes back goes on where it left off.
+#[get("/events?<topic>&<start>")]
+async fn events(app: &State<App>, topic: Vec<String>, start: Option<&str>, last: LastEventId) -> Result {
+    let subscription = app.hub.subscribe(topic).after(last).start(self::start(start)).await?;
+    Ok(Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+}
+
+#[post("/publish?<topic>&<event>&<key>", data = "<text>")]
+async fn publish(
+    app: &State<App>,
+    topic: Vec<String>,
+    event: Option<&str>,
+    key: Option<&str>,
+    text: &str,
+) -> Result<Value> {
+    let publishing = app.hub.publish(topic, self::event(text, event));
+    let receipt = match key {
+        Some(key) => publishing.key(key).await?,
+        None => publishing.await?,
+    };
+    Ok(published(&receipt))
+}
+
+/// Tells those who read now; nothing is kept.
+#[post("/signal?<topic>&<event>", data = "<text>")]
+async fn signal(app: &State<App>, topic: Vec<String>, event: Option<&str>, text: &str) -> Result<Value> {
+    let receivers = app.hub.signal(topic, self::event(text, event))?;
+    Ok(json!({ "receivers": receivers }))
+}
+
+/// Readers get the rest and `sse.end`; one that comes back after that is answered 204 and stays away.
+#[post("/finish?<topic>")]
+async fn finish(app: &State<App>, topic: Vec<String>) -> Result<Value> {
+    let receipt = app.hub.finish(topic).await?;
+    Ok(published(&receipt))
+}
+
+/// Ends the readers of a topic; they come back and resume.
+#[post("/disconnect?<topic>")]
+async fn disconnect(app: &State<App>, topic: Vec<String>) -> Result<Value> {
+    let ended = app.hub.disconnect(topic)?;
+    Ok(json!({ "ended": ended }))
+}
+
+/// A plain stream without a hub: it ends with Rocket's own shutdown, of which the responder knows.
+#[get("/ticks")]
+async fn ticks(app: &State<App>) -> EventStream![] {
+    let numbers = EventStream! {
+        for n in 0u64.. {
+            yield Event::message(n.to_string()).id(n);
+            sleep(SECOND).await;
+        }
+    };
+    numbers.keep_alive(app.keep_alive())
+}
+
+/// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
+#[post("/complete", data = "<prompt>")]
+async fn complete(app: &State<App>, prompt: String) -> Sse {
+    let (tx, answer) = channel(32);
+    spawn(async move {
+        for token in tokens(&prompt) {
+            if tx.send(Event::message(token)).await.is_err() {
+                return; // The reader has left: stop paying for tokens.
+            }
+            sleep(THINKING).await;
+        }
+        let _ = tx.send(Event::message("[DONE]")).await;
+    });
+    Sse::new(answer).keep_alive(app.keep_alive()).until(app.shutdown.deadline())
+}
+
+#[get("/stats")]
+async fn stats(app: &State<App>) -> Value {
+    app.stats()
+}

@@ -1,0 +1,95 @@
+use async_stream::stream;
+use example_common::{App, PAGE, Query, SECOND, THINKING, event, published, tokens};
+use serde_json::json;
+use sse_warp::{Event, LastEventId, Result, Sse, channel, last_event_id};
+use tokio::{spawn, time::sleep};
+use warp::{
+    Filter, Rejection, any, get, path, post,
+    reply::{self, Html, Json, Reply},
+};
+
+use crate::extract::{query, refused, text};
+
+pub(crate) fn routes(app: App) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
+    let app = any().map(move || app.clone());
+    let route = |name: &'static str| path(name).and(path::end()).and(app.clone());
+    path::end()
+        .and(get())
+        .then(page)
+        .or(route("events").and(get()).and(query()).and(last_event_id()).then(events))
+        .or(route("publish").and(post()).and(query()).and(text()).then(publish))
+        .or(route("signal").and(post()).and(query()).and(text()).then(signal))
+        .or(route("finish").and(post()).and(query()).then(finish))
+        .or(route("disconnect").and(post()).and(query()).then(disconnect))
+        .or(route("ticks").and(get()).then(ticks))
+        .or(route("complete").and(post()).and(text()).then(complete))
+        .or(route("stats").and(get()).then(stats))
+        .recover(refused)
+}
+
+async fn page() -> Html<&'static str> {
+    reply::html(PAGE)
+}
+
+/// Subscribes; a reader that comes back goes on where it left off.
+async fn events(app: App, query: Query, last: LastEventId) -> Result {
+    let subscription = app.hub.subscribe(query.topics).after(last).start(query.start).await?;
+    Ok(sse_warp::reply(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+}
+
+async fn publish(app: App, query: Query, text: String) -> Result<Json> {
+    let publishing = app.hub.publish(query.topics, event(&text, query.event.as_deref()));
+    let receipt = match query.key {
+        Some(key) => publishing.key(key).await?,
+        None => publishing.await?,
+    };
+    Ok(reply::json(&published(&receipt)))
+}
+
+/// Tells those who read now; nothing is kept.
+async fn signal(app: App, query: Query, text: String) -> Result<Json> {
+    let receivers = app.hub.signal(query.topics, event(&text, query.event.as_deref()))?;
+    Ok(reply::json(&json!({ "receivers": receivers })))
+}
+
+/// Readers get the rest and `sse.end`; one that comes back after that is answered 204 and stays away.
+async fn finish(app: App, query: Query) -> Result<Json> {
+    let receipt = app.hub.finish(query.topics).await?;
+    Ok(reply::json(&published(&receipt)))
+}
+
+/// Ends the readers of a topic; they come back and resume.
+async fn disconnect(app: App, query: Query) -> Result<Json> {
+    let ended = app.hub.disconnect(query.topics)?;
+    Ok(reply::json(&json!({ "ended": ended })))
+}
+
+/// A plain stream without a hub: it names the shutdown by `until`.
+async fn ticks(app: App) -> Sse {
+    let numbers = stream! {
+        for n in 0u64.. {
+            yield Event::message(n.to_string()).id(n);
+            sleep(SECOND).await;
+        }
+    };
+    sse_warp::reply(numbers).keep_alive(app.keep_alive()).until(app.shutdown.clone())
+}
+
+/// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
+async fn complete(app: App, prompt: String) -> Sse {
+    let (tx, answer) = channel(32);
+    spawn(async move {
+        for token in tokens(&prompt) {
+            if tx.send(Event::message(token)).await.is_err() {
+                return; // The reader has left: stop paying for tokens.
+            }
+            sleep(THINKING).await;
+        }
+        let _ = tx.send(Event::message("[DONE]")).await;
+    });
+    sse_warp::reply(answer).keep_alive(app.keep_alive()).until(app.shutdown.deadline())
+}
+
+async fn stats(app: App) -> Json {
+    reply::json(&app.stats())
+}
