@@ -251,7 +251,9 @@ impl Hub {
     }
 
     /// Takes over rows of the epoch table that this process's tail has not told yet, and lets it begin again there.
-    pub(crate) fn learn_epochs(&self, epochs: &Epochs) {
+    ///
+    /// Returns how many rows this process knows up to and with the newest of `epochs`.
+    pub(crate) fn learn_epochs(&self, epochs: &Epochs) -> usize {
         let known = self.window().lock().epochs.clone();
         let news = epochs.rows().iter().filter(|row| known.fork_after(row.epoch).is_none());
         let mut learned = false;
@@ -262,6 +264,9 @@ impl Hub {
         if learned {
             self.shared.restart_tail.notify_one();
         }
+        let rows = self.window().lock();
+        let newest = rows.epochs.rows().iter().position(|row| row.epoch == epochs.current());
+        newest.map_or(0, |place| place + 1)
     }
 
     /// Keeps the sweeper running; it needs a runtime, and every reader has one.

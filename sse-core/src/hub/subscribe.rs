@@ -104,6 +104,8 @@ impl IntoFuture for Subscribe {
 /// What a history said about a cursor that the window cannot judge alone.
 struct Told {
     span: Span,
+    /// How many rows of its epoch table were taken into account.
+    version: usize,
     /// Whether the record at the cursor is still the one that the cursor names.
     holds: bool,
     /// Where a reader that begins with the newest events begins, if that lies before the window.
@@ -141,7 +143,7 @@ async fn ask(
         Err(_) if !before_window && !unproved => return Ok(None),
         Err(error) => return Err(error),
     };
-    hub.learn_epochs(&span.epochs);
+    let version = hub.learn_epochs(&span.epochs);
     hub.window().learn_finished(&attached.feed, &span.finished);
     let holds = match requested {
         Requested::Cursor(cursor) if unproved => history.holds(*cursor).await?,
@@ -153,7 +155,7 @@ async fn ask(
         }
         _ => None,
     };
-    Ok(Some(Told { span, holds, latest }))
+    Ok(Some(Told { span, version, holds, latest }))
 }
 
 /// How many records are searched backwards for the newest of some topics.
@@ -218,7 +220,8 @@ fn open(attached: &Attached, requested: &Requested, start: Start, told: Option<&
         finishes.as_ref().is_some_and(|finishes| finishes.iter().all(|finish| position >= finish.seq()));
     let no_content = is_over && matches!(decision, Decision::Exact(_));
     let at_tail = feed.last <= position;
-    Opening { decision, position, forgiven, no_content, is_over, at_tail }
+    let version = told.map_or(attached.version, |told| told.version);
+    Opening { decision, position, forgiven, no_content, is_over, at_tail, version }
 }
 
 /// The places of the finish records if every topic has one as its last.

@@ -45,8 +45,10 @@ pub struct Subscription {
     /// The last place that the reader was told.
     told: Option<u64>,
     resume: Resume,
-    /// What is said before everything else.
-    first: VecDeque<Frame>,
+    /// What is said before the next look: notices, and frames read from the history, each with its position.
+    ahead: VecDeque<(u64, Frame)>,
+    /// The position once all of that is said.
+    ahead_through: u64,
     no_content: bool,
     ended: Option<End>,
     /// A read of the history under way. The lock is never contended: it makes the future `Sync`.
@@ -68,6 +70,8 @@ pub(crate) struct Opening {
     pub(crate) is_over: bool,
     /// Nothing asked for follows the position yet.
     pub(crate) at_tail: bool,
+    /// How many rows of the epoch table were taken into account.
+    pub(crate) version: usize,
 }
 
 impl Subscription {
@@ -86,7 +90,8 @@ impl Subscription {
             signals_seen: attached.last_signal,
             told: None,
             resume: Resume::Fresh,
-            first: VecDeque::new(),
+            ahead: VecDeque::new(),
+            ahead_through: 0,
             no_content: false,
             ended: None,
             replay: None,
@@ -106,6 +111,7 @@ impl Subscription {
             let state = self.hub.window().lock();
             opening.resume(requested, |seq| state.cursor_at(seq))
         };
+        self.version = opening.version;
         self.no_content = opening.no_content;
         if let Some(forgiven) = opening.forgiven {
             self.forgiven = forgiven;
@@ -173,25 +179,23 @@ impl Subscription {
 
     /// Everything that is pending, up to `most` bytes, or why there will be nothing more.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
+        self.reader.asked_at.store(self.hub.clock(), Ordering::Relaxed);
         loop {
             if let Some(end) = &self.ended {
                 return Poll::Ready(Err(end.clone()));
             }
-            if !self.first.is_empty() {
-                let count = if most == 1 { 1 } else { self.first.len() };
-                let frames: Vec<_> = self.first.drain(..count).map(|frame| (self.position, frame)).collect();
-                return Poll::Ready(Ok(Chunk::of(self.position, &frames)));
+            if !self.ahead.is_empty() {
+                return Poll::Ready(Ok(self.take_ahead(most)));
             }
             if self.hub.window().version() != self.version {
                 self.look_for_fork();
                 continue;
             }
             if self.replay.is_some() {
-                match self.poll_replay(cx) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Some(chunk)) => return Poll::Ready(Ok(chunk)),
-                    Poll::Ready(None) => continue,
+                if self.poll_replay(cx).is_pending() {
+                    return Poll::Pending;
                 }
+                continue;
             }
             match self.look(cx, most) {
                 Look::Chunk(chunk) => return Poll::Ready(Ok(chunk)),
@@ -205,7 +209,7 @@ impl Subscription {
 
     /// A checkpoint, if the position has moved past what the reader was told and nothing is pending: rule 9.
     pub(crate) fn checkpoint(&mut self) -> Option<Frame> {
-        if !self.first.is_empty() || self.replay.is_some() || self.ended.is_some() {
+        if !self.ahead.is_empty() || self.replay.is_some() || self.ended.is_some() {
             return None;
         }
         {
@@ -247,12 +251,11 @@ impl Subscription {
         frames.dedup_by_key(|(seq, _)| *seq);
         let skip = frames.len().saturating_sub(most);
         for (_, frame) in frames.iter().skip(skip) {
-            self.first.push_back(Frame::block(notice::without_id(frame), None));
+            self.say(Frame::block(notice::without_id(frame), None));
         }
     }
 
     fn look(&mut self, cx: &mut Context<'_>, most: usize) -> Look {
-        self.reader.asked_at.store(self.hub.clock(), Ordering::Relaxed);
         let mut feed = self.feed.lock();
         if let Some(by) = self.reader.ended() {
             return Look::Ended(match by {
@@ -300,6 +303,7 @@ impl Subscription {
         self.version = rows;
         if let (Some(position), Some(resumed_at)) = (fork, cursor) {
             self.replay = None;
+            self.ahead.retain(|(seq, _)| *seq <= position);
             self.move_to(position);
             self.tell_gap(&Gap { reason: GapReason::Fork, requested: None, resumed_at, missed: None });
         }
@@ -325,19 +329,16 @@ impl Subscription {
         }
     }
 
-    /// Ready with a chunk, or with nothing if what was read does not concern this reader.
-    fn poll_replay(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk>> {
-        let Some(replay) = &mut self.replay else { return Poll::Ready(None) };
+    fn poll_replay(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(replay) = &mut self.replay else { return Poll::Ready(()) };
         let replay = replay.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Poll::Ready(replayed) = replay.as_mut().poll(cx) else { return Poll::Pending };
         self.replay = None;
         match replayed {
-            Replayed::Chunk { chunk, through } => {
-                if chunk.is_some() {
-                    self.told = Some(through);
-                }
-                self.move_to(through);
-                return Poll::Ready(chunk);
+            Replayed::Read { frames, through } if frames.is_empty() => self.move_to(through),
+            Replayed::Read { frames, through } => {
+                self.ahead.extend(frames);
+                self.ahead_through = through;
             }
             Replayed::Trimmed { oldest } => self.trimmed(oldest.saturating_sub(1).max(self.position)),
             Replayed::Failed(error) => {
@@ -345,7 +346,30 @@ impl Subscription {
                 self.ended = Some(End::Unavailable);
             }
         }
-        Poll::Ready(None)
+        Poll::Ready(())
+    }
+
+    /// What is said before the next look, as much as fits into `most` bytes, but at least one frame.
+    fn take_ahead(&mut self, most: usize) -> Chunk {
+        let mut bytes = 0;
+        let fits = |(_, frame): &&(u64, Frame)| {
+            bytes += frame.bytes().len();
+            bytes <= most
+        };
+        let count = self.ahead.iter().take_while(fits).count().max(1).min(self.ahead.len());
+        let frames: Vec<_> = self.ahead.drain(..count).collect();
+        let chunk = Chunk::of(self.position, &frames);
+        if chunk.to > self.position {
+            self.told = Some(chunk.to);
+        }
+        self.move_to(if self.ahead.is_empty() { self.ahead_through.max(chunk.to) } else { chunk.to });
+        chunk
+    }
+
+    /// Says a notice at the present position before the next look.
+    fn say(&mut self, frame: Frame) {
+        self.ahead.push_back((self.position, frame));
+        self.ahead_through = self.position;
     }
 
     fn move_to(&mut self, position: u64) {
@@ -356,7 +380,7 @@ impl Subscription {
     fn tell_gap(&mut self, gap: &Gap) {
         self.hub.window().counters.count_gap(gap.reason);
         self.told = Some(gap.resumed_at.seq());
-        self.first.push_back(notice::gap(gap));
+        self.say(notice::gap(gap));
     }
 
     /// Rule 13: a new reader of finished topics is told so.
@@ -368,7 +392,7 @@ impl Subscription {
             }
         }
         finishes.sort_by_key(|(cursor, _)| cursor.seq());
-        self.first.extend(finishes.into_iter().map(|(_, frame)| frame));
+        finishes.into_iter().for_each(|(_, frame)| self.say(frame));
     }
 }
 

@@ -1,0 +1,225 @@
+//! A history in memory whose faults a test can script: forks, trimming, silence. The real engines are tested elsewhere;
+//! what the hub makes of their faults is tested here.
+
+use std::sync::{Arc, Mutex};
+
+use futures_util::{Stream, stream};
+use sse_core::{
+    Appended, Change, Cursor, Entry, EntryKind, Epoch, EpochStart, Epochs, History, HistoryError,
+    HistoryErrorKind, Pattern, Reach, Record, Span,
+};
+use tokio::sync::watch;
+
+/// A handle on the history; clones share it, as processes share an engine.
+#[derive(Clone)]
+pub struct Scripted {
+    state: Arc<Mutex<State>>,
+    moved: watch::Sender<u64>,
+}
+
+struct State {
+    records: Vec<Record>,
+    epochs: Epochs,
+    oldest: u64,
+    is_down: bool,
+    /// The tails hear nothing of what is appended.
+    is_mute: bool,
+    reads: usize,
+    signals: Vec<Entry>,
+}
+
+impl Scripted {
+    pub fn new() -> Self {
+        let epochs = Epochs::starting(Epoch::random());
+        let state = State {
+            records: Vec::new(),
+            epochs,
+            oldest: 1,
+            is_down: false,
+            is_mute: false,
+            reads: 0,
+            signals: Vec::new(),
+        };
+        Self { state: Arc::new(Mutex::new(state)), moved: watch::channel(0).0 }
+    }
+
+    /// Loses everything from `fork` on, as a failover does, and goes on in a new epoch.
+    pub fn fork(&self, fork: u64) {
+        let mut state = self.lock();
+        let keep = usize::try_from(fork - 1).expect("small");
+        state.records.truncate(keep);
+        state.epochs.push(EpochStart { epoch: Epoch::random(), begins: fork });
+        drop(state);
+        self.tell();
+    }
+
+    pub fn trim(&self, oldest: u64) {
+        self.lock().oldest = oldest;
+    }
+
+    pub fn set_down(&self, is_down: bool) {
+        self.lock().is_down = is_down;
+        self.tell();
+    }
+
+    pub fn set_mute(&self, is_mute: bool) {
+        self.lock().is_mute = is_mute;
+        self.tell();
+    }
+
+    /// How often records were read.
+    pub fn reads(&self) -> usize {
+        self.lock().reads
+    }
+
+    pub fn head(&self) -> u64 {
+        self.lock().head()
+    }
+
+    fn tell(&self) {
+        self.moved.send_modify(|count| *count += 1);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().expect("not poisoned")
+    }
+}
+
+impl State {
+    fn head(&self) -> u64 {
+        self.records.len() as u64
+    }
+
+    fn check(&self) -> Result<(), HistoryError> {
+        let down = || HistoryError::new(HistoryErrorKind::Unavailable, "scripted to be away");
+        if self.is_down { Err(down()) } else { Ok(()) }
+    }
+}
+
+impl History for Scripted {
+    async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Appended>, HistoryError> {
+        let mut appended = Vec::new();
+        {
+            let mut state = self.lock();
+            state.check()?;
+            for entry in entries {
+                let seq = state.head() + 1;
+                let cursor = Cursor::new(state.epochs.current(), seq);
+                state.records.push(Record {
+                    cursor,
+                    topics: entry.topics,
+                    kind: entry.kind,
+                    lines: entry.lines,
+                });
+                appended.push(Appended { cursor, duplicate: false });
+            }
+        }
+        self.tell();
+        Ok(appended)
+    }
+
+    async fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
+        tokio::task::yield_now().await;
+        let mut state = self.lock();
+        state.check()?;
+        state.reads += 1;
+        if after + 1 < state.oldest {
+            return Err(HistoryError::new(HistoryErrorKind::Trimmed, "scripted to be trimmed"));
+        }
+        let after = usize::try_from(after).expect("small");
+        Ok(state.records.iter().skip(after).take(limit).cloned().collect())
+    }
+
+    async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+        let state = self.lock();
+        state.check()?;
+        let of =
+            |record: &&Record, pattern: &Pattern| record.topics.iter().any(|topic| pattern.matches(topic));
+        let mut last = 0;
+        let mut finished = Vec::new();
+        for pattern in patterns {
+            let Some(record) = state.records.iter().rev().find(|record| of(record, pattern)) else {
+                continue;
+            };
+            last = last.max(record.cursor.seq());
+            if let (EntryKind::Finish, Ok(topic)) = (record.kind, pattern.clone().into_topic()) {
+                finished.push((topic, record.cursor));
+            }
+        }
+        Ok(Span { oldest: state.oldest, head: state.head(), epochs: state.epochs.clone(), last, finished })
+    }
+
+    async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+        let mut state = self.lock();
+        state.check()?;
+        state.signals.push(entry);
+        drop(state);
+        self.tell();
+        Ok(Reach { processes: None })
+    }
+
+    fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static {
+        let (epochs, signals) = {
+            let state = self.lock();
+            (state.epochs.rows().len(), state.signals.len())
+        };
+        let tail = Tail { history: self.clone(), after, epochs, signals, was_down: false };
+        stream::unfold((tail, self.moved.subscribe()), |(mut tail, mut moved)| async move {
+            loop {
+                moved.borrow_and_update();
+                if let Some(change) = tail.next() {
+                    return Some((change, (tail, moved)));
+                }
+                if moved.changed().await.is_err() {
+                    return None;
+                }
+            }
+        })
+    }
+}
+
+struct Tail {
+    history: Scripted,
+    after: u64,
+    epochs: usize,
+    signals: usize,
+    was_down: bool,
+}
+
+impl Tail {
+    fn next(&mut self) -> Option<Result<Change, HistoryError>> {
+        let state = self.history.lock();
+        if let Err(error) = state.check() {
+            return (!std::mem::replace(&mut self.was_down, true)).then_some(Err(error));
+        }
+        if std::mem::take(&mut self.was_down) {
+            return Some(Ok(Change::Recovered));
+        }
+        if state.is_mute {
+            return None;
+        }
+        if let Some(row) = state.epochs.rows().get(self.epochs) {
+            self.epochs += 1;
+            self.after = self.after.min(row.begins - 1);
+            return Some(Ok(Change::Epoch(*row)));
+        }
+        if let Some(signal) = state.signals.get(self.signals) {
+            self.signals += 1;
+            return Some(Ok(Change::Signal(signal.clone())));
+        }
+        let record = state.records.get(usize::try_from(self.after).expect("small"))?;
+        self.after += 1;
+        Some(Ok(Change::Record(record.clone())))
+    }
+}
+
+/// Lets other tasks run until `done` says so.
+pub async fn until(mut done: impl FnMut() -> bool) {
+    for _ in 0..10_000 {
+        if done() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    panic!("did not come about");
+}
