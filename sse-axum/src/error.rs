@@ -3,7 +3,7 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 
-sse_core::__define_error!();
+sse_core::__define_error!("sse_axum");
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {

@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
-sse_core::__define_last_event_id!();
+sse_core::__define_last_event_id!("sse_axum");
 
 impl<S: Sync> FromRequestParts<S> for LastEventId {
     type Rejection = Infallible;

@@ -4,7 +4,7 @@ use axum_core::{
 };
 use sse_core::IntoEventStream;
 
-sse_core::__define_sse!();
+sse_core::__define_sse!("sse_axum");
 
 impl IntoResponse for Sse {
     fn into_response(self) -> Response {

@@ -7,12 +7,22 @@
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __define_sse {
-    () => {
+    ($adapter:literal) => {
         /// A response of server-sent events: return it from a handler.
         ///
-        /// Made of a stream of [`Event`]($crate::Event)s, a [`Subscription`]($crate::Subscription) of a hub, or the
-        /// receiver of a [`channel`]($crate::channel). It sends its first bytes at once, keeps the connection alive,
+        /// Made of a stream of [`Event`](crate::Event)s, a [`Subscription`](crate::Subscription) of a hub, or the
+        /// receiver of a [`channel`](crate::channel()). It sends its first bytes at once, keeps the connection alive,
         /// and never fails half-way: an error of the application is logged and ends it after what came before.
+        ///
+        /// ```
+        #[doc = concat!("use ", $adapter, "::{Event, KeepAlive, Sse};")]
+        /// use std::time::Duration;
+        ///
+        /// fn countdown() -> Sse {
+        ///     let events = (0..10).rev().map(|n| Event::json(n).id(n));
+        ///     Sse::new(futures_util::stream::iter(events)).keep_alive(KeepAlive::every(Duration::from_secs(5)))
+        /// }
+        /// ```
         #[derive(Debug)]
         #[must_use = "it is a response: return it from the handler"]
         pub struct Sse($crate::EventStream);
@@ -23,7 +33,16 @@ macro_rules! __define_sse {
                 Self($crate::EventStream::new(events))
             }
 
-            /// A response of a stream that may fail: the first error is logged and ends it.
+            /// A response of a stream that may fail: the first error is logged and ends it, after a `retry` of 30 s.
+            ///
+            /// ```
+            #[doc = concat!("use ", $adapter, "::{Event, Sse};")]
+            /// use futures_util::{Stream, StreamExt};
+            ///
+            /// fn lines(text: impl Stream<Item = std::io::Result<String>> + Send + 'static) -> Sse {
+            ///     Sse::try_new(text.map(|line| line.map(Event::message)))
+            /// }
+            /// ```
             pub fn try_new<S, E, X>(events: S) -> Self
             where
                 S: $crate::__private::Stream<Item = ::std::result::Result<E, X>> + Send + 'static,
@@ -78,10 +97,18 @@ macro_rules! __define_sse {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __define_last_event_id {
-    () => {
+    ($adapter:literal) => {
         /// Where the request left off: its `Last-Event-ID` header, or the query's `last_event_id` in its place.
         ///
         /// Extracting it never fails, whatever the bytes are; give it to `hub.subscribe(..).after(last)`.
+        ///
+        /// ```
+        #[doc = concat!("use ", $adapter, "::{Hub, LastEventId, Result, Sse};")]
+        ///
+        /// async fn prices(hub: Hub, last: LastEventId) -> Result {
+        ///     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+        /// }
+        /// ```
         #[derive(Debug, Clone, Default, PartialEq, Eq)]
         pub struct LastEventId($crate::LastEventId);
 
@@ -92,7 +119,7 @@ macro_rules! __define_last_event_id {
                 self.0.as_str()
             }
 
-            /// Whether the request said nothing.
+            /// Whether the request said nothing: neither where it left off nor that it refuses a stream.
             #[must_use]
             pub fn is_empty(&self) -> bool {
                 self.0.is_empty()
@@ -114,9 +141,18 @@ macro_rules! __define_last_event_id {
 #[macro_export]
 #[allow(clippy::crate_in_macro_def)]
 macro_rules! __define_error {
-    () => {
+    ($adapter:literal) => {
         /// Anything that can go wrong in a handler: `?` makes it of the core's errors, and as a response it is the
         /// right status with `{"error":"…"}`.
+        ///
+        /// ```
+        #[doc = concat!("use ", $adapter, "::{Error, Topic};")]
+        ///
+        /// fn topic(name: &str) -> Result<Topic, Error> {
+        ///     Ok(Topic::new(name)?)
+        /// }
+        /// assert_eq!(topic("a..b").map_err(|error| error.status().as_u16()), Err(400));
+        /// ```
         #[derive(Debug, Clone)]
         pub struct Error($crate::Error);
 
@@ -143,6 +179,12 @@ macro_rules! __define_error {
             }
         }
 
+        impl From<Error> for $crate::Error {
+            fn from(error: Error) -> Self {
+                error.0
+            }
+        }
+
         impl ::std::error::Error for Error {
             fn source(&self) -> Option<&(dyn ::std::error::Error + 'static)> {
                 ::std::error::Error::source(&self.0)
@@ -153,6 +195,8 @@ macro_rules! __define_error {
             @from $crate::Error,
             $crate::HistoryError,
             $crate::InvalidEvent,
+            $crate::InvalidEventId,
+            $crate::InvalidEventType,
             $crate::InvalidTopic,
             $crate::PublishError,
             $crate::SubscribeError

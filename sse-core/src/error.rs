@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use crate::{
     history::{HistoryError, InvalidTopic},
     hub::{PublishError, SubscribeError, json_string},
-    wire::InvalidEvent,
+    wire::{InvalidEvent, InvalidEventId, InvalidEventType},
 };
 
 /// Anything that can go wrong in a handler, with the status to answer.
@@ -89,3 +89,15 @@ union!(
     Subscribe(SubscribeError),
     Topic(InvalidTopic)
 );
+
+impl From<InvalidEventId> for Error {
+    fn from(error: InvalidEventId) -> Self {
+        Self::Event(error.into())
+    }
+}
+
+impl From<InvalidEventType> for Error {
+    fn from(error: InvalidEventType) -> Self {
+        Self::Event(error.into())
+    }
+}

@@ -1,6 +1,6 @@
 use poem::{Body, IntoResponse, Response, error::ResponseError, http::StatusCode};
 
-sse_core::__define_error!();
+sse_core::__define_error!("sse_poem");
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {

@@ -1,7 +1,7 @@
 use poem::{Body, IntoResponse, Response};
 use sse_core::IntoEventStream;
 
-sse_core::__define_sse!();
+sse_core::__define_sse!("sse_poem");
 
 impl IntoResponse for Sse {
     fn into_response(self) -> Response {

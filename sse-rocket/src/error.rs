@@ -6,7 +6,7 @@ use rocket::{
     response::{self, Responder, Response},
 };
 
-sse_core::__define_error!();
+sse_core::__define_error!("sse_rocket");
 
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {

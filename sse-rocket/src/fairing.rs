@@ -1,19 +1,36 @@
 use rocket::{
     Build, Orbit, Rocket,
     fairing::{self, Info, Kind},
+    figment::providers::Serialized,
 };
-use sse_core::Hub;
+use sse_core::{Hub, Shutdown};
 
-/// Manages the hub and ends its streams when Rocket shuts down.
+/// What Rocket may still need after the window, in seconds, to close connections whose peers do not read.
+const MERCY: u32 = 1;
+
+/// Manages the hub, so that handlers take `&State<Hub>`, and lets it shut down with Rocket.
 ///
-/// Handlers take `&State<Hub>`. The hub's [`Shutdown`](sse_core::Shutdown) begins with Rocket's own, which ends every stream within its
-/// window; a hub without one gets none, and its streams then end at once.
-#[must_use]
+/// The hub's [`Shutdown`] and Rocket's own begin together, whichever is told first, so that every stream ends within the
+/// window; Rocket's `shutdown.grace` becomes the window in whole seconds, rounded up, and `shutdown.mercy` 1 s. A hub
+/// without a `Shutdown` leaves Rocket's settings alone, and its streams end as soon as Rocket shuts down.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_rocket::{Hub, Shutdown, fairing};
+///
+/// # rocket::async_test(async {
+/// let hub = Hub::builder().shutdown(Shutdown::within(Duration::from_secs(8))).memory();
+/// let rocket = rocket::build().attach(fairing(hub)).ignite().await?;
+/// assert_eq!(rocket.config().shutdown.grace, 8);
+/// # Ok::<(), Box<rocket::Error>>(()) }).expect("Rocket ignites");
+/// ```
+#[must_use = "it does nothing until it is attached to Rocket"]
 pub fn fairing(hub: Hub) -> Fairing {
     Fairing { hub }
 }
 
-/// The fairing that [`fairing`] makes.
+/// The fairing that [`fairing()`] makes.
+#[derive(Debug)]
 pub struct Fairing {
     hub: Hub,
 }
@@ -21,11 +38,27 @@ pub struct Fairing {
 #[rocket::async_trait]
 impl fairing::Fairing for Fairing {
     fn info(&self) -> Info {
-        Info { name: "Server-sent events", kind: Kind::Ignite | Kind::Shutdown }
+        Info { name: "Server-sent events", kind: Kind::Ignite | Kind::Liftoff | Kind::Shutdown }
     }
 
     async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
-        Ok(rocket.manage(self.hub.clone()))
+        // Managing a type twice would panic; whoever did it first is right.
+        let rocket = if rocket.state::<Hub>().is_none() { rocket.manage(self.hub.clone()) } else { rocket };
+        let Some(shutdown) = self.hub.shutdown() else { return Ok(rocket) };
+        let figment = rocket.figment().clone();
+        let figment = figment.merge(Serialized::global("shutdown.grace", whole_seconds(shutdown)));
+        let figment = figment.merge(Serialized::global("shutdown.mercy", MERCY));
+        Ok(rocket.configure(figment))
+    }
+
+    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
+        if let Some(shutdown) = self.hub.shutdown().cloned() {
+            let rocket = rocket.shutdown();
+            rocket::tokio::spawn(async move {
+                shutdown.await;
+                rocket.notify();
+            });
+        }
     }
 
     async fn on_shutdown(&self, _: &Rocket<Orbit>) {
@@ -33,4 +66,8 @@ impl fairing::Fairing for Fairing {
             shutdown.notify();
         }
     }
+}
+
+fn whole_seconds(shutdown: &Shutdown) -> u32 {
+    u32::try_from(shutdown.window().as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
 }

@@ -5,7 +5,7 @@ use rocket::{
     request::{FromRequest, Outcome},
 };
 
-sse_core::__define_last_event_id!();
+sse_core::__define_last_event_id!("sse_rocket");
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for LastEventId {

@@ -1,4 +1,5 @@
-//! Server-sent events for Rocket.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #![cfg_attr(
     not(test),

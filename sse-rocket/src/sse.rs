@@ -2,26 +2,33 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures_core::Stream;
 use rocket::{
-    Request,
+    Orbit, Request, Rocket,
     http::Status,
     response::{self, Responder, Response},
-    tokio::io::{AsyncRead, ReadBuf},
+    tokio::{
+        io::{AsyncRead, ReadBuf},
+        time::sleep,
+    },
 };
-use sse_core::{Body, EventStream, IntoEventStream};
+use sse_core::{Body, EventStream, Hub, IntoEventStream};
 
-sse_core::__define_sse!();
+sse_core::__define_sse!("sse_rocket");
+
+/// Which part of Rocket's grace a stream may use; after it Rocket cuts.
+const BEFORE_GRACE_ENDS: f64 = 0.9;
 
 /// How much Rocket reads at once: it copies into a buffer of this size for each chunk that it sends.
 const CHUNK: usize = 16 << 10;
 
 impl<'r> Responder<'r, 'static> for Sse {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let stream = ending_with(self.into_event_stream(), request.rocket().shutdown());
+        let stream = ending_with(self.into_event_stream(), request.rocket());
         let (head, body) = stream.into_response().into_parts();
         let mut response = Response::build();
         response.status(Status::new(head.status.as_u16()));
@@ -34,16 +41,35 @@ impl<'r> Responder<'r, 'static> for Sse {
     }
 }
 
-/// Ends the stream when Rocket shuts down, although nobody named a handle: by its hub's handle, which spreads the ends
-/// over the window, or else at once.
-fn ending_with(stream: EventStream, rocket: rocket::Shutdown) -> EventStream {
-    match stream.shutdown().cloned() {
-        None => stream.until(rocket),
-        Some(handle) => stream.until(async move {
-            rocket.await;
+/// Ends the stream when Rocket shuts down, although nobody named a handle.
+///
+/// A subscription ends by its hub's handle, which spreads the ends over the window, and any other stream at once; but one
+/// whose end the application has named goes on until the window ends.
+fn ending_with(stream: EventStream, rocket: &Rocket<Orbit>) -> EventStream {
+    let begun = rocket.shutdown();
+    if let Some(handle) = stream.shutdown().cloned() {
+        return stream.until(async move {
+            begun.await;
             handle.notify();
             std::future::pending().await
+        });
+    }
+    if !stream.has_until() {
+        return stream.until(begun);
+    }
+    match rocket.state::<Hub>().and_then(Hub::shutdown).cloned() {
+        Some(handle) => stream.until(async move {
+            begun.await;
+            handle.notify();
+            handle.deadline().await;
         }),
+        None => {
+            let grace = Duration::from_secs(rocket.config().shutdown.grace.into());
+            stream.until(async move {
+                begun.await;
+                sleep(grace.mul_f64(BEFORE_GRACE_ENDS)).await;
+            })
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 use warp::reply::{Reply, Response};
 
-sse_core::__define_error!();
+sse_core::__define_error!("sse_warp");
 
 impl Reply for Error {
     fn into_response(self) -> Response {

@@ -6,6 +6,21 @@ use warp::Filter;
 use crate::{LastEventId, Sse};
 
 /// Extracts where the request left off; it never rejects, unlike Warp's own filter of this name.
+///
+/// ```
+/// use sse_warp::{Hub, LastEventId, Sse};
+/// use warp::Filter;
+///
+/// async fn prices(hub: Hub, last: LastEventId) -> sse_warp::Result {
+///     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+/// }
+///
+/// let hub = Hub::memory();
+/// let hub = warp::any().map(move || hub.clone());
+/// let route = warp::path!("prices").and(hub).and(sse_warp::last_event_id()).then(prices);
+/// # let _ = route;
+/// ```
+#[must_use = "a filter does nothing until it is part of a route"]
 pub fn last_event_id() -> impl Filter<Extract = (LastEventId,), Error = Infallible> + Clone {
     let query = warp::query::raw().map(Some).or(warp::any().map(|| None)).unify();
     warp::header::headers_cloned()
@@ -14,6 +29,16 @@ pub fn last_event_id() -> impl Filter<Extract = (LastEventId,), Error = Infallib
 }
 
 /// A response of a stream of events or frames, a subscription, or a channel's receiver: [`Sse::new`] in Warp's words.
+///
+/// ```
+/// use sse_warp::Event;
+/// use warp::Filter;
+///
+/// let route = warp::path!("hello").map(|| {
+///     sse_warp::reply(futures_util::stream::iter([Event::message("hello")]))
+/// });
+/// # let _ = route;
+/// ```
 pub fn reply(events: impl IntoEventStream) -> Sse {
     Sse::new(events)
 }

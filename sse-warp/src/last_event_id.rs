@@ -1,4 +1,4 @@
-sse_core::__define_last_event_id!();
+sse_core::__define_last_event_id!("sse_warp");
 
 impl LastEventId {
     /// Reads a request's headers and query string.

@@ -1,7 +1,7 @@
 use sse_core::IntoEventStream;
 use warp::reply::{Reply, Response};
 
-sse_core::__define_sse!();
+sse_core::__define_sse!("sse_warp");
 
 impl Reply for Sse {
     fn into_response(self) -> Response {

@@ -89,6 +89,12 @@ impl EventStream {
         self.source.shutdown()
     }
 
+    /// Whether the application itself has named its end, with [`until`](EventStream::until).
+    #[must_use]
+    pub fn has_until(&self) -> bool {
+        !self.options.until.is_empty()
+    }
+
     /// The finished response. A reader that has everything of finished topics gets 204, which tells it to stay away.
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
