@@ -13,6 +13,7 @@
 //! | history | [`Topic`] and [`Pattern`]; [`History`], the trait of durable engines |
 //! | hub | [`Hub`] fan-out; [`Subscription`] one reader; [`Retention`], [`Start`], [`Receipt`] |
 //! | response | [`EventStream`] status, headers and body; [`KeepAlive`]; [`channel`] |
+//! | client | [`messages()`] of any stream of bytes; with the feature `client`, `EventSource`, which reconnects and resumes |
 //!
 //! Beside the stairs: [`Shutdown`] ends streams, [`listen`] sets up a listener for them, [`Error`] is the union of errors.
 //!
@@ -38,6 +39,7 @@
 )]
 
 mod adapter;
+mod client;
 mod error;
 mod history;
 mod hub;
@@ -48,6 +50,7 @@ mod shutdown;
 mod waiters;
 mod wire;
 
+pub use client::*;
 pub use error::Error;
 pub use history::*;
 pub use hub::{

@@ -4,6 +4,8 @@
 mod cursor;
 mod decision;
 mod epochs;
+#[cfg(feature = "json")]
+mod gap_notice;
 mod last_event_id;
 
 #[cfg(test)]

@@ -1,0 +1,234 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request};
+
+use super::{
+    Attempts, Backoff, Disconnect, EventSource, Events, HyperTransport, InvalidRequest, Redirects, Transport,
+    Verdict,
+    backoff::Waits,
+    driver::Driver,
+    location,
+    machine::{Machine, Options},
+    target::{LAST_EVENT_ID, Target},
+    transport::DynTransport,
+};
+use crate::wire::{Decoder, Limits};
+
+/// Options for a client; from [`EventSource::get`], [`post`](EventSource::post) or
+/// [`from_request`](EventSource::from_request).
+///
+/// Nothing is sent before the stream that [`connect`](EventSourceBuilder::connect) returns is polled.
+#[must_use = "a builder does nothing until `connect` is called"]
+pub struct EventSourceBuilder {
+    request: Result<Request<Bytes>, http::Error>,
+    last_event_id: Option<String>,
+    backoff: Backoff,
+    redirects: Redirects,
+    limits: Limits,
+    gzip: bool,
+    options: Options,
+    transport: Option<Arc<dyn DynTransport>>,
+}
+
+impl EventSourceBuilder {
+    pub(super) fn new(request: Result<Request<Bytes>, http::Error>) -> Self {
+        let options = Options {
+            first: Attempts::unlimited(),
+            reconnection: Attempts::unlimited(),
+            connect_timeout: Some(Duration::from_secs(30)),
+            idle_timeout: Some(Duration::from_millis(37_500)),
+            retry_unavailable: false,
+            repeat: false,
+            hook: None,
+        };
+        Self {
+            request,
+            last_event_id: None,
+            backoff: Backoff::default(),
+            redirects: Redirects::default(),
+            limits: Limits::default(),
+            gzip: false,
+            options,
+            transport: None,
+        }
+    }
+
+    /// Adds a header. It replaces one of the client's own: `accept` and `cache-control`.
+    pub fn header<K, V>(mut self, name: K, value: V) -> Self
+    where
+        HeaderName: TryFrom<K, Error: Into<http::Error>>,
+        HeaderValue: TryFrom<V, Error: Into<http::Error>>,
+    {
+        self.request = self.request.and_then(|mut request| {
+            let name = HeaderName::try_from(name).map_err(Into::into)?;
+            let value = HeaderValue::try_from(value).map_err(Into::into)?;
+            request.headers_mut().append(name, value);
+            Ok(request)
+        });
+        self
+    }
+
+    /// Sets the request's body.
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.request = self.request.map(|request| request.map(|_| body.into()));
+        self
+    }
+
+    /// Begins after the event with this id, such as one that an earlier process has saved. Empty is none.
+    ///
+    /// It goes to the origin of the request's address and to no other, not even by a redirect.
+    pub fn last_event_id(mut self, id: impl Into<String>) -> Self {
+        self.last_event_id = Some(id.into());
+        self
+    }
+
+    /// How often and how long to try until the first stream opens. The default is without end, as in browsers.
+    pub fn first_connection(mut self, attempts: Attempts) -> Self {
+        self.options.first = attempts;
+        self
+    }
+
+    /// How often and how long to try after a stream was lost. The default is without end, as in browsers.
+    pub fn reconnection(mut self, attempts: Attempts) -> Self {
+        self.options.reconnection = attempts;
+        self
+    }
+
+    /// How long to wait before each try. See [`Backoff`].
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Tries again after 429 and 5xx, not before `Retry-After`. By default they are final, as in browsers.
+    pub fn retry_unavailable(mut self) -> Self {
+        self.options.retry_unavailable = true;
+        self
+    }
+
+    /// Sends the request again even if its method may change something on the server, such as POST.
+    ///
+    /// By default only GET, HEAD and OPTIONS are; others are sent once, and the stream ends with the response.
+    pub fn repeat(mut self) -> Self {
+        self.options.repeat = true;
+        self
+    }
+
+    /// Which redirects to follow. See [`Redirects`].
+    pub fn redirects(mut self, redirects: Redirects) -> Self {
+        self.redirects = redirects;
+        self
+    }
+
+    /// How long the head of a response may take; `None` is without end. The default is 30 s.
+    pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.connect_timeout = timeout.into();
+        self
+    }
+
+    /// After how long without a single byte a connection is given up; `None` never does.
+    ///
+    /// The default is 37.5 s, two and a half times the 15 s after which most servers send a keep-alive. Raise it for a
+    /// server that sends none.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.idle_timeout = timeout.into();
+        self
+    }
+
+    /// How large an event may be, and what happens to a larger one. See [`Limits`].
+    ///
+    /// With [`Oversized::Fail`](crate::Oversized::Fail), the default, the client stops, because it would get the same
+    /// event again; with [`Oversized::Skip`](crate::Oversized::Skip) the cursor moves past it.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Asks `hook` what to do after each lost connection and each try that failed.
+    ///
+    /// It gets the cause and what the client would do, and its answer holds; only a try beyond
+    /// [`first_connection`](Self::first_connection) or [`reconnection`](Self::reconnection) is not made.
+    ///
+    /// ```
+    /// use sse_core::{Disconnect, EventSource, Verdict};
+    ///
+    /// let source = EventSource::get("http://127.0.0.1/events").on_disconnect(|cause, verdict| match cause {
+    ///     Disconnect::Status(refusal) if refusal.status == 404 => Verdict::Retry,
+    ///     _ => verdict,
+    /// });
+    /// # let _ = source;
+    /// ```
+    pub fn on_disconnect(
+        mut self,
+        hook: impl FnMut(&Disconnect, Verdict) -> Verdict + Send + 'static,
+    ) -> Self {
+        self.options.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Tells the server that it may compress by gzip or deflate, and decompresses what comes.
+    ///
+    /// Off by default: it saves bytes for large events of text, and costs memory and delay otherwise.
+    #[cfg(feature = "gzip")]
+    pub fn gzip(mut self) -> Self {
+        self.gzip = true;
+        self
+    }
+
+    /// Sends requests by another HTTP client. The default is a [`HyperTransport`] of its own.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// The client as a stream of messages. It connects when it is first polled.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`] if the address or a header is not valid, or https cannot be used at all.
+    pub fn connect(self) -> Result<EventSource, InvalidRequest> {
+        Ok(EventSource::new(self.driver(false)?))
+    }
+
+    /// The client as a stream of all that happens to it. It connects when it is first polled.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn events(self) -> Result<Events, InvalidRequest> {
+        Ok(Events::new(self.driver(true)?))
+    }
+
+    fn driver(self, shows_comments: bool) -> Result<Driver, InvalidRequest> {
+        let mut request = self.request.map_err(InvalidRequest::Http)?;
+        location::check(request.uri())
+            .map_err(|reason| InvalidRequest::Address { uri: request.uri().to_string(), reason })?;
+        let header = request.headers_mut().remove(LAST_EVENT_ID);
+        let last_event_id = self
+            .last_event_id
+            .or_else(|| header.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .unwrap_or_default();
+        let transport = match self.transport {
+            Some(transport) => transport,
+            None => {
+                let transport = HyperTransport::new();
+                if request.uri().scheme_str() == Some("https") {
+                    transport.check_https().map_err(|error| InvalidRequest::Transport(error.into()))?;
+                }
+                Arc::new(transport)
+            }
+        };
+        let mut decoder = Decoder::with_last_event_id(last_event_id).limits(self.limits);
+        if shows_comments {
+            decoder = decoder.report_comments();
+        }
+        let target = Target::new(request, self.redirects, self.gzip);
+        let machine = Machine::new(self.options, target, Waits::new(self.backoff), decoder);
+        Ok(Driver::new(machine, transport))
+    }
+}
+
+impl fmt::Debug for EventSourceBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventSourceBuilder").field("request", &self.request).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+use std::{error, fmt};
+
+use super::{Disconnect, Refusal};
+
+/// Why a client stopped before the server told it to.
+///
+/// Its message names the cause. No more items follow it.
+#[derive(Debug)]
+pub struct ClientError {
+    pub(super) cause: Disconnect,
+    pub(super) tries: u32,
+}
+
+impl ClientError {
+    /// The last failure.
+    #[must_use]
+    pub fn cause(&self) -> &Disconnect {
+        &self.cause
+    }
+
+    /// The last failure, owned.
+    #[must_use]
+    pub fn into_cause(self) -> Disconnect {
+        self.cause
+    }
+
+    /// The server's answer, if that is what ended it: status, headers, and the first bytes of the body.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.cause.refusal()
+    }
+
+    /// How many tries there were since the last open stream, or since the start.
+    #[must_use]
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "event source: {}", self.cause)?;
+        if self.tries > 1 {
+            write!(f, " (after {} tries)", self.tries)?;
+        }
+        Ok(())
+    }
+}
+
+impl error::Error for ClientError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+/// Why a request cannot be sent at all.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InvalidRequest {
+    /// The address is not one that a client can ask.
+    Address {
+        /// The address.
+        uri: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A part of the request is not valid: address, header name or header value.
+    Http(http::Error),
+    /// The default transport cannot be made, because the system's root certificates cannot be read.
+    Transport(Box<dyn error::Error + Send + Sync>),
+}
+
+impl fmt::Display for InvalidRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { uri, reason } => write!(f, "event source: `{uri}` cannot be asked: {reason}"),
+            Self::Http(error) => write!(f, "event source: the request is not valid: {error}"),
+            Self::Transport(error) => write!(f, "event source: no transport: {error}"),
+        }
+    }
+}
+
+impl error::Error for InvalidRequest {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Address { .. } => None,
+            Self::Http(error) => Some(error),
+            Self::Transport(error) => Some(&**error),
+        }
+    }
+}

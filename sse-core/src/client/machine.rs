@@ -1,0 +1,384 @@
+//! The client without I/O and without a clock: what happens is told to it, and it says what to do.
+//!
+//! The states and their order are those of section 9.2.3 of the HTML standard.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, Request, StatusCode, header, response};
+
+use super::{
+    Attempts, ClientError, ClientEvent, Disconnect, Opened, Refusal, Verdict,
+    backoff::Waits,
+    encoding::{self, Encoding},
+    headers,
+    target::Target,
+};
+use crate::wire::{Decoder, Item, Message};
+
+/// So much of a refused response's body is kept, and so long it is waited for.
+const REFUSAL_BYTES: usize = 4 * 1024;
+const REFUSAL_TIME: Duration = Duration::from_secs(2);
+
+pub(super) type Hook = Box<dyn FnMut(&Disconnect, Verdict) -> Verdict + Send>;
+
+/// What the application chose, as far as the machine needs it.
+pub(super) struct Options {
+    pub(super) first: Attempts,
+    pub(super) reconnection: Attempts,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) idle_timeout: Option<Duration>,
+    /// 429 and 5xx are tried again.
+    pub(super) retry_unavailable: bool,
+    /// A request that may change something on the server is sent again.
+    pub(super) repeat: bool,
+    pub(super) hook: Option<Hook>,
+}
+
+/// What is to be done next.
+pub(super) enum Next {
+    /// Drop what is under way, and send this.
+    Send(Request<Bytes>),
+    /// Wait for the response or its body, the deadline, or an interruption.
+    Poll,
+    /// Hand this out.
+    Event(ClientEvent),
+    /// The stream has ended.
+    End,
+    /// The stream ends with this.
+    Fail(ClientError),
+}
+
+pub(super) struct Machine {
+    options: Options,
+    target: Target,
+    waits: Waits,
+    decoder: Decoder,
+    state: State,
+    /// What has been received and not decoded.
+    chunk: Bytes,
+    encoding: Encoding,
+    events: VecDeque<ClientEvent>,
+    /// Tries since the last open stream, and since when.
+    tries: u32,
+    trying_since: Option<Instant>,
+    has_ever_opened: bool,
+    /// The cursor that this connection began with.
+    cursor: String,
+    brought_events: bool,
+    /// Since when the application has been waiting for the next event.
+    waiting_since: Option<Instant>,
+}
+
+enum State {
+    /// A new connection is to be made.
+    Ready,
+    /// A redirect is to be followed.
+    Redirected,
+    Connecting {
+        since: Instant,
+    },
+    Refused {
+        refusal: Box<Refusal>,
+        body: Vec<u8>,
+        since: Instant,
+    },
+    Open {
+        since: Instant,
+        heard: Instant,
+    },
+    Waiting {
+        until: Instant,
+    },
+    Closed(Option<ClientError>),
+}
+
+impl Machine {
+    pub(super) fn new(options: Options, target: Target, waits: Waits, decoder: Decoder) -> Self {
+        Self {
+            options,
+            target,
+            waits,
+            cursor: decoder.last_event_id().to_owned(),
+            decoder,
+            state: State::Ready,
+            chunk: Bytes::new(),
+            encoding: Encoding::default(),
+            events: VecDeque::new(),
+            tries: 0,
+            trying_since: None,
+            has_ever_opened: false,
+            brought_events: false,
+            waiting_since: None,
+        }
+    }
+
+    /// What a reconnect sends as `Last-Event-ID`: the id of the last event handed out.
+    pub(super) fn last_event_id(&self) -> &str {
+        self.decoder.last_event_id()
+    }
+
+    pub(super) fn next(&mut self, now: Instant) -> Next {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                self.waiting_since = None;
+                return Next::Event(event);
+            }
+            match &mut self.state {
+                State::Ready => {
+                    self.target.begin();
+                    self.tries = self.tries.saturating_add(1);
+                    self.trying_since.get_or_insert(now);
+                    return self.connect(now);
+                }
+                State::Redirected => return self.connect(now),
+                State::Open { .. } => {
+                    if !self.decode(now) {
+                        return Next::Poll;
+                    }
+                }
+                State::Connecting { .. } | State::Refused { .. } | State::Waiting { .. } => {
+                    return Next::Poll;
+                }
+                State::Closed(error) => return error.take().map_or(Next::End, Next::Fail),
+            }
+        }
+    }
+
+    /// Until when to wait. Time in which the application did not ask for the next event does not count.
+    pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        let waiting_since = *self.waiting_since.get_or_insert(now);
+        match self.state {
+            State::Connecting { since } => {
+                self.options.connect_timeout.map(|timeout| since.max(waiting_since) + timeout)
+            }
+            State::Refused { since, .. } => Some(since.max(waiting_since) + REFUSAL_TIME),
+            State::Open { heard, .. } => {
+                self.options.idle_timeout.map(|timeout| heard.max(waiting_since) + timeout)
+            }
+            State::Waiting { until } => Some(until),
+            State::Ready | State::Redirected | State::Closed(_) => None,
+        }
+    }
+
+    /// The deadline has passed.
+    pub(super) fn timeout(&mut self, now: Instant) {
+        match self.state {
+            State::Connecting { .. } => {
+                self.disconnect(Disconnect::Timeout(self.options.connect_timeout.unwrap_or_default()), now);
+            }
+            State::Open { .. } => {
+                self.disconnect(Disconnect::Idle(self.options.idle_timeout.unwrap_or_default()), now);
+            }
+            State::Refused { .. } => self.refuse(now),
+            State::Waiting { .. } => self.state = State::Ready,
+            State::Ready | State::Redirected | State::Closed(_) => {}
+        }
+    }
+
+    /// The application wants a new connection.
+    pub(super) fn interrupt(&mut self, now: Instant) {
+        match self.state {
+            State::Connecting { .. } | State::Open { .. } | State::Refused { .. } => {
+                self.disconnect(Disconnect::Interrupted, now);
+            }
+            State::Waiting { .. } => self.state = State::Ready,
+            State::Ready | State::Redirected | State::Closed(_) => {}
+        }
+    }
+
+    /// The response's head has come.
+    pub(super) fn response(&mut self, head: response::Parts, now: Instant) {
+        match head.status {
+            StatusCode::OK if headers::is_event_stream(&head.headers) => self.open(head.headers, now),
+            StatusCode::NO_CONTENT => self.disconnect(Disconnect::NoContent, now),
+            StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+                if head.headers.contains_key(header::LOCATION) =>
+            {
+                let Some(location) = head.headers.get(header::LOCATION) else { return };
+                match self.target.follow(head.status, location) {
+                    Ok(()) => self.state = State::Redirected,
+                    Err(error) => self.disconnect(Disconnect::Redirect(error), now),
+                }
+            }
+            status => {
+                let refusal = Box::new(Refusal { status, headers: head.headers, body: Bytes::new() });
+                self.state = State::Refused { refusal, body: Vec::new(), since: now };
+            }
+        }
+    }
+
+    /// A part of the response's body has come.
+    pub(super) fn bytes(&mut self, bytes: Bytes, now: Instant) {
+        match &mut self.state {
+            State::Open { heard, .. } => {
+                *heard = now;
+                self.encoding.receive(bytes, &mut self.chunk);
+            }
+            State::Refused { body, .. } => {
+                let room = REFUSAL_BYTES - body.len();
+                body.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
+                if body.len() == REFUSAL_BYTES {
+                    self.refuse(now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The response's body has ended as it should.
+    pub(super) fn ended(&mut self, now: Instant) {
+        match self.state {
+            State::Refused { .. } => self.refuse(now),
+            _ => self.disconnect(Disconnect::Ended { mid_event: self.decoder.is_mid_event() }, now),
+        }
+    }
+
+    /// The request or the response's body has failed.
+    pub(super) fn failed(&mut self, error: Box<dyn std::error::Error + Send + Sync>, now: Instant) {
+        match self.state {
+            State::Refused { .. } => self.refuse(now),
+            _ => self.disconnect(Disconnect::Network(error), now),
+        }
+    }
+
+    fn connect(&mut self, now: Instant) -> Next {
+        self.state = State::Connecting { since: now };
+        self.brought_events = false;
+        Next::Send(self.target.request(self.decoder.last_event_id()))
+    }
+
+    fn open(&mut self, headers: HeaderMap, now: Instant) {
+        match encoding::of(&headers) {
+            Ok(encoding) => self.encoding = encoding,
+            Err(encoding) => return self.disconnect(Disconnect::ContentEncoding(encoding), now),
+        }
+        self.state = State::Open { since: now, heard: now };
+        self.has_ever_opened = true;
+        self.tries = 0;
+        self.trying_since = None;
+        let uri = self.target.uri().clone();
+        self.events.push_back(ClientEvent::Open(Opened { uri, headers }));
+    }
+
+    fn refuse(&mut self, now: Instant) {
+        let State::Refused { mut refusal, body, .. } = mem::replace(&mut self.state, State::Ready) else {
+            return;
+        };
+        refusal.body = body.into();
+        let cause = match refusal.status {
+            StatusCode::OK => Disconnect::ContentType(refusal),
+            _ => Disconnect::Status(refusal),
+        };
+        self.disconnect(cause, now);
+    }
+
+    /// Decodes up to the next event; false if that takes more bytes.
+    fn decode(&mut self, now: Instant) -> bool {
+        loop {
+            let mut input = &self.chunk[..];
+            let found = self.decoder.decode(&mut input).map(|item| item.map(event));
+            let read = self.chunk.len() - input.len();
+            self.chunk.advance(read);
+            match found {
+                Ok(Some(Some(event))) => {
+                    self.brought_events |= matches!(event, ClientEvent::Message(_) | ClientEvent::Cursor(_));
+                    self.events.push_back(event);
+                    return true;
+                }
+                Ok(Some(None)) => {}
+                Ok(None) => match self.encoding.next_chunk() {
+                    Ok(Some(chunk)) => self.chunk = chunk,
+                    Ok(None) => return false,
+                    Err(encoding) => {
+                        self.disconnect(Disconnect::ContentEncoding(encoding), now);
+                        return true;
+                    }
+                },
+                Err(error) => {
+                    self.disconnect(Disconnect::Decode(error), now);
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// The connection is over: decides what follows.
+    fn disconnect(&mut self, cause: Disconnect, now: Instant) {
+        let opened = match self.state {
+            State::Open { since, .. } => Some(since),
+            _ => None,
+        };
+        self.decoder.reset();
+        self.chunk = Bytes::new();
+        self.encoding = Encoding::default();
+        if self.decoder.last_event_id() != self.cursor {
+            self.target.cursor_came();
+            self.cursor = self.decoder.last_event_id().to_owned();
+        }
+        // A server that says nothing for a while is not one that fails.
+        let is_quiet = opened.is_some() && matches!(cause, Disconnect::Idle(_) | Disconnect::Interrupted);
+        self.waits.ended(opened, self.brought_events || is_quiet, now);
+        let wait = self.wait_after(&cause);
+        let elapsed = now.saturating_duration_since(*self.trying_since.get_or_insert(now));
+        let attempts = if self.has_ever_opened { self.options.reconnection } else { self.options.first };
+        let may_retry = (cause.is_transient() || self.is_worth_retrying(&cause))
+            && (self.options.repeat || self.target.is_safe());
+        let is_allowed = attempts.allow(self.tries, elapsed.saturating_add(wait));
+        let mut verdict = if may_retry && is_allowed { Verdict::Retry } else { Verdict::Stop };
+        if let Some(hook) = &mut self.options.hook {
+            verdict = hook(&cause, verdict);
+        }
+        if verdict == Verdict::Retry && is_allowed {
+            self.state = State::Waiting { until: now + wait };
+            self.events.push_back(ClientEvent::Disconnected { cause, retry_in: Some(wait) });
+        } else if cause.is_normal() {
+            self.state = State::Closed(None);
+            self.events.push_back(ClientEvent::Disconnected { cause, retry_in: None });
+        } else {
+            self.state = State::Closed(Some(ClientError { cause, tries: self.tries }));
+        }
+    }
+
+    fn wait_after(&mut self, cause: &Disconnect) -> Duration {
+        if matches!(cause, Disconnect::Interrupted) {
+            return Duration::ZERO;
+        }
+        let retry_after = cause.refusal().and_then(|refusal| headers::retry_after(&refusal.headers));
+        self.waits.draw(self.decoder.retry(), retry_after)
+    }
+
+    fn is_worth_retrying(&self, cause: &Disconnect) -> bool {
+        let Disconnect::Status(refusal) = cause else { return false };
+        let status = refusal.status;
+        self.options.retry_unavailable
+            && (status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error())
+    }
+}
+
+/// The owned form of what the decoder found.
+fn event(item: Item<'_>) -> Option<ClientEvent> {
+    Some(match item {
+        Item::Comment(text) => ClientEvent::Comment(text.to_owned()),
+        Item::Field { .. } => return None,
+        // A hub's way to move the cursor of a reader that has nothing to get.
+        Item::Message(message) if message.event_type() == "sse.checkpoint" && message.data().is_empty() => {
+            ClientEvent::Cursor(message.last_event_id().to_owned())
+        }
+        Item::Message(message) => ClientEvent::Message(Message::from(message)),
+        Item::Id(id) => ClientEvent::Cursor(id.to_owned()),
+        Item::Retry(delay) => ClientEvent::Retry(delay),
+        Item::Skipped { error, last_event_id } => {
+            tracing::warn!(%error, last_event_id, "an event was left out");
+            ClientEvent::Skipped { error, last_event_id: last_event_id.to_owned() }
+        }
+    })
+}

@@ -1,0 +1,57 @@
+//! The client: reads any endpoint of server-sent events as browsers do or better. It stands on the wire alone.
+//!
+//! [`messages()`] reads any stream of bytes, and is always there. The rest is the feature `client`: [`EventSource`] is
+//! the public face, `machine` the state machine without I/O or clock, `driver` the two together with a [`Transport`].
+
+mod messages;
+
+#[cfg(feature = "client")]
+mod backoff;
+#[cfg(feature = "client")]
+mod builder;
+#[cfg(feature = "client")]
+mod disconnect;
+#[cfg(feature = "client")]
+mod driver;
+#[cfg(feature = "client")]
+mod encoding;
+#[cfg(feature = "client")]
+mod error;
+#[cfg(feature = "client")]
+mod event;
+#[cfg(feature = "client")]
+mod event_source;
+#[cfg(feature = "client")]
+mod headers;
+#[cfg(feature = "client")]
+mod hyper;
+#[cfg(feature = "client")]
+mod interrupt;
+#[cfg(feature = "client")]
+mod location;
+#[cfg(feature = "client")]
+mod machine;
+#[cfg(feature = "client")]
+mod policy;
+#[cfg(feature = "client")]
+mod target;
+#[cfg(all(feature = "client", test))]
+mod tests;
+#[cfg(feature = "client")]
+mod transport;
+
+pub use messages::{MessageStream, MessagesError, MessagesExt, messages};
+
+#[cfg(feature = "client")]
+pub use {
+    self::hyper::{HyperBody, HyperTransport, InvalidCertificate},
+    backoff::Backoff,
+    builder::EventSourceBuilder,
+    disconnect::{Disconnect, InvalidRedirect, Refusal},
+    error::{ClientError, InvalidRequest},
+    event::{ClientEvent, Opened},
+    event_source::{EventSource, Events, RunError},
+    interrupt::Interrupt,
+    policy::{Attempts, Redirects, Verdict},
+    transport::Transport,
+};

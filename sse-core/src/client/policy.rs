@@ -1,0 +1,108 @@
+//! What a client does when something fails: the policies that its builder takes.
+
+use std::time::Duration;
+
+/// How often and how long a client tries to get a response of events.
+///
+/// A try that ends in an open stream starts the count and the time anew.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::Attempts;
+///
+/// let attempts = Attempts::unlimited().tries(5).within(Duration::from_secs(60));
+/// # let _ = attempts;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use = "a policy does nothing until a client gets it"]
+pub struct Attempts {
+    tries: Option<u32>,
+    within: Option<Duration>,
+}
+
+impl Attempts {
+    /// As often as it takes, as the standard wants it and browsers do. This is the default.
+    pub fn unlimited() -> Self {
+        Self::default()
+    }
+
+    /// A single try.
+    pub fn once() -> Self {
+        Self::unlimited().tries(1)
+    }
+
+    /// At most so many tries in a row; 0 forbids even the first.
+    pub fn tries(self, tries: u32) -> Self {
+        Self { tries: Some(tries), ..self }
+    }
+
+    /// No new try later than this after the first try, or after the loss of the connection.
+    pub fn within(self, time: Duration) -> Self {
+        Self { within: Some(time), ..self }
+    }
+
+    /// Whether another try may begin after so many, so long after the first.
+    pub(super) fn allow(self, tries: u32, elapsed: Duration) -> bool {
+        self.tries.is_none_or(|most| tries < most) && self.within.is_none_or(|within| elapsed <= within)
+    }
+}
+
+/// Which redirects a client follows.
+///
+/// Across origins it never sends the headers that the application set, nor a cursor that another origin gave. A
+/// permanent one (301, 308) is remembered: the client reconnects to where it led, as the Fetch standard's redirected
+/// request does in Chromium; after a temporary one it asks the original address again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a policy does nothing until a client gets it"]
+pub struct Redirects {
+    pub(super) most: u32,
+    pub(super) same_origin: bool,
+}
+
+impl Default for Redirects {
+    /// Up to 20 one after the other, to any origin.
+    fn default() -> Self {
+        Self { most: 20, same_origin: false }
+    }
+}
+
+impl Redirects {
+    /// None: a redirect is an error.
+    pub fn none() -> Self {
+        Self::default().most(0)
+    }
+
+    /// At most so many one after the other. The default is 20, as in the Fetch standard.
+    pub fn most(self, most: u32) -> Self {
+        Self { most, ..self }
+    }
+
+    /// Only to the same scheme, host and port.
+    pub fn same_origin(self) -> Self {
+        Self { same_origin: true, ..self }
+    }
+}
+
+/// What a client does after a [`Disconnect`](super::Disconnect).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Waits and tries again.
+    Retry,
+    /// Stops: the stream ends, with an error unless it is a normal end.
+    Stop,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_bounded_by_count_and_by_time() {
+        let second = Duration::from_secs(1);
+        assert!(Attempts::unlimited().allow(u32::MAX, Duration::MAX));
+        assert!(Attempts::once().allow(0, second) && !Attempts::once().allow(1, second));
+        let both = Attempts::unlimited().tries(3).within(10 * second);
+        assert!(both.allow(2, 10 * second));
+        assert!(!both.allow(3, second) && !both.allow(0, 11 * second));
+    }
+}

@@ -1,0 +1,265 @@
+//! What is asked, where, and what is sent along.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+
+use super::{
+    Redirects,
+    disconnect::InvalidRedirect,
+    headers,
+    location::{self, Origin},
+};
+
+/// The application's request, and the place that redirects have led to.
+#[derive(Debug)]
+pub(super) struct Target {
+    headers: HeaderMap,
+    body: Bytes,
+    /// The origin of the application's own address: only there go its headers.
+    home: Origin,
+    /// Who gave the present cursor: only there it goes.
+    cursor_of: Origin,
+    redirects: Redirects,
+    accept_encoding: Option<HeaderValue>,
+    /// Where the next connection begins.
+    start: Place,
+    /// Where this connection is.
+    here: Place,
+    hops: u32,
+    /// This connection has only followed permanent redirects.
+    is_permanent: bool,
+    /// This connection has left the home origin.
+    has_crossed: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    uri: Uri,
+    method: Method,
+    has_body: bool,
+}
+
+impl Target {
+    pub(super) fn new(request: Request<Bytes>, redirects: Redirects, gzip: bool) -> Self {
+        let (parts, body) = request.into_parts();
+        let home = Origin::of(&parts.uri);
+        let start = Place { uri: parts.uri, method: parts.method, has_body: true };
+        Self {
+            headers: parts.headers,
+            body,
+            cursor_of: home.clone(),
+            home,
+            redirects,
+            accept_encoding: gzip.then(|| HeaderValue::from_static("gzip, deflate")),
+            here: start.clone(),
+            start,
+            hops: 0,
+            is_permanent: true,
+            has_crossed: false,
+        }
+    }
+
+    /// Goes back to where a connection begins.
+    pub(super) fn begin(&mut self) {
+        self.here = self.start.clone();
+        self.hops = 0;
+        self.is_permanent = true;
+        self.has_crossed = false;
+    }
+
+    /// The address of this connection.
+    pub(super) fn uri(&self) -> &Uri {
+        &self.here.uri
+    }
+
+    /// Whether asking again changes nothing on the server.
+    pub(super) fn is_safe(&self) -> bool {
+        matches!(self.start.method, Method::GET | Method::HEAD | Method::OPTIONS)
+    }
+
+    /// The cursor has changed on this connection.
+    pub(super) fn cursor_came(&mut self) {
+        self.cursor_of = Origin::of(&self.here.uri);
+    }
+
+    /// The request to send now.
+    pub(super) fn request(&self, last_event_id: &str) -> Request<Bytes> {
+        let origin = Origin::of(&self.here.uri);
+        let mut all = HeaderMap::with_capacity(self.headers.len() + 4);
+        if self.here.has_body {
+            if let Some(content_type) = self.headers.get(header::CONTENT_TYPE) {
+                all.insert(header::CONTENT_TYPE, content_type.clone());
+            }
+        }
+        all.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+        all.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        if let Some(accept_encoding) = &self.accept_encoding {
+            all.insert(header::ACCEPT_ENCODING, accept_encoding.clone());
+        }
+        if origin == self.home && !self.has_crossed {
+            for name in self.headers.keys() {
+                if !self.here.has_body && name.as_str().starts_with("content-") {
+                    continue;
+                }
+                all.remove(name);
+                for value in self.headers.get_all(name) {
+                    all.append(name, value.clone());
+                }
+            }
+        }
+        match headers::last_event_id(last_event_id) {
+            Some(value) if origin == self.cursor_of => {
+                all.insert(LAST_EVENT_ID, value);
+            }
+            Some(_) => tracing::warn!(
+                uri = %self.here.uri,
+                "redirected to another origin: the last event id is not sent there, events may be missed"
+            ),
+            None if !last_event_id.is_empty() => tracing::warn!(
+                uri = %self.here.uri,
+                "the last event id cannot be a header and is not sent, events may be missed"
+            ),
+            None => {}
+        }
+        let body = if self.here.has_body { self.body.clone() } else { Bytes::new() };
+        let mut request = Request::new(body);
+        *request.method_mut() = self.here.method.clone();
+        *request.uri_mut() = self.here.uri.clone();
+        *request.headers_mut() = all;
+        request
+    }
+
+    /// Goes where a redirect leads, as the Fetch standard's "HTTP-redirect fetch" says.
+    pub(super) fn follow(
+        &mut self,
+        status: StatusCode,
+        location: &HeaderValue,
+    ) -> Result<(), InvalidRedirect> {
+        let text = || String::from_utf8_lossy(location.as_bytes()).into_owned();
+        if self.hops >= self.redirects.most {
+            return Err(InvalidRedirect::TooMany { most: self.redirects.most });
+        }
+        self.hops += 1;
+        let uri = (!location.as_bytes().trim_ascii().is_empty())
+            .then(|| location::resolve(&self.here.uri, location.as_bytes()))
+            .flatten()
+            .filter(|uri| location::check(uri).is_ok())
+            .ok_or_else(|| InvalidRedirect::Location { location: text() })?;
+        let origin = Origin::of(&uri);
+        if self.redirects.same_origin && origin != Origin::of(&self.here.uri) {
+            return Err(InvalidRedirect::CrossOrigin { location: text() });
+        }
+        self.has_crossed |= origin != self.home;
+        let becomes_get = match status {
+            StatusCode::SEE_OTHER => !matches!(self.here.method, Method::GET | Method::HEAD),
+            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => self.here.method == Method::POST,
+            _ => false,
+        };
+        if becomes_get {
+            self.here.method = Method::GET;
+            self.here.has_body = false;
+        }
+        self.here.uri = uri;
+        self.is_permanent &= matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
+        if self.is_permanent {
+            self.start = self.here.clone();
+        }
+        Ok(())
+    }
+}
+
+/// The standard's request header.
+pub(super) const LAST_EVENT_ID: header::HeaderName = header::HeaderName::from_static("last-event-id");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(method: Method) -> Target {
+        let request = Request::builder()
+            .method(method)
+            .uri("http://a.example/start")
+            .header("authorization", "secret")
+            .header("content-type", "text/plain")
+            .body(Bytes::from_static(b"body"));
+        Target::new(request.unwrap(), Redirects::default(), false)
+    }
+
+    fn follow(target: &mut Target, status: u16, location: &str) {
+        target.follow(StatusCode::from_u16(status).unwrap(), &location.parse().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn g16_no_credentials_and_no_cursor_cross_an_origin() {
+        let mut target = target(Method::GET);
+        let request = target.request("7");
+        assert_eq!(request.headers()["authorization"], "secret");
+        assert_eq!(request.headers()["last-event-id"], "7");
+        follow(&mut target, 307, "http://b.example/");
+        let request = target.request("7");
+        assert!(!request.headers().contains_key("authorization"));
+        assert!(!request.headers().contains_key("last-event-id"));
+        // Back at home by the other origin's will: it must not aim the application's credentials.
+        follow(&mut target, 307, "http://a.example/other");
+        assert!(!target.request("7").headers().contains_key("authorization"));
+        target.begin();
+        assert_eq!(target.request("7").headers()["authorization"], "secret");
+    }
+
+    #[test]
+    fn g16_a_cursor_goes_back_to_the_origin_that_gave_it() {
+        let mut target = target(Method::GET);
+        follow(&mut target, 302, "http://b.example/");
+        target.cursor_came();
+        target.begin();
+        assert!(!target.request("b-1").headers().contains_key("last-event-id"));
+        follow(&mut target, 302, "http://b.example/");
+        assert_eq!(target.request("b-1").headers()["last-event-id"], "b-1");
+    }
+
+    #[test]
+    fn permanent_redirects_are_remembered_until_the_first_temporary_one() {
+        let mut target = target(Method::GET);
+        follow(&mut target, 301, "/one");
+        follow(&mut target, 308, "/two");
+        follow(&mut target, 307, "/three");
+        follow(&mut target, 301, "/four");
+        assert_eq!(target.uri().path(), "/four");
+        target.begin();
+        assert_eq!(target.uri().path(), "/two");
+    }
+
+    #[test]
+    fn a_redirect_of_a_post_becomes_a_get_as_in_fetch() {
+        for (status, method, body) in
+            [(301, "GET", ""), (302, "GET", ""), (303, "GET", ""), (307, "POST", "body")]
+        {
+            let mut target = target(Method::POST);
+            follow(&mut target, status, "/next");
+            let request = target.request("");
+            assert_eq!(request.method(), method, "{status}");
+            assert_eq!(request.body(), body, "{status}");
+            assert_eq!(request.headers().contains_key("content-type"), !body.is_empty(), "{status}");
+        }
+    }
+
+    #[test]
+    fn redirects_are_bounded_and_checked() {
+        let mut target = target(Method::GET);
+        let to = |text: &str| HeaderValue::from_str(text).unwrap();
+        for _ in 0..20 {
+            follow(&mut target, 302, "/again");
+        }
+        let again = target.follow(StatusCode::FOUND, &to("/again"));
+        assert_eq!(again, Err(InvalidRedirect::TooMany { most: 20 }));
+        for bad in ["", " ", "ftp://a.example/", "http://user:pass@a.example/", "mailto:a@b.example"] {
+            target.begin();
+            let followed = target.follow(StatusCode::FOUND, &to(bad));
+            assert!(matches!(followed, Err(InvalidRedirect::Location { .. })), "{bad}");
+        }
+        target.begin();
+        target.redirects = Redirects::default().same_origin();
+        let crossed = target.follow(StatusCode::FOUND, &to("https://a.example/"));
+        assert!(matches!(crossed, Err(InvalidRedirect::CrossOrigin { .. })));
+    }
+}
