@@ -15,7 +15,7 @@
 //! | response | [`EventStream`] status, headers and body; [`KeepAlive`]; [`channel`] |
 //! | client | [`messages()`] of any stream of bytes; with the feature `client`, `EventSource`, which reconnects and resumes |
 //!
-//! Beside the stairs: [`Shutdown`] ends streams, [`listen`] sets up a listener for them, [`Error`] is the union of errors.
+//! Longer prose stands in [`docs`]. Beside the stairs: [`Shutdown`] ends streams, [`listen`] sets up a listener for them, [`Error`] is the union of errors.
 //!
 //! # Publish and subscribe
 //! ```
@@ -40,6 +40,7 @@
 
 mod adapter;
 mod client;
+pub mod docs;
 mod error;
 mod history;
 mod hub;

@@ -1,0 +1,22 @@
+//! Pages of longer prose: how to operate what this crate does.
+
+#[doc = include_str!("docs/resume.md")]
+pub mod resume {}
+
+#[doc = include_str!("docs/delivery.md")]
+pub mod delivery {}
+
+#[doc = include_str!("docs/shutdown.md")]
+pub mod shutdown {}
+
+#[doc = include_str!("docs/proxies.md")]
+pub mod proxies {}
+
+#[doc = include_str!("docs/security.md")]
+pub mod security {}
+
+#[doc = include_str!("docs/migration.md")]
+pub mod migration {}
+
+#[doc = include_str!("docs/comparison.md")]
+pub mod comparison {}
