@@ -1,0 +1,95 @@
+//! The suite's application in Axum's idiom.
+
+use std::net::Ipv4Addr;
+
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    routing::{get, post},
+};
+use sse_axum::{LastEventId, Receipt, Result, Sse, channel};
+use sse_testkit::{App, Asked, Context, Serving};
+use tokio::net::TcpListener;
+
+pub(crate) struct Axum;
+
+impl App for Axum {
+    fn serve(&self, context: Context) -> Serving {
+        Box::pin(async move {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            context.listens_at(listener.local_addr().unwrap());
+            let shutdown = context.shutdown.clone();
+            let server = axum::serve(listener, routes(context)).with_graceful_shutdown(shutdown.clone());
+            shutdown.serve(server).await;
+        })
+    }
+}
+
+fn routes(context: Context) -> Router {
+    Router::new()
+        .route("/events", get(events))
+        .route("/late", get(late))
+        .route("/script", get(script))
+        .route("/failing", get(failing))
+        .route("/ticks", get(ticks))
+        .route("/tokens", get(tokens))
+        .route("/complete", post(complete))
+        .route("/talk", get(talk))
+        .route("/publish", post(publish))
+        .route("/finish", post(finish))
+        .with_state(context)
+}
+
+async fn events(State(app): State<Context>, RawQuery(query): RawQuery, last: LastEventId) -> Result {
+    let asked = Asked::from_query(query.as_deref());
+    let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
+    Ok(Sse::new(app.dress(subscription)))
+}
+
+async fn late(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Result {
+    app.shutdown.clone().await;
+    events(State(app), query, last).await
+}
+
+async fn script(State(app): State<Context>) -> Sse {
+    Sse::new(app.dress(app.script()))
+}
+
+async fn failing(State(app): State<Context>) -> Sse {
+    Sse::new(app.dress(Sse::try_new(app.failing())))
+}
+
+async fn ticks(State(app): State<Context>) -> Sse {
+    Sse::new(app.dress(app.ticks())).until(app.shutdown)
+}
+
+async fn tokens(State(app): State<Context>) -> Sse {
+    Sse::new(app.dress(app.ticks())).until(app.shutdown.deadline())
+}
+
+async fn complete(State(app): State<Context>, text: String) -> Sse {
+    let (tx, words) = channel(4);
+    app.words(tx, text);
+    Sse::new(app.dress(words))
+}
+
+async fn talk(State(app): State<Context>) -> Sse {
+    let (tx, events) = channel(4);
+    app.talk(tx);
+    Sse::new(app.dress(events))
+}
+
+async fn publish(State(app): State<Context>, RawQuery(query): RawQuery, text: String) -> Result<String> {
+    let asked = Asked::from_query(query.as_deref());
+    let receipt = app.hub.publish(&asked.topics, asked.event_of(&text)).await?;
+    Ok(answer(receipt))
+}
+
+async fn finish(State(app): State<Context>, RawQuery(query): RawQuery) -> Result<String> {
+    let asked = Asked::from_query(query.as_deref());
+    Ok(answer(app.hub.finish(asked.topics).await?))
+}
+
+fn answer(receipt: Receipt) -> String {
+    format!(r#"{{"id":"{}","receivers":{}}}"#, receipt.cursor, receipt.receivers.unwrap_or(0))
+}

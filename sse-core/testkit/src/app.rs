@@ -1,0 +1,92 @@
+use std::{future::Future, pin::Pin, time::Duration};
+
+use sse_core::{Event, KeepAlive, Retention};
+
+use crate::Context;
+
+/// A running server.
+pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The suite's application, with one framework's routing.
+///
+/// | Route | Answers |
+/// |---|---|
+/// | `GET /events?topic=T&start=S` | a subscription, after the request's last event id |
+/// | `GET /late?topic=T` | the same, but subscribes only once the shutdown has begun |
+/// | `GET /script` | a plain stream of [`Context::script`] |
+/// | `GET /failing` | a stream that fails after the script: [`Context::failing`] |
+/// | `GET /ticks` | an endless plain stream, until the shutdown begins |
+/// | `GET /tokens` | the same, until the shutdown's deadline |
+/// | `POST /complete` | a channel's receiver: the body's words |
+/// | `GET /talk` | a channel's receiver, sent to until the reader leaves: [`Context::talk`] |
+/// | `POST /publish?topic=T&event=E` | publishes the body and answers `{"id":"…","receivers":N}` |
+/// | `POST /finish?topic=T` | finishes the topic and answers the same |
+///
+/// `GET` routes answer `HEAD` as well.
+pub trait App: Sync {
+    /// Binds port 0 itself, reports the address with [`Context::listens_at`], and serves until the shutdown.
+    fn serve(&self, context: Context) -> Serving;
+
+    /// Whether the framework drops header values that are not UTF-8 before a handler can see them.
+    fn drops_headers_that_are_not_utf8(&self) -> bool {
+        false
+    }
+
+    /// How long to wait for something that must happen.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+}
+
+/// What a case wants of the server.
+#[derive(Debug)]
+pub struct Settings {
+    /// Of all streams.
+    pub keep_alive: Option<KeepAlive>,
+    /// Of all streams.
+    pub max_age: Option<Duration>,
+    /// Ends all streams after this time.
+    pub until: Option<Duration>,
+    /// The base of the jittered retries.
+    pub retry: Duration,
+    /// The events of the plain streams.
+    pub script: Vec<Event>,
+    /// Whether a plain stream stays open after its script.
+    pub stays_open: bool,
+    /// Of the hub's window.
+    pub retention: Retention,
+    /// The hub's limit on readers that do not read.
+    pub stalled_after: Duration,
+    /// The shutdown's window.
+    pub window: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            keep_alive: Some(KeepAlive::every(Duration::from_millis(200))),
+            max_age: None,
+            until: None,
+            retry: Duration::from_secs(2),
+            script: Vec::new(),
+            stays_open: false,
+            retention: Retention::default(),
+            stalled_after: Duration::from_secs(30),
+            window: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Settings {
+    /// Without keep-alives, so that a body holds nothing but what the case makes it hold.
+    #[must_use]
+    pub fn quiet() -> Self {
+        Self { keep_alive: None, ..Self::default() }
+    }
+
+    /// Quiet, with a plain stream of these events that then ends.
+    #[must_use]
+    pub fn scripted(script: impl IntoIterator<Item = Event>) -> Self {
+        Self { script: script.into_iter().collect(), ..Self::quiet() }
+    }
+}

@@ -1,0 +1,116 @@
+//! What is wrong, and how that is said.
+
+use sse_core::{End, Event};
+
+use crate::{
+    App, Exchange, Outcome, Request, Server, Settings,
+    outcome::{ensure, ensure_eq},
+};
+
+/// Earlier events are delivered, then comes a long `retry`, so that no browser hammers the same poison, and a clean end.
+pub async fn an_event_that_is_wrong_ends_the_stream_after_what_came_before(app: &dyn App) -> Outcome {
+    for wrong in [Event::message("wrong").id("a\nb"), Event::message("wrong").event("a\rb"), Event::default()]
+    {
+        let script = [Event::message("one"), Event::message("two"), wrong, Event::message("three")];
+        let mut server = Server::start(app, Settings::scripted(script)).await?;
+        failed_after_two(&mut server, "/script").await?;
+    }
+    Ok(())
+}
+
+/// The same for the error of a stream of results.
+pub async fn a_stream_that_fails_ends_after_what_came_before(app: &dyn App) -> Outcome {
+    let script = [Event::message("one"), Event::message("two")];
+    let mut server = Server::start(app, Settings::scripted(script)).await?;
+    let end = failed_after_two(&mut server, "/failing").await?;
+    ensure!(end.contains("the source broke"), "the hook was told {end}");
+    Ok(())
+}
+
+async fn failed_after_two(server: &mut Server, target: &str) -> Outcome<String> {
+    let mut answer = server.get(target).await?;
+    answer.to_end().await?;
+    let text = answer.text();
+    let (_, rest) = text.split_once('\n').unwrap_or_default();
+    ensure_eq!(rest, "data: one\n\ndata: two\n\nretry: 30000\n");
+    let ended = server.ended().await?;
+    ensure_eq!(ended.events, 2);
+    match ended.end {
+        End::Error(error) => Ok(error.to_string()),
+        end => Err(crate::Failed::new(format!("the hook was told {end} instead of error"))),
+    }
+}
+
+/// 400, and JSON that says what to do.
+pub async fn g14_a_bad_topic_is_400_with_json(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::quiet()).await?;
+    let long = "x".repeat(257);
+    for topic in ["a..b", "", ".", "a.", "pri*ces", "a.%3E.b", &long] {
+        let mut answer = server.get(&format!("/events?topic={topic}")).await?;
+        refused(&mut answer, 400, "topic").await?;
+    }
+    let mut answer = server.get("/events").await?;
+    refused(&mut answer, 400, "at least one").await?;
+    let many: String = (0..101).map(|n| format!("&topic=t{n}")).collect();
+    let mut answer = server.get(&format!("/events?{many}")).await?;
+    refused(&mut answer, 400, "100").await
+}
+
+/// A page or a plain client may ask for anything; who names types and leaves the stream out is refused.
+pub async fn accept_decides_between_a_stream_and_406(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::quiet()).await?;
+    for accept in ["application/json", "text/html, application/xhtml+xml", "text/event-stream;q=0, */*"] {
+        let mut answer = server.send(Request::get("/events?topic=a").header("Accept", accept)).await?;
+        refused(&mut answer, 406, "text/event-stream").await?;
+    }
+    for accept in
+        ["text/event-stream", "text/html,*/*", "text/html,*/*;q=0.8", "text/*", "", "TEXT/Event-Stream"]
+    {
+        let answer = server.send(Request::get("/events?topic=a").header("Accept", accept)).await?;
+        ensure!(answer.status() == 200, "accept {accept:?}: {}", answer.head());
+    }
+    let twice = Request::get("/events?topic=a").header("Accept", "text/html");
+    let answer = server.send(twice.header("Accept", "text/event-stream")).await?;
+    ensure_eq!(answer.status(), 200);
+    let absent = server.get("/events?topic=a").await?;
+    ensure_eq!(absent.status(), 200);
+    Ok(())
+}
+
+/// By `?` in the handler; what is right gets the receipt.
+pub async fn publish_says_what_is_wrong(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::quiet()).await?;
+    let publish = |target: &str| Request::post(target, "text");
+    for (target, says) in [
+        ("/publish?topic=a.*", "wildcard"),
+        ("/publish?topic=a..b", "topic"),
+        ("/publish", "at least one"),
+        ("/publish?topic=a&event=sse.gap", "sse."),
+        ("/publish?topic=a&event=", "event type"),
+        ("/finish?topic=a.*", "wildcard"),
+        ("/finish?topic=a&topic=b", "1"),
+    ] {
+        let mut answer = server.send(publish(target)).await?;
+        refused(&mut answer, 400, says).await?;
+    }
+    let mut reader = server.stream(Request::get("/events?topic=a")).await?;
+    let mut answer = server.send(publish("/publish?topic=a&event=e")).await?;
+    answer.to_end().await?;
+    ensure_eq!(answer.status(), 200);
+    let told = reader.until_told(1).await?;
+    let id = told.first().map(|told| told.id.clone()).unwrap_or_default();
+    ensure_eq!(answer.text(), format!("{{\"id\":\"{id}\",\"receivers\":1}}"));
+    Ok(())
+}
+
+/// Refused with this status and `{"error":"…"}`, where the message says so.
+async fn refused(answer: &mut Exchange, status: u16, says: &str) -> Outcome {
+    answer.to_end().await?;
+    ensure_eq!(answer.status(), status);
+    ensure_eq!(answer.header("content-type"), Some("application/json"));
+    let json: serde_json::Value = serde_json::from_slice(answer.body())?;
+    let only = json.as_object().filter(|object| object.len() == 1);
+    let error = only.and_then(|object| object.get("error")).and_then(serde_json::Value::as_str);
+    ensure!(error.is_some_and(|error| error.contains(says)), "{json} should say {says:?}");
+    Ok(())
+}

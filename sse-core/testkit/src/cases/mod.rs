@@ -1,0 +1,83 @@
+//! The promises, one function each. Those that begin with `g` and a number are named after the guarantee that they
+//! prove.
+
+pub mod errors;
+pub mod keep_alive;
+pub mod resume;
+pub mod shutdown;
+pub mod slow_reader;
+pub mod topics;
+pub mod wire;
+
+/// Hands the list of all cases to a macro: `for_each_case!([path::to::callback] arguments)`.
+#[macro_export]
+macro_rules! for_each_case {
+    ([$($callback:tt)*] $($arguments:tt)*) => {
+        $($callback)*! {
+            $($arguments)*;
+            errors {
+                a_stream_that_fails_ends_after_what_came_before
+                accept_decides_between_a_stream_and_406
+                an_event_that_is_wrong_ends_the_stream_after_what_came_before
+                g14_a_bad_topic_is_400_with_json
+                publish_says_what_is_wrong
+            }
+            keep_alive {
+                a_comment_alone_follows_a_retry_line
+                g10_the_first_byte_comes_at_once
+                g10_the_keep_alive_is_the_retry_line_again
+                g15_retry_is_jittered_between_the_base_and_twice_as_much
+                keep_alive_as_a_comment
+                keep_alive_as_an_event
+                keep_alive_off_is_silent
+                keep_alive_repeats_the_last_retry
+                max_age_ends_a_subscription_cleanly
+                the_hook_counts_events_and_bytes
+                until_ends_a_stream_cleanly
+            }
+            resume {
+                g3_positions_increase
+                g4_a_cursor_at_the_tail_gets_only_what_follows
+                g4_a_cursor_gets_exactly_what_follows
+                g4_a_filtered_reader_is_moved_on_by_checkpoints
+                g4_another_hubs_cursor_gets_gap_first
+                g4_trimmed_cursor_gets_gap_first
+                g8_any_bytes_are_answered
+                g8_bytes_that_are_not_utf8_are_answered
+                g8_long_ids_are_answered
+                the_header_wins_over_the_query
+                the_query_may_carry_the_id
+            }
+            shutdown {
+                disconnect_ends_readers_who_then_resume
+                g13_a_reader_that_does_not_read_does_not_hold_the_server
+                g13_a_stream_of_tokens_goes_on_until_the_deadline
+                g13_a_plain_stream_ends_with_the_handle
+                g13_subscriptions_end_in_half_the_window
+                g14_who_comes_during_a_shutdown_is_told_to_come_back
+            }
+            slow_reader {
+                a_channel_delivers_every_word
+                a_reader_that_left_is_noticed
+                g11_a_stalled_reader_delays_nobody_and_is_dropped
+            }
+            topics {
+                a_finished_topic_ends_and_then_answers_204
+                a_fresh_reader_of_a_finished_topic_gets_its_end
+                a_wildcard_reader_goes_on_after_a_finish
+                g5_an_event_of_several_topics_comes_once
+                signals_have_no_id_and_are_not_kept
+                start_says_where_a_fresh_reader_begins
+                wildcards_match_parts
+            }
+            wire {
+                a_large_event_arrives_whole
+                a_response_to_head_has_no_body
+                every_chunk_ends_a_line
+                g1_hostile_text_stays_in_its_field
+                g1_the_script_is_byte_exact
+                the_head_is_exact
+            }
+        }
+    };
+}

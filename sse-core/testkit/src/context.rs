@@ -1,0 +1,190 @@
+use std::{
+    future::pending,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_stream::stream;
+use futures_util::Stream;
+use sse_core::{Ended, Event, EventStream, Hub, IntoEventStream, SendError, Sender, Shutdown, Start};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Settings;
+
+/// What the handlers of an [`App`](crate::App) share.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The hub.
+    pub hub: Hub,
+    /// The handle that ends the hub's streams and the server.
+    pub shutdown: Shutdown,
+    settings: Arc<Settings>,
+    listens: Arc<Mutex<Option<oneshot::Sender<SocketAddr>>>>,
+    ended: mpsc::UnboundedSender<Ended>,
+    left: mpsc::UnboundedSender<SendError>,
+}
+
+/// What a case hears from the handlers.
+pub(crate) struct Reports {
+    pub(crate) listens: oneshot::Receiver<SocketAddr>,
+    pub(crate) ended: mpsc::UnboundedReceiver<Ended>,
+    pub(crate) left: mpsc::UnboundedReceiver<SendError>,
+}
+
+impl Context {
+    pub(crate) fn new(settings: Settings) -> (Self, Reports) {
+        let shutdown = Shutdown::within(settings.window);
+        let hub = Hub::builder()
+            .retention(settings.retention)
+            .stalled_after(settings.stalled_after)
+            .shutdown(shutdown.clone())
+            .memory();
+        let (listens, listening) = oneshot::channel();
+        let (ended, endings) = mpsc::unbounded_channel();
+        let (left, leavings) = mpsc::unbounded_channel();
+        let listens = Arc::new(Mutex::new(Some(listens)));
+        let context = Self { hub, shutdown, settings: Arc::new(settings), listens, ended, left };
+        (context, Reports { listens: listening, ended: endings, left: leavings })
+    }
+
+    /// Says where the server listens.
+    pub fn listens_at(&self, address: SocketAddr) {
+        let listens = self.listens.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(listens) = listens {
+            // A case that has given up does not wait for it any more.
+            let _ = listens.send(address);
+        }
+    }
+
+    /// The stream with the case's options, and a hook that reports its end.
+    pub fn dress(&self, events: impl IntoEventStream) -> EventStream {
+        let ended = self.ended.clone();
+        let settings = &self.settings;
+        let mut stream = EventStream::new(events)
+            .keep_alive(settings.keep_alive.clone())
+            .retry(settings.retry)
+            .on_end(move |end| drop(ended.send(end)));
+        if let Some(max_age) = settings.max_age {
+            stream = stream.max_age(max_age);
+        }
+        if let Some(until) = settings.until {
+            stream = stream.until(tokio::time::sleep(until));
+        }
+        stream
+    }
+
+    /// The case's events, after which it ends or stays open.
+    pub fn script(&self) -> impl Stream<Item = Event> + Send + 'static {
+        let settings = Arc::clone(&self.settings);
+        stream! {
+            for event in &settings.script {
+                yield event.clone();
+            }
+            if settings.stays_open {
+                pending::<()>().await;
+            }
+        }
+    }
+
+    /// The case's events, and then an error.
+    pub fn failing(&self) -> impl Stream<Item = Result<Event, Failure>> + Send + 'static {
+        let settings = Arc::clone(&self.settings);
+        stream! {
+            for event in &settings.script {
+                yield Ok(event.clone());
+            }
+            yield Err(Failure);
+        }
+    }
+
+    /// An endless stream.
+    pub fn ticks(&self) -> impl Stream<Item = Event> + Send + use<> {
+        stream! {
+            for n in 0u64.. {
+                yield Event::message("tick").id(n);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    /// Sends words, each with the space behind it.
+    pub fn words(&self, tx: Sender, text: String) {
+        tokio::spawn(async move {
+            for word in text.split_inclusive(' ') {
+                if tx.send(Event::message(word)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Sends until the reader leaves, waits for that in the other way too, and reports it.
+    pub fn talk(&self, tx: Sender) {
+        let left = self.left.clone();
+        tokio::spawn(async move {
+            let error = loop {
+                if let Err(error) = tx.send(Event::message("still there?")).await {
+                    break error;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            };
+            tx.closed().await;
+            drop(left.send(error));
+        });
+    }
+}
+
+/// How an application's own stream fails.
+#[derive(Debug, Clone, Copy)]
+pub struct Failure;
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the source broke")
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What the query of a request asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The topics, in order.
+    pub topics: Vec<String>,
+    /// Where a reader without a cursor begins.
+    pub start: Start,
+    /// The type of an event to be published.
+    pub event: Option<String>,
+}
+
+impl Asked {
+    /// Reads a raw query string; of percent-encoding the suite needs only `>`.
+    #[must_use]
+    pub fn from_query(query: Option<&str>) -> Self {
+        let mut asked = Self::default();
+        for (name, value) in query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
+            match name {
+                "topic" => asked.topics.push(value.replace("%3E", ">")),
+                "event" => asked.event = Some(value.to_owned()),
+                "start" => {
+                    asked.start = match value {
+                        "earliest" => Start::Earliest,
+                        count => count.parse().map_or(Start::Live, Start::Latest),
+                    }
+                }
+                _ => {}
+            }
+        }
+        asked
+    }
+
+    /// The event to be published.
+    pub fn event_of(&self, data: &str) -> Event {
+        let event = Event::message(data);
+        match &self.event {
+            Some(event_type) => event.event(event_type),
+            None => event,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! One conformance suite for the four adapters, over real sockets.
+//!
+//! An adapter's tests implement [`App`] with the framework's own routing, and [`conformance!`] makes one test of each
+//! promise in [`cases`]. The suite is itself tested against an application that breaks one promise at a time.
+
+mod app;
+pub mod cases;
+mod context;
+mod exchange;
+mod golden;
+mod hostile;
+mod outcome;
+mod reader;
+mod server;
+
+pub use app::{App, Serving, Settings};
+pub use context::{Asked, Context};
+pub use exchange::{Ending, Exchange, Request};
+pub use golden::{Scripted, scripted};
+pub use hostile::{HOSTILE, Hostile, every_builder};
+pub use outcome::{Failed, Outcome};
+pub use reader::{Told, read};
+pub use server::Server;
+
+/// Makes one test for each promise: `conformance!(app::Axum);`.
+#[macro_export]
+macro_rules! conformance {
+    ($app:expr) => {
+        $crate::for_each_case!([$crate::__conformance_tests] $app);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    ($app:expr; $($module:ident { $($case:ident)* })*) => {$(
+        mod $module {
+            #[allow(unused_imports, reason = "an application may be a path or a value")]
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $case() -> $crate::Outcome {
+                    $crate::cases::$module::$case(&$app).await
+                }
+            )*
+        }
+    )*};
+}

@@ -1,0 +1,104 @@
+//! The suite's application in Poem's idiom.
+
+use std::net::Ipv4Addr;
+
+use poem::{EndpointExt, Route, Server, get, handler, http::Uri, listener::TcpAcceptor, post, web::Data};
+use sse_poem::{LastEventId, Receipt, Result, Sse, channel};
+use sse_testkit::{App, Asked, Context, Serving};
+use tokio::net::TcpListener;
+
+pub(crate) struct Poem;
+
+impl App for Poem {
+    fn serve(&self, context: Context) -> Serving {
+        Box::pin(async move {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            context.listens_at(listener.local_addr().unwrap());
+            let shutdown = context.shutdown.clone();
+            let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener).unwrap());
+            let app = routes().data(context);
+            shutdown.serve(server.run_with_graceful_shutdown(app, shutdown.clone(), None)).await;
+        })
+    }
+}
+
+fn routes() -> Route {
+    Route::new()
+        .at("/events", get(events))
+        .at("/late", get(late))
+        .at("/script", get(script))
+        .at("/failing", get(failing))
+        .at("/ticks", get(ticks))
+        .at("/tokens", get(tokens))
+        .at("/complete", post(complete))
+        .at("/talk", get(talk))
+        .at("/publish", post(publish))
+        .at("/finish", post(finish))
+}
+
+#[handler]
+async fn events(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result {
+    subscribed(app, uri, last).await
+}
+
+#[handler]
+async fn late(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result {
+    app.shutdown.clone().await;
+    subscribed(app, uri, last).await
+}
+
+async fn subscribed(app: &Context, uri: &Uri, last: LastEventId) -> Result {
+    let asked = Asked::from_query(uri.query());
+    let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
+    Ok(Sse::new(app.dress(subscription)))
+}
+
+#[handler]
+fn script(Data(app): Data<&Context>) -> Sse {
+    Sse::new(app.dress(app.script()))
+}
+
+#[handler]
+fn failing(Data(app): Data<&Context>) -> Sse {
+    Sse::new(app.dress(Sse::try_new(app.failing())))
+}
+
+#[handler]
+fn ticks(Data(app): Data<&Context>) -> Sse {
+    Sse::new(app.dress(app.ticks())).until(app.shutdown.clone())
+}
+
+#[handler]
+fn tokens(Data(app): Data<&Context>) -> Sse {
+    Sse::new(app.dress(app.ticks())).until(app.shutdown.deadline())
+}
+
+#[handler]
+fn complete(Data(app): Data<&Context>, text: String) -> Sse {
+    let (tx, words) = channel(4);
+    app.words(tx, text);
+    Sse::new(app.dress(words))
+}
+
+#[handler]
+fn talk(Data(app): Data<&Context>) -> Sse {
+    let (tx, events) = channel(4);
+    app.talk(tx);
+    Sse::new(app.dress(events))
+}
+
+#[handler]
+async fn publish(Data(app): Data<&Context>, uri: &Uri, text: String) -> Result<String> {
+    let asked = Asked::from_query(uri.query());
+    let receipt = app.hub.publish(&asked.topics, asked.event_of(&text)).await?;
+    Ok(answer(receipt))
+}
+
+#[handler]
+async fn finish(Data(app): Data<&Context>, uri: &Uri) -> Result<String> {
+    Ok(answer(app.hub.finish(Asked::from_query(uri.query()).topics).await?))
+}
+
+fn answer(receipt: Receipt) -> String {
+    format!(r#"{{"id":"{}","receivers":{}}}"#, receipt.cursor, receipt.receivers.unwrap_or(0))
+}

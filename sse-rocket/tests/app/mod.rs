@@ -1,0 +1,132 @@
+//! The suite's application in Rocket's idiom.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use rocket::{
+    Config, State, catchers,
+    config::{Ident, LogLevel},
+    fairing::AdHoc,
+    futures::FutureExt,
+    get,
+    http::uri::Origin,
+    post, routes,
+    shield::Shield,
+};
+use sse_rocket::{EventStream, LastEventId, Receipt, Result, Sse, channel, fairing};
+use sse_testkit::{App, Asked, Context, Serving};
+
+pub(crate) struct Rocket;
+
+impl App for Rocket {
+    fn serve(&self, context: Context) -> Serving {
+        Box::pin(async move {
+            let shutdown = context.shutdown.clone();
+            let hub = context.hub.clone();
+            let reporting = context.clone();
+            let report = AdHoc::on_liftoff("address", move |rocket| {
+                let config = rocket.config();
+                reporting.listens_at(SocketAddr::new(config.address, config.port));
+                async {}.boxed()
+            });
+            let routes =
+                routes![events, late, script, failing, ticks, tokens, complete, talk, publish, finish];
+            let rocket = rocket::custom(config())
+                .attach(fairing(hub))
+                .attach(report)
+                // Its headers are another promise than this suite's.
+                .attach(Shield::new())
+                .manage(context)
+                .mount("/", routes)
+                .register("/", catchers![]);
+            shutdown.serve(rocket.launch()).await;
+        })
+    }
+
+    fn drops_headers_that_are_not_utf8(&self) -> bool {
+        true
+    }
+}
+
+fn config() -> Config {
+    let address = Ipv4Addr::LOCALHOST.into();
+    let mut config = Config {
+        port: 0,
+        address,
+        log_level: LogLevel::Off,
+        ident: Ident::none(),
+        ..Config::debug_default()
+    };
+    // The tests' process has signals of its own.
+    config.shutdown.ctrlc = false;
+    #[cfg(unix)]
+    config.shutdown.signals.clear();
+    config
+}
+
+#[get("/events")]
+async fn events(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
+    let asked = asked(uri);
+    let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
+    Ok(Sse::new(app.dress(subscription)))
+}
+
+#[get("/late")]
+async fn late(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
+    app.shutdown.clone().await;
+    events(app, uri, last).await
+}
+
+#[get("/script")]
+fn script(app: &State<Context>) -> Sse {
+    Sse::new(app.dress(app.script()))
+}
+
+#[get("/failing")]
+fn failing(app: &State<Context>) -> Sse {
+    Sse::new(app.dress(Sse::try_new(app.failing())))
+}
+
+// Nothing names the shutdown here: on Rocket the responder does it.
+#[get("/ticks")]
+fn ticks(app: &State<Context>) -> EventStream![] {
+    Sse::new(app.dress(app.ticks()))
+}
+
+#[get("/tokens")]
+fn tokens(app: &State<Context>) -> Sse {
+    Sse::new(app.dress(app.ticks())).until(app.shutdown.deadline())
+}
+
+#[post("/complete", data = "<text>")]
+fn complete(app: &State<Context>, text: String) -> Sse {
+    let (tx, words) = channel(4);
+    app.words(tx, text);
+    Sse::new(app.dress(words))
+}
+
+#[get("/talk")]
+fn talk(app: &State<Context>) -> Sse {
+    let (tx, events) = channel(4);
+    app.talk(tx);
+    Sse::new(app.dress(events))
+}
+
+#[post("/publish", data = "<text>")]
+async fn publish(app: &State<Context>, uri: &Origin<'_>, text: String) -> Result<String> {
+    let asked = asked(uri);
+    let receipt = app.hub.publish(&asked.topics, asked.event_of(&text)).await?;
+    Ok(answer(receipt))
+}
+
+#[post("/finish")]
+async fn finish(app: &State<Context>, uri: &Origin<'_>) -> Result<String> {
+    Ok(answer(app.hub.finish(asked(uri).topics).await?))
+}
+
+fn asked(uri: &Origin<'_>) -> Asked {
+    Asked::from_query(uri.query().map(|query| query.as_str()))
+}
+
+fn answer(receipt: Receipt) -> String {
+    format!(r#"{{"id":"{}","receivers":{}}}"#, receipt.cursor, receipt.receivers.unwrap_or(0))
+}

@@ -1,0 +1,102 @@
+//! The suite's application in Warp's idiom.
+
+use std::{convert::Infallible, net::Ipv4Addr};
+
+use sse_testkit::{App, Asked, Context, Serving};
+use sse_warp::{LastEventId, Receipt, Result, Sse, channel, last_event_id, reply};
+use tokio::net::TcpListener;
+use warp::{Filter, filters::BoxedFilter, reply::Reply};
+
+pub(crate) struct Warp;
+
+impl App for Warp {
+    fn serve(&self, context: Context) -> Serving {
+        Box::pin(async move {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            context.listens_at(listener.local_addr().unwrap());
+            let shutdown = context.shutdown.clone();
+            let server = warp::serve(routes(context)).incoming(listener).graceful(shutdown.clone()).run();
+            shutdown.serve(server).await;
+        })
+    }
+}
+
+fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
+    let app = warp::any().map(move || context.clone());
+    let get = || warp::get().or(warp::head()).unify().and(app.clone());
+    let post = || warp::post().and(app.clone());
+
+    let events = warp::path!("events").and(get()).and(asked()).and(last_event_id()).then(events);
+    let late = warp::path!("late").and(get()).and(asked()).and(last_event_id()).then(late);
+    let script = warp::path!("script").and(get()).map(script);
+    let failing = warp::path!("failing").and(get()).map(failing);
+    let ticks = warp::path!("ticks").and(get()).map(ticks);
+    let tokens = warp::path!("tokens").and(get()).map(tokens);
+    let complete = warp::path!("complete").and(post()).and(text()).map(complete);
+    let talk = warp::path!("talk").and(get()).map(talk);
+    let publish = warp::path!("publish").and(post()).and(asked()).and(text()).then(publish);
+    let finish = warp::path!("finish").and(post()).and(asked()).then(finish);
+
+    let streams = events.or(late).or(script).or(failing).or(ticks).or(tokens);
+    streams.or(complete).or(talk).or(publish).or(finish).boxed()
+}
+
+async fn events(app: Context, asked: Asked, last: LastEventId) -> Result {
+    let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
+    Ok(reply(app.dress(subscription)))
+}
+
+async fn late(app: Context, asked: Asked, last: LastEventId) -> Result {
+    app.shutdown.clone().await;
+    events(app, asked, last).await
+}
+
+fn script(app: Context) -> Sse {
+    reply(app.dress(app.script()))
+}
+
+fn failing(app: Context) -> Sse {
+    reply(app.dress(Sse::try_new(app.failing())))
+}
+
+fn ticks(app: Context) -> Sse {
+    reply(app.dress(app.ticks())).until(app.shutdown)
+}
+
+fn tokens(app: Context) -> Sse {
+    reply(app.dress(app.ticks())).until(app.shutdown.deadline())
+}
+
+fn complete(app: Context, text: String) -> Sse {
+    let (tx, words) = channel(4);
+    app.words(tx, text);
+    reply(app.dress(words))
+}
+
+fn talk(app: Context) -> Sse {
+    let (tx, events) = channel(4);
+    app.talk(tx);
+    reply(app.dress(events))
+}
+
+async fn publish(app: Context, asked: Asked, text: String) -> Result<String> {
+    let receipt = app.hub.publish(&asked.topics, asked.event_of(&text)).await?;
+    Ok(answer(receipt))
+}
+
+async fn finish(app: Context, asked: Asked) -> Result<String> {
+    Ok(answer(app.hub.finish(asked.topics).await?))
+}
+
+fn asked() -> impl Filter<Extract = (Asked,), Error = Infallible> + Clone {
+    let query = warp::query::raw().map(Some).or(warp::any().map(|| None)).unify();
+    query.map(|query: Option<String>| Asked::from_query(query.as_deref()))
+}
+
+fn text() -> impl Filter<Extract = (String,), Error = warp::Rejection> + Clone {
+    warp::body::bytes().map(|body: warp::hyper::body::Bytes| String::from_utf8_lossy(&body).into_owned())
+}
+
+fn answer(receipt: Receipt) -> String {
+    format!(r#"{{"id":"{}","receivers":{}}}"#, receipt.cursor, receipt.receivers.unwrap_or(0))
+}
