@@ -30,24 +30,12 @@ async fn serve(app: App) -> io::Result<()> {
         .manage(app.clone())
         .mount("/", routes::routes())
         .register("/", extract::catchers());
-    let rocket = rocket.ignite().await.map_err(failed)?;
-    let (begun, notify) = (app.shutdown.clone(), rocket.shutdown());
-    rocket::tokio::spawn(async move {
-        begun.await;
-        notify.notify();
-    });
     app.shutdown.serve(rocket.launch()).await.map_or(Ok(()), |ended| ended.map(drop).map_err(failed))
 }
 
-/// The signals are ours, and Rocket keeps connections as long as the shutdown lasts. Its log goes to stdout, so it is off.
+/// The signals are ours, and the fairing gives Rocket as long as our shutdown has. Rocket's log goes to stdout, so it is off.
 fn config(app: &App) -> Config {
-    let shutdown = config::Shutdown {
-        ctrlc: false,
-        signals: HashSet::new(),
-        grace: u32::try_from(app.shutdown.window().as_secs() + 1).unwrap_or(u32::MAX),
-        mercy: 1,
-        ..config::Shutdown::default()
-    };
+    let shutdown = config::Shutdown { ctrlc: false, signals: HashSet::new(), ..config::Shutdown::default() };
     Config {
         address: app.options.addr.ip(),
         port: app.options.addr.port(),
