@@ -24,8 +24,13 @@ pub enum ClientEvent {
         /// How long the client waits now; `None` if it is not going to reconnect.
         retry_in: Option<Duration>,
     },
-    /// The server says that events before this place are gone: the first thing after a resume that was not exact.
-    Gap(Gap),
+    /// A hub says that events before this place are gone: the first event after a resume that was not exact.
+    Gap {
+        /// What is missing and where it goes on.
+        gap: Gap,
+        /// The message that says so, of type `sse.gap`.
+        message: Message,
+    },
     /// A message.
     Message(Message),
     /// The server answered with a stream of events.

@@ -184,7 +184,7 @@ impl Stream for Events {
             event.map(|event| {
                 event.map(|event| match event {
                     ClientEvent::Message(message) => match message.gap() {
-                        Some(gap) => ClientEvent::Gap(gap),
+                        Some(gap) => ClientEvent::Gap { gap, message },
                         None => ClientEvent::Message(message),
                     },
                     event => event,

@@ -86,10 +86,8 @@ impl Target {
     pub(super) fn request(&self, last_event_id: &str) -> Request<Bytes> {
         let origin = Origin::of(&self.here.uri);
         let mut all = HeaderMap::with_capacity(self.headers.len() + 4);
-        if self.here.has_body {
-            if let Some(content_type) = self.headers.get(header::CONTENT_TYPE) {
-                all.insert(header::CONTENT_TYPE, content_type.clone());
-            }
+        if let Some(content_type) = self.headers.get(header::CONTENT_TYPE).filter(|_| self.here.has_body) {
+            all.insert(header::CONTENT_TYPE, content_type.clone());
         }
         all.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
         all.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -1,0 +1,117 @@
+//! The command `sse`: prints what an endpoint of server-sent events says, one JSON object a line.
+//!
+//! ```sh
+//! cargo run -p example-client -- http://127.0.0.1:3000/events?topic=metrics.cpu --max-events 3
+//! ```
+
+mod options;
+mod state;
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use futures_util::StreamExt;
+use serde_json::json;
+use sse_core::{Attempts, ClientEvent, EventSource, Events, InvalidRequest, Message};
+
+use options::{Asked, Options};
+use state::State;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(Asked::Run(options)) => options,
+        Ok(Asked::Help) => {
+            println!("{}", Options::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return fail(2, &error),
+    };
+    let mut state = match State::open(options.state.as_deref()) {
+        Ok(state) => state,
+        Err(error) => return fail(2, &error),
+    };
+    let events = match connect(&options, &state) {
+        Ok(events) => events,
+        Err(error) => return fail(2, &error),
+    };
+    match read(events, options.max_events, &mut state).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &*error),
+    }
+}
+
+/// The client that the flags ask for.
+fn connect(options: &Options, state: &State) -> Result<Events, InvalidRequest> {
+    let mut source = match &options.data {
+        None => EventSource::get(&options.url),
+        Some(data) => EventSource::post(&options.url).body(data.clone()),
+    };
+    if options.data.is_some()
+        && !options.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+    {
+        source = source.header("content-type", "text/plain; charset=utf-8");
+    }
+    for (name, value) in &options.headers {
+        source = source.header(name, value);
+    }
+    if options.once {
+        source = source.first_connection(Attempts::once()).reconnection(Attempts::unlimited().tries(0));
+    }
+    // What an earlier run has stored is newer than what the command line says.
+    let stored = Some(state.last_event_id()).filter(|id| !id.is_empty());
+    source.last_event_id(stored.or(options.last_event_id.as_deref()).unwrap_or_default()).events()
+}
+
+/// Prints messages until the server, or `max_events`, says stop.
+async fn read(mut events: Events, max_events: Option<u64>, state: &mut State) -> Result<(), Box<dyn Error>> {
+    let mut printed = 0;
+    while max_events.is_none_or(|most| printed < most) {
+        let Some(event) = events.next().await else { break };
+        match event? {
+            ClientEvent::Message(message) => {
+                print(&message)?;
+                printed += 1;
+            }
+            ClientEvent::Gap { gap, message } => {
+                let missed =
+                    gap.missed.map_or("an unknown number".to_owned(), |missed| format!("up to {missed}"));
+                eprintln!(
+                    "gap ({}): {missed} of events are missing, going on after {}",
+                    gap.reason, gap.resumed_at
+                );
+                print(&message)?;
+                printed += 1;
+            }
+            ClientEvent::Open(opened) => eprintln!("open: {}", opened.uri),
+            ClientEvent::Disconnected { cause, retry_in: Some(wait) } => {
+                eprintln!("disconnected: {cause}; trying again in {wait:.1?}");
+            }
+            ClientEvent::Disconnected { cause, retry_in: None } => eprintln!("closed: {cause}"),
+            ClientEvent::Skipped { error, .. } => eprintln!("left out: {error}"),
+            _ => {}
+        }
+        // Only after the line is out: if this process dies in between, the message comes again rather than never.
+        state.save(events.last_event_id())?;
+    }
+    Ok(())
+}
+
+fn print(message: &Message) -> io::Result<()> {
+    let line = json!({
+        "type": message.event_type(),
+        "data": message.data(),
+        "lastEventId": message.last_event_id(),
+    });
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+fn fail(code: u8, error: &(impl Error + ?Sized)) -> ExitCode {
+    eprintln!("sse: {error}");
+    ExitCode::from(code)
+}
