@@ -6,8 +6,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{feed::Feed, retention::Retention};
-use crate::{history::Topic, resume::Cursor, wire::Frame};
+use super::feed::Feed;
+use crate::{
+    history::{Retention, Topic},
+    resume::Cursor,
+    wire::Frame,
+};
 
 /// One topic of the window: its newest frames by position.
 pub(crate) struct TopicRing {

@@ -6,13 +6,12 @@ use tokio::time::Instant;
 
 use super::{
     forgotten::Forgotten,
-    keys::{Keys, scoped},
+    keys::Keys,
     notice,
-    retention::Retention,
     ring::{Kept, TopicRing},
 };
 use crate::{
-    history::{Pattern, Topic},
+    history::{Pattern, Retention, Topic, scoped},
     resume::{Cursor, Epoch, Gap, GapReason},
     wire::{Event, Frame},
 };

@@ -13,14 +13,13 @@ use tokio::time::Instant;
 use super::{
     feed::{Feed, Reader},
     forgotten::Forgotten,
-    keys::{self, Keys},
+    keys::Keys,
     notice,
-    retention::Retention,
     ring::{Kept, TopicRing},
     stats::Counters,
 };
 use crate::{
-    history::{EntryKind, Pattern, Topic},
+    history::{EntryKind, Pattern, Retention, Topic, scoped},
     resume::{Cursor, Epoch, EpochStart, Epochs},
     waiters::{Waiters, wake},
     wire::{Frame, MAX_RETRY},
@@ -148,7 +147,7 @@ impl Window {
         let now = Instant::now();
         let (placed, waiting) = {
             let mut state = self.lock();
-            let scoped = key.map(|key| keys::scoped(append.topics, key));
+            let scoped = key.map(|key| scoped(append.topics, key));
             if let Some(cursor) = scoped.as_deref().and_then(|scoped| state.keys.find(scoped, now)) {
                 return Placed { cursor, receivers: 0, duplicate: true };
             }
