@@ -2,10 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{
-    feed::{Chunk, Feed},
-    notice,
-};
+use super::{feed::Feed, notice};
 use crate::{
     history::{DynHistory, HistoryError, HistoryErrorKind},
     resume::Epochs,
@@ -17,8 +14,8 @@ const BLOCK: usize = 500;
 
 /// What a read of the history came to.
 pub(crate) enum Replayed {
-    /// Everything up to `through` was read; the chunk holds what concerns the reader.
-    Chunk { chunk: Option<Chunk>, through: u64 },
+    /// Everything up to `through` was read; the frames are those that concern the reader.
+    Frames { frames: Vec<(u64, Frame)>, through: u64 },
     /// What was asked for is gone.
     Trimmed { oldest: u64 },
     /// The history does not answer, or is ahead of this process.
@@ -64,8 +61,7 @@ pub(crate) async fn read(
             return Replayed::Failed(moved_on());
         }
     }
-    let chunk = (!frames.is_empty()).then(|| Chunk { to: after, ..Chunk::of(range.start, &frames) });
-    Replayed::Chunk { chunk, through: after }
+    Replayed::Frames { frames, through: after }
 }
 
 fn moved_on() -> HistoryError {

@@ -187,7 +187,7 @@ impl Subscription {
                 continue;
             }
             if self.replay.is_some() {
-                match self.poll_replay(cx) {
+                match self.poll_replay(cx, most) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Some(chunk)) => return Poll::Ready(Ok(chunk)),
                     Poll::Ready(None) => continue,
@@ -326,18 +326,23 @@ impl Subscription {
     }
 
     /// Ready with a chunk, or with nothing if what was read does not concern this reader.
-    fn poll_replay(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk>> {
+    fn poll_replay(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Option<Chunk>> {
         let Some(replay) = &mut self.replay else { return Poll::Ready(None) };
         let replay = replay.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Poll::Ready(replayed) = replay.as_mut().poll(cx) else { return Poll::Pending };
         self.replay = None;
         match replayed {
-            Replayed::Chunk { chunk, through } => {
-                if chunk.is_some() {
-                    self.told = Some(through);
-                }
+            Replayed::Frames { frames, through } => {
+                let from = self.position;
                 self.move_to(through);
-                return Poll::Ready(chunk);
+                if frames.is_empty() {
+                    return Poll::Ready(None);
+                }
+                self.told = Some(through);
+                if most > 1 {
+                    return Poll::Ready(Some(Chunk { to: through, ..Chunk::of(from, &frames) }));
+                }
+                self.first.extend(frames.into_iter().map(|(_, frame)| frame));
             }
             Replayed::Trimmed { oldest } => self.trimmed(oldest.saturating_sub(1).max(self.position)),
             Replayed::Failed(error) => {
