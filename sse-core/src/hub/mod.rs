@@ -276,6 +276,13 @@ impl Hub {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // So that the tail lets go of the history at once.
+        self.restart_tail.notify_one();
+    }
+}
+
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub").field("head", &self.window().head()).finish_non_exhaustive()

@@ -94,6 +94,15 @@ impl Ring {
         freed
     }
 
+    /// Drops everything: nothing is known of what happened up to `floor`.
+    pub(crate) fn skip_to(&mut self, floor: u64) {
+        self.entries.clear();
+        self.bytes = 0;
+        self.evicted = self.evicted.max(floor);
+        self.finished = None;
+        self.is_known = false;
+    }
+
     /// The frames after `after`, oldest first.
     pub(crate) fn after(&self, after: u64) -> impl DoubleEndedIterator<Item = &Kept> + ExactSizeIterator {
         let start = self.entries.partition_point(|kept| kept.seq <= after);

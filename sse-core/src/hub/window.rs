@@ -301,6 +301,31 @@ impl Window {
         waiting.into_iter().for_each(wake);
     }
 
+    /// Takes notice that the history was trimmed past the head before this process saw what was there.
+    pub(crate) fn skip_to(&self, oldest: u64) {
+        let floor = oldest.saturating_sub(1);
+        let mut waiting = Vec::new();
+        {
+            let mut state = self.lock();
+            if floor <= state.head {
+                return;
+            }
+            state.topics.values().for_each(|ring| ring.lock().skip_to(floor));
+            state.forgotten.raise(floor);
+            state.order.clear();
+            state.frames = 0;
+            state.bytes = 0;
+            state.head = floor;
+            state.head_check = None;
+            self.head.store(floor, Ordering::Release);
+            waiting.push(state.head_waiters.take());
+            for feed in state.feeds.values() {
+                waiting.push(feed.lock().skip_to(floor));
+            }
+        }
+        waiting.into_iter().for_each(wake);
+    }
+
     /// Evicts what has become too old, and forgets what is idle.
     pub(crate) fn sweep(&self) {
         let now = Instant::now();

@@ -157,11 +157,11 @@ impl fmt::Debug for FileHistory {
 /// Tells what becomes readable after a position, until the history is closed or nobody listens.
 async fn follow(shared: Weak<Shared>, mut told: watch::Receiver<Told>, after: u64, changes: Changes) {
     let mut position = after;
-    let mut oldest = told.borrow().oldest;
+    let mut oldest = told.borrow().oldest.min(position + 1);
     let mut has_failed = false;
     loop {
         let now = told.borrow_and_update().clone();
-        if now.oldest > oldest.max(position + 1) || (now.oldest > oldest && position >= now.head) {
+        if now.oldest > oldest {
             oldest = now.oldest;
             position = position.max(oldest - 1);
             if changes.send(Ok(Change::Trimmed { oldest })).await.is_err() {

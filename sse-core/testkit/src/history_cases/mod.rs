@@ -62,6 +62,7 @@ macro_rules! history_conformance {
             tail: records_appended_meanwhile_are_told_in_order,
             tail: signals_reach_every_handle,
             tail: trimming_is_told,
+            tail: a_tail_from_below_the_oldest_goes_on_there,
             hub: a_cursor_is_exact_across_a_restart,
             hub: a_finished_topic_gets_204_across_a_restart,
             hub: what_left_the_window_comes_from_the_history,

@@ -107,3 +107,26 @@ pub async fn trimming_is_told<E: Engine>() {
     let oldest = wait_for("the trimming is told", told).await.unwrap();
     assert!(oldest <= span.oldest, "told {oldest}, but {} is kept", span.oldest);
 }
+
+/// A tail that begins below what is kept says so, and tells what is kept.
+pub async fn a_tail_from_below_the_oldest_goes_on_there<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(Some(50)).await;
+    for n in 0..40 {
+        history.append((0..10).map(|m| entry("a", n * 10 + m)).collect()).await.unwrap();
+    }
+    let span = settled(&history, &[], |span| span.oldest > 100).await;
+    let mut tail: Tail = Box::pin(history.tail(3));
+    let oldest = wait_for("the trimming is told", async {
+        loop {
+            match tail.next().await.expect("the tail ended") {
+                Ok(Change::Trimmed { oldest }) => return oldest,
+                Ok(Change::Record(record)) => panic!("{:?} before that", record.cursor),
+                _ => {}
+            }
+        }
+    })
+    .await;
+    assert!(oldest <= span.oldest.max(4), "told {oldest}, but {} is kept", span.oldest);
+    assert_eq!(first_record(&mut tail).await.cursor.seq(), oldest);
+}
