@@ -1,11 +1,20 @@
-//! History: what is kept, in which order, under which topics; and the trait of the engines that keep it durably.
+//! History: what is kept, in which order, under which topics; and the engines that keep it durably.
 
 mod engine;
+#[cfg(feature = "file")]
+mod file;
+mod retention;
+#[cfg(feature = "file")]
+mod tail;
 mod topic;
 
 pub use engine::{
     Appended, Change, Entry, EntryKind, History, HistoryError, HistoryErrorKind, Reach, Record, Span,
 };
+#[cfg(feature = "file")]
+pub use file::{FileHistory, FileHistoryBuilder};
+pub use retention::Retention;
 pub use topic::{IntoTopics, InvalidTopic, Pattern, Topic};
 
 pub(crate) use engine::DynHistory;
+pub(crate) use topic::scoped;

@@ -87,10 +87,15 @@ impl Pattern {
     /// Whether `topic` is one of those that it stands for.
     #[must_use]
     pub fn matches(&self, topic: &Topic) -> bool {
+        self.matches_text(&topic.0)
+    }
+
+    /// As `matches`, for the text of a topic.
+    pub(crate) fn matches_text(&self, topic: &str) -> bool {
         if self.exact {
-            return *self.text == *topic.0;
+            return *self.text == *topic;
         }
-        let mut parts = topic.0.split('.');
+        let mut parts = topic.split('.');
         for wanted in self.text.split('.') {
             match (wanted, parts.next()) {
                 (">", Some(_)) => return true,
@@ -220,6 +225,19 @@ fn check(text: &str) -> Result<bool, InvalidTopic> {
         }
     }
     Ok(exact)
+}
+
+/// A key together with its scope, the sorted topics: the same key may be used for others.
+pub(crate) fn scoped(topics: &[Topic], key: &str) -> String {
+    let mut scoped = String::new();
+    for topic in topics {
+        scoped.push_str(topic.as_str());
+        scoped.push(' ');
+    }
+    // Allowed in no topic, so the first one ends the scope whatever the key holds.
+    scoped.push('\n');
+    scoped.push_str(key);
+    scoped
 }
 
 /// What `publish`, `signal`, `finish` and `subscribe` take: one topic, or several in an array, slice or `Vec`.

@@ -255,6 +255,16 @@ impl FeedInner {
         self.rings.iter().map(|ring| ring.lock().evicted).max().unwrap_or(0)
     }
 
+    /// Forgets everything: nothing is known of what happened up to `floor`.
+    pub(crate) fn skip_to(&mut self, floor: u64) -> Vec<Option<Waker>> {
+        self.chunks.clear();
+        self.recent.clear();
+        self.recent_floor = floor;
+        self.last = floor;
+        self.finished = 0;
+        self.waiters.take()
+    }
+
     /// Forgets what stands at `fork` and after it.
     pub(crate) fn truncate(&mut self, fork: u64) -> Vec<Option<Waker>> {
         self.chunks.clear();

@@ -39,6 +39,13 @@ impl Forgotten {
         }
     }
 
+    /// Any topic may have been evicted up to `floor`.
+    pub(crate) fn raise(&mut self, floor: u64) {
+        self.floor = self.floor.max(floor);
+        self.by_position.clear();
+        self.by_topic.clear();
+    }
+
     /// Takes `topic` out, because it is alive again: how far it was evicted.
     pub(crate) fn remove(&mut self, topic: &Topic) -> u64 {
         match self.by_topic.remove(topic) {

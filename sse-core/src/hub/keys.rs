@@ -5,7 +5,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{history::Topic, resume::Cursor};
+use crate::resume::Cursor;
 
 /// How long a hub without history remembers a key.
 const WINDOW: Duration = Duration::from_secs(10 * 60);
@@ -37,17 +37,4 @@ impl Keys {
         self.places.insert(scoped.clone(), place);
         self.order.push_back((now, scoped));
     }
-}
-
-/// A key together with its scope, the sorted topics: the same key may be used for others.
-pub(crate) fn scoped(topics: &[Topic], key: &str) -> String {
-    let mut scoped = String::new();
-    for topic in topics {
-        scoped.push_str(topic.as_str());
-        scoped.push(' ');
-    }
-    // Allowed in no topic, so the first one ends the scope whatever the key holds.
-    scoped.push('\n');
-    scoped.push_str(key);
-    scoped
 }

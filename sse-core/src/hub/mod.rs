@@ -8,7 +8,6 @@ mod notice;
 mod publish;
 mod publisher;
 mod replay;
-mod retention;
 mod ring;
 mod stats;
 mod subscribe;
@@ -37,7 +36,6 @@ use tokio::{
 pub use end::End;
 pub use publish::{Publish, PublishError, Publishing, Receipt};
 pub use publisher::Publisher;
-pub use retention::Retention;
 pub use stats::Stats;
 pub use subscribe::{Start, Subscribe, SubscribeError};
 pub use subscription::Subscription;
@@ -49,7 +47,7 @@ use crate::{
     Shutdown,
     history::{
         DynHistory, Entry, EntryKind, History, HistoryError, HistoryErrorKind, IntoTopics, InvalidTopic,
-        Pattern,
+        Pattern, Retention,
     },
     resume::Epochs,
     wire::{Event, Frame},
@@ -280,6 +278,13 @@ impl Hub {
                 (self.shared.stalled_after / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
             *sweeper = Some(runtime.spawn(sweep::sweep(Arc::downgrade(&self.shared), tick)));
         }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // So that the tail lets go of the history at once.
+        self.restart_tail.notify_one();
     }
 }
 

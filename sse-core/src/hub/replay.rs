@@ -35,7 +35,11 @@ pub(crate) async fn read(
         let records = match history.read(after, BLOCK).await {
             Ok(records) => records,
             Err(error) if error.kind() == HistoryErrorKind::Trimmed => {
-                return match history.span(&[]).await {
+                return match history.span(&feed.patterns).await {
+                    // Nothing of what was trimmed concerns this reader.
+                    Ok(span) if span.last <= after => {
+                        Replayed::Read { frames, through: range.end.min(span.oldest.saturating_sub(1)) }
+                    }
                     Ok(span) => Replayed::Trimmed { oldest: span.oldest },
                     Err(error) => Replayed::Failed(error),
                 };

@@ -6,8 +6,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{feed::Feed, retention::Retention};
-use crate::{history::Topic, resume::Cursor, wire::Frame};
+use super::feed::Feed;
+use crate::{
+    history::{Retention, Topic},
+    resume::Cursor,
+    wire::Frame,
+};
 
 /// One topic of the window: its newest frames by position.
 pub(crate) struct TopicRing {
@@ -88,6 +92,15 @@ impl Ring {
         }
         self.evicted = self.evicted.min(fork.saturating_sub(1));
         freed
+    }
+
+    /// Drops everything: nothing is known of what happened up to `floor`.
+    pub(crate) fn skip_to(&mut self, floor: u64) {
+        self.entries.clear();
+        self.bytes = 0;
+        self.evicted = self.evicted.max(floor);
+        self.finished = None;
+        self.is_known = false;
     }
 
     /// The frames after `after`, oldest first.

@@ -11,7 +11,7 @@ use crate::{
 /// How long the hub waits before it asks for a tail again that ended.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs until the hub is gone.
+/// Runs until the hub is gone; it wakes this then.
 pub(crate) async fn follow(hub: Weak<Shared>, history: DynHistory) {
     loop {
         let Some(after) = hub.upgrade().map(|hub| hub.window.head()) else { return };
@@ -65,8 +65,11 @@ impl Shared {
                 tracing::info!("the history answers again");
                 true
             }
-            // The window's own retention decides what it holds.
-            Ok(Change::Trimmed { .. }) => true,
+            // The window's own retention decides what it holds, unless this process was left behind.
+            Ok(Change::Trimmed { oldest }) => {
+                self.window.skip_to(oldest);
+                true
+            }
             Err(error) => {
                 tracing::warn!(%error, "the history is away; readers get what the window has");
                 true

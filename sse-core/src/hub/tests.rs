@@ -6,14 +6,14 @@ use tokio::time::Instant;
 
 use super::{
     forgotten::Forgotten,
-    keys::{Keys, scoped},
+    keys::Keys,
     notice,
-    retention::Retention,
     ring::{Kept, TopicRing},
+    window::{Append, Retentions, Window},
 };
 use crate::{
-    history::{Pattern, Topic},
-    resume::{Cursor, Epoch, Gap, GapReason},
+    history::{EntryKind, Pattern, Retention, Topic, scoped},
+    resume::{Cursor, Epoch, Epochs, Gap, GapReason},
     wire::{Event, Frame},
 };
 
@@ -144,4 +144,28 @@ fn a_gap_notice_is_ascii_json_on_one_line() {
     let frame = notice::gap(&gap);
     assert_eq!(notice::cursor_of(&frame), Some(resumed_at));
     assert_eq!(notice::without_id(&frame), format!("event: sse.gap\ndata: {json}\n\n").into_bytes());
+}
+
+#[test]
+fn a_window_that_was_left_behind_goes_on_where_the_history_begins() {
+    let retentions = Retentions { all: Retention::default(), some: Vec::new() };
+    let epochs = Epochs::starting(Epoch::random());
+    let window = Window::new(retentions, usize::MAX, epochs.clone(), 0, true);
+    let append = |seq| {
+        let topics = [topic("a")];
+        let append =
+            Append { topics: &topics, kind: EntryKind::Event, lines: b"data: x\n".to_vec(), retry: None };
+        window.apply(append, epochs.cursor(seq))
+    };
+    assert!((1..=5).all(append));
+    assert!(!append(101));
+    window.skip_to(101);
+    assert!(append(101));
+    let patterns = |text: &str| vec![pattern(text)].into_boxed_slice();
+    for name in ["a", "b", "*"] {
+        let attached = window.attach(patterns(name), 0);
+        assert_eq!((attached.head, attached.evicted), (101, 100), "{name}");
+    }
+    window.skip_to(50);
+    assert_eq!(window.head(), 101);
 }

@@ -13,14 +13,13 @@ use tokio::time::Instant;
 use super::{
     feed::{Feed, Reader},
     forgotten::Forgotten,
-    keys::{self, Keys},
+    keys::Keys,
     notice,
-    retention::Retention,
     ring::{Kept, TopicRing},
     stats::Counters,
 };
 use crate::{
-    history::{EntryKind, Pattern, Topic},
+    history::{EntryKind, Pattern, Retention, Topic, scoped},
     resume::{Cursor, Epoch, EpochStart, Epochs},
     waiters::{Waiters, wake},
     wire::{Frame, MAX_RETRY},
@@ -148,7 +147,7 @@ impl Window {
         let now = Instant::now();
         let (placed, waiting) = {
             let mut state = self.lock();
-            let scoped = key.map(|key| keys::scoped(append.topics, key));
+            let scoped = key.map(|key| scoped(append.topics, key));
             if let Some(cursor) = scoped.as_deref().and_then(|scoped| state.keys.find(scoped, now)) {
                 return Placed { cursor, receivers: 0, duplicate: true };
             }
@@ -297,6 +296,31 @@ impl Window {
             self.version.store(state.epochs.rows().len(), Ordering::Release);
             for feed in state.feeds.values() {
                 waiting.push(feed.lock().truncate(row.begins));
+            }
+        }
+        waiting.into_iter().for_each(wake);
+    }
+
+    /// Takes notice that the history was trimmed past the head before this process saw what was there.
+    pub(crate) fn skip_to(&self, oldest: u64) {
+        let floor = oldest.saturating_sub(1);
+        let mut waiting = Vec::new();
+        {
+            let mut state = self.lock();
+            if floor <= state.head {
+                return;
+            }
+            state.topics.values().for_each(|ring| ring.lock().skip_to(floor));
+            state.forgotten.raise(floor);
+            state.order.clear();
+            state.frames = 0;
+            state.bytes = 0;
+            state.head = floor;
+            state.head_check = None;
+            self.head.store(floor, Ordering::Release);
+            waiting.push(state.head_waiters.take());
+            for feed in state.feeds.values() {
+                waiting.push(feed.lock().skip_to(floor));
             }
         }
         waiting.into_iter().for_each(wake);

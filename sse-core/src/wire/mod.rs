@@ -6,6 +6,8 @@
 mod decoder;
 mod event;
 mod event_id;
+#[cfg(feature = "serde")]
+mod event_serde;
 mod event_type;
 mod frame;
 mod line;

@@ -1,13 +1,18 @@
-//! One conformance suite for the four adapters, over real sockets.
+//! What several packages' tests share: one suite for the four adapters, over real sockets, and one for every history engine.
 //!
 //! An adapter's tests implement [`App`] with the framework's own routing, and [`conformance!`] makes one test of each
 //! promise in [`cases`]. The suite is itself tested against an application that breaks one promise at a time.
 
+// A test's helper fails the test by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod app;
 pub mod cases;
 mod context;
+pub mod engines;
 mod exchange;
 mod golden;
+pub mod history_cases;
 mod hostile;
 mod outcome;
 mod reader;

@@ -82,9 +82,9 @@ fn complete(Data(app): Data<&Context>, text: String) -> Sse {
 
 #[handler]
 fn talk(Data(app): Data<&Context>) -> Sse {
-    let (tx, events) = channel(4);
+    let (tx, stream) = channel(4);
     app.talk(tx);
-    Sse::new(app.dress(events))
+    Sse::new(app.dress(stream))
 }
 
 #[handler]

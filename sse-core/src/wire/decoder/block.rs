@@ -55,6 +55,7 @@ impl Block {
     }
 
     /// Forgets the fields and keeps the buffers.
+    #[inline]
     pub(super) fn clear(&mut self) {
         self.clear_event();
         self.id.clear();
@@ -63,6 +64,7 @@ impl Block {
         self.len = 0;
     }
 
+    #[inline]
     fn clear_event(&mut self) {
         self.data.clear();
         self.event_type.clear();
@@ -115,8 +117,12 @@ impl Block {
             Kind::Id if value_len <= self.limits.id => self.harmless,
             Kind::Id | Kind::Retry | Kind::Comment | Kind::Other => return false,
         };
-        self.len = self.len.saturating_add(line_len);
-        self.len <= room
+        let len = self.len.saturating_add(line_len);
+        let is_harmless = len <= room;
+        if is_harmless {
+            self.len = len;
+        }
+        is_harmless
     }
 
     /// Of an event that is skipped only the id is kept.
@@ -139,9 +145,11 @@ impl Block {
         let len = value_len + self.joint(kind);
         let room = self.room(kind, before);
         if len <= room.left {
+            self.len = self.len.saturating_add(line_len);
             return Ok(true);
         }
         self.exceed(kind, room.error)?;
+        // The event was too large, its id need not be.
         Ok(kind == Kind::Id && len <= self.room(kind, before).left)
     }
 
@@ -159,7 +167,9 @@ impl Block {
             Kind::Data => self.data.len() + self.event_type.len() + self.id.len(),
             Kind::Type => self.data.len() + self.id.len(),
             Kind::Id => self.data.len() + self.event_type.len(),
-            Kind::Retry | Kind::Comment | Kind::Other => return room,
+            // Nothing is kept of it but the number.
+            Kind::Retry => return Room { left: usize::MAX, ..room },
+            Kind::Comment | Kind::Other => return room,
         };
         if kind == Kind::Id && id < room.left {
             room = Room { left: id, error: DecodeError::IdTooLong { limit: id } };
@@ -196,6 +206,7 @@ impl Block {
     }
 
     /// Takes a part of a value that there is room for.
+    #[inline]
     pub(super) fn append(&mut self, kind: Kind, part: &[u8]) {
         self.len = self.len.saturating_add(part.len());
         match kind {

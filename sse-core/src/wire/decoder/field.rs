@@ -47,15 +47,30 @@ pub(super) fn split(line: &[u8]) -> (Kind, &[u8]) {
 #[inline]
 pub(super) fn line_end(bytes: &[u8]) -> Option<usize> {
     let (near, far) = bytes.split_at(bytes.len().min(NEAR));
-    match near_line_end(near) {
-        None if !far.is_empty() => Some(near.len() + memchr2(b'\n', b'\r', far)?),
+    let end = match near_line_end(near) {
+        None if !far.is_empty() => memchr2(b'\n', b'\r', far).map(|end| near.len() + end),
         end => end,
-    }
+    };
+    #[cfg(test)]
+    SEARCHED.set(SEARCHED.get() + end.map_or(bytes.len(), |end| end + 1));
+    end
 }
 
-/// The length of the CR, LF or CRLF that `bytes` starts with. A CR at their end counts as one: nothing waits for the LF.
+#[cfg(test)]
+thread_local! {
+    /// How many bytes [`line_end`] has looked at.
+    pub(super) static SEARCHED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// The length of the CR, LF or CRLF that `bytes` starts with. A CR at their end is one: nothing waits for the LF.
 #[inline]
 pub(super) fn line_break(bytes: &[u8]) -> usize {
+    // A branch that is foretold, so that the search for the next line need not wait for this byte.
+    if bytes.first() == Some(&b'\n') { 1 } else { line_break_with_cr(bytes) }
+}
+
+#[cold]
+fn line_break_with_cr(bytes: &[u8]) -> usize {
     if bytes.starts_with(b"\r\n") { 2 } else { 1 }
 }
 

@@ -15,13 +15,13 @@ pub enum Item<'a> {
         /// The value, empty if the line has no colon.
         value: &'a str,
     },
-    /// An event without data set the last event id, the value of which this is. Nothing is dispatched.
+    /// A block without data set the last event id to this. Nothing is dispatched, but a client moves its cursor.
     Id(&'a str),
     /// An event.
     Message(MessageRef<'a>),
     /// The stream set the time to wait before a reconnect. It holds at once, whether an event follows or not.
     ///
-    /// Any number of milliseconds that fits in a `u64`; a larger one is `u64::MAX`. A client must choose its own bounds.
+    /// It may be any number of milliseconds up to `u64::MAX`, which a larger one becomes: a client sets its own bounds.
     Retry(Duration),
     /// An event beyond the limits was left out, under [`Oversized::Skip`](super::Oversized::Skip).
     Skipped {

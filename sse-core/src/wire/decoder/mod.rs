@@ -11,6 +11,8 @@ mod messages;
 mod open_line;
 mod read;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use item::{Item, MessageRef};
@@ -49,15 +51,15 @@ use read::Report;
 #[must_use = "a decoder does nothing until it is fed"]
 pub struct Decoder {
     report: Report,
-    /// Whether one of the next four needs to be looked at.
+    /// Whether none of the next three needs to be looked at.
     is_settled: bool,
     /// How much of a byte order mark the stream began with; all of it once that is decided.
     mark_len: usize,
     /// The chunk ended with a CR, so that an LF at the start of the next one belongs to it.
     is_after_cr: bool,
+    failed: Option<DecodeError>,
     /// The last message may still be in the block, because the caller was lent it.
     is_lent: bool,
-    failed: Option<DecodeError>,
     line: OpenLine,
     block: Block,
     last_event_id: String,
@@ -131,8 +133,10 @@ impl Decoder {
     ///
     /// let mut decoder = Decoder::new();
     /// let mut input = &b"data: a\n\ndata: b\n\ndata: not fini"[..];
-    /// let texts: Vec<_> = decoder.messages(&mut input).map(|message| Ok(message?.into_data())).collect::<Result<_, _>>()?;
-    /// assert_eq!(texts, ["a", "b"]);
+    /// for message in decoder.messages(&mut input) {
+    ///     println!("{}", message?.data());
+    /// }
+    /// assert!(input.is_empty() && decoder.is_mid_event());
     /// # Ok::<(), sse_core::DecodeError>(())
     /// ```
     pub fn messages<'a, 'i>(&'a mut self, input: &'a mut &'i [u8]) -> Messages<'a, 'i> {

@@ -43,7 +43,12 @@ impl OpenLine {
 
     /// Whether it may belong to an event.
     pub(super) fn is_of_event(&self) -> bool {
-        matches!(self.state, State::Head | State::Value(Kind::Data | Kind::Type | Kind::Id, _))
+        match self.state {
+            State::Closed | State::Ignored => false,
+            // As long as its kind is not known, its first letter has to do: of `data`, `event` or `id`.
+            State::Head => matches!(self.head[0], b'd' | b'e' | b'i'),
+            State::Value(kind, _) => kind.is_of_event(),
+        }
     }
 
     pub(super) fn forget(&mut self) {
@@ -57,6 +62,9 @@ impl OpenLine {
         block: &mut Block,
         report: Report,
     ) -> Result<(), DecodeError> {
+        if let State::Value(..) = self.state {
+            return self.append(part, block);
+        }
         if let State::Closed = self.state {
             self.state = State::Head;
             self.head_len = 0;
@@ -95,18 +103,15 @@ impl OpenLine {
 
     fn append(&mut self, part: &[u8], block: &mut Block) -> Result<(), DecodeError> {
         let State::Value(kind, room) = &mut self.state else { return Ok(()) };
-        if *kind == Kind::Retry {
-            self.digits.push(part);
-            return Ok(());
-        }
         if part.len() > room.left {
             return self.exceed(part, block);
         }
         room.left -= part.len();
         match kind {
+            Kind::Data | Kind::Type => block.append(*kind, part),
             Kind::Id => self.id.extend_from_slice(part),
+            Kind::Retry => self.digits.push(part),
             Kind::Comment | Kind::Other => self.text.push(part),
-            kind => block.append(*kind, part),
         }
         Ok(())
     }

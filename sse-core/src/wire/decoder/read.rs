@@ -51,6 +51,10 @@ impl Decoder {
         if !self.is_settled {
             self.settle(input)?;
         }
+        if self.is_lent {
+            self.is_lent = false;
+            self.block.clear();
+        }
         if self.line.is_open() {
             let step = self.finish_line(input)?;
             if step.is_some() || input.is_empty() {
@@ -123,9 +127,6 @@ impl Decoder {
     fn settle(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
         if let Some(error) = self.failed {
             return Err(error);
-        }
-        if mem::take(&mut self.is_lent) {
-            self.block.clear();
         }
         while let Some(expected) = BYTE_ORDER_MARK.get(self.mark_len) {
             match input.split_first() {
@@ -200,9 +201,8 @@ impl Decoder {
             self.last_event_id.clear();
             self.last_event_id.push_str(&id);
         }
-        if has_data && skipped.is_none() {
+        if has_data {
             self.is_lent = true;
-            self.is_settled = false;
             return Some(Step::Message(fields));
         }
         self.block.clear();

@@ -36,6 +36,9 @@ impl Block {
         let mut at = 0;
         loop {
             let rest = bytes.get(at..).unwrap_or_default();
+            if rest.first() == Some(&b'\n') {
+                return Scanned { at: at + 1, stop: Stop::Blank(fields) };
+            }
             let Some(len) = line_end(rest) else {
                 self.keep(&fields, bytes);
                 return Scanned { at, stop: Stop::Unfinished };

@@ -17,8 +17,13 @@ impl Text {
         self.bytes.len()
     }
 
+    #[inline]
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        match bytes {
+            // A stream that comes byte by byte; copying one by a call of `memcpy` costs several times as much.
+            [byte] => self.bytes.push(*byte),
+            bytes => self.bytes.extend_from_slice(bytes),
+        }
     }
 
     /// Adds a line to the one before.

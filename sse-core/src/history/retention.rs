@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-/// How much of each topic a hub keeps in its window: events, bytes and age, whichever is reached first.
+/// How much is kept, in events, bytes and age, whichever is reached first: of each topic in a hub's window, or of a
+/// whole history.
 ///
-/// The default keeps 10,000 events, 16 MiB and 24 h of a topic. Evicted events are not lost silently: a reader that
+/// The default keeps 10,000 events, 16 MiB and 24 h. Evicted events are not lost silently: a reader that
 /// needed them gets a gap notice, or gets them from the history if the hub has one.
 ///
 /// ```
@@ -15,9 +16,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "it takes effect in `Hub::builder().retention(..)`"]
 pub struct Retention {
-    events: usize,
-    bytes: usize,
-    age: Duration,
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+    pub(crate) age: Duration,
 }
 
 impl Default for Retention {
@@ -27,12 +28,12 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Keeps at most so many events of a topic.
+    /// Keeps at most so many events.
     pub fn events(self, events: usize) -> Self {
         Self { events, ..self }
     }
 
-    /// Keeps at most so many encoded bytes of a topic.
+    /// Keeps at most so many encoded bytes.
     pub fn bytes(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }
@@ -40,6 +41,12 @@ impl Retention {
     /// Keeps nothing older than this. Events may stay up to a tenth of it, or 1 s, longer.
     pub fn age(self, age: Duration) -> Self {
         Self { age, ..self }
+    }
+
+    /// What the engines keep if nothing else is asked for.
+    #[cfg(feature = "file")]
+    pub(crate) fn durable() -> Self {
+        Self { events: 1_000_000, bytes: 1 << 30, age: Duration::from_secs(7 * 24 * 60 * 60) }
     }
 
     /// Whether a ring with so many events and bytes, the oldest of them this old, may stay as it is.

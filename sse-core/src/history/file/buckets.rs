@@ -1,0 +1,127 @@
+//! Buckets: what is trimmed at once.
+
+use std::{collections::VecDeque, time::Duration};
+
+use redb::{ReadableTable, WriteTransaction};
+
+use super::{
+    failure::{storing, writing},
+    layout::{BUCKETS, Records, bucket_name},
+};
+use crate::history::{HistoryError, Retention};
+
+/// Into how many buckets what is retained is divided.
+const BUCKETS_KEPT: u32 = 8;
+
+/// A bucket may not be larger than this, whatever is retained.
+const MOST_EVENTS: u64 = 100_000;
+
+/// Some neighbouring records.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    first: u64,
+    last: u64,
+    bytes: u64,
+    /// When its last record was written.
+    newest: u64,
+    /// When it was begun, as far as this process knows.
+    begun: u64,
+}
+
+/// The buckets, oldest first, and what may be kept.
+#[derive(Debug)]
+pub(super) struct Buckets {
+    kept: VecDeque<Bucket>,
+    bytes: u64,
+    retention: Retention,
+}
+
+impl Buckets {
+    pub(super) fn load(transaction: &WriteTransaction, retention: Retention) -> Result<Self, HistoryError> {
+        let table = transaction.open_table(BUCKETS).map_err(writing)?;
+        let mut buckets = Self { kept: VecDeque::new(), bytes: 0, retention };
+        for row in table.iter().map_err(storing)? {
+            let (first, row) = row.map_err(storing)?;
+            let (last, bytes, newest) = row.value();
+            buckets.bytes += bytes;
+            buckets.kept.push_back(Bucket { first: first.value(), last, bytes, newest, begun: newest });
+        }
+        Ok(buckets)
+    }
+
+    /// The oldest position that is kept.
+    pub(super) fn oldest(&self, head: u64) -> u64 {
+        self.kept.front().map_or(head + 1, |bucket| bucket.first)
+    }
+
+    /// Begins a new bucket at `seq` if the newest one is full.
+    pub(super) fn place(&mut self, seq: u64, now: u64) {
+        if self.kept.back().is_none_or(|newest| self.is_full(newest, now)) {
+            let last = seq.saturating_sub(1);
+            self.kept.push_back(Bucket { first: seq, last, bytes: 0, newest: now, begun: now });
+        }
+    }
+
+    /// The first position of the newest bucket.
+    pub(super) fn newest(&self) -> u64 {
+        self.kept.back().map_or(1, |newest| newest.first)
+    }
+
+    /// How many more records fit into the newest bucket.
+    pub(super) fn room(&self) -> u64 {
+        self.kept.back().map_or(0, |newest| self.most_events().saturating_sub(newest.last + 1 - newest.first))
+    }
+
+    /// Takes notice of a block that ends at `last`.
+    pub(super) fn grow(
+        &mut self,
+        transaction: &WriteTransaction,
+        last: u64,
+        bytes: usize,
+        now: u64,
+    ) -> Result<(), HistoryError> {
+        let mut table = transaction.open_table(BUCKETS).map_err(writing)?;
+        if let Some(newest) = self.kept.back_mut() {
+            self.bytes += bytes as u64;
+            newest.last = last;
+            newest.bytes += bytes as u64;
+            newest.newest = now;
+            table.insert(newest.first, (last, newest.bytes, now)).map_err(storing)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the oldest bucket must go.
+    pub(super) fn is_trim_due(&self, now: u64) -> bool {
+        let (Some(oldest), Some(newest)) = (self.kept.front(), self.kept.back()) else { return false };
+        let rest = newest.last.saturating_sub(oldest.last);
+        let Retention { events, bytes, age } = self.retention;
+        rest >= events as u64
+            || self.bytes - oldest.bytes >= bytes as u64
+            || u128::from(now.saturating_sub(oldest.newest)) > age.as_millis()
+    }
+
+    /// Drops the buckets that must go.
+    pub(super) fn trim(&mut self, transaction: &WriteTransaction, now: u64) -> Result<(), HistoryError> {
+        let mut table = transaction.open_table(BUCKETS).map_err(writing)?;
+        while self.is_trim_due(now) {
+            let Some(oldest) = self.kept.pop_front() else { break };
+            self.bytes -= oldest.bytes;
+            table.remove(oldest.first).map_err(storing)?;
+            transaction.delete_table(Records::new(&bucket_name(oldest.first))).map_err(writing)?;
+        }
+        Ok(())
+    }
+
+    fn most_events(&self) -> u64 {
+        (self.retention.events as u64 / u64::from(BUCKETS_KEPT)).clamp(1, MOST_EVENTS)
+    }
+
+    fn is_full(&self, bucket: &Bucket, now: u64) -> bool {
+        let Retention { bytes, age, .. } = self.retention;
+        let age: Duration = age / BUCKETS_KEPT;
+        bucket.last + 1 - bucket.first >= self.most_events()
+            || bucket.bytes >= (bytes as u64 / u64::from(BUCKETS_KEPT)).max(1)
+            || u128::from(now.saturating_sub(bucket.begun)) > age.as_millis()
+    }
+}

@@ -1,0 +1,71 @@
+//! What the storage engine's errors mean for a caller.
+
+use redb::{DatabaseError, StorageError};
+
+use crate::history::{HistoryError, HistoryErrorKind};
+
+/// The file cannot be read.
+pub(super) fn damaged(what: &str) -> HistoryError {
+    let message = format!(
+        "the file is damaged: {what}; move it away and keep it, then restore a copy or begin a new one: readers get a \
+         gap notice, not a silent loss"
+    );
+    HistoryError::new(HistoryErrorKind::Damaged, message)
+}
+
+/// The file cannot be opened.
+pub(super) fn open(error: DatabaseError) -> HistoryError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => HistoryError::new(
+            HistoryErrorKind::Unavailable,
+            "the file is open already, in another process or in this one; one process at a time can have it: share \
+             clones of one `FileHistory`, or use Redis or NATS for several processes",
+        ),
+        DatabaseError::UpgradeRequired(_) => damaged("it was written by another version").with_source(error),
+        error => failed("open the file", error),
+    }
+}
+
+/// Reading or writing failed before anything was committed.
+pub(super) fn failed(what: &str, error: impl Into<redb::Error>) -> HistoryError {
+    let error = error.into();
+    match &error {
+        redb::Error::Corrupted(_)
+        | redb::Error::UpgradeRequired(_)
+        | redb::Error::RepairAborted
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TypeDefinitionChanged { .. } => {
+            damaged("its pages do not fit together").with_source(error)
+        }
+        redb::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
+            damaged("it is not a history").with_source(error)
+        }
+        _ => {
+            let message = format!("cannot {what}; see to the disk, then open the file again");
+            HistoryError::new(HistoryErrorKind::Unavailable, message).with_source(error)
+        }
+    }
+}
+
+/// For `map_err` over the storage engine's own errors while reading.
+pub(super) fn reading(error: impl Into<redb::Error>) -> HistoryError {
+    failed("read the file", error)
+}
+
+/// For `map_err` over the storage engine's own errors while writing.
+pub(super) fn writing(error: impl Into<redb::Error>) -> HistoryError {
+    failed("write the file", error)
+}
+
+/// As `writing`, for errors of single operations.
+pub(super) fn storing(error: StorageError) -> HistoryError {
+    writing(error)
+}
+
+/// After a failed write nothing more is appended.
+pub(super) fn stopped(cause: &HistoryError) -> HistoryError {
+    let message =
+        "an earlier write failed, so nothing more is appended; drop this history and open the file again";
+    HistoryError::new(HistoryErrorKind::Unavailable, message).with_source(cause.clone())
+}

@@ -1,0 +1,217 @@
+//! A history in one file, for one process.
+
+mod block;
+mod buckets;
+mod failure;
+mod keys;
+mod layout;
+mod options;
+mod read;
+mod store;
+mod topics;
+mod writer;
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Weak},
+};
+
+use futures_core::Stream;
+use tokio::sync::{broadcast, oneshot, watch};
+
+pub use options::FileHistoryBuilder;
+
+use super::{
+    Appended, Change, Entry, History, HistoryError, HistoryErrorKind, Pattern, Reach, Record, Span,
+    tail::{self, Changes},
+};
+use read::Reader;
+use store::Told;
+use writer::Writer;
+
+/// How many signals a tail may be behind before it loses the oldest.
+const SIGNALS: usize = 1_024;
+
+/// How many records the tail reads at once.
+const BLOCK: usize = 500;
+
+/// A history in one file (redb): it survives the process, and serves one process at a time.
+///
+/// A handle, cheap to clone: every clone is the same history. The file is closed when the last clone and the hubs over
+/// it are gone.
+///
+/// **Durability.** An append returns when the file has been synced: what was acknowledged survives a crash of the
+/// process and a power failure, as far as the disk keeps what it says. Whatever is published at the same time shares
+/// one sync. With [`sync_every`](FileHistoryBuilder::sync_every) an append waits for the next sync; it is never
+/// acknowledged before it, so neither mode loses anything acknowledged.
+///
+/// **Epochs.** Every open begins a new epoch, so that a file that was copied or restored never gives an id twice. Older
+/// cursors stay exact up to where their epoch ended in this file.
+///
+/// **Retention.** See [`FileHistoryBuilder::retention`]. The file does not shrink; space that was freed is used again.
+///
+/// **Keys.** A key is remembered for 24 h, and of more than 1,000,000 keys the newest are.
+///
+/// **Errors.** After a failed write nothing more is appended, because nobody can say what the disk holds: every append
+/// fails with an error that says to open the file again. Reading goes on.
+///
+/// ```no_run
+/// use sse_core::{FileHistory, Hub};
+///
+/// # async fn open() -> Result<(), sse_core::HistoryError> {
+/// let hub = Hub::open(FileHistory::open("events.redb")?).await?;
+/// # let _ = hub;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct FileHistory {
+    shared: Arc<Shared>,
+}
+
+/// Dropped with the last handle; the tails hold it weakly.
+struct Shared {
+    reader: Reader,
+    writer: Writer,
+    told: watch::Receiver<Told>,
+    signals: broadcast::Sender<Entry>,
+}
+
+impl FileHistory {
+    /// Opens the file, or makes it if there is none, with the default options.
+    ///
+    /// It blocks while it does so; after a crash of the process it checks the whole file.
+    ///
+    /// # Errors
+    /// [`HistoryErrorKind::Unavailable`] if the file is open already or the system refuses it,
+    /// [`HistoryErrorKind::Damaged`] if what it holds cannot be read. The message says what to do.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, HistoryError> {
+        Self::builder().open(path)
+    }
+
+    /// Options for a history in a file.
+    pub fn builder() -> FileHistoryBuilder {
+        FileHistoryBuilder::default()
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, HistoryError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        let shared = Arc::clone(&self.shared);
+        let read = tokio::task::spawn_blocking(move || read(&shared.reader));
+        // The storage engine may panic over pages that were altered behind its back.
+        read.await.map_err(|error| failure::damaged("reading it broke off").with_source(error))?
+    }
+}
+
+impl History for FileHistory {
+    async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Appended>, HistoryError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (reply, answer) = oneshot::channel();
+        self.shared.writer.append(entries, reply)?;
+        answer.await.unwrap_or_else(|_| {
+            let message = "the writer broke off; open the file again, and publish again with the same key";
+            Err(HistoryError::new(HistoryErrorKind::Uncertain, message))
+        })
+    }
+
+    async fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        match self.shared.reader.recent(after, limit) {
+            Some(records) => Ok(records),
+            None => self.blocking(move |reader| reader.read(after, limit)).await,
+        }
+    }
+
+    async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+        let patterns = patterns.to_vec();
+        self.blocking(move |reader| reader.span(&patterns)).await
+    }
+
+    async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+        // Without a tail there is nobody to tell.
+        let tails = self.shared.signals.send(entry).unwrap_or(0);
+        Ok(Reach { processes: Some(u64::from(tails > 0)) })
+    }
+
+    fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static {
+        let (changes, mut stream) = tail::channel();
+        let told = self.shared.told.clone();
+        stream.spawn(follow(Arc::downgrade(&self.shared), told, after, changes.clone()));
+        stream.spawn(forward(self.shared.signals.subscribe(), changes));
+        stream
+    }
+}
+
+impl fmt::Debug for FileHistory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileHistory").field("head", &self.shared.told.borrow().head).finish_non_exhaustive()
+    }
+}
+
+/// Tells what becomes readable after a position, until the history is closed or nobody listens.
+async fn follow(shared: Weak<Shared>, mut told: watch::Receiver<Told>, after: u64, changes: Changes) {
+    let mut position = after;
+    let mut oldest = told.borrow().oldest.min(position + 1);
+    let mut has_failed = false;
+    loop {
+        let now = told.borrow_and_update().clone();
+        if now.oldest > oldest {
+            oldest = now.oldest;
+            position = position.max(oldest - 1);
+            if changes.send(Ok(Change::Trimmed { oldest })).await.is_err() {
+                return;
+            }
+        }
+        if position < now.head {
+            // Held only while reading, so that a tail does not keep the file open.
+            let Some(shared) = shared.upgrade() else { return };
+            match (FileHistory { shared }).read(position, BLOCK).await {
+                Ok(records) => {
+                    for record in records {
+                        position = record.cursor.seq();
+                        if changes.send(Ok(Change::Record(record))).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                // The next look says up to where.
+                Err(error) if error.kind() == HistoryErrorKind::Trimmed => tokio::task::yield_now().await,
+                Err(error) => {
+                    drop(changes.send(Err(error)).await);
+                    return;
+                }
+            }
+            continue;
+        }
+        if let Some(failure) = now.failure.filter(|_| !has_failed) {
+            has_failed = true;
+            if changes.send(Err(failure)).await.is_err() {
+                return;
+            }
+        }
+        if told.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells signals; a tail that is too slow loses the oldest.
+async fn forward(mut signals: broadcast::Receiver<Entry>, changes: Changes) {
+    loop {
+        match signals.recv().await {
+            Ok(entry) => {
+                if changes.send(Ok(Change::Signal(entry))).await.is_err() {
+                    return;
+                }
+            }
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}

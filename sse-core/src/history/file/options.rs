@@ -1,0 +1,68 @@
+use std::{path::Path, sync::Arc, time::Duration};
+
+use tokio::sync::broadcast;
+
+use super::{FileHistory, SIGNALS, Shared, store::Store, writer::Writer};
+use crate::history::{HistoryError, Retention};
+
+/// Options for a [`FileHistory`].
+///
+/// ```no_run
+/// use sse_core::{FileHistory, Retention};
+///
+/// # fn open() -> Result<(), sse_core::HistoryError> {
+/// let history = FileHistory::builder()
+///     .retention(Retention::default().events(100_000))
+///     .open("events.redb")?;
+/// # let _ = history;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "nothing is opened until `open`"]
+pub struct FileHistoryBuilder {
+    pub(super) retention: Retention,
+    pub(super) sync_every: Duration,
+    pub(super) cache_bytes: usize,
+}
+
+impl Default for FileHistoryBuilder {
+    fn default() -> Self {
+        Self { retention: Retention::durable(), sync_every: Duration::ZERO, cache_bytes: 64 << 20 }
+    }
+}
+
+impl FileHistoryBuilder {
+    /// What is kept of the whole history, whichever limit is reached first. The default is 1,000,000 events, 1 GiB and
+    /// 7 days.
+    ///
+    /// The oldest eighth is dropped at once, so up to an eighth more is kept than said. Which epoch and topic came
+    /// last is remembered longer, so that readers of quiet topics get no needless gap.
+    pub fn retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// Syncs at most once in this time, so that more appends share a sync: slower to acknowledge, kinder to the disk.
+    /// The default syncs at every commit.
+    ///
+    /// An append waits for the sync, and so do the readers: nothing that was acknowledged or read can be lost.
+    pub fn sync_every(self, sync_every: Duration) -> Self {
+        Self { sync_every, ..self }
+    }
+
+    /// How much of the file is kept in memory, in bytes. The default is 64 MiB.
+    pub fn cache_bytes(self, cache_bytes: usize) -> Self {
+        Self { cache_bytes, ..self }
+    }
+
+    /// Opens the file, or makes it if there is none; see [`FileHistory::open`].
+    ///
+    /// # Errors
+    /// As [`FileHistory::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<FileHistory, HistoryError> {
+        let store = Store::open(path.as_ref(), &self)?;
+        let reader = store.reader.clone();
+        let (writer, told) = Writer::start(store, self.sync_every)?;
+        let (signals, _) = broadcast::channel(SIGNALS);
+        Ok(FileHistory { shared: Arc::new(Shared { reader, writer, told, signals }) })
+    }
+}

@@ -1,0 +1,255 @@
+//! What the writer alone does: open, commit, trim.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+    time::SystemTime,
+};
+
+use redb::{Database, Durability, ReadableTable, WriteTransaction};
+
+use super::{
+    block::BlockWriter,
+    buckets::Buckets,
+    failure::{self, storing, writing},
+    keys::Generations,
+    layout::{EPOCHS, FORMAT, META, META_FORMAT, META_HEAD, Records, TOPICS, bucket_name},
+    options::FileHistoryBuilder,
+    read::Reader,
+    topics::{self, Lasts},
+};
+use crate::{
+    history::{Appended, Entry, HistoryError, HistoryErrorKind, Record, scoped},
+    resume::{Cursor, Epoch, EpochStart, Epochs},
+};
+
+/// A block is stored once it is as large as this.
+const BLOCK_BYTES: usize = 64 << 10;
+
+/// How many epochs are remembered although nothing of them is kept any more: for readers of quiet topics.
+const EPOCHS_KEPT: usize = 1_000;
+
+/// What a tail is told after each commit.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) oldest: u64,
+    pub(super) head: u64,
+    pub(super) failure: Option<HistoryError>,
+}
+
+/// Whether anything may have been kept when a commit failed.
+#[derive(Debug)]
+pub(super) enum CommitFailure {
+    /// Nothing was.
+    Before(HistoryError),
+    /// Nobody can say.
+    During(HistoryError),
+}
+
+/// The file as its writer sees it.
+pub(super) struct Store {
+    pub(super) reader: Reader,
+    head: u64,
+    buckets: Buckets,
+    generations: Generations,
+}
+
+impl Store {
+    /// Opens or makes the file, and begins a new epoch in it.
+    pub(super) fn open(path: &Path, options: &FileHistoryBuilder) -> Result<Self, HistoryError> {
+        // The storage engine may panic over pages that are not its own.
+        catch_unwind(AssertUnwindSafe(|| Self::try_open(path, options)))
+            .unwrap_or_else(|_| Err(failure::damaged("opening it broke off")))
+    }
+
+    fn try_open(path: &Path, options: &FileHistoryBuilder) -> Result<Self, HistoryError> {
+        let is_new = !path.exists();
+        let database =
+            Database::builder().set_cache_size(options.cache_bytes).create(path).map_err(failure::open)?;
+        if is_new {
+            sync_folder(path)?;
+        }
+        let mut transaction = begin(&database)?;
+        check_format(&mut transaction)?;
+        let head = head(&transaction)?;
+        let buckets = Buckets::load(&transaction, options.retention)?;
+        let generations = Generations::load(&transaction)?;
+        transaction.open_table(TOPICS).map_err(writing)?;
+        let epochs = begin_epoch(&transaction, head, buckets.oldest(head))?;
+        transaction.commit().map_err(writing)?;
+        let reader =
+            Reader { database: Arc::new(database), epochs: Arc::new(epochs), recent: Arc::default() };
+        Ok(Self { reader, head, buckets, generations })
+    }
+
+    pub(super) fn told(&self) -> Told {
+        Told { oldest: self.buckets.oldest(self.head), head: self.head, failure: None }
+    }
+
+    /// Keeps the entries of several appends in one synced transaction.
+    pub(super) fn commit(&mut self, appends: &[Vec<Entry>]) -> Result<Vec<Vec<Appended>>, CommitFailure> {
+        let transaction = begin(&self.reader.database).map_err(CommitFailure::Before)?;
+        let (answers, records) = self.prepare(&transaction, appends).map_err(CommitFailure::Before)?;
+        transaction.commit().map_err(|error| CommitFailure::During(writing(error)))?;
+        self.reader.recent.extend(records, self.buckets.oldest(self.head));
+        Ok(answers)
+    }
+
+    /// Whether something is to be trimmed although nothing is appended.
+    pub(super) fn is_trim_due(&self) -> bool {
+        self.buckets.is_trim_due(now())
+    }
+
+    fn prepare(
+        &mut self,
+        transaction: &WriteTransaction,
+        appends: &[Vec<Entry>],
+    ) -> Result<(Vec<Vec<Appended>>, Vec<Record>), HistoryError> {
+        let now = now();
+        let epoch = self.reader.epochs.current();
+        let has_keys = appends.iter().flatten().any(|entry| entry.key.is_some());
+        if has_keys {
+            self.generations.turn(transaction, now)?;
+        }
+        let mut keys = if has_keys { Some(self.generations.open(transaction)?) } else { None };
+        let mut answers = Vec::with_capacity(appends.len());
+        let mut records = Vec::new();
+        let mut lasts: Lasts = HashMap::new();
+        let mut block = BlockWriter::default();
+        for entries in appends {
+            let mut answer = Vec::with_capacity(entries.len());
+            for entry in entries {
+                let scoped = entry.key.as_deref().map(|key| scoped(&entry.topics, key));
+                if let (Some(keys), Some(scoped)) = (&mut keys, &scoped)
+                    && let Some(cursor) = keys.find(scoped)?
+                {
+                    answer.push(Appended { cursor, duplicate: true });
+                    continue;
+                }
+                let cursor = Cursor::new(epoch, self.head + 1);
+                if let (Some(keys), Some(scoped)) = (&mut keys, &scoped) {
+                    keys.insert(scoped, cursor)?;
+                }
+                if block.is_empty() {
+                    self.buckets.place(cursor.seq(), now);
+                }
+                self.head = cursor.seq();
+                block.push(entry);
+                if block.len() >= BLOCK_BYTES || u64::from(block.count()) >= self.buckets.room() {
+                    self.store(transaction, &mut block, now)?;
+                }
+                for topic in &entry.topics {
+                    lasts.insert(topic.clone(), (cursor, entry.kind));
+                }
+                let Entry { topics, kind, lines, .. } = entry.clone();
+                records.push(Record { cursor, topics, kind, lines });
+                answer.push(Appended { cursor, duplicate: false });
+            }
+            answers.push(answer);
+        }
+        self.store(transaction, &mut block, now)?;
+        let added = keys.take().map_or(0, |keys| keys.added);
+        if has_keys {
+            self.generations.added(transaction, added)?;
+        }
+        topics::remember(transaction, &lasts, now)?;
+        if self.buckets.is_trim_due(now) {
+            self.buckets.trim(transaction, now)?;
+            topics::forget(transaction, self.buckets.oldest(self.head), now)?;
+        }
+        let mut meta = transaction.open_table(META).map_err(writing)?;
+        meta.insert(META_HEAD, self.head).map_err(storing)?;
+        Ok((answers, records))
+    }
+
+    /// Stores a block that ends at the head.
+    fn store(
+        &mut self,
+        transaction: &WriteTransaction,
+        block: &mut BlockWriter,
+        now: u64,
+    ) -> Result<(), HistoryError> {
+        if block.is_empty() {
+            return Ok(());
+        }
+        let bytes = block.take();
+        let name = bucket_name(self.buckets.newest());
+        let mut records = transaction.open_table(Records::new(&name)).map_err(writing)?;
+        records.insert(self.head, &*bytes).map_err(storing)?;
+        drop(records);
+        self.buckets.grow(transaction, self.head, bytes.len(), now)
+    }
+}
+
+/// A transaction that is synced when it is committed.
+fn begin(database: &Database) -> Result<WriteTransaction, HistoryError> {
+    let mut transaction = database.begin_write().map_err(writing)?;
+    transaction.set_durability(Durability::Immediate).map_err(writing)?;
+    Ok(transaction)
+}
+
+fn check_format(transaction: &mut WriteTransaction) -> Result<(), HistoryError> {
+    let is_empty = transaction.list_tables().map_err(storing)?.next().is_none();
+    let mut meta = transaction.open_table(META).map_err(writing)?;
+    let format = meta.get(META_FORMAT).map_err(storing)?.map(|format| format.value());
+    match format {
+        Some(FORMAT) => Ok(()),
+        None if is_empty => {
+            meta.insert(META_FORMAT, FORMAT).map_err(storing)?;
+            Ok(())
+        }
+        Some(newer) => {
+            let message =
+                format!("the file has layout {newer}, and this version writes {FORMAT}; use a newer version");
+            Err(HistoryError::new(HistoryErrorKind::Settings, message))
+        }
+        None => {
+            let message = "the file is another application's database; choose another path";
+            Err(HistoryError::new(HistoryErrorKind::Settings, message))
+        }
+    }
+}
+
+fn head(transaction: &WriteTransaction) -> Result<u64, HistoryError> {
+    let meta = transaction.open_table(META).map_err(writing)?;
+    let head = meta.get(META_HEAD).map_err(storing)?;
+    Ok(head.map_or(0, |head| head.value()))
+}
+
+/// Adds a row to the table of epochs, and drops those that nobody needs any more.
+fn begin_epoch(transaction: &WriteTransaction, head: u64, oldest: u64) -> Result<Epochs, HistoryError> {
+    let mut table = transaction.open_table(EPOCHS).map_err(writing)?;
+    let mut rows = Vec::new();
+    for row in table.iter().map_err(storing)? {
+        let (place, row) = row.map_err(storing)?;
+        let (epoch, begins) = row.value();
+        rows.push((place.value(), EpochStart { epoch: Epoch::from_bits(epoch), begins }));
+    }
+    let place = rows.last().map_or(1, |(place, _)| place + 1);
+    let row = EpochStart { epoch: Epoch::random(), begins: head + 1 };
+    table.insert(place, (row.epoch.to_bits(), row.begins)).map_err(storing)?;
+    rows.push((place, row));
+    // The cursor before the oldest record is still exact: the epoch that it is of stays.
+    let below = rows.iter().skip(1).take_while(|(_, next)| next.begins < oldest).count();
+    let excess = rows.len().saturating_sub(EPOCHS_KEPT).min(below);
+    for (place, _) in rows.drain(..excess) {
+        table.remove(place).map_err(storing)?;
+    }
+    let rows = rows.into_iter().map(|(_, row)| row).collect();
+    Epochs::from_rows(rows).ok_or_else(|| failure::damaged("it has no epoch"))
+}
+
+/// Makes the new file's name as durable as what will be in it.
+fn sync_folder(path: &Path) -> Result<(), HistoryError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| failure::failed("sync the file's folder", redb::Error::Io(error)))
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,116 @@
+//! What is remembered of each topic after its records are gone.
+
+use std::{collections::HashMap, time::Duration};
+
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
+
+use super::{
+    failure::{reading, storing, writing},
+    layout::{META, META_FORGOTTEN, TOPICS},
+};
+use crate::{
+    history::{EntryKind, HistoryError, Pattern, Topic},
+    resume::{Cursor, Epoch},
+};
+
+/// How many topics are remembered beyond those that have records.
+const MOST: u64 = 100_000;
+
+/// How many more than that there may be before the oldest are forgotten.
+const SLACK: u64 = 10_000;
+
+/// How long a finish is remembered at least: twice the longest `retry`.
+const FINISH_MEMORY: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How many topics are looked through for a pattern with wildcards.
+const MOST_SCANNED: usize = 10_000;
+
+/// The last record of each topic in a transaction.
+pub(super) type Lasts = HashMap<Topic, (Cursor, EntryKind)>;
+
+/// The last position of a record with one of these topics, and which of the exact ones are finished where.
+pub(super) fn look_up(
+    transaction: &ReadTransaction,
+    patterns: &[Pattern],
+    head: u64,
+) -> Result<(u64, Vec<(Topic, Cursor)>), HistoryError> {
+    let mut last = 0;
+    let mut finished = Vec::new();
+    if patterns.is_empty() {
+        return Ok((last, finished));
+    }
+    let topics = transaction.open_table(TOPICS).map_err(reading)?;
+    let meta = transaction.open_table(META).map_err(reading)?;
+    let forgotten = meta.get(META_FORGOTTEN).map_err(reading)?.map_or(0, |seq| seq.value());
+    for pattern in patterns {
+        if let Ok(topic) = pattern.clone().into_topic() {
+            match topics.get(topic.as_str()).map_err(reading)?.map(|row| row.value()) {
+                None => last = last.max(forgotten),
+                Some((seq, epoch, _, is_finish)) => {
+                    last = last.max(seq);
+                    if is_finish {
+                        finished.push((topic, Cursor::new(Epoch::from_bits(epoch), seq)));
+                    }
+                }
+            }
+            continue;
+        }
+        last = last.max(forgotten);
+        let prefix = pattern.literal_prefix();
+        for (scanned, row) in topics.range(prefix..).map_err(reading)?.enumerate() {
+            let (name, row) = row.map_err(reading)?;
+            if !name.value().starts_with(prefix) {
+                break;
+            }
+            if scanned == MOST_SCANNED {
+                last = head;
+                break;
+            }
+            let seq = row.value().0;
+            if seq > last && pattern.matches_text(name.value()) {
+                last = seq;
+            }
+        }
+    }
+    Ok((last, finished))
+}
+
+/// Notes the last records of a transaction.
+pub(super) fn remember(transaction: &WriteTransaction, lasts: &Lasts, now: u64) -> Result<(), HistoryError> {
+    let mut topics = transaction.open_table(TOPICS).map_err(writing)?;
+    for (topic, (cursor, kind)) in lasts {
+        let row = (cursor.seq(), cursor.epoch().to_bits(), now, *kind == EntryKind::Finish);
+        topics.insert(topic.as_str(), row).map_err(storing)?;
+    }
+    Ok(())
+}
+
+/// Forgets the topics that were quiet for longest, if there are too many: never one that has records, or a finish that
+/// a reader may still ask for.
+pub(super) fn forget(transaction: &WriteTransaction, oldest: u64, now: u64) -> Result<(), HistoryError> {
+    let mut topics = transaction.open_table(TOPICS).map_err(writing)?;
+    let count = topics.len().map_err(storing)?;
+    if count <= MOST + SLACK {
+        return Ok(());
+    }
+    let settled = now.saturating_sub(u64::try_from(FINISH_MEMORY.as_millis()).unwrap_or(u64::MAX));
+    let may_go =
+        |(seq, _, at, is_finish): (u64, u64, u64, bool)| seq < oldest && (!is_finish || at < settled);
+    let mut candidates = Vec::new();
+    for row in topics.iter().map_err(storing)? {
+        let row = row.map_err(storing)?.1.value();
+        if may_go(row) {
+            candidates.push(row.0);
+        }
+    }
+    candidates.sort_unstable();
+    let excess = usize::try_from(count - MOST).unwrap_or(usize::MAX).min(candidates.len());
+    let Some(highest) = excess.checked_sub(1).and_then(|place| candidates.get(place)).copied() else {
+        return Ok(());
+    };
+    topics.retain(|_, row| !(may_go(row) && row.0 <= highest)).map_err(storing)?;
+    let mut meta = transaction.open_table(META).map_err(writing)?;
+    let known = meta.get(META_FORGOTTEN).map_err(storing)?.map_or(0, |seq| seq.value());
+    meta.insert(META_FORGOTTEN, known.max(highest)).map_err(storing)?;
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! The one thread that writes: whatever waits is committed together.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    failure,
+    store::{CommitFailure, Store, Told},
+};
+use crate::history::{Appended, Entry, HistoryError, HistoryErrorKind};
+
+/// How many bytes one commit takes at most, unless a single append has more.
+const MOST_BYTES: usize = 8 << 20;
+
+/// How many entries.
+const MOST_ENTRIES: usize = 10_000;
+
+/// The largest append in bytes: the storage engine stops at 3 GiB.
+const LARGEST: usize = 1 << 30;
+
+/// The most topics of one entry.
+const MOST_TOPICS: usize = u16::MAX as usize;
+
+/// How often it is looked whether something has become too old.
+const TICK: Duration = Duration::from_secs(1);
+
+type Answer = Result<Vec<Appended>, HistoryError>;
+
+struct Append {
+    entries: Vec<Entry>,
+    bytes: usize,
+    reply: oneshot::Sender<Answer>,
+}
+
+/// The queue to the thread; when it is dropped, the thread has ended and the file is synced.
+pub(super) struct Writer {
+    queue: Option<Sender<Append>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread; the receiver is told after each commit.
+    pub(super) fn start(
+        store: Store,
+        sync_every: Duration,
+    ) -> Result<(Self, watch::Receiver<Told>), HistoryError> {
+        let (queue, appends) = mpsc::channel();
+        let (tell, told) = watch::channel(store.told());
+        let state = State { store, tell, failure: None };
+        let thread = thread::Builder::new().name("sse-file-history".to_owned());
+        let thread = thread.spawn(move || state.run(&appends, sync_every)).map_err(|error| {
+            let message = "no thread can be started for the file";
+            HistoryError::new(HistoryErrorKind::Unavailable, message).with_source(error)
+        })?;
+        Ok((Self { queue: Some(queue), thread: Some(thread) }, told))
+    }
+
+    pub(super) fn append(
+        &self,
+        entries: Vec<Entry>,
+        reply: oneshot::Sender<Answer>,
+    ) -> Result<(), HistoryError> {
+        let bytes = entries.iter().map(size).sum();
+        let too_large = bytes > LARGEST || entries.iter().any(|entry| entry.topics.len() > MOST_TOPICS);
+        if too_large {
+            let message =
+                "the append has more than 1 GiB or an entry of too many topics; append less at once";
+            return Err(HistoryError::new(HistoryErrorKind::Unavailable, message));
+        }
+        let sent = self.queue.as_ref().map(|queue| queue.send(Append { entries, bytes, reply }));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => Err(failure::stopped(&HistoryError::new(
+                HistoryErrorKind::Unavailable,
+                "the writer broke off",
+            ))),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // It ends after the commit under way; a panic of it was told to those who waited.
+            drop(thread.join());
+        }
+    }
+}
+
+struct State {
+    store: Store,
+    tell: watch::Sender<Told>,
+    failure: Option<HistoryError>,
+}
+
+impl State {
+    fn run(mut self, appends: &Receiver<Append>, sync_every: Duration) {
+        let mut synced = Instant::now();
+        loop {
+            let first = match appends.recv_timeout(TICK) {
+                Ok(append) => append,
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.failure.is_none() && self.store.is_trim_due() {
+                        self.commit(Vec::new());
+                    }
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let batch = gather(first, appends, synced + sync_every);
+            self.commit(batch);
+            synced = Instant::now();
+        }
+    }
+
+    fn commit(&mut self, batch: Vec<Append>) {
+        let (entries, replies): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|append| (append.entries, append.reply)).unzip();
+        let answers = match &self.failure {
+            Some(cause) => Err(failure::stopped(cause)),
+            None => self.try_commit(&entries),
+        };
+        match answers {
+            Ok(answers) => {
+                // Told before it is answered: who published can read it.
+                self.tell.send_replace(self.store.told());
+                for (reply, answer) in replies.into_iter().zip(answers) {
+                    drop(reply.send(Ok(answer)));
+                }
+            }
+            Err(error) => replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone())))),
+        }
+    }
+
+    fn try_commit(&mut self, entries: &[Vec<Entry>]) -> Result<Vec<Vec<Appended>>, HistoryError> {
+        let store = &mut self.store;
+        // The storage engine may panic over pages that were altered behind its back.
+        let committed = catch_unwind(AssertUnwindSafe(|| store.commit(entries)))
+            .unwrap_or_else(|_| Err(CommitFailure::During(failure::damaged("writing it broke off"))));
+        committed.map_err(|error| {
+            let (cause, error) = match error {
+                CommitFailure::Before(cause) => (cause.clone(), failure::stopped(&cause)),
+                CommitFailure::During(cause) => {
+                    let message =
+                        "the write failed and may have been kept; open the file again, and publish again with the same key";
+                    let error = HistoryError::new(HistoryErrorKind::Uncertain, message).with_source(cause.clone());
+                    (cause, error)
+                }
+            };
+            tracing::error!(error = %cause, "the history's file cannot be written; it must be opened again");
+            let stopped = failure::stopped(&cause);
+            self.tell.send_modify(|told| told.failure = Some(stopped));
+            self.failure = Some(cause);
+            error
+        })
+    }
+}
+
+/// Everything that waits, or comes before the next sync is due.
+fn gather(first: Append, appends: &Receiver<Append>, due: Instant) -> Vec<Append> {
+    let mut bytes = first.bytes;
+    let mut entries = first.entries.len();
+    let mut batch = vec![first];
+    while bytes < MOST_BYTES && entries < MOST_ENTRIES {
+        let wait = due.saturating_duration_since(Instant::now());
+        let next = if wait.is_zero() {
+            appends.try_recv().ok()
+        } else {
+            match appends.recv_timeout(wait) {
+                Ok(append) => Some(append),
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => None,
+            }
+        };
+        let Some(next) = next else { break };
+        bytes += next.bytes;
+        entries += next.entries.len();
+        batch.push(next);
+    }
+    batch
+}
+
+fn size(entry: &Entry) -> usize {
+    entry.lines.len() + entry.topics.iter().map(|topic| topic.as_str().len() + 2).sum::<usize>() + 7
+}

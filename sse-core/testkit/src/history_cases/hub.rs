@@ -1,0 +1,226 @@
+//! A hub on top of the engine: what a reader sees.
+
+use std::time::Duration;
+
+use sse_core::{Event, GapReason, History, Hub, Publisher, Resume, Retention, Start};
+
+use super::{Engine, data, next, pattern, settled, status_after, wait_for};
+
+/// A hub whose window holds two events of a topic.
+async fn narrow(history: impl History) -> Hub {
+    Hub::builder().retention(Retention::default().events(2)).open(history).await.unwrap()
+}
+
+async fn publish(hub: &Hub, name: &str, numbers: std::ops::Range<u64>) -> Vec<String> {
+    let mut ids = Vec::new();
+    for number in numbers {
+        ids.push(hub.publish(name, Event::message(number.to_string())).await.unwrap().cursor.to_string());
+    }
+    ids
+}
+
+fn numbers(range: std::ops::Range<u64>) -> Vec<String> {
+    range.map(|number| number.to_string()).collect()
+}
+
+/// Cursors of an epoch that has ended are exact before its end, and at it.
+pub async fn a_cursor_is_exact_across_a_restart<E: Engine>() {
+    let mut engine = E::start().await;
+    let mut ids: Vec<String> = Vec::new();
+    for round in 0..3_u64 {
+        let hub = Hub::open(engine.open(None).await).await.unwrap();
+        for (place, id) in ids.iter().enumerate() {
+            let mut reader = hub.subscribe("a").after(&**id).await.unwrap();
+            assert!(reader.gap().is_none(), "{id} in round {round}: {:?}", reader.resume());
+            let rest = ids.len() - place - 1;
+            assert_eq!(data(&mut reader, rest).await, numbers(place as u64 + 1..ids.len() as u64));
+        }
+        if let Some(last) = ids.last() {
+            let reader = hub.subscribe("a").after(&**last).await.unwrap();
+            assert!(matches!(reader.resume(), Resume::AtTail { .. }), "{:?}", reader.resume());
+        }
+        ids.extend(publish(&hub, "a", round * 3..round * 3 + 3).await);
+        drop(hub);
+        engine.kill().await;
+        engine.revive().await;
+    }
+}
+
+/// The engine remembers that a topic was finished.
+pub async fn a_finished_topic_gets_204_across_a_restart<E: Engine>() {
+    let mut engine = E::start().await;
+    let (before, end) = {
+        let hub = Hub::open(engine.open(None).await).await.unwrap();
+        let before = publish(&hub, "job", 0..1).await.remove(0);
+        let end = hub.finish("job").await.unwrap().cursor.to_string();
+        publish(&hub, "other", 0..3).await;
+        assert_eq!(status_after(&hub, "job", &end).await, 204);
+        (before, end)
+    };
+    engine.kill().await;
+    engine.revive().await;
+    let hub = narrow(engine.open(None).await).await;
+    assert_eq!(status_after(&hub, "job", &end).await, 204);
+    assert_eq!(status_after(&hub, "job", &before).await, 200);
+    let mut reader = hub.subscribe("job").after(&*before).await.unwrap();
+    let told = next(&mut reader).await;
+    assert_eq!((told.event_type(), told.last_event_id()), ("sse.end", &*end));
+    assert!(wait_for("the end", reader.next()).await.is_none());
+    publish(&hub, "job", 1..2).await;
+    assert_eq!(status_after(&hub, "job", &end).await, 200);
+}
+
+/// A reader that is far behind is given everything.
+pub async fn what_left_the_window_comes_from_the_history<E: Engine>() {
+    let engine = E::start().await;
+    let hub = narrow(engine.open(None).await).await;
+    let mut ids = Vec::new();
+    for number in 0..300 {
+        ids.extend(publish(&hub, "a", number..number + 1).await);
+        publish(&hub, "other", number..number + 1).await;
+    }
+    for place in [0_usize, 1, 150, 297, 298, 299] {
+        let mut reader = hub.subscribe("a").after(&*ids[place]).await.unwrap();
+        assert!(reader.gap().is_none(), "{:?}", reader.resume());
+        for (number, id) in ids.iter().enumerate().skip(place + 1) {
+            let message = next(&mut reader).await;
+            assert_eq!((message.data(), message.last_event_id()), (&*number.to_string(), &**id));
+        }
+        publish(&hub, "live", 0..1).await;
+    }
+}
+
+/// A new reader may begin before the window.
+pub async fn earliest_and_latest_reach_beyond_the_window<E: Engine>() {
+    let engine = E::start().await;
+    let hub = narrow(engine.open(None).await).await;
+    publish(&hub, "a", 0..30).await;
+    publish(&hub, "b", 0..5).await;
+    let mut all = hub.subscribe("a").start(Start::Earliest).await.unwrap();
+    assert_eq!(data(&mut all, 30).await, numbers(0..30));
+    let mut newest = hub.subscribe("a").start(Start::Latest(7)).await.unwrap();
+    assert_eq!(data(&mut newest, 7).await, numbers(23..30));
+    let mut more = hub.subscribe(["a", "b"]).start(Start::Latest(100)).await.unwrap();
+    assert_eq!(data(&mut more, 35).await, [numbers(0..30), numbers(0..5)].concat());
+}
+
+/// Trimming is a gap only for those who asked for what was trimmed.
+pub async fn a_quiet_topic_is_exact_although_the_history_was_trimmed<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(Some(50)).await;
+    let hub = narrow(history.clone()).await;
+    let quiet = publish(&hub, "quiet", 0..1).await.remove(0);
+    publish(&hub, "busy", 0..400).await;
+    settled(&history, &[], |span| span.oldest > 2).await;
+    let mut reader = hub.subscribe("quiet").after(&*quiet).await.unwrap();
+    assert!(reader.gap().is_none(), "{:?}", reader.resume());
+    publish(&hub, "quiet", 1..2).await;
+    assert_eq!(data(&mut reader, 1).await, ["1"]);
+}
+
+/// A cursor below what is kept is told so before anything else, and goes on from the oldest.
+pub async fn a_trimmed_cursor_gets_its_gap_first<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(Some(50)).await;
+    let hub = narrow(history.clone()).await;
+    let ids = publish(&hub, "a", 0..400).await;
+    let span = settled(&history, &[pattern("a")], |span| span.oldest > 2).await;
+    let mut reader = hub.subscribe("a").after(&*ids[0]).await.unwrap();
+    let gap = reader.gap().expect("a gap").clone();
+    assert_eq!(gap.reason, GapReason::Trimmed);
+    let told = next(&mut reader).await;
+    assert_eq!((told.event_type(), told.last_event_id()), ("sse.gap", &*gap.resumed_at.to_string()));
+    assert!(gap.resumed_at.seq() + 1 >= span.oldest);
+    assert_eq!(data(&mut reader, 1).await, [gap.resumed_at.seq().to_string()]);
+    // The position before the oldest is not trimmed.
+    let oldest = settled(&history, &[], |_| true).await.oldest;
+    let reader = hub.subscribe("a").after(&*ids[oldest as usize - 2]).await.unwrap();
+    assert!(reader.gap().is_none(), "{:?}", reader.resume());
+}
+
+/// Two processes serve the same ids in the same order, and receivers get signals from both.
+pub async fn a_reader_moves_between_two_hubs<E: Engine>() {
+    let engine = E::start().await;
+    let hubs = [
+        Hub::open(engine.open(None).await).await.unwrap(),
+        Hub::open(engine.open(None).await).await.unwrap(),
+    ];
+    let mut last: Option<String> = None;
+    for number in 0..20_u64 {
+        let node = number as usize % 2;
+        let mut reader = hubs[node].subscribe("a").after(last.clone()).start(Start::Earliest).await.unwrap();
+        assert!(reader.gap().is_none(), "{:?}", reader.resume());
+        let receipt = hubs[1 - node].publish("a", Event::message(number.to_string())).await.unwrap();
+        let message = next(&mut reader).await;
+        assert_eq!(message.data(), number.to_string());
+        assert_eq!(message.last_event_id(), receipt.cursor.to_string());
+        last = Some(message.last_event_id().to_owned());
+    }
+    let mut reader = hubs[1].subscribe("typing").await.unwrap();
+    let told = wait_for("a signal from the other hub", async {
+        loop {
+            hubs[0].signal("typing", Event::message("…")).unwrap();
+            if let Ok(frame) = tokio::time::timeout(Duration::from_millis(20), reader.next()).await {
+                return frame.unwrap();
+            }
+        }
+    })
+    .await;
+    assert_eq!(told.as_ref(), "data: …\n\n".as_bytes());
+}
+
+/// A process that only publishes needs no window.
+pub async fn a_publisher_without_a_window_reaches_readers<E: Engine>() {
+    let engine = E::start().await;
+    let hub = Hub::open(engine.open(None).await).await.unwrap();
+    let publisher = Publisher::new(engine.open(None).await);
+    let mut reader = hub.subscribe("a").await.unwrap();
+    let receipt = publisher.publish("a", Event::message("0")).await.unwrap();
+    assert_eq!(receipt.receivers, None);
+    let message = next(&mut reader).await;
+    assert_eq!((message.data(), message.last_event_id()), ("0", &*receipt.cursor.to_string()));
+    publisher.finish("a").await.unwrap();
+    assert_eq!(next(&mut reader).await.event_type(), "sse.end");
+}
+
+/// A retried publish is not published twice.
+pub async fn the_same_key_publishes_once<E: Engine>() {
+    let engine = E::start().await;
+    let hub = Hub::open(engine.open(None).await).await.unwrap();
+    let first = hub.publish("orders", Event::message("1")).key("order-1").await.unwrap();
+    let again = hub.publish("orders", Event::message("1")).key("order-1").await.unwrap();
+    assert_eq!((again.cursor, again.duplicate), (first.cursor, true));
+    hub.publish("orders", Event::message("2")).await.unwrap();
+    let mut reader = hub.subscribe("orders").start(Start::Earliest).await.unwrap();
+    assert_eq!(data(&mut reader, 2).await, ["1", "2"]);
+}
+
+/// Replay and live meet without a hole and without a repetition.
+pub async fn readers_that_resume_during_publishing_miss_nothing<E: Engine>() {
+    let engine = E::start().await;
+    let hub = narrow(engine.open(None).await).await;
+    let publisher = tokio::spawn({
+        let hub = hub.clone();
+        async move { publish(&hub, "a", 0..600).await }
+    });
+    let mut readers = tokio::task::JoinSet::new();
+    for stay in [1, 7, 50] {
+        let hub = hub.clone();
+        readers.spawn(async move {
+            let mut last: Option<String> = None;
+            let mut seen = Vec::new();
+            while seen.len() < 600 {
+                let mut reader = hub.subscribe("a").after(last.clone()).start(Start::Earliest).await.unwrap();
+                assert!(reader.gap().is_none(), "{:?}", reader.resume());
+                for _ in 0..stay.min(600 - seen.len()) {
+                    let message = next(&mut reader).await;
+                    seen.push(message.data().to_owned());
+                    last = Some(message.last_event_id().to_owned());
+                }
+            }
+            assert_eq!(seen, numbers(0..600));
+        });
+    }
+    publisher.await.unwrap();
+    wait_for("every reader has everything", readers.join_all()).await;
+}

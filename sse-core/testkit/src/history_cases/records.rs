@@ -1,0 +1,263 @@
+//! Appending, reading and the span.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use sse_core::{Appended, Entry, EntryKind, History, HistoryErrorKind, Record};
+
+use super::{Engine, appended, entry, finish, pattern, patterns, settled, texts, topic, wait_for};
+
+/// Positions count from 1 without a hole, and what is read is what was appended.
+pub async fn positions_are_dense_from_one<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(None).await;
+    let span = history.span(&[]).await.unwrap();
+    assert_eq!((span.oldest, span.head, span.last), (1, 0, 0));
+    for seq in 1..=5 {
+        let placed = appended(&history, entry("a", seq)).await;
+        assert_eq!((placed.cursor.seq(), placed.duplicate), (seq, false));
+        assert_eq!(placed.cursor.epoch(), span.epochs.current());
+    }
+    let records = history.read(0, 10).await.unwrap();
+    assert_eq!(texts(&records), ["1", "2", "3", "4", "5"]);
+    assert!(records.iter().zip(1..).all(|(record, seq)| record.cursor.seq() == seq));
+    let span = history.span(&[]).await.unwrap();
+    assert_eq!((span.oldest, span.head), (1, 5));
+}
+
+/// Entries of one call are neighbours in their order, whoever else appends.
+pub async fn several_at_once_stand_together<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(None).await;
+    let mut calls = tokio::task::JoinSet::new();
+    for call in 0..20 {
+        let history = history.clone();
+        calls.spawn(async move {
+            let entries = (0..5).map(|n| entry("a", format!("{call}.{n}"))).collect();
+            (call, history.append(entries).await.unwrap())
+        });
+    }
+    let mut expected = vec![String::new(); 100];
+    for (call, placed) in wait_for("all appended", calls.join_all()).await {
+        let first = placed[0].cursor.seq();
+        for (n, placed) in placed.iter().enumerate() {
+            assert_eq!(placed.cursor.seq(), first + n as u64);
+            expected[first as usize - 1 + n] = format!("{call}.{n}");
+        }
+    }
+    assert_eq!(texts(&history.read(0, 1_000).await.unwrap()), expected);
+}
+
+/// A read gives what follows the position, as much as was asked for.
+pub async fn reads_go_on_after_any_position<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(None).await;
+    history.append((1..=7).map(|n| entry("a", n)).collect()).await.unwrap();
+    for n in 8..=12 {
+        appended(&history, entry("b", n)).await;
+    }
+    for after in 0..=13_u64 {
+        for limit in [0, 1, 2, 5, 12, 100] {
+            let records = history.read(after, limit).await.unwrap();
+            let wanted: Vec<_> = (after + 1..=12).take(limit).map(|n| n.to_string()).collect();
+            assert_eq!(texts(&records), wanted, "{limit} after {after}");
+        }
+    }
+}
+
+/// Every byte comes back, and so do several topics and the kind.
+pub async fn bytes_and_topics_are_kept_as_they_are<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(None).await;
+    let long = format!("data: {}\n", "x".repeat(1_000_000));
+    let every_byte: Vec<u8> =
+        [b"data: ", &*(0..=255).filter(|byte| *byte != b'\n').collect::<Vec<_>>(), b"\n"].concat();
+    let lines =
+        [Bytes::from(long), Bytes::from(every_byte), Bytes::from("event: é\ndata: 💡\n"), Bytes::new()];
+    let topics = vec![topic("a"), topic("a.b"), topic(&"x".repeat(256))];
+    let entries: Vec<_> = lines
+        .iter()
+        .map(|lines| Entry {
+            topics: topics.clone(),
+            kind: EntryKind::Event,
+            lines: lines.clone(),
+            key: None,
+        })
+        .chain([finish("a")])
+        .collect();
+    history.append(entries.clone()).await.unwrap();
+    let records = history.read(0, 10).await.unwrap();
+    assert_eq!(records.len(), entries.len());
+    for (record, entry) in records.into_iter().zip(entries) {
+        assert_eq!((record.topics, record.kind), (entry.topics, entry.kind));
+        assert!(record.lines == entry.lines, "the bytes differ");
+    }
+}
+
+/// An append of nothing does nothing.
+pub async fn nothing_to_append_is_nothing<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(None).await;
+    assert_eq!(history.append(Vec::new()).await.unwrap(), []);
+    assert_eq!(history.span(&[]).await.unwrap().head, 0);
+}
+
+/// A read from below the oldest record fails; `oldest - 1` is a valid position.
+pub async fn what_is_trimmed_is_an_error<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(Some(50)).await;
+    for n in 0..40 {
+        history.append((0..10).map(|m| entry("a", n * 10 + m)).collect()).await.unwrap();
+    }
+    let span = settled(&history, &[], |span| span.oldest > 2).await;
+    assert_eq!(span.head, 400);
+    assert!(span.head - span.oldest + 1 >= 50, "{} are kept", span.head - span.oldest + 1);
+    for after in [0, span.oldest - 2] {
+        let error = history.read(after, 10).await.unwrap_err();
+        assert_eq!(error.kind(), HistoryErrorKind::Trimmed, "{error}");
+    }
+    let records = history.read(span.oldest - 1, 3).await.unwrap();
+    assert_eq!(records[0].cursor.seq(), span.oldest);
+}
+
+/// The last position of a topic is known although its records are gone.
+pub async fn the_span_knows_the_last_of_a_topic_though_it_is_trimmed<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(Some(50)).await;
+    let both = Entry { topics: vec![topic("quiet.a"), topic("quiet.b")], ..entry("quiet.a", "both") };
+    let quiet = appended(&history, both).await.cursor.seq();
+    let over = appended(&history, finish("over")).await;
+    for n in 0..40 {
+        history.append((0..10).map(|m| entry("busy", n * 10 + m)).collect()).await.unwrap();
+    }
+    let span = settled(&history, &patterns(&["quiet.a"]), |span| span.oldest > over.cursor.seq()).await;
+    assert_eq!(span.last, quiet);
+    let last = async |texts: &[&str]| history.span(&patterns(texts)).await.unwrap().last;
+    assert_eq!(last(&["quiet.b"]).await, quiet);
+    assert_eq!(last(&["quiet.*"]).await, quiet);
+    assert_eq!(last(&["quiet.>"]).await, quiet);
+    assert_eq!(last(&["never"]).await, 0);
+    assert_eq!(last(&["never", "over", "quiet.a"]).await, over.cursor.seq());
+    assert_eq!(last(&["never.>"]).await, 0);
+    assert_eq!(last(&["busy", "quiet.a"]).await, span.head);
+    assert_eq!(last(&[">"]).await, span.head);
+    let span = history.span(&patterns(&["over", "quiet.a"])).await.unwrap();
+    assert_eq!(span.finished, [(topic("over"), over.cursor)]);
+}
+
+/// A later event opens a finished topic again.
+pub async fn a_topic_is_finished_while_that_is_its_last_record<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(None).await;
+    appended(&history, entry("a", 1)).await;
+    let finished = async || history.span(&patterns(&["a", "b"])).await.unwrap().finished;
+    assert_eq!(finished().await, []);
+    let first = appended(&history, finish("a")).await.cursor;
+    assert_eq!(finished().await, [(topic("a"), first)]);
+    appended(&history, entry("a", 2)).await;
+    assert_eq!(finished().await, []);
+    let again = appended(&history, finish("a")).await.cursor;
+    let other = appended(&history, finish("b")).await.cursor;
+    assert_eq!(finished().await, [(topic("a"), again), (topic("b"), other)]);
+    let both = Entry { topics: vec![topic("a"), topic("b")], ..entry("a", 3) };
+    appended(&history, both).await;
+    assert_eq!(finished().await, []);
+}
+
+fn keyed(name: &str, text: &str, key: &str) -> Entry {
+    Entry { key: Some(key.to_owned()), ..entry(name, text) }
+}
+
+/// A key's scope is its sorted topics; a duplicate gets the first place.
+pub async fn a_key_keeps_one_event_for_the_same_topics<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(None).await;
+    let first = appended(&history, keyed("a", "1", "k")).await;
+    let second = appended(&history, keyed("a", "2", "k")).await;
+    assert_eq!(second, Appended { cursor: first.cursor, duplicate: true });
+    assert!(!appended(&history, keyed("b", "3", "k")).await.duplicate);
+    assert!(!appended(&history, keyed("a", "4", "l")).await.duplicate);
+    let both = |text| Entry { topics: vec![topic("a"), topic("b")], ..keyed("a", text, "k") };
+    let third = appended(&history, both("5")).await;
+    assert!(!third.duplicate);
+    assert_eq!(appended(&history, both("6")).await.cursor, third.cursor);
+    let mixed = vec![keyed("c", "7", "k"), keyed("c", "8", "k"), keyed("a", "9", "k"), entry("c", "10")];
+    let mixed = history.append(mixed).await.unwrap();
+    assert_eq!(mixed.iter().map(|placed| placed.duplicate).collect::<Vec<_>>(), [false, true, true, false]);
+    assert_eq!((mixed[1].cursor, mixed[2].cursor), (mixed[0].cursor, first.cursor));
+    assert_eq!(texts(&history.read(0, 100).await.unwrap()), ["1", "3", "4", "5", "7", "10"]);
+}
+
+/// Of many that publish under one key at once, one is kept.
+pub async fn a_key_raced_for_is_kept_once<E: Engine>() {
+    let engine = E::start().await;
+    let handles = [engine.open(None).await, engine.open(None).await];
+    let mut calls = tokio::task::JoinSet::new();
+    for call in 0..32 {
+        let history = handles[call % 2].clone();
+        calls.spawn(async move { appended(&history, keyed("a", "x", &format!("k{}", call % 4))).await });
+    }
+    let placed = wait_for("all appended", calls.join_all()).await;
+    assert_eq!(placed.iter().filter(|placed| !placed.duplicate).count(), 4);
+    let places: HashSet<_> = placed.iter().map(|placed| placed.cursor).collect();
+    assert_eq!(places.len(), 4);
+    assert_eq!(handles[0].read(0, 100).await.unwrap().len(), 4);
+}
+
+/// Whoever appends, everybody reads the same.
+pub async fn two_handles_see_one_order<E: Engine>() {
+    let engine = E::start().await;
+    let handles = [engine.open(None).await, engine.open(None).await];
+    for n in 1..=20_u64 {
+        let placed = appended(&handles[n as usize % 2], entry("a", n)).await;
+        assert_eq!(placed.cursor.seq(), n);
+    }
+    let [one, two] = [handles[0].read(0, 100).await.unwrap(), handles[1].read(0, 100).await.unwrap()];
+    assert_eq!(one, two);
+    assert_eq!(one.len(), 20);
+    let spans = [handles[0].span(&[]).await.unwrap(), handles[1].span(&[]).await.unwrap()];
+    assert_eq!(spans[0], spans[1]);
+}
+
+/// After the engine was killed everything acknowledged is there, positions go on, and the old epoch is in the table.
+pub async fn a_restart_keeps_everything_and_names_nothing_twice<E: Engine>() {
+    let mut engine = E::start().await;
+    let mut names: HashSet<String> = HashSet::new();
+    let mut kept: Vec<Record> = Vec::new();
+    for round in 0..3_u64 {
+        let history = engine.open(None).await;
+        let span = history.span(&[pattern("a")]).await.unwrap();
+        assert_eq!((span.oldest, span.head, span.last), (1, round * 10, round * 10));
+        for n in 0..10 {
+            let placed = appended(&history, entry("a", round * 10 + n)).await;
+            assert!(names.insert(placed.cursor.to_string()), "{} names two records", placed.cursor);
+            assert_eq!(placed.cursor.seq(), round * 10 + n + 1);
+        }
+        let records = history.read(0, 1_000).await.unwrap();
+        assert_eq!(records[..kept.len()], kept, "round {round}");
+        let epochs = history.span(&[]).await.unwrap().epochs;
+        for record in &records {
+            assert_eq!(record.cursor.epoch(), epochs.at(record.cursor.seq()));
+            assert!(names.contains(&record.cursor.to_string()));
+        }
+        assert_eq!(records.len(), names.len());
+        kept = records;
+        drop(history);
+        engine.kill().await;
+        engine.revive().await;
+    }
+}
+
+/// A key is remembered by the engine, not by the process.
+pub async fn a_key_outlives_a_restart<E: Engine>() {
+    let mut engine = E::start().await;
+    let history = engine.open(None).await;
+    let first = appended(&history, keyed("a", "1", "k")).await;
+    drop(history);
+    engine.kill().await;
+    engine.revive().await;
+    let history = engine.open(None).await;
+    let second = appended(&history, keyed("a", "2", "k")).await;
+    assert_eq!(second, Appended { cursor: first.cursor, duplicate: true });
+    assert_eq!(texts(&history.read(0, 10).await.unwrap()), ["1"]);
+}

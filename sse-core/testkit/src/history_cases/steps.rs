@@ -1,0 +1,115 @@
+use std::{future::Future, pin::Pin, time::Duration};
+
+use futures_util::{Stream, StreamExt};
+use sse_core::{
+    Appended, Change, Decoder, Entry, EntryKind, Event, Frame, History, HistoryError, Message, Pattern,
+    Record, Span, Subscription, Topic,
+};
+
+/// How long anything that must happen may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A topic.
+pub fn topic(text: &str) -> Topic {
+    Topic::new(text).unwrap()
+}
+
+/// A pattern.
+pub fn pattern(text: &str) -> Pattern {
+    Pattern::new(text).unwrap()
+}
+
+/// Patterns.
+pub fn patterns(texts: &[&str]) -> Vec<Pattern> {
+    texts.iter().map(|text| pattern(text)).collect()
+}
+
+/// An event with this text for one topic.
+pub fn entry(name: &str, text: impl ToString) -> Entry {
+    let frame = Frame::try_from(Event::message(text.to_string())).unwrap();
+    let lines = frame.bytes().slice(..frame.bytes().len() - 1);
+    Entry { topics: vec![topic(name)], kind: EntryKind::Event, lines, key: None }
+}
+
+/// The end of a topic.
+pub fn finish(name: &str) -> Entry {
+    Entry { kind: EntryKind::Finish, ..entry(name, "end") }
+}
+
+/// The text of each record.
+pub fn texts(records: &[Record]) -> Vec<String> {
+    records.iter().map(|record| text_of(&record.lines)).collect()
+}
+
+fn text_of(lines: &[u8]) -> String {
+    let block = [lines, b"\n"].concat();
+    message(&block).data().to_owned()
+}
+
+/// What a frame says to a client.
+fn message(mut frame: &[u8]) -> Message {
+    Decoder::new().messages(&mut frame).next().unwrap().unwrap()
+}
+
+/// Appends one entry.
+pub async fn appended(history: &impl History, entry: Entry) -> Appended {
+    history.append(vec![entry]).await.unwrap()[0]
+}
+
+/// Waits for something that must happen soon.
+pub async fn wait_for<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
+}
+
+/// The span once it is as wanted.
+pub async fn settled(history: &impl History, patterns: &[Pattern], wanted: impl Fn(&Span) -> bool) -> Span {
+    wait_for("the span is as wanted", async {
+        loop {
+            let span = history.span(patterns).await.unwrap();
+            if wanted(&span) {
+                return span;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+}
+
+/// A boxed tail.
+pub type Tail = Pin<Box<dyn Stream<Item = Result<Change, HistoryError>> + Send>>;
+
+/// The next record that a tail tells, whatever else it tells before.
+pub async fn first_record(tail: &mut Tail) -> Record {
+    wait_for("a record from the tail", async {
+        loop {
+            if let Ok(Change::Record(record)) = tail.next().await.expect("the tail ended") {
+                return record;
+            }
+        }
+    })
+    .await
+}
+
+/// The next message of a subscription.
+pub async fn next(subscription: &mut Subscription) -> Message {
+    let frame = wait_for("a frame", subscription.next()).await.expect("the subscription ended");
+    message(frame.as_ref())
+}
+
+/// The data of the next `count` events; checkpoints are passed over.
+pub async fn data(subscription: &mut Subscription, count: usize) -> Vec<String> {
+    let mut data = Vec::new();
+    while data.len() < count {
+        let message = next(subscription).await;
+        if message.event_type() != "sse.checkpoint" {
+            data.push(message.data().to_owned());
+        }
+    }
+    data
+}
+
+/// The status that a reader of this topic with this cursor is answered with, once it is the one wanted.
+pub async fn status_after(hub: &sse_core::Hub, name: &str, last: &str) -> u16 {
+    let subscription = hub.subscribe(name).after(last).await.unwrap();
+    sse_core::EventStream::new(subscription).into_response().status().as_u16()
+}
