@@ -5,7 +5,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sse_core::{Hub, HubBuilder, KeepAlive, Shutdown};
+use sse_core::{FileHistory, Hub, HubBuilder, KeepAlive, Shutdown};
 
 use crate::{History, Options};
 
@@ -68,7 +68,10 @@ impl App {
 async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, String> {
     match &options.history {
         History::Memory => Ok(hub.memory()),
-        History::File(_) => Err("--history: files are not built in; use memory".to_owned()),
+        History::File(path) => {
+            let history = FileHistory::open(path).map_err(|error| format!("--history: {error}"))?;
+            hub.open(history).await.map_err(|error| format!("--history: {error}"))
+        }
         History::Redis(_) => Err("--history: Redis is not built in; use memory".to_owned()),
         History::Nats(_) => Err("--history: NATS is not built in; use memory".to_owned()),
     }
