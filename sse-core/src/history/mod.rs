@@ -3,8 +3,10 @@
 mod engine;
 #[cfg(feature = "file")]
 mod file;
+#[cfg(feature = "nats")]
+mod nats;
 mod retention;
-#[cfg(feature = "file")]
+#[cfg(any(feature = "file", feature = "nats"))]
 mod tail;
 mod topic;
 
@@ -13,6 +15,8 @@ pub use engine::{
 };
 #[cfg(feature = "file")]
 pub use file::{FileHistory, FileHistoryBuilder};
+#[cfg(feature = "nats")]
+pub use nats::{NatsHistory, NatsHistoryBuilder, NatsStorage};
 pub use retention::Retention;
 pub use topic::{IntoTopics, InvalidTopic, Pattern, Topic};
 

@@ -199,7 +199,8 @@ fn open(attached: &Attached, requested: &Requested, start: Start, told: Option<&
         }
     }
     let mut decision = decide(requested, &known);
-    if told.is_some_and(|told| !told.holds) {
+    // A cursor beyond a fork that is known has a better answer: it goes on where the fork is.
+    if matches!(decision, Decision::Exact(_)) && told.is_some_and(|told| !told.holds) {
         decision = Decision::GapByStart(GapReason::Fork);
     }
     let resumed = match decision {

@@ -12,6 +12,7 @@ pub mod tail;
 mod steps;
 
 pub use steps::{
+    Tail,
     appended, data, entry, finish, first_record, next, pattern, patterns, settled, status_after, texts,
     topic, wait_for,
 };
@@ -24,6 +25,9 @@ use sse_core::History;
 pub trait Engine: Sized + Send + Sync + 'static {
     /// What the engine opens.
     type History: History + Clone;
+
+    /// Whether it remembers where a topic's last record stood after that was trimmed; else it says a higher place.
+    const KNOWS_TRIMMED_TOPICS: bool = true;
 
     /// Starts a new and empty one.
     fn start() -> impl Future<Output = Self> + Send;

@@ -131,6 +131,10 @@ pub async fn the_span_knows_the_last_of_a_topic_though_it_is_trimmed<E: Engine>(
         history.append((0..10).map(|m| entry("busy", n * 10 + m)).collect()).await.unwrap();
     }
     let span = settled(&history, &patterns(&["quiet.a"]), |span| span.oldest > over.cursor.seq()).await;
+    if !E::KNOWS_TRIMMED_TOPICS {
+        assert!((quiet..span.oldest).contains(&span.last), "{} of {}", span.last, span.oldest);
+        return;
+    }
     assert_eq!(span.last, quiet);
     let last = async |texts: &[&str]| history.span(&patterns(texts)).await.unwrap().last;
     assert_eq!(last(&["quiet.b"]).await, quiet);

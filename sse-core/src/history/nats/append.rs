@@ -1,0 +1,106 @@
+//! Appending and signalling.
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::{
+    super::{Appended, Entry, HistoryError, HistoryErrorKind, Reach},
+    Inner,
+    link::{Ask, Failure, parse},
+    message,
+};
+use crate::resume::Cursor;
+
+/// Where the server says that a message stands.
+#[derive(Debug, Deserialize)]
+struct Ack {
+    stream: String,
+    seq: u64,
+    #[serde(default)]
+    duplicate: bool,
+}
+
+impl Inner {
+    pub(super) async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Appended>, HistoryError> {
+        self.fence().await?;
+        let mut asks = Vec::with_capacity(entries.len());
+        let mut checks = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (headers, check) = message::headers(&entry);
+            let subject = message::subject(&self.name, &entry.topics);
+            asks.push(Ask { subject, headers, payload: entry.lines });
+            checks.push(check);
+        }
+        let answers = match (asks.len(), asks.pop()) {
+            (1, Some(ask)) => vec![self.link.ask(ask).await],
+            (_, last) => {
+                asks.extend(last);
+                self.link.ask_all(asks).await
+            }
+        };
+        let mut acks = Vec::with_capacity(answers.len());
+        let mut failed: Option<HistoryError> = None;
+        let mut is_certain = true;
+        for answer in answers {
+            match answer {
+                Ok(answer) => match parse::<Ack>(&answer.payload) {
+                    Ok(Ok(ack)) => acks.push(ack),
+                    Ok(Err(refusal)) => failed = failed.or(Some(refusal.into_error())),
+                    Err(error) => {
+                        is_certain = false;
+                        failed = failed.or(Some(error));
+                    }
+                },
+                Err(failure) => {
+                    is_certain &= !matches!(failure, Failure::Lost);
+                    failed = failed.or(Some(failure.into_unavailable()));
+                }
+            }
+        }
+        if let Some(error) = failed {
+            if acks.is_empty() && is_certain {
+                return Err(error);
+            }
+            let message = "the NATS server did not acknowledge all of it; publish again with the same key";
+            return Err(HistoryError::new(HistoryErrorKind::Uncertain, message).with_source(error));
+        }
+        // The acknowledgement may be of a new connection; then its epoch has to be known first.
+        if let Err(error) = self.fence().await {
+            tracing::debug!(%error, "the epoch of an appended event could not be looked up");
+        }
+        let mut appended = Vec::with_capacity(acks.len());
+        for (ack, check) in acks.into_iter().zip(checks) {
+            appended.push(self.appended(ack, check).await?);
+        }
+        Ok(appended)
+    }
+
+    async fn appended(&self, ack: Ack, check: u32) -> Result<Appended, HistoryError> {
+        if ack.stream != self.name {
+            let message = format!(
+                "the stream `{}` takes the subjects of `{}`: change its subjects, or use another name",
+                ack.stream, self.name
+            );
+            return Err(HistoryError::new(HistoryErrorKind::Settings, message));
+        }
+        let cursor = Cursor::new(self.known().at(ack.seq), ack.seq);
+        let check = if ack.duplicate {
+            // The first one's; if it was trimmed meanwhile, or does not come, the position has to do.
+            self.stored(ack.seq).await.ok().flatten().map(|stored| stored.check())
+        } else {
+            Some(check)
+        };
+        let cursor = check.map_or(cursor, |check| cursor.with_check(check));
+        Ok(Appended { cursor, duplicate: ack.duplicate })
+    }
+
+    pub(super) async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+        let (headers, _) = message::headers(&entry);
+        let subject = message::subject(&self.signals, &entry.topics);
+        let payload: Bytes = entry.lines;
+        let told = self.link.tell(Ask { subject, headers, payload }, None).await;
+        told.map_err(Failure::into_unavailable)?;
+        // Plain publish-subscribe does not say who listens.
+        Ok(Reach { processes: None })
+    }
+}

@@ -1,0 +1,102 @@
+use std::time::Duration;
+
+use super::{
+    super::{HistoryError, Retention},
+    NatsHistory,
+};
+
+/// Where JetStream keeps the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum NatsStorage {
+    /// In files of the server: they survive its restart.
+    #[default]
+    File,
+    /// In the server's memory: after its restart every reader gets a gap notice.
+    Memory,
+}
+
+impl NatsStorage {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// Options for a [`NatsHistory`]: what the stream is like if it has to be made.
+///
+/// A stream that exists keeps its own limits, replicas and storage.
+///
+/// ```no_run
+/// use sse_core::{Hub, NatsHistory, Retention};
+///
+/// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+/// let history = NatsHistory::builder()
+///     .retention(Retention::default().events(100_000))
+///     .replicas(3)
+///     .connect("nats://localhost:4222", "shop")
+///     .await?;
+/// let hub = Hub::open(history).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "nothing is opened until `connect`"]
+pub struct NatsHistoryBuilder {
+    pub(super) retention: Retention,
+    pub(super) replicas: usize,
+    pub(super) storage: NatsStorage,
+    pub(super) key_window: Duration,
+}
+
+impl Default for NatsHistoryBuilder {
+    fn default() -> Self {
+        Self {
+            retention: Retention::durable(),
+            replicas: 1,
+            storage: NatsStorage::File,
+            key_window: Duration::from_secs(120),
+        }
+    }
+}
+
+impl NatsHistoryBuilder {
+    /// How much the stream keeps; the oldest go first. The default is 1,000,000 events, 1 GiB and 7 days.
+    pub fn retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// How many servers of a cluster keep the stream. The default is 1; use 3 to survive the loss of a server.
+    pub fn replicas(self, replicas: usize) -> Self {
+        Self { replicas, ..self }
+    }
+
+    /// Where the events are kept. The default is [`NatsStorage::File`].
+    pub fn storage(self, storage: NatsStorage) -> Self {
+        Self { storage, ..self }
+    }
+
+    /// How long a publisher's key is remembered, which is never longer than an event is kept. The default is 2
+    /// minutes; the server keeps the keys of this time in memory.
+    pub fn key_window(self, key_window: Duration) -> Self {
+        Self { key_window, ..self }
+    }
+
+    /// Connects to a NATS server and opens the stream `name`, which is made if it is missing.
+    ///
+    /// Several servers of a cluster are divided by commas. A user and password, or a token, stand in the URL; `tls://`
+    /// asks for TLS.
+    ///
+    /// # Errors
+    /// [`HistoryError`] of the kind `Unavailable` if no server answers or JetStream is off, and `Settings` if the
+    /// server is older than 2.10, the URL or name is not valid, or an existing stream has settings with which events
+    /// would be lost; the message names each.
+    pub async fn connect(
+        self,
+        url: impl AsRef<str>,
+        name: impl AsRef<str>,
+    ) -> Result<NatsHistory, HistoryError> {
+        NatsHistory::open(self, url.as_ref(), name.as_ref()).await
+    }
+}

@@ -1,0 +1,239 @@
+//! The table of epochs, and when it gets a new row. The reasons are told in the module's own comment.
+
+use async_nats::HeaderMap;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    super::{HistoryError, HistoryErrorKind},
+    Inner,
+    link::{Ask, Failure, parse},
+    message::base64,
+    settings,
+    streams::{Info, NO_MESSAGE, NO_STREAM, RawAnswer},
+    told::Mark,
+};
+use crate::resume::{Epoch, EpochStart, Epochs};
+
+/// How many epochs are kept; a cursor of an older one is a gap.
+const MOST: usize = 1_000;
+
+/// How often a change of the table is tried, when other processes change it at the same time.
+const TRIES: usize = 20;
+
+/// The server's words for "another message came first".
+const WRONG_LAST: [u32; 2] = [10_071, 10_164];
+
+/// The table as it is stored: one message, replaced as a whole.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Table {
+    /// When the stream of events was created: another time is another stream.
+    created: String,
+    /// The run of the server in which the newest row was written, if runs can be told apart.
+    server: Option<String>,
+    /// Each epoch in hexadecimal digits and the position where it begins, oldest first.
+    epochs: Vec<(String, u64)>,
+}
+
+/// A table, and the message that holds it: a new table is stored only if that is still the newest.
+struct Found {
+    table: Option<Table>,
+    revision: u64,
+}
+
+/// What this process knows of the table. Rows are only ever added, so that it and its readers agree.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    rows: Vec<EpochStart>,
+    created: String,
+}
+
+impl Known {
+    pub(super) fn epochs(&self) -> Option<Epochs> {
+        Epochs::from_rows(self.rows.clone())
+    }
+
+    pub(super) fn rows(&self) -> &[EpochStart] {
+        &self.rows
+    }
+
+    /// The epoch of the record that stands at `seq` now.
+    pub(super) fn at(&self, seq: u64) -> Epoch {
+        let row = self.rows.iter().rev().find(|row| row.begins <= seq).or(self.rows.first());
+        row.map_or(Epoch::from_bits(0), |row| row.epoch)
+    }
+
+    fn adopt(&mut self, table: &Table) {
+        for (epoch, begins) in &table.epochs {
+            let Ok(bits) = u64::from_str_radix(epoch, 16) else { continue };
+            let epoch = Epoch::from_bits(bits);
+            if !self.rows.iter().any(|row| row.epoch == epoch) {
+                self.rows.push(EpochStart { epoch, begins: *begins });
+            }
+        }
+        self.created.clone_from(&table.created);
+    }
+}
+
+impl Table {
+    fn push(&mut self, begins: u64) {
+        self.epochs.push((Epoch::random().to_string(), begins));
+        let surplus = self.epochs.len().saturating_sub(MOST);
+        self.epochs.drain(..surplus);
+    }
+}
+
+impl Inner {
+    /// Looks at the stream and the table, after which both are known to belong together on this connection: a new
+    /// stream, or a new run of its server, has begun a new epoch before anything is appended or read.
+    pub(super) async fn look(&self) -> Result<Info, HistoryError> {
+        for _ in 0..TRIES {
+            let connects = self.link.connects();
+            let info = self.info_or_create().await?;
+            info.config.check(&self.name)?;
+            let server = self.link.server();
+            if self.link.connects() != connects {
+                // The answer may be the former server's, but the server's name the new one's.
+                continue;
+            }
+            settings::check_version(&server.version)?;
+            let run = info.is_led_by(&server.server_name).then_some(server.server_id);
+            let found = self.table().await?;
+            let begins = match &found.table {
+                None if self.known().created.is_empty() || self.known().created == info.created => {
+                    Some(info.head() + 1)
+                }
+                None => Some(1),
+                Some(table) if table.created != info.created => Some(1),
+                Some(table) if run.is_some() && table.server != run => Some(info.head() + 1),
+                Some(_) => None,
+            };
+            if let Some(begins) = begins {
+                let former = found.table.unwrap_or_else(|| self.own_table());
+                let mut table = Table { created: info.created.clone(), server: run, ..former };
+                table.push(begins);
+                if self.store(&table, found.revision).await? {
+                    tracing::info!(stream = %self.name, begins, "a new epoch of the history begins");
+                    self.adopt(&table);
+                }
+                // Looked at again either way: the connection may have changed, or another process was first.
+                continue;
+            }
+            if let Some(table) = &found.table {
+                self.adopt(table);
+            }
+            if self.link.connects() == connects {
+                self.fenced(connects);
+                return Ok(info);
+            }
+        }
+        Err(contended())
+    }
+
+    /// Begins a new epoch at `begins`, because `lost` is no longer what the stream holds there; does nothing if
+    /// another process was first.
+    pub(super) async fn fork(&self, begins: u64, lost: Mark) -> Result<(), HistoryError> {
+        for _ in 0..TRIES {
+            let found = self.table().await?;
+            let Some(mut table) = found.table else {
+                self.look().await?;
+                continue;
+            };
+            self.adopt(&table);
+            if self.is_replaced(lost) {
+                self.drop_replaced();
+                return Ok(());
+            }
+            table.push(begins);
+            if self.store(&table, found.revision).await? {
+                tracing::warn!(stream = %self.name, begins, "the stream lost what was told; a new epoch begins");
+                self.adopt(&table);
+                return Ok(());
+            }
+        }
+        Err(contended())
+    }
+
+    /// Whether a later epoch begins at or before the record.
+    fn is_replaced(&self, mark: Mark) -> bool {
+        let epochs = self.known().epochs();
+        matches!(epochs.and_then(|epochs| epochs.fork_after(mark.epoch)), Some(Some(fork)) if fork <= mark.seq)
+    }
+
+    fn adopt(&self, table: &Table) {
+        let is_news = {
+            let mut known = self.known();
+            let before = known.rows.len();
+            known.adopt(table);
+            known.rows.len() > before
+        };
+        if is_news {
+            self.drop_replaced();
+        }
+    }
+
+    fn drop_replaced(&self) {
+        let epochs = self.known().epochs();
+        if let Some(epochs) = epochs {
+            self.told().drop_replaced(&epochs);
+        }
+    }
+
+    /// The table as this process knows it, to be stored where it was lost.
+    fn own_table(&self) -> Table {
+        let known = self.known();
+        let epochs = known.rows.iter().map(|row| (row.epoch.to_string(), row.begins)).collect();
+        Table { created: known.created.clone(), server: None, epochs }
+    }
+
+    async fn table(&self) -> Result<Found, HistoryError> {
+        let request = json!({ "last_by_subj": self.epochs });
+        let call = format!("STREAM.MSG.GET.{}", self.epochs);
+        loop {
+            let answer = match self.link.call::<RawAnswer>(&call, &request).await? {
+                Ok(answer) => answer,
+                Err(refusal) if refusal.err_code == NO_MESSAGE => return Ok(Found { table: None, revision: 0 }),
+                Err(refusal) if refusal.err_code == NO_STREAM => {
+                    let stream = settings::epochs_stream(&self.epochs, &self.options);
+                    self.create(&self.epochs, &stream).await?;
+                    continue;
+                }
+                Err(refusal) => return Err(refusal.into_error()),
+            };
+            let bytes = base64(&answer.message.data).unwrap_or_default();
+            let table: Result<Table, _> = serde_json::from_slice(&bytes);
+            return match table {
+                Ok(table) => Ok(Found { table: Some(table), revision: answer.message.seq }),
+                Err(error) => {
+                    let message = format!(
+                        "the table of epochs in the stream `{}` cannot be read; delete that stream, and every reader \
+                         gets a gap notice once",
+                        self.epochs
+                    );
+                    Err(HistoryError::new(HistoryErrorKind::Damaged, message).with_source(error))
+                }
+            };
+        }
+    }
+
+    /// Stores a table if the one at `revision` is still the newest.
+    async fn store(&self, table: &Table, revision: u64) -> Result<bool, HistoryError> {
+        let payload = serde_json::to_vec(table).map_err(|error| {
+            HistoryError::new(HistoryErrorKind::Damaged, "the table of epochs cannot be written").with_source(error)
+        })?;
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Expected-Last-Subject-Sequence", revision.to_string());
+        let ask = Ask { subject: self.epochs.clone(), headers, payload: payload.into() };
+        let answer = self.link.ask(ask).await.map_err(Failure::into_unavailable)?;
+        match parse::<serde_json::Value>(&answer.payload)? {
+            Ok(_) => Ok(true),
+            Err(refusal) if WRONG_LAST.contains(&refusal.err_code) => Ok(false),
+            Err(refusal) => Err(refusal.into_error()),
+        }
+    }
+}
+
+fn contended() -> HistoryError {
+    let message = "too many processes change the table of epochs at once; trying again";
+    HistoryError::new(HistoryErrorKind::Unavailable, message)
+}

@@ -1,0 +1,221 @@
+//! NATS JetStream: a stream whose sequence numbers are the positions.
+//!
+//! # Why an id names one record
+//! A JetStream sequence number alone does not: a server that is killed, or whose store is put back from a copy, may
+//! come back without the end of the stream and use its numbers again, while `created` stays as it was and clients
+//! reconnect by themselves. So an id is `<epoch>-<seq>-<check>`. The check is 32 random bits that the publisher puts
+//! into a header, and for messages of foreign publishers a hash of the server's timestamp; two records at one
+//! position differ in it but for one case in 2^32. Unlike a timestamp, which the acknowledgement does not carry, it
+//! costs no second request per append. Whoever resumes has the record at its cursor compared.
+//!
+//! # Why two nodes agree on the epochs
+//! The table of epochs is the newest message of a stream of its own, `<name>-epochs`. It is replaced as a whole and
+//! only if no other process was first (`Nats-Expected-Last-Subject-Sequence`), so all processes see the same rows in
+//! the same order; each only adds rows to what it knows. A row is added
+//! - when there is no table, or when `created` is another time than the table says: the stream is new, and the epoch
+//!   begins at 1, so that every older cursor is a fork;
+//! - when the stream has one replica and the server that leads it is another run than the table says. A server has a
+//!   new id in each run. Every process looks at this on each new connection *before* it appends or reads, so nothing
+//!   is written in a run before its row is there, and the row begins exactly after what survived: readers of what was
+//!   lost are beyond the fork, all others before it. A harmless restart costs a row and nobody a gap;
+//! - when a process finds that what it told its readers is no longer there, which is how a replicated stream, or one
+//!   restored under a running server, is caught. On every connection, on every new consumer and every second of
+//!   idling, the tail compares the last record that it told. If that differs or is gone, it searches backwards for the
+//!   last one that stands, and begins the epoch after it, unless another process has done so.
+//!
+//! The table may lose its own end along with the stream. Then a cursor of a lost epoch is a gap of an unknown epoch,
+//! which is a gap too many and never one too few. An append that was on its way while the server restarted may get
+//! ahead of the row; its id still differs in the check, and the comparison finds the fork.
+//!
+//! Signals and news of the table go by plain publish-subscribe, so that positions stay dense.
+
+mod append;
+mod builder;
+mod epochs;
+mod link;
+mod message;
+mod read;
+mod settings;
+mod streams;
+mod tail;
+mod told;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use futures_core::Stream;
+use tokio::{sync::Semaphore, time::Instant};
+
+pub use builder::{NatsHistoryBuilder, NatsStorage};
+
+use super::{Appended, Change, Entry, History, HistoryError, Pattern, Reach, Record, Span};
+use crate::resume::Cursor;
+use epochs::Known;
+use link::Link;
+use told::Told;
+
+/// How many reads of records run at once; others wait.
+const READS: usize = 8;
+
+/// How long the table of epochs is taken for current without another look, while the connection stands.
+const CURRENT: Duration = Duration::from_secs(5);
+
+/// A history in NATS JetStream, for many processes and one order.
+///
+/// A handle, cheap to clone: every clone is the same connection.
+///
+/// The topic `prices.eur` of the history `shop` is the subject `shop.prices.eur` of the stream `shop`, so other NATS
+/// clients can read along, and what they publish there without our headers becomes an event with the payload as its
+/// data. An event of several topics is one message on `shop.$multi`. The table of epochs is in the stream
+/// `shop-epochs`, and signals go by plain publish-subscribe on `shop-signal.>`.
+///
+/// What it promises:
+/// - An acknowledged event is as safe as the stream: with one replica it survives the server's restart, and a power
+///   failure if the server's `sync_interval` is `always`. What is lost after a reader saw it is a gap for that reader.
+/// - A key is remembered for the stream's duplicate window, 2 minutes by default.
+/// - Several entries of one append are kept in their order, but not all or none of them: if the connection breaks
+///   in between, the error is of the kind `Uncertain`.
+/// - A topic whose events were all trimmed gives a gap to a cursor from before the oldest event, although nothing of
+///   it may be missing: JetStream does not remember where the topic's last event stood.
+/// - The number of processes that a signal reached is not known.
+/// - Nothing can be deleted or purged, because that would renumber or hide events; the limits trim the oldest. A
+///   stream that was deleted is made again, and every reader gets a gap notice.
+///
+/// ```no_run
+/// use sse_core::{Event, Hub, NatsHistory};
+///
+/// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::open(NatsHistory::connect("nats://localhost:4222", "shop").await?).await?;
+/// hub.publish("prices.eur", Event::message("1.08")).key("order-42").await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct NatsHistory {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    link: Link,
+    options: NatsHistoryBuilder,
+    /// The stream of events, and the first part of its subjects.
+    name: String,
+    /// The stream of the table of epochs, and its subject.
+    epochs: String,
+    /// The first part of the subjects of signals.
+    signals: String,
+    known: Mutex<Known>,
+    told: Mutex<Told>,
+    /// How many rows of the table a reader knew when it first asked.
+    first_rows: OnceLock<usize>,
+    /// The connection on which the stream and the table were looked at last, and when.
+    fenced: Mutex<Option<(u64, Instant)>>,
+    looking: tokio::sync::Mutex<()>,
+    replays: Semaphore,
+}
+
+impl NatsHistory {
+    /// Connects to a NATS server, 2.10 or newer, and opens the stream `name`, which is made if it is missing; must be
+    /// called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// As [`NatsHistoryBuilder::connect`].
+    pub async fn connect(url: impl AsRef<str>, name: impl AsRef<str>) -> Result<Self, HistoryError> {
+        Self::builder().connect(url, name).await
+    }
+
+    /// Options for a history.
+    pub fn builder() -> NatsHistoryBuilder {
+        NatsHistoryBuilder::default()
+    }
+
+    async fn open(options: NatsHistoryBuilder, url: &str, name: &str) -> Result<Self, HistoryError> {
+        settings::check_name(name)?;
+        let link = Link::connect(url).await?;
+        settings::check_version(&link.server().version)?;
+        let inner = Inner {
+            link,
+            options,
+            name: name.to_owned(),
+            epochs: format!("{name}-epochs"),
+            signals: format!("{name}-signal"),
+            known: Mutex::default(),
+            told: Mutex::default(),
+            first_rows: OnceLock::new(),
+            fenced: Mutex::new(None),
+            looking: tokio::sync::Mutex::new(()),
+            replays: Semaphore::new(READS),
+        };
+        let info = inner.look().await?;
+        info.config.warn_of_limits(name, &inner.options);
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+impl Inner {
+    /// Makes sure that the stream and the table were looked at on this connection, a short while ago at most.
+    async fn fence(&self) -> Result<(), HistoryError> {
+        if !self.link.is_connected() {
+            return Err(link::Failure::NotConnected.into_unavailable());
+        }
+        if self.is_fenced() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.looking.lock().await;
+        if self.is_fenced() { Ok(()) } else { self.look().await.map(drop) }
+    }
+
+    fn is_fenced(&self) -> bool {
+        let fenced = *self.fenced.lock().unwrap_or_else(PoisonError::into_inner);
+        fenced.is_some_and(|(connects, at)| connects == self.link.connects() && at.elapsed() < CURRENT)
+    }
+
+    fn fenced(&self, connects: u64) {
+        *self.fenced.lock().unwrap_or_else(PoisonError::into_inner) = Some((connects, Instant::now()));
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl History for NatsHistory {
+    async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Appended>, HistoryError> {
+        self.inner.append(entries).await
+    }
+
+    async fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
+        self.inner.read(after, limit).await
+    }
+
+    async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+        self.inner.span(patterns).await
+    }
+
+    async fn holds(&self, cursor: Cursor) -> Result<bool, HistoryError> {
+        self.inner.holds(cursor).await
+    }
+
+    async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+        self.inner.signal(entry).await
+    }
+
+    fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static {
+        tail::tail(Arc::clone(&self.inner), after)
+    }
+}
+
+impl fmt::Debug for NatsHistory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsHistory").field("name", &self.inner.name).finish_non_exhaustive()
+    }
+}

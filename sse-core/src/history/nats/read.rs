@@ -1,0 +1,223 @@
+//! Reading what the stream holds.
+
+use std::time::Duration;
+
+use async_nats::{Message, StatusCode};
+use serde_json::json;
+
+use super::{
+    super::{HistoryError, HistoryErrorKind, Pattern, Record, Span, Topic},
+    Inner,
+    link::{Ask, Failure, parse},
+    message::{self, Fields, Stored, nanos},
+    settings,
+    streams::{Info, NO_MESSAGE, RawAnswer},
+    told::Mark,
+};
+use crate::resume::Cursor;
+
+/// How many records one request asks for.
+const BATCH: usize = 1_000;
+
+/// How often a replica that lags behind is asked again, and after which pause.
+const LAGGING: (usize, Duration) = (20, Duration::from_millis(50));
+
+/// How many events of several topics are looked through for the end of a finished topic.
+const MULTIS: usize = 256;
+
+impl Inner {
+    pub(super) async fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
+        self.fence().await?;
+        let Ok(_permit) = self.replays.acquire().await else { return Ok(Vec::new()) };
+        let mut records: Vec<Record> = Vec::new();
+        let mut asked = 0;
+        while records.len() < limit {
+            let next = after + 1 + records.len() as u64;
+            let wanted = (limit - records.len()).min(BATCH);
+            let before = records.len();
+            for message in self.messages(next, wanted).await? {
+                let expected = after + 1 + records.len() as u64;
+                let Some(stored) = stored(&message).filter(|stored| stored.seq == expected) else { break };
+                let cursor = Cursor::new(self.known().at(stored.seq), stored.seq);
+                records.push(stored.record(&self.name, message.payload, cursor));
+            }
+            if records.len() - before == wanted {
+                continue;
+            }
+            let info = self.info_or_create().await?;
+            let next = after + 1 + records.len() as u64;
+            if info.oldest() > next {
+                let message = format!("the record {next} was trimmed; the oldest is {}", info.oldest());
+                return Err(HistoryError::new(HistoryErrorKind::Trimmed, message));
+            }
+            if next > info.head() {
+                break;
+            }
+            asked += 1;
+            if asked > LAGGING.0 {
+                let message = format!("the record {next} is there, but no replica has it yet; try again");
+                return Err(HistoryError::new(HistoryErrorKind::Unavailable, message));
+            }
+            tokio::time::sleep(LAGGING.1).await;
+        }
+        Ok(records)
+    }
+
+    /// Messages from a position on, in order; they come from any replica.
+    async fn messages(&self, first: u64, wanted: usize) -> Result<Vec<Message>, HistoryError> {
+        let subject = format!("DIRECT.GET.{}", self.name);
+        if settings::has_batches(&self.link.server().version) {
+            let request = json!({ "seq": first, "batch": wanted, "next_by_subj": ">" });
+            let messages = self.link.ask_many(&format!("$JS.API.{subject}"), &request).await;
+            return messages.map_err(Failure::into_unavailable);
+        }
+        let asks = (first..).take(wanted).map(|seq| Ask::api(&subject, &json!({ "seq": seq }))).collect();
+        let mut messages = Vec::new();
+        for answer in self.link.ask_all(asks).await {
+            let message = answer.map_err(Failure::into_unavailable)?;
+            if message.status.is_some_and(|status| status != StatusCode::OK) {
+                break;
+            }
+            messages.push(message);
+        }
+        Ok(messages)
+    }
+
+    /// Whether the record at the cursor is the one it names.
+    ///
+    /// Only a cursor with a check can be compared. One without names a place whose record was gone when it was made,
+    /// and a record that has been trimmed since cannot be compared either: for both, the table of epochs alone
+    /// decides.
+    pub(super) async fn holds(&self, cursor: Cursor) -> Result<bool, HistoryError> {
+        let info = self.look().await?;
+        let Some(check) = cursor.check() else { return Ok(cursor.seq() <= info.head()) };
+        if cursor.seq() < info.oldest() {
+            return Ok(true);
+        }
+        if cursor.seq() > info.head() {
+            return Ok(false);
+        }
+        match self.stored(cursor.seq()).await? {
+            Some(stored) => Ok(stored.check() == check),
+            // Trimmed this very moment, or damaged.
+            None => Ok(self.look().await?.oldest() > cursor.seq()),
+        }
+    }
+
+    pub(super) async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+        let info = self.look().await?;
+        let epochs = self.known().epochs();
+        let Some(epochs) = epochs else {
+            return Err(HistoryError::new(HistoryErrorKind::Damaged, "the table of epochs is empty"));
+        };
+        self.first_rows.get_or_init(|| epochs.rows().len());
+        let (last, finished) = self.last(patterns, &info).await?;
+        Ok(Span { oldest: info.oldest(), head: info.head(), epochs, last, finished })
+    }
+
+    /// The last position of the patterns, or a higher one; and which exact topics are finished.
+    async fn last(
+        &self,
+        patterns: &[Pattern],
+        info: &Info,
+    ) -> Result<(u64, Vec<(Topic, Cursor)>), HistoryError> {
+        if patterns.is_empty() || info.head() == 0 {
+            return Ok((0, Vec::new()));
+        }
+        let mut subjects = vec![message::multi(&self.name)];
+        subjects.extend(patterns.iter().map(|pattern| message::filter(&self.name, pattern)));
+        let call = format!("STREAM.MSG.GET.{}", self.name);
+        let asks = subjects.iter().map(|subject| Ask::api(&call, &json!({ "last_by_subj": subject })));
+        let mut found: Vec<Option<Stored>> = Vec::with_capacity(subjects.len());
+        for answer in self.link.ask_all(asks.collect()).await {
+            let answer = answer.map_err(Failure::into_unavailable)?;
+            found.push(match parse::<RawAnswer>(&answer.payload)? {
+                Ok(answer) => Some(answer.message.into()),
+                Err(refusal) if refusal.err_code == NO_MESSAGE => None,
+                Err(refusal) => return Err(refusal.into_error()),
+            });
+        }
+        let mut found = found.into_iter();
+        let multi = found.next().flatten().map_or(0, |stored| stored.seq);
+        // What was trimmed may have had any of the topics. An event of several topics may have one of them.
+        let mut last = multi.max(info.oldest() - 1);
+        let mut finished = Vec::new();
+        for (pattern, stored) in patterns.iter().zip(found) {
+            let Some(stored) = stored else { continue };
+            last = last.max(stored.seq);
+            let Ok(topic) = pattern.clone().into_topic() else { continue };
+            if stored.is_finish() && !self.is_reopened(&topic, stored.seq, multi).await? {
+                let cursor = Cursor::new(self.known().at(stored.seq), stored.seq);
+                finished.push((topic, cursor.with_check(stored.check())));
+            }
+        }
+        Ok((last, finished))
+    }
+
+    /// Whether an event of several topics, after `finish` and up to `last`, has this topic. Of very many such events
+    /// it is not looked for: then the topic counts as open, and the reader gets 200 where it could have got 204.
+    async fn is_reopened(&self, topic: &Topic, finish: u64, last: u64) -> Result<bool, HistoryError> {
+        let call = format!("STREAM.MSG.GET.{}", self.name);
+        let mut after = finish;
+        for _ in 0..MULTIS {
+            if after >= last {
+                return Ok(false);
+            }
+            let request = json!({ "seq": after + 1, "next_by_subj": message::multi(&self.name) });
+            let stored: Stored = match self.link.call::<RawAnswer>(&call, &request).await? {
+                Ok(answer) => answer.message.into(),
+                Err(refusal) if refusal.err_code == NO_MESSAGE => return Ok(false),
+                Err(refusal) => return Err(refusal.into_error()),
+            };
+            if stored.topics(&self.name).contains(topic) {
+                return Ok(true);
+            }
+            after = stored.seq;
+        }
+        Ok(true)
+    }
+
+    /// The first position that the stream no longer holds as it was told, and a record of those lost.
+    pub(super) async fn first_lost(&self, info: &Info) -> Result<Option<(u64, Mark)>, HistoryError> {
+        let Some(last) = self.told().last() else { return Ok(None) };
+        if self.stands(last, info).await? {
+            return Ok(None);
+        }
+        let marks = self.told().marks();
+        // Up to some place all stand, from there on none: what was written after a loss never has an old check.
+        let (mut standing, mut lost) = (0, marks.len().saturating_sub(1));
+        while standing < lost {
+            let middle = standing + (lost - standing) / 2;
+            let Some(mark) = marks.get(middle) else { break };
+            if self.stands(*mark, info).await? {
+                standing = middle + 1;
+            } else {
+                lost = middle;
+            }
+        }
+        let Some(mark) = marks.get(lost) else { return Ok(None) };
+        let before = lost.checked_sub(1).and_then(|before| marks.get(before));
+        Ok(Some((before.map_or(1, |before| before.seq + 1), *mark)))
+    }
+
+    /// Whether the stream holds the record as it was told, as far as that can be proved.
+    async fn stands(&self, mark: Mark, info: &Info) -> Result<bool, HistoryError> {
+        if mark.seq > info.head() || mark.seq < info.oldest() {
+            return Ok(mark.seq < info.oldest());
+        }
+        let stored = self.stored(mark.seq).await?;
+        Ok(stored.is_none_or(|stored| stored.check() == mark.check))
+    }
+}
+
+/// A message of the stream as a direct read gives it.
+fn stored(message: &Message) -> Option<Stored> {
+    let headers = message.headers.as_ref()?;
+    let value = |name: &str| headers.get_last(name).map(|value| value.as_str());
+    Some(Stored {
+        seq: value("Nats-Sequence")?.parse().ok()?,
+        subject: value("Nats-Subject")?.to_owned(),
+        fields: Fields::of(message.headers.as_ref()),
+        nanos: value("Nats-Time-Stamp").and_then(nanos)?,
+    })
+}

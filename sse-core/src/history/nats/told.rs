@@ -1,0 +1,79 @@
+//! What this process has told its readers, so that a server that lost it can be caught.
+
+use std::collections::VecDeque;
+
+use crate::resume::{Epoch, Epochs};
+
+/// How many of the newest records are remembered each.
+const NEWEST: usize = 8_192;
+
+/// Of the records before those, every so many-th is remembered.
+const STEP: u64 = 256;
+
+/// How many of those are remembered.
+const OLDER: usize = 8_192;
+
+/// A record that was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) seq: u64,
+    pub(super) check: u32,
+    /// The epoch in which it was told.
+    pub(super) epoch: Epoch,
+}
+
+/// The newest records told, each, and of about two million before them some: enough to find the last one that the
+/// server still has, in a few questions.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    older: VecDeque<Mark>,
+    newest: VecDeque<Mark>,
+}
+
+impl Told {
+    /// Remembers a record; of one that is known already, the new look counts.
+    pub(super) fn push(&mut self, mark: Mark) {
+        match self.last() {
+            Some(last) if mark.seq <= last.seq => {
+                let known = self.newest.iter().find(|known| known.seq == mark.seq);
+                if known.is_some_and(|known| known.check == mark.check) {
+                    return;
+                }
+                self.truncate(mark.seq);
+            }
+            Some(last) if mark.seq > last.seq + 1 => self.newest.clear(),
+            _ => {}
+        }
+        self.newest.push_back(mark);
+        if self.newest.len() > NEWEST
+            && let Some(old) = self.newest.pop_front()
+            && old.seq % STEP == 0
+        {
+            self.older.push_back(old);
+            if self.older.len() > OLDER {
+                self.older.pop_front();
+            }
+        }
+    }
+
+    /// Forgets what a later epoch replaced.
+    pub(super) fn drop_replaced(&mut self, epochs: &Epochs) {
+        let stands = |mark: &Mark| !matches!(epochs.fork_after(mark.epoch), Some(Some(fork)) if fork <= mark.seq);
+        self.newest.retain(stands);
+        self.older.retain(stands);
+    }
+
+    pub(super) fn last(&self) -> Option<Mark> {
+        self.newest.back().or(self.older.back()).copied()
+    }
+
+    /// All of them, in order.
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        self.older.iter().chain(&self.newest).copied().collect()
+    }
+
+    fn truncate(&mut self, from: u64) {
+        self.newest.retain(|mark| mark.seq < from);
+        self.older.retain(|mark| mark.seq < from);
+    }
+}

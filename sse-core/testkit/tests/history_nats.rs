@@ -1,0 +1,5 @@
+//! The suite for NATS JetStream.
+
+use sse_testkit::engines::NatsEngine;
+
+sse_testkit::history_conformance!(NatsEngine, server);
