@@ -10,6 +10,8 @@ pub enum End {
     Disconnected,
     /// The application's stream failed, or yielded an event that cannot be sent.
     Error(Arc<dyn error::Error + Send + Sync>),
+    /// The reader's lease expired or was revoked; the reader reconnects and is judged anew.
+    Expired,
     /// Every topic asked for is finished.
     Finished,
     /// The reader closed the connection, or the server dropped it.
@@ -34,6 +36,7 @@ impl End {
             Self::Complete => "complete",
             Self::Disconnected => "disconnected",
             Self::Error(_) => "error",
+            Self::Expired => "expired",
             Self::Finished => "finished",
             Self::Left => "left",
             Self::MaxAge => "max_age",

@@ -4,6 +4,7 @@ mod end;
 mod feed;
 mod forgotten;
 mod keys;
+mod lease;
 mod notice;
 mod publish;
 mod publisher;
@@ -15,6 +16,7 @@ mod subscribe;
 mod subscription;
 mod sweep;
 mod tail;
+mod terms;
 mod window;
 
 #[cfg(test)]
@@ -35,6 +37,7 @@ use tokio::{
 };
 
 pub use end::End;
+pub use lease::Lease;
 pub use publish::{Publish, PublishError, Publishing, Receipt};
 pub use publisher::Publisher;
 pub use retention::Retention;

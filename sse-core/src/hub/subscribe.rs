@@ -1,6 +1,12 @@
 use std::{collections::BTreeSet, error, fmt, future::Future, pin::Pin};
 
-use super::{End, Hub, Subscription, feed::FeedInner, subscription::Opening, window::Attached};
+use super::{
+    End, Hub, Lease, Subscription,
+    feed::FeedInner,
+    subscription::Opening,
+    terms::{Extras, Terms},
+    window::Attached,
+};
 use crate::{
     history::{DynHistory, HistoryError, IntoTopics, InvalidTopic, Pattern, Span},
     resume::{Cursor, Decision, Gap, GapReason, Known, LastEventId, Requested, Resume, decide},
@@ -27,12 +33,20 @@ pub struct Subscribe {
     last: LastEventId,
     start: Start,
     also: Vec<(Result<Vec<Pattern>, InvalidTopic>, Start)>,
+    pub(super) terms: Terms,
 }
 
 impl Subscribe {
     pub(crate) fn new(hub: Hub, topics: impl IntoTopics) -> Self {
         let patterns = topics.into_topics();
-        Self { hub, patterns, last: LastEventId::default(), start: Start::Live, also: Vec::new() }
+        Self {
+            hub,
+            patterns,
+            last: LastEventId::default(),
+            start: Start::Live,
+            also: Vec::new(),
+            terms: Terms::default(),
+        }
     }
 
     /// Goes on after this cursor: a [`LastEventId`], a [`Cursor`] or text, or `None` for a new reader.
@@ -69,10 +83,13 @@ impl Subscribe {
         if self.hub.shutdown().is_some_and(|shutdown| shutdown.has_begun()) {
             return Ok(Subscription::refused(self.hub, End::Shutdown));
         }
+        if self.terms.lease.as_ref().is_some_and(Lease::is_over) {
+            return Ok(Subscription::refused(self.hub, End::Expired));
+        }
         self.hub.keep_swept();
         let attached = self.hub.window().attach(patterns, self.hub.clock());
         // Made at once, so that the reader is taken out again if the history never answers and this is dropped.
-        let mut subscription = Subscription::new(self.hub.clone(), &attached);
+        let mut subscription = Subscription::new(self.hub.clone(), &attached, Extras::of(self.terms));
         let requested = self.last.requested();
         let opening = match self.hub.history().cloned() {
             None => open(&attached, &requested, self.start, None),

@@ -14,6 +14,7 @@ use super::{
     feed::{CHUNK_BYTES, Chunk, EndedBy, Evicted, Feed, Reader},
     notice,
     replay::{self, Replayed},
+    terms::Extras,
     window::Attached,
 };
 use crate::{
@@ -53,6 +54,7 @@ pub struct Subscription {
     ended: Option<End>,
     /// A read of the history under way. The lock is never contended: it makes the future `Sync`.
     replay: Option<Mutex<ReplayFuture>>,
+    extras: Option<Box<Extras>>,
 }
 
 type ReplayFuture = Pin<Box<dyn Future<Output = Replayed> + Send>>;
@@ -75,7 +77,7 @@ pub(crate) struct Opening {
 }
 
 impl Subscription {
-    pub(crate) fn new(hub: Hub, attached: &Attached) -> Self {
+    pub(crate) fn new(hub: Hub, attached: &Attached, extras: Option<Box<Extras>>) -> Self {
         let feed = Arc::clone(&attached.feed);
         let wild = !feed.is_exact;
         Self {
@@ -95,13 +97,14 @@ impl Subscription {
             no_content: false,
             ended: None,
             replay: None,
+            extras,
         }
     }
 
     /// A reader that is told to come back: 200, `retry`, end.
     pub(crate) fn refused(hub: Hub, end: End) -> Self {
         let attached = hub.window().attach(Box::default(), hub.clock());
-        let mut subscription = Self::new(hub, &attached);
+        let mut subscription = Self::new(hub, &attached, None);
         subscription.ended = Some(end);
         subscription
     }
@@ -183,6 +186,10 @@ impl Subscription {
         loop {
             if let Some(end) = &self.ended {
                 return Poll::Ready(Err(end.clone()));
+            }
+            if self.extras.as_mut().is_some_and(|extras| extras.is_over(cx)) {
+                self.ended = Some(End::Expired);
+                continue;
             }
             if !self.ahead.is_empty() {
                 return Poll::Ready(Ok(self.take_ahead(most)));

@@ -266,7 +266,7 @@ impl State {
                 tracing::error!(error = %error, "an event stream failed");
                 Some(RETRY_AFTER_ERROR)
             }
-            End::Shutdown | End::MaxAge | End::Disconnected if self.source.resumes() => {
+            End::Shutdown | End::MaxAge | End::Disconnected | End::Expired if self.source.resumes() => {
                 Some(jittered(self.retry))
             }
             _ => None,

@@ -1,0 +1,41 @@
+//! What only some readers ask for, kept apart so that the others do not pay for it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use super::Lease;
+
+/// The terms of a subscription that has not begun.
+#[derive(Default)]
+pub(crate) struct Terms {
+    pub(crate) lease: Option<Lease>,
+}
+
+/// What such a reader carries along.
+#[derive(Default)]
+pub(crate) struct Extras {
+    lease: Option<Leased>,
+}
+
+/// A lease, and what wakes the reader when it is over.
+struct Leased {
+    lease: Lease,
+    over: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+}
+
+impl Extras {
+    pub(crate) fn of(terms: Terms) -> Option<Box<Self>> {
+        let lease = terms.lease.map(|lease| Leased { over: Box::pin(lease.over()), lease });
+        lease.is_some().then(|| Box::new(Self { lease }))
+    }
+
+    /// Whether the reader may read no longer; else its task is woken then.
+    pub(crate) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(leased) = &mut self.lease else { return false };
+        // A timer may fire a little late, so the clock is asked as well.
+        leased.lease.is_over() || matches!(leased.over.as_mut().poll(cx), Poll::Ready(()))
+    }
+}
