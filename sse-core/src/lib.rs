@@ -54,8 +54,8 @@ pub use client::*;
 pub use error::Error;
 pub use history::*;
 pub use hub::{
-    End, Hub, HubBuilder, Lease, Publish, PublishError, Publisher, Publishing, Receipt, Retention, Start,
-    Stats, Subscribe, SubscribeError, Subscription,
+    End, EventView, Hub, HubBuilder, Lease, Publish, PublishError, Publisher, Publishing, Receipt, Retention,
+    Start, Stats, Subscribe, SubscribeError, Subscription,
 };
 pub use listen::listen;
 pub use response::*;

@@ -12,7 +12,10 @@ use std::{
 
 use bytes::Bytes;
 
-use super::ring::TopicRing;
+use super::{
+    labels::{Labelled, Labels},
+    ring::TopicRing,
+};
 use crate::{
     history::{Pattern, Topic},
     waiters::Waiters,
@@ -48,9 +51,9 @@ pub(crate) struct FeedInner {
     /// How many of the rings are finished.
     pub(crate) finished: usize,
     /// Of a feed of several topics: everything after `recent_floor`, merged.
-    recent: VecDeque<(u64, Frame)>,
+    recent: VecDeque<Labelled>,
     recent_floor: u64,
-    signals: VecDeque<(u64, Frame)>,
+    signals: VecDeque<Labelled>,
     last_signal: u64,
     chunks: VecDeque<Chunk>,
 }
@@ -177,18 +180,18 @@ impl FeedInner {
     }
 
     /// Takes notice of a frame that its ring holds already, and takes out who waits for it.
-    pub(crate) fn push(&mut self, seq: u64, frame: &Frame) -> Vec<Option<Waker>> {
+    pub(crate) fn push(&mut self, seq: u64, frame: &Frame, labels: &Labels) -> Vec<Option<Waker>> {
         if self.rings.len() > 1 {
             if self.waiters.len() == self.readers.len() {
                 // Everyone has taken all there was: only what comes now is still needed.
                 self.recent.clear();
                 self.recent_floor = self.recent_floor.max(self.last);
             }
-            self.recent.push_back((seq, frame.clone()));
+            self.recent.push_back(Labelled { seq, frame: frame.clone(), labels: labels.clone() });
             if self.recent.len() > RECENT
-                && let Some((evicted, _)) = self.recent.pop_front()
+                && let Some(evicted) = self.recent.pop_front()
             {
-                self.recent_floor = evicted;
+                self.recent_floor = evicted.seq;
             }
         }
         self.last = seq;
@@ -196,12 +199,13 @@ impl FeedInner {
     }
 
     /// Keeps a signal for the readers of now, and takes out who waits.
-    pub(crate) fn signal(&mut self, frame: &Frame) -> Vec<Option<Waker>> {
+    pub(crate) fn signal(&mut self, frame: &Frame, labels: &Labels) -> Vec<Option<Waker>> {
         if self.readers.is_empty() {
             return Vec::new();
         }
         self.last_signal += 1;
-        self.signals.push_back((self.last_signal, frame.clone()));
+        let seq = self.last_signal;
+        self.signals.push_back(Labelled { seq, frame: frame.clone(), labels: labels.clone() });
         if self.signals.len() > SIGNALS {
             self.signals.pop_front();
         }
@@ -217,8 +221,22 @@ impl FeedInner {
         if seen >= self.last_signal {
             return None;
         }
-        let frames = bounded(self.signals.iter().filter(|(n, _)| *n > seen).cloned(), most);
+        let unseen = self.unseen_signals(seen);
+        let frames = bounded(unseen.map(|signal| (signal.seq, signal.frame.clone())), most);
         (!frames.is_empty()).then(|| Chunk::of(seen, &frames))
+    }
+
+    pub(crate) fn unseen_signals(&self, seen: u64) -> impl Iterator<Item = &Labelled> {
+        self.signals.iter().filter(move |signal| signal.seq > seen)
+    }
+
+    /// What follows `position`, if a feed of several topics still has it merged.
+    pub(crate) fn recent_after(&self, position: u64) -> Option<impl Iterator<Item = &Labelled>> {
+        if self.rings.len() == 1 || position < self.recent_floor {
+            return None;
+        }
+        let start = self.recent.partition_point(|event| event.seq <= position);
+        Some(self.recent.range(start..))
     }
 
     /// The bytes after `position`: those that another reader at the same place was given, or new ones.
@@ -258,7 +276,7 @@ impl FeedInner {
     /// Forgets what stands at `fork` and after it.
     pub(crate) fn truncate(&mut self, fork: u64) -> Vec<Option<Waker>> {
         self.chunks.clear();
-        self.recent.retain(|(seq, _)| *seq < fork);
+        self.recent.retain(|event| event.seq < fork);
         self.recent_floor = self.recent_floor.min(fork.saturating_sub(1));
         self.last = 0;
         self.finished = 0;
@@ -285,11 +303,10 @@ impl FeedInner {
                 let frames = ring.after(position).take_while(|kept| kept.seq <= self.last);
                 Ok(bounded(frames.map(|kept| (kept.seq, kept.frame.clone())), most))
             }
-            _ if position >= self.recent_floor => {
-                let start = self.recent.partition_point(|(seq, _)| *seq <= position);
-                Ok(bounded(self.recent.range(start..).cloned(), most))
-            }
-            rings => merged(rings, position..self.last, forgiven, most),
+            rings => match self.recent_after(position) {
+                Some(recent) => Ok(bounded(recent.map(|event| (event.seq, event.frame.clone())), most)),
+                None => merged(rings, position..self.last, forgiven, most),
+            },
         }
     }
 }

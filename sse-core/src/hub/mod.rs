@@ -4,6 +4,7 @@ mod end;
 mod feed;
 mod forgotten;
 mod keys;
+mod labels;
 mod lease;
 mod notice;
 mod publish;
@@ -11,12 +12,14 @@ mod publisher;
 mod replay;
 mod retention;
 mod ring;
+mod sieve;
 mod stats;
 mod subscribe;
 mod subscription;
 mod sweep;
 mod tail;
 mod terms;
+mod view;
 mod window;
 
 #[cfg(test)]
@@ -44,6 +47,7 @@ pub use retention::Retention;
 pub use stats::Stats;
 pub use subscribe::{Start, Subscribe, SubscribeError};
 pub use subscription::Subscription;
+pub use view::EventView;
 
 pub(crate) use notice::{gap_json, json_string};
 pub(crate) use subscription::MOST;

@@ -6,7 +6,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{feed::Feed, retention::Retention};
+use super::{
+    feed::Feed,
+    labels::{Labelled, Labels},
+    retention::Retention,
+};
 use crate::{history::Topic, resume::Cursor, wire::Frame};
 
 /// One topic of the window: its newest frames by position.
@@ -35,6 +39,19 @@ pub(crate) struct Kept {
     pub(crate) seq: u64,
     pub(crate) at: Instant,
     pub(crate) frame: Frame,
+    /// Its topics, if it has others than the ring's.
+    pub(crate) labels: Option<Arc<[Topic]>>,
+}
+
+impl Kept {
+    /// The frame with its topics; `topic` is the ring's.
+    pub(crate) fn labelled(&self, topic: &Topic) -> Labelled {
+        let labels = match &self.labels {
+            Some(topics) => Labels::Several(Arc::clone(topics)),
+            None => Labels::One(topic.clone()),
+        };
+        Labelled { seq: self.seq, frame: self.frame.clone(), labels }
+    }
 }
 
 impl TopicRing {

@@ -3,6 +3,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
+    slice,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     task::{Context, Poll},
 };
@@ -12,6 +13,7 @@ use futures_core::Stream;
 use super::{
     End, Hub, Start,
     feed::{CHUNK_BYTES, Chunk, EndedBy, Evicted, Feed, Reader},
+    labels::Labelled,
     notice,
     replay::{self, Replayed},
     terms::Extras,
@@ -23,6 +25,9 @@ use crate::{
     waiters::Slot,
     wire::Frame,
 };
+
+/// How many looks that let nothing through a reader takes before other tasks may run.
+const SIFTED_AT_ONCE: usize = 8;
 
 /// One reader of a hub: a position, and what it asked for.
 ///
@@ -36,7 +41,7 @@ pub struct Subscription {
     reader: Arc<Reader>,
     /// Void while no task waits.
     slot: Slot,
-    position: u64,
+    pub(super) position: u64,
     /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
     forgiven: Box<[u64]>,
     /// Topics that match a wildcard and that the feed does not list were evicted up to here.
@@ -44,17 +49,17 @@ pub struct Subscription {
     version: usize,
     signals_seen: u64,
     /// The last place that the reader was told.
-    told: Option<u64>,
+    pub(super) told: Option<u64>,
     resume: Resume,
     /// What is said before the next look: notices, and frames read from the history, each with its position.
-    ahead: VecDeque<(u64, Frame)>,
+    pub(super) ahead: VecDeque<(u64, Frame)>,
     /// The position once all of that is said.
-    ahead_through: u64,
+    pub(super) ahead_through: u64,
     no_content: bool,
     ended: Option<End>,
     /// A read of the history under way. The lock is never contended: it makes the future `Sync`.
     replay: Option<Mutex<ReplayFuture>>,
-    extras: Option<Box<Extras>>,
+    pub(super) extras: Option<Box<Extras>>,
 }
 
 type ReplayFuture = Pin<Box<dyn Future<Output = Replayed> + Send>>;
@@ -183,6 +188,7 @@ impl Subscription {
     /// Everything that is pending, up to `most` bytes, or why there will be nothing more.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
         self.reader.asked_at.store(self.hub.clock(), Ordering::Relaxed);
+        let mut sifted = 0;
         loop {
             if let Some(end) = &self.ended {
                 return Poll::Ready(Err(end.clone()));
@@ -206,8 +212,21 @@ impl Subscription {
             }
             match self.look(cx, most) {
                 Look::Chunk(chunk) => return Poll::Ready(Ok(chunk)),
+                Look::Events(events) => {
+                    self.sift(events);
+                    sifted += 1;
+                    if sifted >= SIFTED_AT_ONCE && self.ahead.is_empty() {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
+                Look::Signals(signals) => self.sift_signals(signals),
                 Look::Behind if self.hub.history().is_some() => self.start_replay(),
                 Look::Behind => self.trimmed(self.evicted()),
+                Look::Ended(End::Finished) if self.owes_checkpoint() => {
+                    let checkpoint = self.checkpoint_at(self.position);
+                    self.say(checkpoint);
+                }
                 Look::Ended(end) => self.ended = Some(end),
                 Look::Nothing => return Poll::Pending,
             }
@@ -246,19 +265,20 @@ impl Subscription {
             Start::Earliest => usize::MAX,
             Start::Latest(count) => count,
         };
-        let mut frames: Vec<(u64, Frame)> = Vec::new();
+        let mut events: Vec<Labelled> = Vec::new();
         for ring in &self.feed.lock().rings {
             if patterns.iter().any(|pattern| pattern.matches(&ring.topic)) {
-                let ring = ring.lock();
-                let earlier = ring.after(0).take_while(|kept| kept.seq <= self.position);
-                frames.extend(earlier.map(|kept| (kept.seq, kept.frame.clone())));
+                let inner = ring.lock();
+                let earlier = inner.after(0).take_while(|kept| kept.seq <= self.position);
+                events.extend(earlier.map(|kept| kept.labelled(&ring.topic)));
             }
         }
-        frames.sort_unstable_by_key(|(seq, _)| *seq);
-        frames.dedup_by_key(|(seq, _)| *seq);
-        let skip = frames.len().saturating_sub(most);
-        for (_, frame) in frames.iter().skip(skip) {
-            self.say(Frame::block(notice::without_id(frame), None));
+        events.sort_unstable_by_key(|event| event.seq);
+        events.dedup_by_key(|event| event.seq);
+        events.retain(|event| self.allows(event.labels.as_slice(), &event.frame));
+        let skip = events.len().saturating_sub(most);
+        for event in events.iter().skip(skip) {
+            self.say(Frame::block(notice::without_id(&event.frame), None));
         }
     }
 
@@ -273,15 +293,24 @@ impl Subscription {
         if self.unlisted > self.position {
             return Look::Behind;
         }
+        if let Some(reach) = self.extras.as_ref().and_then(|extras| extras.reach()) {
+            match feed.candidates_after(self.position, &self.forgiven, reach) {
+                Err(Evicted) => return Look::Behind,
+                Ok(events) if !events.is_empty() => return Look::Events(events),
+                Ok(_) => {}
+            }
+            let signals: Vec<_> = feed.unseen_signals(self.signals_seen).cloned().collect();
+            if !signals.is_empty() {
+                self.signals_seen = feed.last_signal();
+                return Look::Signals(signals);
+            }
+        }
         match feed.chunk_after(self.position, &self.forgiven, most) {
             Err(Evicted) => return Look::Behind,
             Ok(Some(chunk)) => {
                 drop(feed);
                 self.told = Some(chunk.to);
                 self.move_to(chunk.to);
-                if self.forgiven.iter().all(|evicted| *evicted <= self.position) {
-                    self.forgiven = Box::default();
-                }
                 return Look::Chunk(chunk);
             }
             Ok(None) => {}
@@ -331,7 +360,8 @@ impl Subscription {
         if let Some(history) = self.hub.history().cloned() {
             let until = self.evicted();
             let epochs = self.hub.window().lock().epochs.clone();
-            let read = replay::read(history, Arc::clone(&self.feed), epochs, self.position..until);
+            let sieve = self.extras.as_ref().and_then(|extras| extras.sieve.clone());
+            let read = replay::read(history, Arc::clone(&self.feed), sieve, epochs, self.position..until);
             self.replay = Some(Mutex::new(Box::pin(read)));
         }
     }
@@ -374,14 +404,22 @@ impl Subscription {
     }
 
     /// Says a notice at the present position before the next look.
-    fn say(&mut self, frame: Frame) {
+    pub(super) fn say(&mut self, frame: Frame) {
         self.ahead.push_back((self.position, frame));
         self.ahead_through = self.position;
     }
 
-    fn move_to(&mut self, position: u64) {
+    pub(super) fn move_to(&mut self, position: u64) {
         self.position = position;
         self.reader.position.store(position, Ordering::Relaxed);
+        if self.forgiven.iter().all(|evicted| *evicted <= position) {
+            self.forgiven = Box::default();
+        }
+    }
+
+    fn checkpoint_at(&mut self, position: u64) -> Frame {
+        self.told = Some(position);
+        notice::checkpoint(self.hub.window().lock().cursor_at(position))
     }
 
     fn tell_gap(&mut self, gap: &Gap) {
@@ -395,7 +433,10 @@ impl Subscription {
         let mut finishes: Vec<(Cursor, Frame)> = Vec::new();
         for ring in &self.feed.lock().rings {
             if let Some((cursor, _)) = ring.lock().finished {
-                finishes.push((cursor, notice::finish_block(notice::end_lines(&ring.topic), cursor)));
+                let frame = notice::finish_block(notice::end_lines(&ring.topic), cursor);
+                if self.allows(slice::from_ref(&ring.topic), &frame) {
+                    finishes.push((cursor, frame));
+                }
             }
         }
         finishes.sort_by_key(|(cursor, _)| cursor.seq());
@@ -406,6 +447,10 @@ impl Subscription {
 /// What a look at the window found.
 enum Look {
     Chunk(Chunk),
+    /// Events of which the reader may not get all.
+    Events(Vec<Labelled>),
+    /// Signals, likewise.
+    Signals(Vec<Labelled>),
     /// Something asked for is no longer in the window.
     Behind,
     Ended(End),

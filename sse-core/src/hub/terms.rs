@@ -3,21 +3,25 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use super::Lease;
+use super::{Lease, feed::CHUNK_BYTES, sieve::Sieve};
 
 /// The terms of a subscription that has not begun.
 #[derive(Default)]
 pub(crate) struct Terms {
     pub(crate) lease: Option<Lease>,
+    pub(crate) sieve: Sieve,
 }
 
 /// What such a reader carries along.
 #[derive(Default)]
 pub(crate) struct Extras {
     lease: Option<Leased>,
+    /// What decides about each event, if anything does.
+    pub(crate) sieve: Option<Arc<Sieve>>,
 }
 
 /// A lease, and what wakes the reader when it is over.
@@ -29,7 +33,9 @@ struct Leased {
 impl Extras {
     pub(crate) fn of(terms: Terms) -> Option<Box<Self>> {
         let lease = terms.lease.map(|lease| Leased { over: Box::pin(lease.over()), lease });
-        lease.is_some().then(|| Box::new(Self { lease }))
+        let sieve = (!terms.sieve.is_open()).then(|| Arc::new(terms.sieve));
+        let has_any = lease.is_some() || sieve.is_some();
+        has_any.then(|| Box::new(Self { lease, sieve }))
     }
 
     /// Whether the reader may read no longer; else its task is woken then.
@@ -37,5 +43,10 @@ impl Extras {
         let Some(leased) = &mut self.lease else { return false };
         // A timer may fire a little late, so the clock is asked as well.
         leased.lease.is_over() || matches!(leased.over.as_mut().poll(cx), Poll::Ready(()))
+    }
+
+    /// How many bytes of events are decided about in one look, if they are at all.
+    pub(crate) fn reach(&self) -> Option<usize> {
+        self.sieve.as_ref().map(|_| CHUNK_BYTES)
     }
 }

@@ -14,6 +14,7 @@ use super::{
     feed::{Feed, Reader},
     forgotten::Forgotten,
     keys::{self, Keys},
+    labels::Labels,
     notice,
     retention::Retention,
     ring::{Kept, TopicRing},
@@ -207,12 +208,13 @@ impl Window {
     /// Tells a signal to the readers of now; returns how many there are.
     pub(crate) fn signal(&self, topics: &[Topic], frame: &Frame) -> usize {
         let feeds = self.lock().feeds_of(topics);
+        let labels = Labels::new(topics);
         let mut receivers = 0;
         for feed in feeds {
             let waiting = {
                 let mut feed = feed.lock();
                 receivers += feed.readers.len();
-                feed.signal(frame)
+                feed.signal(frame, &labels)
             };
             wake(waiting);
         }
@@ -349,12 +351,14 @@ impl Window {
         let seq = cursor.seq();
         notice::end_block(&mut lines, cursor);
         let frame = Frame::block(lines, retry);
+        let labels = Labels::new(topics);
         let mut feeds: Vec<(Arc<Feed>, isize)> = Vec::new();
         for topic in topics {
             let ring = self.ring(state, topic);
             let mut inner = ring.lock();
             let before = inner.len() + 1;
-            let freed = inner.push(Kept { seq, at: now, frame: frame.clone() }, &ring.retention);
+            let kept = Kept { seq, at: now, frame: frame.clone(), labels: labels.several() };
+            let freed = inner.push(kept, &ring.retention);
             state.bytes = (state.bytes + frame.bytes().len()).saturating_sub(freed);
             state.frames = state.frames + inner.len() + 1 - before;
             let finished = (kind == EntryKind::Finish).then_some((cursor, now));
@@ -376,7 +380,7 @@ impl Window {
             let mut feed = feed.lock();
             receivers += feed.readers.len();
             feed.finished = feed.finished.saturating_add_signed(newly_finished);
-            waiting.push(feed.push(seq, &frame));
+            waiting.push(feed.push(seq, &frame, &labels));
         }
         state.head = seq;
         state.head_check = cursor.check();
