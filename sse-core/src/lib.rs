@@ -54,8 +54,8 @@ pub use client::*;
 pub use error::Error;
 pub use history::*;
 pub use hub::{
-    End, EventView, Hub, HubBuilder, Lease, Publish, PublishError, Publisher, Publishing, Receipt, Retention,
-    Start, Stats, Subscribe, SubscribeError, Subscription,
+    End, EventView, Exclusive, Hub, HubBuilder, Lease, Publish, PublishError, Publisher, Publishing,
+    ReaderHandle, Receipt, Retention, Start, Stats, Subscribe, SubscribeError, Subscription,
 };
 pub use listen::listen;
 pub use response::*;

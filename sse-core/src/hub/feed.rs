@@ -3,16 +3,18 @@ use std::{
     collections::{BinaryHeap, VecDeque},
     ops::Range,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     task::Waker,
     time::Duration,
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{
+    control::Control,
     labels::{Labelled, Labels},
     ring::TopicRing,
 };
@@ -70,47 +72,79 @@ pub(crate) struct Chunk {
 }
 
 /// What the hub knows of one reader.
-#[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) position: AtomicU64,
     /// The hub's clock when the reader last asked for more.
     pub(crate) asked_at: AtomicU64,
-    ended: AtomicU8,
+    /// What it was called for: one bit for each `EndedBy`, and one for orders.
+    calls: AtomicU8,
+    /// Whether it counts among the hub's readers.
+    pub(crate) is_counted: AtomicBool,
     /// Its index among the feed's readers.
     place: AtomicUsize,
+    pub(crate) since: Instant,
+    /// Only of readers that somebody knows by name.
+    pub(crate) control: OnceLock<Arc<Control>>,
 }
+
+/// The bit of `Reader::calls` that says that its control holds orders.
+const ORDERS: u8 = 1 << 7;
 
 /// Why the hub ended a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndedBy {
     Disconnect,
+    Replace,
     Stall,
 }
 
+impl EndedBy {
+    const ALL: [Self; 3] = [Self::Disconnect, Self::Replace, Self::Stall];
+
+    fn bit(self) -> u8 {
+        match self {
+            Self::Disconnect => 1,
+            Self::Replace => 2,
+            Self::Stall => 4,
+        }
+    }
+}
+
 impl Reader {
-    pub(crate) fn new(position: u64, asked_at: u64) -> Self {
+    pub(crate) fn new(asked_at: u64) -> Self {
         Self {
-            position: position.into(),
+            position: AtomicU64::new(0),
             asked_at: asked_at.into(),
-            ended: AtomicU8::new(0),
+            calls: AtomicU8::new(0),
+            is_counted: AtomicBool::new(false),
             place: AtomicUsize::new(0),
+            since: Instant::now(),
+            control: OnceLock::new(),
         }
     }
 
     pub(crate) fn end(&self, by: EndedBy) {
-        let code = match by {
-            EndedBy::Disconnect => 1,
-            EndedBy::Stall => 2,
-        };
-        self.ended.store(code, Ordering::Release);
+        self.calls.fetch_or(by.bit(), Ordering::Release);
     }
 
     pub(crate) fn ended(&self) -> Option<EndedBy> {
-        match self.ended.load(Ordering::Acquire) {
-            1 => Some(EndedBy::Disconnect),
-            2 => Some(EndedBy::Stall),
-            _ => None,
-        }
+        let calls = self.calls.load(Ordering::Acquire);
+        EndedBy::ALL.into_iter().find(|by| calls & by.bit() != 0)
+    }
+
+    /// Lets the reader look at its orders.
+    pub(crate) fn order(&self) {
+        self.calls.fetch_or(ORDERS, Ordering::Release);
+    }
+
+    /// Whether there may be orders; asked before they are taken.
+    pub(crate) fn take_order(&self) -> bool {
+        self.calls.fetch_and(!ORDERS, Ordering::AcqRel) & ORDERS != 0
+    }
+
+    /// Whether it was ended or has orders.
+    pub(crate) fn is_called(&self) -> bool {
+        self.calls.load(Ordering::Acquire) != 0
     }
 }
 

@@ -12,7 +12,7 @@ use futures_core::Stream;
 
 use super::{
     End, Hub, Start,
-    feed::{CHUNK_BYTES, Chunk, EndedBy, Evicted, Feed, Reader},
+    feed::{CHUNK_BYTES, Chunk, Evicted, Feed, Reader},
     labels::Labelled,
     notice,
     replay::{self, Replayed},
@@ -36,18 +36,18 @@ const SIFTED_AT_ONCE: usize = 8;
 /// carries the gap in a header; [`frames`](Subscription::frames) is one.
 #[must_use = "a subscription does nothing until it is read"]
 pub struct Subscription {
-    hub: Hub,
-    feed: Arc<Feed>,
-    reader: Arc<Reader>,
+    pub(super) hub: Hub,
+    pub(super) feed: Arc<Feed>,
+    pub(super) reader: Arc<Reader>,
     /// Void while no task waits.
     slot: Slot,
     pub(super) position: u64,
     /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
-    forgiven: Box<[u64]>,
+    pub(super) forgiven: Box<[u64]>,
     /// Topics that match a wildcard and that the feed does not list were evicted up to here.
-    unlisted: u64,
+    pub(super) unlisted: u64,
     version: usize,
-    signals_seen: u64,
+    pub(super) signals_seen: u64,
     /// The last place that the reader was told.
     pub(super) told: Option<u64>,
     resume: Resume,
@@ -56,13 +56,14 @@ pub struct Subscription {
     /// The position once all of that is said.
     pub(super) ahead_through: u64,
     no_content: bool,
-    ended: Option<End>,
+    pub(super) ended: Option<End>,
+    is_refused: bool,
     /// A read of the history under way. The lock is never contended: it makes the future `Sync`.
-    replay: Option<Mutex<ReplayFuture>>,
+    pub(super) replay: Option<Mutex<ReplayFuture>>,
     pub(super) extras: Option<Box<Extras>>,
 }
 
-type ReplayFuture = Pin<Box<dyn Future<Output = Replayed> + Send>>;
+pub(super) type ReplayFuture = Pin<Box<dyn Future<Output = Replayed> + Send>>;
 
 /// Where a reader begins.
 #[derive(Debug)]
@@ -85,10 +86,15 @@ impl Subscription {
     pub(crate) fn new(hub: Hub, attached: &Attached, extras: Option<Box<Extras>>) -> Self {
         let feed = Arc::clone(&attached.feed);
         let wild = !feed.is_exact;
+        let reader = Arc::clone(&attached.reader);
+        reader.position.store(attached.head, Ordering::Relaxed);
+        if let Some(control) = reader.control.get() {
+            control.lock().feed = Some(Arc::clone(&feed));
+        }
         Self {
             hub,
             feed,
-            reader: Arc::clone(&attached.reader),
+            reader,
             slot: Slot::default(),
             position: attached.head,
             forgiven: Box::default(),
@@ -101,6 +107,7 @@ impl Subscription {
             ahead_through: 0,
             no_content: false,
             ended: None,
+            is_refused: false,
             replay: None,
             extras,
         }
@@ -108,9 +115,10 @@ impl Subscription {
 
     /// A reader that is told to come back: 200, `retry`, end.
     pub(crate) fn refused(hub: Hub, end: End) -> Self {
-        let attached = hub.window().attach(Box::default(), hub.clock());
+        let attached = hub.window().attach(Box::default(), Arc::new(Reader::new(hub.clock())));
         let mut subscription = Self::new(hub, &attached, None);
         subscription.ended = Some(end);
+        subscription.is_refused = true;
         subscription
     }
 
@@ -154,6 +162,16 @@ impl Subscription {
         }
     }
 
+    /// Why it was refused, if it was: it reads nothing, and as a response it tells the reader to come back.
+    ///
+    /// For clients that understand more than an `EventSource` does, which must never be answered by an error: a limit
+    /// ([`End::Limit`], [`End::Occupied`]), a lease that is over ([`End::Expired`]), a shutdown, or a history that does
+    /// not answer ([`End::Unavailable`]).
+    #[must_use]
+    pub fn refusal(&self) -> Option<&End> {
+        self.ended.as_ref().filter(|_| self.is_refused)
+    }
+
     /// The next frame; `None` when every topic is finished, the hub shuts down or ended this reader.
     ///
     /// Cancel-safe: a dropped future loses nothing.
@@ -188,6 +206,9 @@ impl Subscription {
     /// Everything that is pending, up to `most` bytes, or why there will be nothing more.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
         self.reader.asked_at.store(self.hub.clock(), Ordering::Relaxed);
+        if let Some(control) = self.reader.control.get() {
+            control.arm(cx.waker());
+        }
         let mut sifted = 0;
         loop {
             if let Some(end) = &self.ended {
@@ -196,6 +217,12 @@ impl Subscription {
             if self.extras.as_mut().is_some_and(|extras| extras.is_over(cx)) {
                 self.ended = Some(End::Expired);
                 continue;
+            }
+            if self.reader.is_called() {
+                match self.heed() {
+                    Some(chunk) => return Poll::Ready(Ok(chunk)),
+                    None => continue,
+                }
             }
             if !self.ahead.is_empty() {
                 return Poll::Ready(Ok(self.take_ahead(most)));
@@ -223,6 +250,8 @@ impl Subscription {
                 Look::Signals(signals) => self.sift_signals(signals),
                 Look::Behind if self.hub.history().is_some() => self.start_replay(),
                 Look::Behind => self.trimmed(self.evicted()),
+                Look::Called => {}
+                Look::Ended(End::Finished) if self.tell_missed_ends() => {}
                 Look::Ended(End::Finished) if self.owes_checkpoint() => {
                     let checkpoint = self.checkpoint_at(self.position);
                     self.say(checkpoint);
@@ -284,11 +313,8 @@ impl Subscription {
 
     fn look(&mut self, cx: &mut Context<'_>, most: usize) -> Look {
         let mut feed = self.feed.lock();
-        if let Some(by) = self.reader.ended() {
-            return Look::Ended(match by {
-                EndedBy::Disconnect => End::Disconnected,
-                EndedBy::Stall => End::Stalled,
-            });
+        if self.reader.is_called() {
+            return Look::Called;
         }
         if self.unlisted > self.position {
             return Look::Behind;
@@ -453,12 +479,14 @@ enum Look {
     Signals(Vec<Labelled>),
     /// Something asked for is no longer in the window.
     Behind,
+    /// Somebody told the reader something.
+    Called,
     Ended(End),
     Nothing,
 }
 
-impl Drop for Subscription {
-    fn drop(&mut self) {
+impl Subscription {
+    pub(super) fn leave_feed(&mut self) {
         let is_last = {
             let mut feed = self.feed.lock();
             feed.waiters.cancel(&mut self.slot);
@@ -468,6 +496,13 @@ impl Drop for Subscription {
         if is_last {
             self.hub.window().detach(&self.feed);
         }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.hub.registry().leave(&self.reader);
+        self.leave_feed();
     }
 }
 

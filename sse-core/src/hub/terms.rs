@@ -7,13 +7,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Lease, feed::CHUNK_BYTES, sieve::Sieve};
+use super::{Lease, feed::CHUNK_BYTES, registry::Seat, sieve::Sieve};
 
 /// The terms of a subscription that has not begun.
 #[derive(Default)]
 pub(crate) struct Terms {
     pub(crate) lease: Option<Lease>,
     pub(crate) sieve: Sieve,
+    pub(crate) seat: Seat,
 }
 
 /// What such a reader carries along.
@@ -22,6 +23,8 @@ pub(crate) struct Extras {
     lease: Option<Leased>,
     /// What decides about each event, if anything does.
     pub(crate) sieve: Option<Arc<Sieve>>,
+    /// Where it turned to other topics, until it ends.
+    pub(crate) switched_at: Option<u64>,
 }
 
 /// A lease, and what wakes the reader when it is over.
@@ -35,7 +38,7 @@ impl Extras {
         let lease = terms.lease.map(|lease| Leased { over: Box::pin(lease.over()), lease });
         let sieve = (!terms.sieve.is_open()).then(|| Arc::new(terms.sieve));
         let has_any = lease.is_some() || sieve.is_some();
-        has_any.then(|| Box::new(Self { lease, sieve }))
+        has_any.then(|| Box::new(Self { lease, sieve, switched_at: None }))
     }
 
     /// Whether the reader may read no longer; else its task is woken then.

@@ -229,13 +229,12 @@ impl Window {
     /// Registers a reader of these patterns, which are sorted and each once, at the head.
     ///
     /// Under the same lock as the search for its feed, which another reader may be about to leave as its last.
-    pub(crate) fn attach(&self, patterns: Box<[Pattern]>, clock: u64) -> Attached {
+    pub(crate) fn attach(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attached {
         let mut state = self.lock();
         let feed = match state.feeds.get(&patterns) {
             Some(feed) => Arc::clone(feed),
             None => self.new_feed(&mut state, patterns),
         };
-        let reader = Arc::new(Reader::new(state.head, clock));
         let (alive, is_known, last_signal) = {
             let mut inner = feed.lock();
             inner.add_reader(Arc::clone(&reader));
