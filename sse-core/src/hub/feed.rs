@@ -3,16 +3,21 @@ use std::{
     collections::{BinaryHeap, VecDeque},
     ops::Range,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     task::Waker,
     time::Duration,
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
-use super::ring::TopicRing;
+use super::{
+    control::Control,
+    labels::{Labelled, Labels},
+    ring::TopicRing,
+};
 use crate::{
     history::{Pattern, Topic},
     waiters::Waiters,
@@ -48,9 +53,9 @@ pub(crate) struct FeedInner {
     /// How many of the rings are finished.
     pub(crate) finished: usize,
     /// Of a feed of several topics: everything after `recent_floor`, merged.
-    recent: VecDeque<(u64, Frame)>,
+    recent: VecDeque<Labelled>,
     recent_floor: u64,
-    signals: VecDeque<(u64, Frame)>,
+    signals: VecDeque<Labelled>,
     last_signal: u64,
     chunks: VecDeque<Chunk>,
 }
@@ -67,47 +72,79 @@ pub(crate) struct Chunk {
 }
 
 /// What the hub knows of one reader.
-#[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) position: AtomicU64,
     /// The hub's clock when the reader last asked for more.
     pub(crate) asked_at: AtomicU64,
-    ended: AtomicU8,
+    /// What it was called for: one bit for each `EndedBy`, and one for orders.
+    calls: AtomicU8,
+    /// Whether it counts among the hub's readers.
+    pub(crate) is_counted: AtomicBool,
     /// Its index among the feed's readers.
     place: AtomicUsize,
+    pub(crate) since: Instant,
+    /// Only of readers that somebody knows by name.
+    pub(crate) control: OnceLock<Arc<Control>>,
 }
+
+/// The bit of `Reader::calls` that says that its control holds orders.
+const ORDERS: u8 = 1 << 7;
 
 /// Why the hub ended a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndedBy {
     Disconnect,
+    Replace,
     Stall,
 }
 
+impl EndedBy {
+    const ALL: [Self; 3] = [Self::Disconnect, Self::Replace, Self::Stall];
+
+    fn bit(self) -> u8 {
+        match self {
+            Self::Disconnect => 1,
+            Self::Replace => 2,
+            Self::Stall => 4,
+        }
+    }
+}
+
 impl Reader {
-    pub(crate) fn new(position: u64, asked_at: u64) -> Self {
+    pub(crate) fn new(asked_at: u64) -> Self {
         Self {
-            position: position.into(),
+            position: AtomicU64::new(0),
             asked_at: asked_at.into(),
-            ended: AtomicU8::new(0),
+            calls: AtomicU8::new(0),
+            is_counted: AtomicBool::new(false),
             place: AtomicUsize::new(0),
+            since: Instant::now(),
+            control: OnceLock::new(),
         }
     }
 
     pub(crate) fn end(&self, by: EndedBy) {
-        let code = match by {
-            EndedBy::Disconnect => 1,
-            EndedBy::Stall => 2,
-        };
-        self.ended.store(code, Ordering::Release);
+        self.calls.fetch_or(by.bit(), Ordering::Release);
     }
 
     pub(crate) fn ended(&self) -> Option<EndedBy> {
-        match self.ended.load(Ordering::Acquire) {
-            1 => Some(EndedBy::Disconnect),
-            2 => Some(EndedBy::Stall),
-            _ => None,
-        }
+        let calls = self.calls.load(Ordering::Acquire);
+        EndedBy::ALL.into_iter().find(|by| calls & by.bit() != 0)
+    }
+
+    /// Lets the reader look at its orders.
+    pub(crate) fn order(&self) {
+        self.calls.fetch_or(ORDERS, Ordering::Release);
+    }
+
+    /// Whether there may be orders; asked before they are taken.
+    pub(crate) fn take_order(&self) -> bool {
+        self.calls.fetch_and(!ORDERS, Ordering::AcqRel) & ORDERS != 0
+    }
+
+    /// Whether it was ended or has orders.
+    pub(crate) fn is_called(&self) -> bool {
+        self.calls.load(Ordering::Acquire) != 0
     }
 }
 
@@ -177,18 +214,18 @@ impl FeedInner {
     }
 
     /// Takes notice of a frame that its ring holds already, and takes out who waits for it.
-    pub(crate) fn push(&mut self, seq: u64, frame: &Frame) -> Vec<Option<Waker>> {
+    pub(crate) fn push(&mut self, seq: u64, frame: &Frame, labels: &Labels) -> Vec<Option<Waker>> {
         if self.rings.len() > 1 {
             if self.waiters.len() == self.readers.len() {
                 // Everyone has taken all there was: only what comes now is still needed.
                 self.recent.clear();
                 self.recent_floor = self.recent_floor.max(self.last);
             }
-            self.recent.push_back((seq, frame.clone()));
+            self.recent.push_back(Labelled { seq, frame: frame.clone(), labels: labels.clone() });
             if self.recent.len() > RECENT
-                && let Some((evicted, _)) = self.recent.pop_front()
+                && let Some(evicted) = self.recent.pop_front()
             {
-                self.recent_floor = evicted;
+                self.recent_floor = evicted.seq;
             }
         }
         self.last = seq;
@@ -196,12 +233,13 @@ impl FeedInner {
     }
 
     /// Keeps a signal for the readers of now, and takes out who waits.
-    pub(crate) fn signal(&mut self, frame: &Frame) -> Vec<Option<Waker>> {
+    pub(crate) fn signal(&mut self, frame: &Frame, labels: &Labels) -> Vec<Option<Waker>> {
         if self.readers.is_empty() {
             return Vec::new();
         }
         self.last_signal += 1;
-        self.signals.push_back((self.last_signal, frame.clone()));
+        let seq = self.last_signal;
+        self.signals.push_back(Labelled { seq, frame: frame.clone(), labels: labels.clone() });
         if self.signals.len() > SIGNALS {
             self.signals.pop_front();
         }
@@ -217,8 +255,22 @@ impl FeedInner {
         if seen >= self.last_signal {
             return None;
         }
-        let frames = bounded(self.signals.iter().filter(|(n, _)| *n > seen).cloned(), most);
+        let unseen = self.unseen_signals(seen);
+        let frames = bounded(unseen.map(|signal| (signal.seq, signal.frame.clone())), most);
         (!frames.is_empty()).then(|| Chunk::of(seen, &frames))
+    }
+
+    pub(crate) fn unseen_signals(&self, seen: u64) -> impl Iterator<Item = &Labelled> {
+        self.signals.iter().filter(move |signal| signal.seq > seen)
+    }
+
+    /// What follows `position`, if a feed of several topics still has it merged.
+    pub(crate) fn recent_after(&self, position: u64) -> Option<impl Iterator<Item = &Labelled>> {
+        if self.rings.len() == 1 || position < self.recent_floor {
+            return None;
+        }
+        let start = self.recent.partition_point(|event| event.seq <= position);
+        Some(self.recent.range(start..))
     }
 
     /// The bytes after `position`: those that another reader at the same place was given, or new ones.
@@ -268,7 +320,7 @@ impl FeedInner {
     /// Forgets what stands at `fork` and after it.
     pub(crate) fn truncate(&mut self, fork: u64) -> Vec<Option<Waker>> {
         self.chunks.clear();
-        self.recent.retain(|(seq, _)| *seq < fork);
+        self.recent.retain(|event| event.seq < fork);
         self.recent_floor = self.recent_floor.min(fork.saturating_sub(1));
         self.last = 0;
         self.finished = 0;
@@ -295,11 +347,10 @@ impl FeedInner {
                 let frames = ring.after(position).take_while(|kept| kept.seq <= self.last);
                 Ok(bounded(frames.map(|kept| (kept.seq, kept.frame.clone())), most))
             }
-            _ if position >= self.recent_floor => {
-                let start = self.recent.partition_point(|(seq, _)| *seq <= position);
-                Ok(bounded(self.recent.range(start..).cloned(), most))
-            }
-            rings => merged(rings, position..self.last, forgiven, most),
+            rings => match self.recent_after(position) {
+                Some(recent) => Ok(bounded(recent.map(|event| (event.seq, event.frame.clone())), most)),
+                None => merged(rings, position..self.last, forgiven, most),
+            },
         }
     }
 }

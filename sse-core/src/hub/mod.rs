@@ -1,19 +1,29 @@
 //! The hub: fan-out of events to readers, from a window of recent frames over an optional history.
 
+mod control;
 mod end;
 mod feed;
 mod forgotten;
+mod handle;
+mod heed;
 mod keys;
+mod labels;
+mod lease;
 mod notice;
 mod publish;
 mod publisher;
+mod registry;
 mod replay;
 mod ring;
+mod seat;
+mod sieve;
 mod stats;
 mod subscribe;
 mod subscription;
 mod sweep;
 mod tail;
+mod terms;
+mod view;
 mod window;
 
 #[cfg(test)]
@@ -34,11 +44,15 @@ use tokio::{
 };
 
 pub use end::End;
+pub use handle::ReaderHandle;
+pub use lease::Lease;
 pub use publish::{Publish, PublishError, Publishing, Receipt};
 pub use publisher::Publisher;
+pub use seat::Exclusive;
 pub use stats::Stats;
 pub use subscribe::{Start, Subscribe, SubscribeError};
 pub use subscription::Subscription;
+pub use view::EventView;
 
 pub(crate) use notice::{gap_json, json_string};
 pub(crate) use subscription::MOST;
@@ -53,6 +67,7 @@ use crate::{
     wire::{Event, Frame},
 };
 use publish::{Target, What, exact, publishable};
+use registry::Registry;
 use window::{Retentions, Window, fresh_epochs};
 
 /// How long opening a history may take to fill the window.
@@ -93,6 +108,7 @@ pub(crate) struct Shared {
     restart_tail: Arc<Notify>,
     shutdown: Option<Shutdown>,
     most_topics: usize,
+    registry: Registry,
     stalled_after: Duration,
     /// Milliseconds since the start, as coarse as the sweeps: reading it costs nothing.
     clock: AtomicU64,
@@ -123,6 +139,7 @@ impl Hub {
             stalled_after: Duration::from_secs(30),
             shutdown: None,
             most_topics: 100,
+            most_readers: usize::MAX,
         }
     }
 
@@ -244,6 +261,10 @@ impl Hub {
         self.shared.most_topics
     }
 
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
     pub(crate) fn clock(&self) -> u64 {
         self.shared.clock.load(Ordering::Relaxed)
     }
@@ -314,6 +335,7 @@ pub struct HubBuilder {
     stalled_after: Duration,
     shutdown: Option<Shutdown>,
     most_topics: usize,
+    most_readers: usize,
 }
 
 impl HubBuilder {
@@ -348,6 +370,12 @@ impl HubBuilder {
     /// How many topics and patterns one subscription may name. The default is 100.
     pub fn most_topics(self, most_topics: usize) -> Self {
         Self { most_topics, ..self }
+    }
+
+    /// How many readers may read at a time in this process; one more is refused with [`End::Limit`] and told to come
+    /// back. The default is no limit. See [`Subscribe::limit`] for those of one user or address.
+    pub fn most_readers(self, most_readers: usize) -> Self {
+        Self { most_readers, ..self }
     }
 
     /// A hub that lives in this process.
@@ -388,6 +416,7 @@ impl HubBuilder {
             restart_tail: Arc::new(Notify::new()),
             shutdown: self.shutdown,
             most_topics: self.most_topics,
+            registry: Registry::new(self.most_readers),
             stalled_after: self.stalled_after,
             clock: AtomicU64::new(0),
             sweeper: Mutex::new(None),

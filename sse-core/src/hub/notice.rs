@@ -62,7 +62,11 @@ pub(crate) fn without_id(frame: &Frame) -> Vec<u8> {
 
 /// The cursor in a hub's frame.
 pub(crate) fn cursor_of(frame: &Frame) -> Option<Cursor> {
-    let bytes = frame.as_ref();
+    cursor_in(frame.as_ref())
+}
+
+/// The cursor in a hub's block.
+pub(crate) fn cursor_in(bytes: &[u8]) -> Option<Cursor> {
     let line = bytes.get(lines_before_id(bytes).len()..)?.trim_ascii_end().strip_prefix(b"id: ")?;
     std::str::from_utf8(line).ok()?.parse().ok()
 }

@@ -2,9 +2,9 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{feed::Feed, notice};
+use super::{EventView, feed::Feed, notice, sieve::Sieve};
 use crate::{
-    history::{DynHistory, HistoryError, HistoryErrorKind},
+    history::{DynHistory, HistoryError, HistoryErrorKind, Record},
     resume::Epochs,
     wire::Frame,
 };
@@ -26,9 +26,15 @@ pub(crate) enum Replayed {
 pub(crate) async fn read(
     history: DynHistory,
     feed: Arc<Feed>,
+    sieve: Option<Arc<Sieve>>,
     epochs: Epochs,
     range: Range<u64>,
 ) -> Replayed {
+    let concerns = |record: &Record| {
+        let view = || EventView::of_lines(&record.topics, &record.lines, record.cursor);
+        record.topics.iter().any(|topic| feed.matches(topic))
+            && sieve.as_ref().is_none_or(|sieve| sieve.allows(&view()))
+    };
     let mut after = range.start;
     let mut frames: Vec<(u64, Frame)> = Vec::new();
     while frames.is_empty() && after < range.end {
@@ -57,7 +63,7 @@ pub(crate) async fn read(
                 return Replayed::Failed(moved_on());
             }
             after = seq;
-            if record.topics.iter().any(|topic| feed.matches(topic)) {
+            if concerns(&record) {
                 frames.push((seq, notice::finish_block(record.lines.into(), record.cursor)));
             }
         }

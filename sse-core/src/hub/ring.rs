@@ -6,7 +6,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::feed::Feed;
+use super::{
+    feed::Feed,
+    labels::{Labelled, Labels},
+};
 use crate::{
     history::{Retention, Topic},
     resume::Cursor,
@@ -39,6 +42,19 @@ pub(crate) struct Kept {
     pub(crate) seq: u64,
     pub(crate) at: Instant,
     pub(crate) frame: Frame,
+    /// Its topics, if it has others than the ring's.
+    pub(crate) labels: Option<Arc<[Topic]>>,
+}
+
+impl Kept {
+    /// The frame with its topics; `topic` is the ring's.
+    pub(crate) fn labelled(&self, topic: &Topic) -> Labelled {
+        let labels = match &self.labels {
+            Some(topics) => Labels::Several(Arc::clone(topics)),
+            None => Labels::One(topic.clone()),
+        };
+        Labelled { seq: self.seq, frame: self.frame.clone(), labels }
+    }
 }
 
 impl TopicRing {

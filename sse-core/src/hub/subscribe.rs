@@ -1,6 +1,12 @@
-use std::{collections::BTreeSet, error, fmt, future::Future, pin::Pin};
+use std::{collections::BTreeSet, error, fmt, future::Future, pin::Pin, sync::Arc};
 
-use super::{End, Hub, Subscription, feed::FeedInner, subscription::Opening, window::Attached};
+use super::{
+    End, Hub, Lease, Subscription,
+    feed::{FeedInner, Reader},
+    subscription::Opening,
+    terms::{Extras, Terms},
+    window::Attached,
+};
 use crate::{
     history::{DynHistory, HistoryError, IntoTopics, InvalidTopic, Pattern, Span},
     resume::{Cursor, Decision, Gap, GapReason, Known, LastEventId, Requested, Resume, decide},
@@ -27,12 +33,20 @@ pub struct Subscribe {
     last: LastEventId,
     start: Start,
     also: Vec<(Result<Vec<Pattern>, InvalidTopic>, Start)>,
+    pub(super) terms: Terms,
 }
 
 impl Subscribe {
     pub(crate) fn new(hub: Hub, topics: impl IntoTopics) -> Self {
         let patterns = topics.into_topics();
-        Self { hub, patterns, last: LastEventId::default(), start: Start::Live, also: Vec::new() }
+        Self {
+            hub,
+            patterns,
+            last: LastEventId::default(),
+            start: Start::Live,
+            also: Vec::new(),
+            terms: Terms::default(),
+        }
     }
 
     /// Goes on after this cursor: a [`LastEventId`], a [`Cursor`] or text, or `None` for a new reader.
@@ -54,7 +68,8 @@ impl Subscribe {
         self
     }
 
-    async fn run(self) -> Result<Subscription, SubscribeError> {
+    async fn run(mut self) -> Result<Subscription, SubscribeError> {
+        self.check_names()?;
         if self.last.refuses_stream() {
             return Err(SubscribeError::NotAcceptable);
         }
@@ -69,10 +84,17 @@ impl Subscribe {
         if self.hub.shutdown().is_some_and(|shutdown| shutdown.has_begun()) {
             return Ok(Subscription::refused(self.hub, End::Shutdown));
         }
+        if self.terms.lease.as_ref().is_some_and(Lease::is_over) {
+            return Ok(Subscription::refused(self.hub, End::Expired));
+        }
         self.hub.keep_swept();
-        let attached = self.hub.window().attach(patterns, self.hub.clock());
+        let reader = Arc::new(Reader::new(self.hub.clock()));
+        if let Err(end) = self.hub.registry().enter(&reader, std::mem::take(&mut self.terms.seat)) {
+            return Ok(Subscription::refused(self.hub, end));
+        }
+        let attached = self.hub.window().attach(patterns, reader);
         // Made at once, so that the reader is taken out again if the history never answers and this is dropped.
-        let mut subscription = Subscription::new(self.hub.clone(), &attached);
+        let mut subscription = Subscription::new(self.hub.clone(), &attached, Extras::of(self.terms));
         let requested = self.last.requested();
         let opening = match self.hub.history().cloned() {
             None => open(&attached, &requested, self.start, None),
@@ -250,7 +272,7 @@ fn before_newest(positions: &BTreeSet<u64>, count: usize) -> Option<u64> {
 }
 
 /// The patterns sorted and each once.
-fn checked(mut patterns: Vec<Pattern>, most: usize) -> Result<Box<[Pattern]>, InvalidTopic> {
+pub(super) fn checked(mut patterns: Vec<Pattern>, most: usize) -> Result<Box<[Pattern]>, InvalidTopic> {
     patterns.sort_unstable();
     patterns.dedup();
     match patterns.len() {
@@ -287,6 +309,8 @@ impl Opening {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeError {
+    /// The name of a principal, a limit or an exclusive place is empty or longer than 512 bytes. Use a hash of it.
+    Name,
     /// The request's `Accept` header names types, and an event stream is none of them.
     NotAcceptable,
     /// A topic or pattern is not valid.
@@ -296,6 +320,9 @@ pub enum SubscribeError {
 impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Name => f.write_str(
+                "subscribe: the name of a principal, a limit or an exclusive place has 1 to 512 bytes; use a hash of it",
+            ),
             Self::NotAcceptable => {
                 f.write_str("subscribe: the request does not accept `text/event-stream`; add it to `Accept`")
             }
@@ -307,7 +334,7 @@ impl fmt::Display for SubscribeError {
 impl error::Error for SubscribeError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::NotAcceptable => None,
+            Self::Name | Self::NotAcceptable => None,
             Self::Topic(error) => Some(error),
         }
     }

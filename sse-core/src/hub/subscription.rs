@@ -3,6 +3,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
+    slice,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     task::{Context, Poll},
 };
@@ -11,9 +12,11 @@ use futures_core::Stream;
 
 use super::{
     End, Hub, Start,
-    feed::{CHUNK_BYTES, Chunk, EndedBy, Evicted, Feed, Reader},
+    feed::{CHUNK_BYTES, Chunk, Evicted, Feed, Reader},
+    labels::Labelled,
     notice,
     replay::{self, Replayed},
+    terms::Extras,
     window::Attached,
 };
 use crate::{
@@ -23,6 +26,9 @@ use crate::{
     wire::Frame,
 };
 
+/// How many looks that let nothing through a reader takes before other tasks may run.
+const SIFTED_AT_ONCE: usize = 8;
+
 /// One reader of a hub: a position, and what it asked for.
 ///
 /// Give it to `Sse::new`, or take its frames one by one with [`next`](Subscription::next). It is not a `Stream`
@@ -30,32 +36,34 @@ use crate::{
 /// carries the gap in a header; [`frames`](Subscription::frames) is one.
 #[must_use = "a subscription does nothing until it is read"]
 pub struct Subscription {
-    hub: Hub,
-    feed: Arc<Feed>,
-    reader: Arc<Reader>,
+    pub(super) hub: Hub,
+    pub(super) feed: Arc<Feed>,
+    pub(super) reader: Arc<Reader>,
     /// Void while no task waits.
     slot: Slot,
-    position: u64,
+    pub(super) position: u64,
     /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
-    forgiven: Box<[u64]>,
+    pub(super) forgiven: Box<[u64]>,
     /// Topics that match a wildcard and that the feed does not list were evicted up to here.
-    unlisted: u64,
+    pub(super) unlisted: u64,
     version: usize,
-    signals_seen: u64,
+    pub(super) signals_seen: u64,
     /// The last place that the reader was told.
-    told: Option<u64>,
+    pub(super) told: Option<u64>,
     resume: Resume,
     /// What is said before the next look: notices, and frames read from the history, each with its position.
-    ahead: VecDeque<(u64, Frame)>,
+    pub(super) ahead: VecDeque<(u64, Frame)>,
     /// The position once all of that is said.
-    ahead_through: u64,
+    pub(super) ahead_through: u64,
     no_content: bool,
-    ended: Option<End>,
+    pub(super) ended: Option<End>,
+    is_refused: bool,
     /// A read of the history under way. The lock is never contended: it makes the future `Sync`.
-    replay: Option<Mutex<ReplayFuture>>,
+    pub(super) replay: Option<Mutex<ReplayFuture>>,
+    pub(super) extras: Option<Box<Extras>>,
 }
 
-type ReplayFuture = Pin<Box<dyn Future<Output = Replayed> + Send>>;
+pub(super) type ReplayFuture = Pin<Box<dyn Future<Output = Replayed> + Send>>;
 
 /// Where a reader begins.
 #[derive(Debug)]
@@ -75,13 +83,18 @@ pub(crate) struct Opening {
 }
 
 impl Subscription {
-    pub(crate) fn new(hub: Hub, attached: &Attached) -> Self {
+    pub(crate) fn new(hub: Hub, attached: &Attached, extras: Option<Box<Extras>>) -> Self {
         let feed = Arc::clone(&attached.feed);
         let wild = !feed.is_exact;
+        let reader = Arc::clone(&attached.reader);
+        reader.position.store(attached.head, Ordering::Relaxed);
+        if let Some(control) = reader.control.get() {
+            control.lock().feed = Some(Arc::clone(&feed));
+        }
         Self {
             hub,
             feed,
-            reader: Arc::clone(&attached.reader),
+            reader,
             slot: Slot::default(),
             position: attached.head,
             forgiven: Box::default(),
@@ -94,15 +107,18 @@ impl Subscription {
             ahead_through: 0,
             no_content: false,
             ended: None,
+            is_refused: false,
             replay: None,
+            extras,
         }
     }
 
     /// A reader that is told to come back: 200, `retry`, end.
     pub(crate) fn refused(hub: Hub, end: End) -> Self {
-        let attached = hub.window().attach(Box::default(), hub.clock());
-        let mut subscription = Self::new(hub, &attached);
+        let attached = hub.window().attach(Box::default(), Arc::new(Reader::new(hub.clock())));
+        let mut subscription = Self::new(hub, &attached, None);
         subscription.ended = Some(end);
+        subscription.is_refused = true;
         subscription
     }
 
@@ -146,6 +162,16 @@ impl Subscription {
         }
     }
 
+    /// Why it was refused, if it was: it reads nothing, and as a response it tells the reader to come back.
+    ///
+    /// For clients that understand more than an `EventSource` does, which must never be answered by an error: a limit
+    /// ([`End::Limit`], [`End::Occupied`]), a lease that is over ([`End::Expired`]), a shutdown, or a history that does
+    /// not answer ([`End::Unavailable`]).
+    #[must_use]
+    pub fn refusal(&self) -> Option<&End> {
+        self.ended.as_ref().filter(|_| self.is_refused)
+    }
+
     /// The next frame; `None` when every topic is finished, the hub shuts down or ended this reader.
     ///
     /// Cancel-safe: a dropped future loses nothing.
@@ -180,9 +206,23 @@ impl Subscription {
     /// Everything that is pending, up to `most` bytes, or why there will be nothing more.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
         self.reader.asked_at.store(self.hub.clock(), Ordering::Relaxed);
+        if let Some(control) = self.reader.control.get() {
+            control.arm(cx.waker());
+        }
+        let mut sifted = 0;
         loop {
             if let Some(end) = &self.ended {
                 return Poll::Ready(Err(end.clone()));
+            }
+            if self.extras.as_mut().is_some_and(|extras| extras.is_over(cx)) {
+                self.ended = Some(End::Expired);
+                continue;
+            }
+            if self.reader.is_called() {
+                match self.heed() {
+                    Some(chunk) => return Poll::Ready(Ok(chunk)),
+                    None => continue,
+                }
             }
             if !self.ahead.is_empty() {
                 return Poll::Ready(Ok(self.take_ahead(most)));
@@ -199,8 +239,23 @@ impl Subscription {
             }
             match self.look(cx, most) {
                 Look::Chunk(chunk) => return Poll::Ready(Ok(chunk)),
+                Look::Events(events) => {
+                    self.sift(events);
+                    sifted += 1;
+                    if sifted >= SIFTED_AT_ONCE && self.ahead.is_empty() {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
+                Look::Signals(signals) => self.sift_signals(signals),
                 Look::Behind if self.hub.history().is_some() => self.start_replay(),
                 Look::Behind => self.trimmed(self.evicted()),
+                Look::Called => {}
+                Look::Ended(End::Finished) if self.tell_missed_ends() => {}
+                Look::Ended(End::Finished) if self.owes_checkpoint() => {
+                    let checkpoint = self.checkpoint_at(self.position);
+                    self.say(checkpoint);
+                }
                 Look::Ended(end) => self.ended = Some(end),
                 Look::Nothing => return Poll::Pending,
             }
@@ -239,32 +294,42 @@ impl Subscription {
             Start::Earliest => usize::MAX,
             Start::Latest(count) => count,
         };
-        let mut frames: Vec<(u64, Frame)> = Vec::new();
+        let mut events: Vec<Labelled> = Vec::new();
         for ring in &self.feed.lock().rings {
             if patterns.iter().any(|pattern| pattern.matches(&ring.topic)) {
-                let ring = ring.lock();
-                let earlier = ring.after(0).take_while(|kept| kept.seq <= self.position);
-                frames.extend(earlier.map(|kept| (kept.seq, kept.frame.clone())));
+                let inner = ring.lock();
+                let earlier = inner.after(0).take_while(|kept| kept.seq <= self.position);
+                events.extend(earlier.map(|kept| kept.labelled(&ring.topic)));
             }
         }
-        frames.sort_unstable_by_key(|(seq, _)| *seq);
-        frames.dedup_by_key(|(seq, _)| *seq);
-        let skip = frames.len().saturating_sub(most);
-        for (_, frame) in frames.iter().skip(skip) {
-            self.say(Frame::block(notice::without_id(frame), None));
+        events.sort_unstable_by_key(|event| event.seq);
+        events.dedup_by_key(|event| event.seq);
+        events.retain(|event| self.allows(event.labels.as_slice(), &event.frame));
+        let skip = events.len().saturating_sub(most);
+        for event in events.iter().skip(skip) {
+            self.say(Frame::block(notice::without_id(&event.frame), None));
         }
     }
 
     fn look(&mut self, cx: &mut Context<'_>, most: usize) -> Look {
         let mut feed = self.feed.lock();
-        if let Some(by) = self.reader.ended() {
-            return Look::Ended(match by {
-                EndedBy::Disconnect => End::Disconnected,
-                EndedBy::Stall => End::Stalled,
-            });
+        if self.reader.is_called() {
+            return Look::Called;
         }
         if self.unlisted > self.position {
             return Look::Behind;
+        }
+        if let Some(reach) = self.extras.as_ref().and_then(|extras| extras.reach()) {
+            match feed.candidates_after(self.position, &self.forgiven, reach) {
+                Err(Evicted) => return Look::Behind,
+                Ok(events) if !events.is_empty() => return Look::Events(events),
+                Ok(_) => {}
+            }
+            let signals: Vec<_> = feed.unseen_signals(self.signals_seen).cloned().collect();
+            if !signals.is_empty() {
+                self.signals_seen = feed.last_signal();
+                return Look::Signals(signals);
+            }
         }
         match feed.chunk_after(self.position, &self.forgiven, most) {
             Err(Evicted) => return Look::Behind,
@@ -272,9 +337,6 @@ impl Subscription {
                 drop(feed);
                 self.told = Some(chunk.to);
                 self.move_to(chunk.to);
-                if self.forgiven.iter().all(|evicted| *evicted <= self.position) {
-                    self.forgiven = Box::default();
-                }
                 return Look::Chunk(chunk);
             }
             Ok(None) => {}
@@ -324,7 +386,8 @@ impl Subscription {
         if let Some(history) = self.hub.history().cloned() {
             let until = self.evicted();
             let epochs = self.hub.window().lock().epochs.clone();
-            let read = replay::read(history, Arc::clone(&self.feed), epochs, self.position..until);
+            let sieve = self.extras.as_ref().and_then(|extras| extras.sieve.clone());
+            let read = replay::read(history, Arc::clone(&self.feed), sieve, epochs, self.position..until);
             self.replay = Some(Mutex::new(Box::pin(read)));
         }
     }
@@ -367,14 +430,22 @@ impl Subscription {
     }
 
     /// Says a notice at the present position before the next look.
-    fn say(&mut self, frame: Frame) {
+    pub(super) fn say(&mut self, frame: Frame) {
         self.ahead.push_back((self.position, frame));
         self.ahead_through = self.position;
     }
 
-    fn move_to(&mut self, position: u64) {
+    pub(super) fn move_to(&mut self, position: u64) {
         self.position = position;
         self.reader.position.store(position, Ordering::Relaxed);
+        if self.forgiven.iter().all(|evicted| *evicted <= position) {
+            self.forgiven = Box::default();
+        }
+    }
+
+    fn checkpoint_at(&mut self, position: u64) -> Frame {
+        self.told = Some(position);
+        notice::checkpoint(self.hub.window().lock().cursor_at(position))
     }
 
     fn tell_gap(&mut self, gap: &Gap) {
@@ -388,7 +459,10 @@ impl Subscription {
         let mut finishes: Vec<(Cursor, Frame)> = Vec::new();
         for ring in &self.feed.lock().rings {
             if let Some((cursor, _)) = ring.lock().finished {
-                finishes.push((cursor, notice::finish_block(notice::end_lines(&ring.topic), cursor)));
+                let frame = notice::finish_block(notice::end_lines(&ring.topic), cursor);
+                if self.allows(slice::from_ref(&ring.topic), &frame) {
+                    finishes.push((cursor, frame));
+                }
             }
         }
         finishes.sort_by_key(|(cursor, _)| cursor.seq());
@@ -399,14 +473,20 @@ impl Subscription {
 /// What a look at the window found.
 enum Look {
     Chunk(Chunk),
+    /// Events of which the reader may not get all.
+    Events(Vec<Labelled>),
+    /// Signals, likewise.
+    Signals(Vec<Labelled>),
     /// Something asked for is no longer in the window.
     Behind,
+    /// Somebody told the reader something.
+    Called,
     Ended(End),
     Nothing,
 }
 
-impl Drop for Subscription {
-    fn drop(&mut self) {
+impl Subscription {
+    pub(super) fn leave_feed(&mut self) {
         let is_last = {
             let mut feed = self.feed.lock();
             feed.waiters.cancel(&mut self.slot);
@@ -416,6 +496,13 @@ impl Drop for Subscription {
         if is_last {
             self.hub.window().detach(&self.feed);
         }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.hub.registry().leave(&self.reader);
+        self.leave_feed();
     }
 }
 

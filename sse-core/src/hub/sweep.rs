@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Shared, feed::EndedBy, window::Window};
+use super::{Shared, feed::EndedBy};
 
 /// How often the window's age limits are looked at, in ticks.
 const TICKS_PER_EVICTION: u64 = 8;
@@ -22,7 +22,7 @@ pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
         ticks += 1;
         let passed = u64::try_from(tick.as_millis()).unwrap_or(u64::MAX);
         let now = hub.clock.fetch_add(passed, Ordering::Relaxed).saturating_add(passed);
-        drop_stalled(&hub.window, now, hub.stalled_after);
+        drop_stalled(&hub, now);
         if ticks.is_multiple_of(TICKS_PER_EVICTION) {
             hub.window.sweep();
         }
@@ -30,8 +30,9 @@ pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
 }
 
 /// Drops the readers that have had something to take for longer than `deadline` and have not asked for it.
-fn drop_stalled(window: &Window, now: u64, deadline: Duration) {
-    let deadline = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+fn drop_stalled(hub: &Shared, now: u64) {
+    let Shared { window, registry, stalled_after, .. } = hub;
+    let deadline = u64::try_from(stalled_after.as_millis()).unwrap_or(u64::MAX);
     let load = |value: &AtomicU64| value.load(Ordering::Relaxed);
     for feed in window.feeds() {
         let mut inner = feed.lock();
@@ -47,6 +48,7 @@ fn drop_stalled(window: &Window, now: u64, deadline: Duration) {
         for reader in &stalled {
             reader.end(EndedBy::Stall);
             inner.remove_reader(reader);
+            registry.leave(reader);
         }
         if !stalled.is_empty() {
             tracing::info!(readers = stalled.len(), topics = ?feed.patterns, "dropped readers that do not read");

@@ -30,7 +30,7 @@ fn pattern(text: &str) -> Pattern {
 fn kept(seq: u64, at: Instant, len: usize) -> Kept {
     let frame = Frame::try_from(Event::message("x".repeat(len - 8))).expect("a frame");
     assert_eq!(frame.as_ref().len(), len);
-    Kept { seq, at, frame }
+    Kept { seq, at, frame, labels: None }
 }
 
 #[test]

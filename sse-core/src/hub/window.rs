@@ -14,6 +14,7 @@ use super::{
     feed::{Feed, Reader},
     forgotten::Forgotten,
     keys::Keys,
+    labels::Labels,
     notice,
     ring::{Kept, TopicRing},
     stats::Counters,
@@ -206,12 +207,13 @@ impl Window {
     /// Tells a signal to the readers of now; returns how many there are.
     pub(crate) fn signal(&self, topics: &[Topic], frame: &Frame) -> usize {
         let feeds = self.lock().feeds_of(topics);
+        let labels = Labels::new(topics);
         let mut receivers = 0;
         for feed in feeds {
             let waiting = {
                 let mut feed = feed.lock();
                 receivers += feed.readers.len();
-                feed.signal(frame)
+                feed.signal(frame, &labels)
             };
             wake(waiting);
         }
@@ -226,13 +228,12 @@ impl Window {
     /// Registers a reader of these patterns, which are sorted and each once, at the head.
     ///
     /// Under the same lock as the search for its feed, which another reader may be about to leave as its last.
-    pub(crate) fn attach(&self, patterns: Box<[Pattern]>, clock: u64) -> Attached {
+    pub(crate) fn attach(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attached {
         let mut state = self.lock();
         let feed = match state.feeds.get(&patterns) {
             Some(feed) => Arc::clone(feed),
             None => self.new_feed(&mut state, patterns),
         };
-        let reader = Arc::new(Reader::new(state.head, clock));
         let (alive, is_known, last_signal) = {
             let mut inner = feed.lock();
             inner.add_reader(Arc::clone(&reader));
@@ -373,12 +374,14 @@ impl Window {
         let seq = cursor.seq();
         notice::end_block(&mut lines, cursor);
         let frame = Frame::block(lines, retry);
+        let labels = Labels::new(topics);
         let mut feeds: Vec<(Arc<Feed>, isize)> = Vec::new();
         for topic in topics {
             let ring = self.ring(state, topic);
             let mut inner = ring.lock();
             let before = inner.len() + 1;
-            let freed = inner.push(Kept { seq, at: now, frame: frame.clone() }, &ring.retention);
+            let kept = Kept { seq, at: now, frame: frame.clone(), labels: labels.several() };
+            let freed = inner.push(kept, &ring.retention);
             state.bytes = (state.bytes + frame.bytes().len()).saturating_sub(freed);
             state.frames = state.frames + inner.len() + 1 - before;
             let finished = (kind == EntryKind::Finish).then_some((cursor, now));
@@ -400,7 +403,7 @@ impl Window {
             let mut feed = feed.lock();
             receivers += feed.readers.len();
             feed.finished = feed.finished.saturating_add_signed(newly_finished);
-            waiting.push(feed.push(seq, &frame));
+            waiting.push(feed.push(seq, &frame, &labels));
         }
         state.head = seq;
         state.head_check = cursor.check();

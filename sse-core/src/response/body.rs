@@ -26,6 +26,9 @@ use crate::{
 /// The part of the drain window over which readers are sent away.
 const DRAINED_OVER: f64 = 0.5;
 
+/// How long a reader waits whose exclusive place another one took, so that the two do not take turns.
+const RETRY_AFTER_REPLACED: Duration = Duration::from_secs(30 * 60);
+
 /// How long a reader waits after an error of the application, so that browsers do not hammer the same poison.
 const RETRY_AFTER_ERROR: Duration = Duration::from_secs(30);
 
@@ -74,6 +77,8 @@ struct State {
     /// The base of the jittered retries, and the last one told.
     retry: Duration,
     told_retry: Duration,
+    /// Whether an event or a handle said how long to wait.
+    is_retry_given: bool,
     on_end: Option<OnEnd>,
     events: u64,
     bytes: u64,
@@ -104,6 +109,7 @@ impl Body {
             drained: None,
             told_retry: jittered(options.retry),
             retry: options.retry,
+            is_retry_given: false,
             on_end: options.on_end,
             events: 0,
             bytes: 0,
@@ -222,7 +228,7 @@ impl State {
     fn sent(&mut self, taken: Taken) -> Bytes {
         match taken {
             Taken::Shared { bytes, events, retry } => {
-                self.told_retry = retry.unwrap_or(self.told_retry);
+                self.hear(retry);
                 self.count(bytes, events)
             }
             Taken::Own(mut frames) => {
@@ -231,7 +237,7 @@ impl State {
                     && !frame.is_comments_alone()
                     && let Some(frame) = frames.pop()
                 {
-                    self.told_retry = frame.told_retry().unwrap_or(self.told_retry);
+                    self.hear(frame.told_retry());
                     return self.count(frame.into_bytes(), events);
                 }
                 let bytes = self.joined(&frames);
@@ -247,9 +253,17 @@ impl State {
                 write_retry(&mut bytes, self.told_retry);
             }
             bytes.extend_from_slice(frame.as_ref());
-            self.told_retry = frame.told_retry().unwrap_or(self.told_retry);
+            self.hear(frame.told_retry());
         }
         bytes.into()
+    }
+
+    /// Takes notice of a `retry` among what is sent.
+    fn hear(&mut self, retry: Option<Duration>) {
+        if let Some(retry) = retry {
+            self.told_retry = retry;
+            self.is_retry_given = true;
+        }
     }
 
     fn count(&mut self, bytes: Bytes, events: u64) -> Bytes {
@@ -266,8 +280,10 @@ impl State {
                 tracing::error!(error = %error, "an event stream failed");
                 Some(RETRY_AFTER_ERROR)
             }
-            End::Shutdown | End::MaxAge | End::Disconnected if self.source.resumes() => {
-                Some(jittered(self.retry))
+            End::Replaced => Some(jittered(RETRY_AFTER_REPLACED)),
+            End::Shutdown | End::MaxAge | End::Disconnected | End::Expired if self.source.resumes() => {
+                // What the application or a handle said is kept.
+                Some(if self.is_retry_given { self.told_retry } else { jittered(self.retry) })
             }
             _ => None,
         };

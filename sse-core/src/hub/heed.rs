@@ -1,0 +1,105 @@
+//! What a reader does when it was told something from outside.
+
+use std::sync::Arc;
+
+use super::{
+    End, Start, Subscription,
+    feed::{Chunk, EndedBy},
+    notice,
+};
+use crate::{
+    history::Pattern,
+    waiters::wake,
+    wire::{Frame, write_retry},
+};
+
+impl Subscription {
+    /// Ends, or does what it was ordered to; what is returned is said at once.
+    pub(super) fn heed(&mut self) -> Option<Chunk> {
+        if let Some(by) = self.reader.ended() {
+            self.ended = Some(match by {
+                EndedBy::Disconnect => End::Disconnected,
+                EndedBy::Replace => End::Replaced,
+                EndedBy::Stall => End::Stalled,
+            });
+            return None;
+        }
+        self.reader.take_order();
+        let control = self.reader.control.get()?;
+        let (retry, topics, also) = {
+            let mut orders = control.lock();
+            (orders.retry.take(), orders.topics.take(), std::mem::take(&mut orders.also))
+        };
+        if let Some(topics) = topics {
+            self.switch(topics, also);
+        }
+        retry.map(|delay| {
+            let mut line = Vec::with_capacity(16);
+            write_retry(&mut line, delay);
+            let (from, to) = (self.position, self.position);
+            Chunk { from, to, bytes: line.into(), events: 0, retry: Some(delay) }
+        })
+    }
+
+    /// Goes on at the same position with other topics: rule 6.
+    fn switch(&mut self, patterns: Box<[Pattern]>, also: Vec<(Vec<Pattern>, Start)>) {
+        self.leave_feed();
+        let attached = self.hub.window().attach(patterns, Arc::clone(&self.reader));
+        self.feed = attached.feed;
+        if let Some(control) = self.reader.control.get() {
+            control.lock().feed = Some(Arc::clone(&self.feed));
+        }
+        self.unlisted = if self.feed.is_exact { 0 } else { attached.evicted };
+        self.forgiven = Box::default();
+        self.signals_seen = attached.last_signal;
+        // What was read ahead for the topics before is read again for those of now; notices stay.
+        self.replay = None;
+        self.ahead.retain(|(seq, _)| *seq <= self.position);
+        self.ahead_through = self.position;
+        self.extras.get_or_insert_default().switched_at = Some(self.position);
+        for (patterns, start) in also {
+            self.tell_state(&patterns, start);
+        }
+        if self.feed.is_exact && !attached.is_known {
+            self.ask_what_is_finished();
+        }
+    }
+
+    /// The end of topics that were finished before the reader turned to them: said once, without ids, before it ends.
+    pub(super) fn tell_missed_ends(&mut self) -> bool {
+        let switched_at = self.extras.as_mut().and_then(|extras| extras.switched_at.take());
+        let Some(switched_at) = switched_at else { return false };
+        let rings = self.feed.lock().rings.clone();
+        for ring in rings {
+            let finished = ring.lock().finished;
+            if let Some((cursor, _)) = finished.filter(|(cursor, _)| cursor.seq() <= switched_at) {
+                let frame = notice::finish_block(notice::end_lines(&ring.topic), cursor);
+                if self.allows(std::slice::from_ref(&ring.topic), &frame) {
+                    self.say(Frame::block(notice::without_id(&frame), None));
+                }
+            }
+        }
+        !self.ahead.is_empty()
+    }
+
+    /// Topics may have been finished before this process saw anything of them.
+    fn ask_what_is_finished(&self) {
+        let (Some(history), Ok(runtime)) =
+            (self.hub.history().cloned(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        let (hub, feed) = (self.hub.clone(), Arc::clone(&self.feed));
+        runtime.spawn(async move {
+            match history.span(&feed.patterns).await {
+                Ok(span) => {
+                    hub.learn_epochs(&span.epochs);
+                    hub.window().learn_finished(&feed, &span.finished);
+                    let waiting = feed.lock().waiters.take();
+                    wake(waiting);
+                }
+                Err(error) => tracing::warn!(%error, "the history does not say which topics are finished"),
+            }
+        });
+    }
+}

@@ -1,0 +1,42 @@
+use std::{slice, sync::Arc};
+
+use crate::{history::Topic, wire::Frame};
+
+/// The topics of one event, shared by everyone who keeps it.
+#[derive(Clone, Debug)]
+pub(crate) enum Labels {
+    One(Topic),
+    Several(Arc<[Topic]>),
+}
+
+/// An event among those of several topics.
+#[derive(Clone, Debug)]
+pub(crate) struct Labelled {
+    pub(crate) seq: u64,
+    pub(crate) frame: Frame,
+    pub(crate) labels: Labels,
+}
+
+impl Labels {
+    pub(crate) fn new(topics: &[Topic]) -> Self {
+        match topics {
+            [topic] => Self::One(topic.clone()),
+            topics => Self::Several(topics.into()),
+        }
+    }
+
+    /// What a topic's own ring need not keep, because it knows its topic.
+    pub(crate) fn several(&self) -> Option<Arc<[Topic]>> {
+        match self {
+            Self::One(_) => None,
+            Self::Several(topics) => Some(Arc::clone(topics)),
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Topic] {
+        match self {
+            Self::One(topic) => slice::from_ref(topic),
+            Self::Several(topics) => topics,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What only some readers ask for, kept apart so that the others do not pay for it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{Lease, feed::CHUNK_BYTES, registry::Seat, sieve::Sieve};
+
+/// The terms of a subscription that has not begun.
+#[derive(Default)]
+pub(crate) struct Terms {
+    pub(crate) lease: Option<Lease>,
+    pub(crate) sieve: Sieve,
+    pub(crate) seat: Seat,
+}
+
+/// What such a reader carries along.
+#[derive(Default)]
+pub(crate) struct Extras {
+    lease: Option<Leased>,
+    /// What decides about each event, if anything does.
+    pub(crate) sieve: Option<Arc<Sieve>>,
+    /// Where it turned to other topics, until it ends.
+    pub(crate) switched_at: Option<u64>,
+}
+
+/// A lease, and what wakes the reader when it is over.
+struct Leased {
+    lease: Lease,
+    over: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+}
+
+impl Extras {
+    pub(crate) fn of(terms: Terms) -> Option<Box<Self>> {
+        let lease = terms.lease.map(|lease| Leased { over: Box::pin(lease.over()), lease });
+        let sieve = (!terms.sieve.is_open()).then(|| Arc::new(terms.sieve));
+        let has_any = lease.is_some() || sieve.is_some();
+        has_any.then(|| Box::new(Self { lease, sieve, switched_at: None }))
+    }
+
+    /// Whether the reader may read no longer; else its task is woken then.
+    pub(crate) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(leased) = &mut self.lease else { return false };
+        // A timer may fire a little late, so the clock is asked as well.
+        leased.lease.is_over() || matches!(leased.over.as_mut().poll(cx), Poll::Ready(()))
+    }
+
+    /// How many bytes of events are decided about in one look, if they are at all.
+    pub(crate) fn reach(&self) -> Option<usize> {
+        self.sieve.as_ref().map(|_| CHUNK_BYTES)
+    }
+}

@@ -1,0 +1,52 @@
+//! A response's body read by hand.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use sse_core::{Body, Ended, EventStream};
+
+/// A body, and what its hook heard when it ended.
+pub struct Reading {
+    body: Body,
+    ended: Arc<Mutex<Option<Ended>>>,
+}
+
+/// Begins to read a stream that must answer 200.
+pub fn read(stream: EventStream) -> Reading {
+    let ended = Arc::new(Mutex::new(None));
+    let tell = Arc::clone(&ended);
+    let response = stream.on_end(move |end| *tell.lock().expect("not poisoned") = Some(end)).into_response();
+    assert_eq!(response.status(), 200);
+    Reading { body: response.into_body(), ended }
+}
+
+impl Reading {
+    /// The next bytes as text; `None` when it has ended.
+    pub async fn next(&mut self) -> Option<String> {
+        let bytes = self.body.next().await?.unwrap_or_else(|never| match never {});
+        Some(String::from_utf8(bytes.to_vec()).expect("UTF-8"))
+    }
+
+    /// A `retry` line alone: its milliseconds.
+    pub async fn retry(&mut self) -> u64 {
+        let line = self.next().await.expect("a retry line");
+        let millis = line.strip_prefix("retry: ").and_then(|line| line.strip_suffix('\n'));
+        millis
+            .and_then(|millis| millis.parse().ok())
+            .unwrap_or_else(|| panic!("{line:?} is not a retry line"))
+    }
+
+    /// Whether nothing comes for so long.
+    pub async fn is_silent_for(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.body.next()).await.is_err()
+    }
+
+    /// Why it ended.
+    pub fn end(&self) -> &'static str {
+        let ended = self.ended.lock().expect("not poisoned");
+        ended.as_ref().expect("it has ended").end.as_str()
+    }
+}
