@@ -72,6 +72,7 @@ fn what_is_exactly_at_a_limit_passes_and_one_byte_more_fails() {
         (event_limit, "id: 12\ndata: 3456\nevent: 7890\n\n", "id: 12\ndata: 3456\nevent: 78901\n\n", event),
         (event_limit, "event: 7890\ndata: 3456\nid: 12\n\n", "event: 7890\ndata: 3456\nid: 123\n\n", event),
         (event_limit, "data\ndata: 3456\nid: 12345\n\n", "data\ndata: 3456\nid: 123456\n\n", event),
+        (event_limit, "id: 1234567\ndata: 890\n\n", "id: 1234567\ndata: 8901\n\n", event),
         // A type or an id takes the place of the one before.
         (
             event_limit,
@@ -94,6 +95,11 @@ fn what_is_exactly_at_a_limit_passes_and_one_byte_more_fails() {
         assert_eq!(error(limits, &passes.repeat(3)), None, "{passes:?} three times");
         assert_eq!(error(limits, &format!("{passes}{fails}")), Some(expected), "{fails:?} second");
     }
+}
+
+#[test]
+fn a_line_may_always_have_a_name_a_colon_and_a_space() {
+    assert_eq!(Limits::default().line(0), Limits::default().line("retry: ".len()));
 }
 
 #[test]
@@ -184,6 +190,8 @@ fn an_event_that_is_too_large_is_skipped_with_its_id_and_the_next_one_is_whole()
             "{items:?}"
         );
         assert_eq!(items[1], skip(error, "7"), "{event}");
+        let torn = event.trim_end().rsplit_once('\n').map_or("", |(lines, _)| lines).to_owned() + "\n";
+        assert!(skipped(limits, &torn).last().is_some_and(|end| end.contains("mid-event true")), "{torn}");
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
+    feed::Reader,
     forgotten::Forgotten,
     keys::Keys,
     notice,
@@ -163,7 +164,7 @@ fn a_window_that_was_left_behind_goes_on_where_the_history_begins() {
     assert!(append(101));
     let patterns = |text: &str| vec![pattern(text)].into_boxed_slice();
     for name in ["a", "b", "*"] {
-        let attached = window.attach(patterns(name), 0);
+        let attached = window.attach(patterns(name), std::sync::Arc::new(Reader::new(0)));
         assert_eq!((attached.head, attached.evicted), (101, 100), "{name}");
     }
     window.skip_to(50);

@@ -2,7 +2,7 @@
 
 use std::{mem, ops::Range};
 
-use super::{DecodeError, Limits, Oversized, chunk::Fields, field::Kind, text::Text};
+use super::{DecodeError, Limits, Oversized, field::Kind, scan::Fields, text::Text};
 
 /// How many more bytes a line's value may have, and what it is when it has more.
 #[derive(Debug, Clone, Copy)]
@@ -30,23 +30,26 @@ pub(super) struct Block {
 
 impl Default for Block {
     fn default() -> Self {
-        Self::new(Limits::default())
-    }
-}
-
-impl Block {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self {
+        let mut block = Self {
             data: Text::default(),
             event_type: Text::default(),
             id: Vec::new(),
             has_data: false,
             has_id: false,
             skipped: None,
-            limits,
-            harmless: limits.line.min(limits.event),
+            limits: Limits::default(),
+            harmless: 0,
             len: 0,
-        }
+        };
+        block.set_limits(Limits::default());
+        block
+    }
+}
+
+impl Block {
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.harmless = limits.line.min(limits.event);
     }
 
     /// Whether nothing has been read that the end of the stream would lose.

@@ -1,6 +1,7 @@
-use std::{fmt, time::Duration};
+use std::{fmt, iter::FusedIterator, time::Duration};
 
-use super::DecodeError;
+use super::{DecodeError, Decoder};
+use crate::wire::Message;
 
 /// What a [`Decoder`](super::Decoder) finds in a stream, borrowed from it or from the chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub enum Item<'a> {
 
 /// An event as the decoder hands it out, without a copy where the chunk has it in one piece.
 ///
-/// [`Message::from`](super::super::Message) makes an owned one of it.
+/// [`Message::from`](Message) makes an owned one of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MessageRef<'a> {
     /// Never empty.
@@ -72,3 +73,40 @@ impl fmt::Debug for MessageRef<'_> {
             .finish()
     }
 }
+
+/// The messages in one chunk; see [`Decoder::messages`].
+#[derive(Debug)]
+#[must_use = "the chunk is decoded as the messages are taken"]
+pub struct Messages<'a, 'i> {
+    decoder: &'a mut Decoder,
+    input: &'a mut &'i [u8],
+    failed: bool,
+}
+
+impl<'a, 'i> Messages<'a, 'i> {
+    pub(super) fn new(decoder: &'a mut Decoder, input: &'a mut &'i [u8]) -> Self {
+        Self { decoder, input, failed: false }
+    }
+}
+
+impl Iterator for Messages<'_, '_> {
+    type Item = Result<Message, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // The decoder repeats its error for ever, which would make an endless iterator.
+        while !self.failed {
+            match self.decoder.decode(self.input) {
+                Ok(Some(Item::Message(message))) => return Some(Ok(message.into())),
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) => {
+                    self.failed = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        None
+    }
+}
+
+impl FusedIterator for Messages<'_, '_> {}

@@ -3,11 +3,9 @@
 use std::{fmt, time::Duration};
 
 mod block;
-mod chunk;
 mod field;
 mod item;
 mod limits;
-mod messages;
 mod open_line;
 mod read;
 mod scan;
@@ -15,9 +13,8 @@ mod scan;
 mod tests;
 mod text;
 
-pub use item::{Item, MessageRef};
+pub use item::{Item, MessageRef, Messages};
 pub use limits::{DecodeError, Limits, Oversized};
-pub use messages::Messages;
 
 use block::Block;
 use open_line::OpenLine;
@@ -91,7 +88,7 @@ impl Decoder {
 
     /// Sets how much it keeps in memory. The default is [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.block = Block::new(limits);
+        self.block.set_limits(limits);
         self
     }
 

@@ -56,30 +56,28 @@ impl OpenLine {
     }
 
     /// Takes the next bytes of the line.
-    pub(super) fn push(
-        &mut self,
-        mut part: &[u8],
-        block: &mut Block,
-        report: Report,
-    ) -> Result<(), DecodeError> {
-        if let State::Value(..) = self.state {
-            return self.append(part, block);
+    #[inline]
+    pub(super) fn push(&mut self, part: &[u8], block: &mut Block, report: Report) -> Result<(), DecodeError> {
+        match self.state {
+            State::Value(..) => self.append(part, block),
+            State::Closed | State::Head => self.push_head(part, block, report),
+            State::Ignored => Ok(()),
         }
+    }
+
+    fn push_head(&mut self, part: &[u8], block: &mut Block, report: Report) -> Result<(), DecodeError> {
         if let State::Closed = self.state {
             self.state = State::Head;
             self.head_len = 0;
         }
-        if let State::Head = self.state {
-            let (now, later) = part.split_at(part.len().min(HEAD - self.head_len));
-            self.head[self.head_len..][..now.len()].copy_from_slice(now);
-            self.head_len += now.len();
-            if self.head_len < HEAD {
-                return Ok(());
-            }
-            self.begin(block, report)?;
-            part = later;
+        let (now, later) = part.split_at(part.len().min(HEAD - self.head_len));
+        self.head[self.head_len..][..now.len()].copy_from_slice(now);
+        self.head_len += now.len();
+        if self.head_len < HEAD {
+            return Ok(());
         }
-        self.append(part, block)
+        self.begin(block, report)?;
+        self.append(later, block)
     }
 
     fn begin(&mut self, block: &mut Block, report: Report) -> Result<(), DecodeError> {
@@ -101,6 +99,7 @@ impl OpenLine {
         self.append(value, block)
     }
 
+    #[inline]
     fn append(&mut self, part: &[u8], block: &mut Block) -> Result<(), DecodeError> {
         let State::Value(kind, room) = &mut self.state else { return Ok(()) };
         if part.len() > room.left {
@@ -116,6 +115,7 @@ impl OpenLine {
         Ok(())
     }
 
+    #[cold]
     fn exceed(&mut self, part: &[u8], block: &mut Block) -> Result<(), DecodeError> {
         let State::Value(kind, room) = mem::take(&mut self.state) else { return Ok(()) };
         block.exceed(kind, room.error)?;

@@ -5,9 +5,9 @@ use std::{mem, ops::Range, time::Duration};
 use super::{
     DecodeError, Decoder, Item, MessageRef,
     block::Block,
-    chunk::{Fields, Read},
     field::{Digits, Kind, line_break, line_end, split},
-    scan::Stop,
+    scan::{Fields, Stop},
+    text::Read,
 };
 
 const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
@@ -72,8 +72,7 @@ impl Decoder {
             self.note_end(bytes, rest);
             match scanned.stop {
                 Stop::Blank(fields) => {
-                    let is_event = self.block.has_data || self.block.has_id;
-                    let read = if is_event { Read::new(bytes) } else { Read::default() };
+                    let read = if fields.data.is_some() { Read::checked(bytes) } else { Read::new(bytes) };
                     if let Some(step) = self.end_block(fields, read) {
                         return Ok(Some((step, read)));
                     }

@@ -4,9 +4,16 @@ use std::ops::Range;
 
 use super::{
     block::Block,
-    chunk::Fields,
     field::{Kind, line_break, line_end, split},
 };
+
+/// Where the fields of a block are, as far as they need not be copied.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    pub(super) data: Option<Range<usize>>,
+    pub(super) event_type: Option<Range<usize>>,
+    pub(super) id: Option<Range<usize>>,
+}
 
 /// How far [`Block::scan`] got.
 pub(super) struct Scanned {

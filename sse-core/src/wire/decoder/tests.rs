@@ -1,6 +1,9 @@
 //! What only the inside can count.
 
-use super::{Decoder, field::SEARCHED};
+use super::{
+    Decoder,
+    field::{SEARCHED, line_end},
+};
 
 /// Decodes `bytes` in chunks of `size`, and returns the number of messages and of bytes searched for line ends.
 fn searched(bytes: &[u8], size: usize) -> (usize, usize) {
@@ -20,6 +23,19 @@ fn every_byte_is_searched_once_in_every_chunking() {
             let (messages, count) = searched(stream.as_bytes(), size.min(stream.len()));
             assert_eq!(messages, 3, "{name}, {size}");
             assert!(count <= stream.len(), "{name} in chunks of {size}: {count} of {} bytes", stream.len());
+        }
+    }
+}
+
+#[test]
+fn a_line_end_is_found_wherever_it_is() {
+    for len in 0..300 {
+        let mut bytes = vec![b'x'; len];
+        assert_eq!(line_end(&bytes), None, "{len}");
+        for at in (0..len).rev() {
+            // There is another one behind it from the second round on.
+            bytes[at] = if at % 2 == 0 { b'\r' } else { b'\n' };
+            assert_eq!(line_end(&bytes), Some(at), "{at} of {len}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Bytes that become text once they are complete.
+//! Bytes that become text: those of a chunk, and those that are collected from several.
 
-use std::{borrow::Cow, mem};
+use std::{borrow::Cow, mem, ops::Range, str};
 
 /// So much of a buffer is kept for the next event; a larger one is given back.
 const KEPT_CAPACITY: usize = 64 * 1024;
@@ -51,6 +51,8 @@ impl Text {
     }
 
     /// The text of `borrowed`, or else of what was pushed; it stands until the next `clear`.
+    ///
+    /// What is not UTF-8 becomes U+FFFD, as in [`Read::text`].
     #[inline]
     pub(super) fn read<'a>(&'a mut self, borrowed: Option<Cow<'a, str>>) -> &'a str {
         match borrowed {
@@ -63,7 +65,42 @@ impl Text {
     }
 }
 
-/// What is not UTF-8 becomes U+FFFD; see [`Chunk::text`](super::chunk::Chunk::text).
+/// Bytes of a chunk.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Read<'i> {
+    bytes: &'i [u8],
+    /// All of them, if they have been checked and are UTF-8.
+    text: Option<&'i str>,
+}
+
+impl<'i> Read<'i> {
+    pub(super) fn new(bytes: &'i [u8]) -> Self {
+        Self { bytes, text: None }
+    }
+
+    /// Checks them all at once. If most of them are in fields, this is cheaper than field by field.
+    pub(super) fn checked(bytes: &'i [u8]) -> Self {
+        Self { bytes, text: str::from_utf8(bytes).ok() }
+    }
+
+    /// A field as text. What is not UTF-8 becomes U+FFFD, as the Encoding standard's decoder does it.
+    ///
+    /// Field by field this equals decoding the whole stream, because no line end, colon or space can be a part of a
+    /// longer sequence.
+    #[inline]
+    pub(super) fn text(&self, range: &Range<usize>) -> Cow<'i, str> {
+        match self.text.and_then(|text| text.get(range.clone())) {
+            Some(text) => Cow::Borrowed(text),
+            None => lossy(self.bytes.get(range.clone()).unwrap_or_default()),
+        }
+    }
+}
+
+#[cold]
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 fn into_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
