@@ -5,7 +5,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sse_core::{FileHistory, Hub, HubBuilder, KeepAlive, Shutdown};
+use sse_core::{FileHistory, Hub, HubBuilder, KeepAlive, NatsHistory, Shutdown};
 
 use crate::{History, Options};
 
@@ -73,6 +73,10 @@ async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, String> {
             hub.open(history).await.map_err(|error| format!("--history: {error}"))
         }
         History::Redis(_) => Err("--history: Redis is not built in; use memory".to_owned()),
-        History::Nats(_) => Err("--history: NATS is not built in; use memory".to_owned()),
+        History::Nats(url) => {
+            let history = NatsHistory::connect(url, &options.name).await;
+            let history = history.map_err(|error| format!("--history: {error}"))?;
+            hub.open(history).await.map_err(|error| format!("--history: {error}"))
+        }
     }
 }
