@@ -1,7 +1,5 @@
 //! The decoder against the cases of other suites: whole, byte by byte, in every two parts (G2).
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
-
 #[path = "common/cases.rs"]
 mod cases;
 #[path = "common/feed.rs"]

@@ -1,7 +1,5 @@
 //! The decoder's limits: what passes, what fails, what is skipped, and that the chunks make no difference (G2).
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
-
 #[path = "common/cases.rs"]
 mod cases;
 #[path = "common/feed.rs"]

@@ -1,7 +1,5 @@
 //! Events against the encoder cases of other suites: refused, or decoded as they were meant (G1).
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
-
 #[path = "common/cases.rs"]
 mod cases;
 #[path = "common/naive.rs"]

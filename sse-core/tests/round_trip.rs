@@ -1,7 +1,5 @@
 //! Events to bytes and back, and the decoder against a naive reader of the standard's prose (G1, G2).
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
-
 #[path = "common/feed.rs"]
 mod feed;
 #[path = "common/naive.rs"]

@@ -1,7 +1,6 @@
 //! Events and messages as JSON: feature `serde`.
 
 #![cfg(feature = "serde")]
-#![allow(clippy::expect_used, reason = "a test fails so")]
 
 use std::time::Duration;
 

@@ -24,13 +24,13 @@ impl Message {
     /// The event's type; `message` if the stream gave none.
     #[must_use]
     pub fn event_type(&self) -> &str {
-        &self.text[self.data_len..self.data_len + self.type_len]
+        self.text.get(self.data_len..self.data_len + self.type_len).unwrap_or_default()
     }
 
     /// The data, its lines joined by LF.
     #[must_use]
     pub fn data(&self) -> &str {
-        &self.text[..self.data_len]
+        self.text.get(..self.data_len).unwrap_or_default()
     }
 
     /// The id of this event, or else that of the last event which had one; empty if none had.
@@ -38,7 +38,7 @@ impl Message {
     /// A client sends it as `Last-Event-ID` when it reconnects.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
-        &self.text[self.data_len + self.type_len..]
+        self.text.get(self.data_len + self.type_len..).unwrap_or_default()
     }
 
     /// The data without a copy.

@@ -48,10 +48,8 @@ async fn gap_of(subscription: &mut Subscription) -> String {
 async fn an_older_store_is_a_fork_for_those_who_saw_what_it_lost() {
     let mut server = NatsServer::start().await;
     let histories = [open(&server).await, open(&server).await];
-    let hubs = [
-        Hub::open(histories[0].clone()).await.unwrap(),
-        Hub::open(histories[1].clone()).await.unwrap(),
-    ];
+    let hubs =
+        [Hub::open(histories[0].clone()).await.unwrap(), Hub::open(histories[1].clone()).await.unwrap()];
     let before = publish_all(&hubs[0], "a", &["1", "2", "3"]).await;
     server.kill();
     let copy = server.copy();
@@ -132,8 +130,9 @@ async fn an_older_store_is_found_by_processes_that_began_later() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_is_held_only_by_its_own_record() {
     let server = NatsServer::start().await;
-    let history =
-        NatsHistory::builder().retention(sse_core::Retention::default().events(3)).connect(server.url(), "shop");
+    let history = NatsHistory::builder()
+        .retention(sse_core::Retention::default().events(3))
+        .connect(server.url(), "shop");
     let history = history.await.unwrap();
     let mut cursors: Vec<Cursor> = Vec::new();
     for n in 1..=5 {
@@ -227,7 +226,8 @@ async fn a_deleted_table_of_epochs_disturbs_nobody_who_is_here() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_in_memory_is_a_gap_after_a_restart() {
     let mut server = NatsServer::start().await;
-    let history = NatsHistory::builder().storage(NatsStorage::Memory).connect(server.url(), "shop").await.unwrap();
+    let history =
+        NatsHistory::builder().storage(NatsStorage::Memory).connect(server.url(), "shop").await.unwrap();
     let hub = Hub::open(history).await.unwrap();
     let ids = publish_all(&hub, "a", &["1", "2"]).await;
     let mut live = hub.subscribe("a").start(Start::Earliest).await.unwrap();
@@ -383,7 +383,8 @@ async fn foreign_messages_are_data() {
 async fn topics_that_begin_with_a_dollar_are_themselves() {
     let server = NatsServer::start().await;
     let (one, two) = (open(&server).await, open(&server).await);
-    let names = ["$multi", "$$multi", "$", "$$", "$multi.x", "multi", "a.$multi", "a!\"#%&'()+,-./:;<=?@[\\]^_`{|}~"];
+    let names =
+        ["$multi", "$$multi", "$", "$$", "$multi.x", "multi", "a.$multi", "a!\"#%&'()+,-./:;<=?@[\\]^_`{|}~"];
     let mut expected = Vec::new();
     for name in names {
         appended(&one, entry(name, name)).await;

@@ -62,6 +62,12 @@ thread_local! {
     pub(super) static SEARCHED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
+/// The first line, and the rest from its CR or LF on, if that is there already.
+#[inline]
+pub(super) fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    bytes.split_at_checked(line_end(bytes)?)
+}
+
 /// The length of the CR, LF or CRLF that `bytes` starts with. A CR at their end is one: nothing waits for the LF.
 #[inline]
 pub(super) fn line_break(bytes: &[u8]) -> usize {

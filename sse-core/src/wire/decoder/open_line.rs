@@ -46,7 +46,7 @@ impl OpenLine {
         match self.state {
             State::Closed | State::Ignored => false,
             // As long as its kind is not known, its first letter has to do: of `data`, `event` or `id`.
-            State::Head => matches!(self.head[0], b'd' | b'e' | b'i'),
+            State::Head => matches!(self.head, [b'd' | b'e' | b'i', ..]),
             State::Value(kind, _) => kind.is_of_event(),
         }
     }
@@ -71,7 +71,9 @@ impl OpenLine {
             self.head_len = 0;
         }
         let (now, later) = part.split_at(part.len().min(HEAD - self.head_len));
-        self.head[self.head_len..][..now.len()].copy_from_slice(now);
+        for (place, byte) in self.head.iter_mut().skip(self.head_len).zip(now) {
+            *place = *byte;
+        }
         self.head_len += now.len();
         if self.head_len < HEAD {
             return Ok(());

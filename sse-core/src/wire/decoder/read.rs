@@ -5,7 +5,7 @@ use std::{mem, ops::Range, time::Duration};
 use super::{
     DecodeError, Decoder, Item, MessageRef,
     block::Block,
-    field::{Digits, Kind, line_break, line_end, split},
+    field::{Digits, Kind, line_break, split, split_line},
     scan::{Fields, Stop},
     text::Read,
 };
@@ -78,7 +78,8 @@ impl Decoder {
                     }
                 }
                 Stop::Line { kind, len, value } => {
-                    if let Some(step) = self.take(kind, len, &bytes[value.clone()])? {
+                    let text = bytes.get(value.clone()).unwrap_or_default();
+                    if let Some(step) = self.take(kind, len, text)? {
                         let (step, read) = match step {
                             Step::Comment(_) => (Step::Comment(Some(value)), Read::new(bytes)),
                             Step::Field(_) => (Step::Field(Some(value)), Read::new(bytes)),
@@ -100,11 +101,10 @@ impl Decoder {
 
     /// Reads on in a line that began in an earlier chunk.
     fn finish_line(&mut self, input: &mut &[u8]) -> Result<Option<Step>, DecodeError> {
-        let Some(len) = line_end(input) else {
+        let Some((part, rest)) = split_line(input) else {
             self.line.push(mem::take(input), &mut self.block, self.report)?;
             return Ok(None);
         };
-        let (part, rest) = input.split_at(len);
         let (end, rest) = rest.split_at(line_break(rest));
         *input = rest;
         self.note_end(end, rest);
@@ -113,7 +113,7 @@ impl Decoder {
             let step = self.line.end(&mut self.block);
             return Ok(self.apply(step));
         };
-        let (kind, value) = split(&head[..len]);
+        let (kind, value) = split(head.get(..len).unwrap_or_default());
         let step = self.take(kind, len, value)?;
         if let Some(Step::Comment(_) | Step::Field(_)) = step {
             self.line.text.clear();
@@ -136,7 +136,8 @@ impl Decoder {
                 }
                 // Not a mark after all, so what looked like one is the start of the first line.
                 Some(_) => {
-                    let line = &BYTE_ORDER_MARK[..mem::replace(&mut self.mark_len, BYTE_ORDER_MARK.len())];
+                    let len = mem::replace(&mut self.mark_len, BYTE_ORDER_MARK.len());
+                    let line = BYTE_ORDER_MARK.get(..len).unwrap_or_default();
                     if !line.is_empty() {
                         self.line.push(line, &mut self.block, self.report)?;
                     }

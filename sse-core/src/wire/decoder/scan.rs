@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     block::Block,
-    field::{Kind, line_break, line_end, split},
+    field::{Kind, line_break, split, split_line},
 };
 
 /// Where the fields of a block are, as far as they need not be copied.
@@ -46,25 +46,25 @@ impl Block {
             if rest.first() == Some(&b'\n') {
                 return Scanned { at: at + 1, stop: Stop::Blank(fields) };
             }
-            let Some(len) = line_end(rest) else {
+            let Some((line, rest)) = split_line(rest) else {
                 self.keep(&fields, bytes);
                 return Scanned { at, stop: Stop::Unfinished };
             };
-            let end = at + len;
-            at = end + line_break(&rest[len..]);
-            if len == 0 {
+            let end = at + line.len();
+            at = end + line_break(rest);
+            if line.is_empty() {
                 return Scanned { at, stop: Stop::Blank(fields) };
             }
-            let (kind, value) = split(&rest[..len]);
+            let (kind, value) = split(line);
             let range = end - value.len()..end;
-            if !self.is_harmless(kind, len, value.len()) {
+            if !self.is_harmless(kind, line.len(), value.len()) {
                 self.keep(&fields, bytes);
-                return Scanned { at, stop: Stop::Line { kind, len, value: range } };
+                return Scanned { at, stop: Stop::Line { kind, len: line.len(), value: range } };
             }
             match kind {
                 Kind::Data if self.has_data => {
-                    if let Some(first) = fields.data.take() {
-                        self.data.push(&bytes[first]);
+                    if let Some(first) = fields.data.take().and_then(|first| bytes.get(first)) {
+                        self.data.push(first);
                     }
                     self.data.push_line(value);
                 }

@@ -1,0 +1,306 @@
+//! A storm against an example application: readers that are cut at random and resume while events are published, then a
+//! SIGTERM with all of them idle.
+//!
+//! `sse-storm APPLICATION [--readers 1000] [--seconds 60] [--rate 500] [--drain 5]` starts the application on a free port,
+//! prints what happened in one line, and exits with 1 if anything was lost, came twice or out of order, if a stream did not
+//! end cleanly, or if the application did not end in time.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    net::SocketAddr,
+    process::{ExitCode, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sse_core::Decoder;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// How long anything that must come may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Options {
+    application: String,
+    readers: u64,
+    seconds: f64,
+    rate: f64,
+    drain: f64,
+}
+
+/// What all readers count together.
+#[derive(Default)]
+struct Counts {
+    connections: AtomicU64,
+    events: AtomicU64,
+    lost: AtomicU64,
+    twice: AtomicU64,
+    gaps: AtomicU64,
+    refused: AtomicU64,
+}
+
+fn options() -> Option<Options> {
+    let mut arguments = std::env::args().skip(1);
+    let mut options =
+        Options { application: arguments.next()?, readers: 1_000, seconds: 60.0, rate: 500.0, drain: 5.0 };
+    while let Some(flag) = arguments.next() {
+        let value: f64 = arguments.next()?.parse().ok()?;
+        match &*flag {
+            "--readers" => options.readers = value as u64,
+            "--seconds" => options.seconds = value,
+            "--rate" => options.rate = value,
+            "--drain" => options.drain = value,
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Some(options) = options() else {
+        eprintln!(
+            "usage: sse-storm APPLICATION [--readers N] [--seconds S] [--rate EVENTS_A_SECOND] [--drain S]"
+        );
+        return ExitCode::from(2);
+    };
+    let (mut application, address) = start(&options).await;
+    let counts = Arc::new(Counts::default());
+    let published = storm(&options, address, &counts).await;
+    let (clean, took, exit) = shutdown(&options, &mut application, address).await;
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    println!(
+        "{published} events published; {} readers, {} connections, {} events read: {} lost, {} twice or out of order, \
+         {} gaps, {} refused; SIGTERM with {} idle streams: {clean} ended cleanly, exit {exit:?} after {took:.2?} \
+         (window {} s)",
+        options.readers,
+        count(&counts.connections),
+        count(&counts.events),
+        count(&counts.lost),
+        count(&counts.twice),
+        count(&counts.gaps),
+        count(&counts.refused),
+        options.readers,
+        options.drain,
+    );
+    let faults = count(&counts.lost) + count(&counts.twice) + count(&counts.gaps) + count(&counts.refused);
+    let in_time = took < Duration::from_secs_f64(options.drain + 1.0);
+    if faults == 0 && published > 0 && clean == options.readers && exit == Some(0) && in_time {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+async fn start(options: &Options) -> (Child, SocketAddr) {
+    let mut application = Command::new(&options.application)
+        .args(["--addr", "127.0.0.1:0", "--retain", "1000000", "--drain", &options.drain.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the application starts");
+    let mut lines = BufReader::new(application.stdout.take().expect("piped")).lines();
+    let line = timeout(PATIENCE, lines.next_line())
+        .await
+        .expect("a line in time")
+        .expect("readable")
+        .expect("a line");
+    let address =
+        line.strip_prefix("listening on http://").expect("the address").parse().expect("an address");
+    (application, address)
+}
+
+/// Publishes at the rate while the readers come and go; returns how many events there were.
+async fn storm(options: &Options, address: SocketAddr, counts: &Arc<Counts>) -> u64 {
+    let over = Arc::new(AtomicBool::new(false));
+    let last = Arc::new(AtomicU64::new(0));
+    let readers: Vec<_> = (0..options.readers)
+        .map(|seed| {
+            tokio::spawn(read_until_over(
+                seed,
+                address,
+                Arc::clone(counts),
+                Arc::clone(&over),
+                Arc::clone(&last),
+            ))
+        })
+        .collect();
+    let published = publish(options, address).await;
+    last.store(published, Ordering::Release);
+    over.store(true, Ordering::Release);
+    for reader in readers {
+        reader.await.expect("a reader");
+    }
+    published
+}
+
+async fn publish(options: &Options, address: SocketAddr) -> u64 {
+    let mut connection = BufReader::new(TcpStream::connect(address).await.expect("connected"));
+    connection.get_ref().set_nodelay(true).expect("without delay");
+    let began_at = Instant::now();
+    let mut number = 0_u64;
+    while began_at.elapsed().as_secs_f64() < options.seconds {
+        number += 1;
+        let body = number.to_string();
+        let request = format!(
+            "POST /publish?topic=storm HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        connection.get_mut().write_all(request.as_bytes()).await.expect("written");
+        let mut length = 0;
+        let mut line = String::new();
+        loop {
+            line.clear();
+            connection.read_line(&mut line).await.expect("a head");
+            let header = line.trim().to_ascii_lowercase();
+            if let Some(value) = header.strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a length");
+            }
+            if header.is_empty() {
+                break;
+            }
+        }
+        let mut answer = vec![0; length];
+        connection.read_exact(&mut answer).await.expect("an answer");
+        let due = began_at + Duration::from_secs_f64(number as f64 / options.rate);
+        tokio::time::sleep_until(due.into()).await;
+    }
+    number
+}
+
+async fn read_until_over(
+    seed: u64,
+    address: SocketAddr,
+    counts: Arc<Counts>,
+    over: Arc<AtomicBool>,
+    last: Arc<AtomicU64>,
+) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut cursor = String::new();
+    let mut seen = 0;
+    loop {
+        let finishing = over.load(Ordering::Acquire);
+        let goal = if finishing { last.load(Ordering::Acquire) } else { u64::MAX };
+        let stays = if finishing { PATIENCE } else { Duration::from_millis(random.u64(200..6_000)) };
+        let read = read_events(address, &counts, &mut cursor, &mut seen, goal);
+        let _ = timeout(stays, read).await;
+        if finishing {
+            counts.lost.fetch_add(goal.saturating_sub(seen), Ordering::Relaxed);
+            return;
+        }
+    }
+}
+
+/// Reads one connection until it ends, or until `goal` was seen; dropping it cuts the connection.
+async fn read_events(address: SocketAddr, counts: &Counts, cursor: &mut String, seen: &mut u64, goal: u64) {
+    let Ok(mut stream) = connect(address, "/events?topic=storm&start=earliest", cursor).await else {
+        counts.refused.fetch_add(1, Ordering::Relaxed);
+        return tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    counts.connections.fetch_add(1, Ordering::Relaxed);
+    let mut decoder = Decoder::new();
+    while *seen < goal {
+        let Some(bytes) = stream.next().await else { return };
+        for message in decoder.messages(&mut &*bytes) {
+            let message = message.expect("decodable");
+            if message.event_type() == "sse.gap" {
+                counts.gaps.fetch_add(1, Ordering::Relaxed);
+            } else if !message.event_type().starts_with("sse.") {
+                let number: u64 = message.data().parse().expect("a number");
+                counts.events.fetch_add(1, Ordering::Relaxed);
+                if number <= *seen {
+                    counts.twice.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    counts.lost.fetch_add(number - *seen - 1, Ordering::Relaxed);
+                    *seen = number;
+                }
+            }
+            message.last_event_id().clone_into(cursor);
+        }
+    }
+}
+
+/// Sends SIGTERM while everybody is idle: how many streams ended cleanly, how long it took, and the exit code.
+async fn shutdown(
+    options: &Options,
+    application: &mut Child,
+    address: SocketAddr,
+) -> (u64, Duration, Option<i32>) {
+    let mut streams = Vec::new();
+    for _ in 0..options.readers {
+        let mut stream = connect(address, "/events?topic=idle", "").await.expect("connected");
+        stream.next().await.expect("the first bytes");
+        streams.push(stream);
+    }
+    let readers: Vec<_> = streams
+        .into_iter()
+        .map(|mut stream| {
+            tokio::spawn(async move {
+                while timeout(PATIENCE, stream.next()).await.is_ok_and(|bytes| bytes.is_some()) {}
+                stream.is_clean_end
+            })
+        })
+        .collect();
+    let began_at = Instant::now();
+    let id = application.id().expect("running").to_string();
+    let status = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
+    assert!(status.success());
+    let exit =
+        timeout(PATIENCE, application.wait()).await.ok().and_then(|exit| exit.expect("waited for").code());
+    let took = began_at.elapsed();
+    let mut clean = 0;
+    for reader in readers {
+        clean += u64::from(reader.await.expect("a reader"));
+    }
+    (clean, took, exit)
+}
+
+/// A chunked response, read as it comes.
+struct Chunks {
+    stream: BufReader<TcpStream>,
+    is_clean_end: bool,
+}
+
+async fn connect(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Chunks> {
+    let mut stream = TcpStream::connect(address).await?;
+    let last = if cursor.is_empty() { String::new() } else { format!("last-event-id: {cursor}\r\n") };
+    let request = format!("GET {target} HTTP/1.1\r\nhost: test\r\naccept: text/event-stream\r\n{last}\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    stream.read_line(&mut line).await?;
+    if !line.starts_with("HTTP/1.1 200") {
+        return Err(std::io::Error::other(line));
+    }
+    while line.trim() != "" {
+        line.clear();
+        stream.read_line(&mut line).await?;
+    }
+    Ok(Chunks { stream, is_clean_end: false })
+}
+
+impl Chunks {
+    /// The next chunk; `None` at the end, clean or not.
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).await.ok()?;
+        let length = usize::from_str_radix(line.trim(), 16).ok()?;
+        let mut chunk = vec![0; length + 2];
+        self.stream.read_exact(&mut chunk).await.ok()?;
+        if length == 0 {
+            self.is_clean_end = true;
+            return None;
+        }
+        chunk.truncate(length);
+        Some(chunk)
+    }
+}
