@@ -5,7 +5,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sse_core::{FileHistory, Hub, HubBuilder, KeepAlive, NatsHistory, Shutdown};
+use sse_core::{
+    FileHistory, HistoryError, HistoryErrorKind, Hub, HubBuilder, KeepAlive, NatsHistory, Shutdown,
+};
 
 use crate::{History, Options};
 
@@ -29,7 +31,7 @@ impl App {
     pub(crate) async fn open(framework: &'static str, options: Options) -> Result<Self, String> {
         let shutdown = Shutdown::within(options.drain).on_signals();
         let hub = Hub::builder().retention(options.retention).shutdown(shutdown.clone());
-        let hub = open(hub, &options).await?;
+        let hub = open(hub, &options).await.map_err(|error| format!("--history: {error}"))?;
         Ok(Self { hub, shutdown, options: Arc::new(options), framework })
     }
 
@@ -65,18 +67,13 @@ impl App {
 }
 
 /// The history behind the hub is one line's difference; nothing else in the application knows which it is.
-async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, String> {
+async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, HistoryError> {
     match &options.history {
         History::Memory => Ok(hub.memory()),
-        History::File(path) => {
-            let history = FileHistory::open(path).map_err(|error| format!("--history: {error}"))?;
-            hub.open(history).await.map_err(|error| format!("--history: {error}"))
+        History::File(path) => hub.open(FileHistory::open(path)?).await,
+        History::Redis(_) => {
+            Err(HistoryError::new(HistoryErrorKind::Settings, "Redis is not built in; use memory, file or nats"))
         }
-        History::Redis(_) => Err("--history: Redis is not built in; use memory".to_owned()),
-        History::Nats(url) => {
-            let history = NatsHistory::connect(url, &options.name).await;
-            let history = history.map_err(|error| format!("--history: {error}"))?;
-            hub.open(history).await.map_err(|error| format!("--history: {error}"))
-        }
+        History::Nats(url) => hub.open(NatsHistory::connect(url, &options.name).await?).await,
     }
 }

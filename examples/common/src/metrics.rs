@@ -52,7 +52,7 @@ impl Machine {
         self.networks.refresh(true);
         let seconds = self.measured_at.elapsed().as_secs_f64().max(f64::EPSILON);
         self.measured_at = Instant::now();
-        let per_second = |bytes: u64| (bytes as f64 / seconds).round();
+        let per_second = |bytes: u64| (bytes as f64 / seconds).round() as u64;
 
         let cores: Vec<_> = self.system.cpus().iter().map(|core| tenths(core.usage())).collect();
         let received = self.networks.values().map(|network| network.received()).sum();

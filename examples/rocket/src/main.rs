@@ -6,8 +6,8 @@ mod routes;
 
 use std::{collections::HashSet, io, process::ExitCode};
 
-use example_common::{App, MAX_BODY};
-use rocket::{Config, config, data::Limits, fairing::AdHoc};
+use example_common::App;
+use rocket::{Config, config, fairing::AdHoc};
 
 #[rocket::main]
 async fn main() -> ExitCode {
@@ -39,7 +39,6 @@ fn config(app: &App) -> Config {
     Config {
         address: app.options.addr.ip(),
         port: app.options.addr.port(),
-        limits: Limits::default().limit("string", MAX_BODY.into()),
         log_level: config::LogLevel::Off,
         cli_colors: false,
         shutdown,

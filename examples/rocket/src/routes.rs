@@ -8,6 +8,8 @@ use rocket::{
 };
 use sse_rocket::{Event, EventStream, LastEventId, Result, Sse, channel};
 
+use crate::extract::Text;
+
 pub(crate) fn routes() -> Vec<Route> {
     routes![page, events, publish, signal, finish, disconnect, ticks, complete, stats]
 }
@@ -30,9 +32,9 @@ async fn publish(
     topic: Vec<String>,
     event: Option<&str>,
     key: Option<&str>,
-    text: &str,
+    text: Text,
 ) -> Result<Value> {
-    let publishing = app.hub.publish(topic, self::event(text, event));
+    let publishing = app.hub.publish(topic, self::event(&text.0, event));
     let receipt = match key {
         Some(key) => publishing.key(key).await?,
         None => publishing.await?,
@@ -42,8 +44,8 @@ async fn publish(
 
 /// Tells those who read now; nothing is kept.
 #[post("/signal?<topic>&<event>", data = "<text>")]
-async fn signal(app: &State<App>, topic: Vec<String>, event: Option<&str>, text: &str) -> Result<Value> {
-    let receivers = app.hub.signal(topic, self::event(text, event))?;
+async fn signal(app: &State<App>, topic: Vec<String>, event: Option<&str>, text: Text) -> Result<Value> {
+    let receivers = app.hub.signal(topic, self::event(&text.0, event))?;
     Ok(json!({ "receivers": receivers }))
 }
 
@@ -75,12 +77,12 @@ async fn ticks(app: &State<App>) -> EventStream![] {
 
 /// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
 #[post("/complete", data = "<prompt>")]
-async fn complete(app: &State<App>, prompt: String) -> Sse {
+async fn complete(app: &State<App>, prompt: Text) -> Sse {
     let (tx, answer) = channel(32);
     spawn(async move {
-        for token in tokens(&prompt) {
+        for token in tokens(&prompt.0) {
             if tx.send(Event::message(token)).await.is_err() {
-                return; // The reader has left: stop paying for tokens.
+                return tracing::info!("the reader has left: no more tokens are paid for");
             }
             sleep(THINKING).await;
         }

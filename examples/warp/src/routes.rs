@@ -81,7 +81,7 @@ async fn complete(app: App, prompt: String) -> Sse {
     spawn(async move {
         for token in tokens(&prompt) {
             if tx.send(Event::message(token)).await.is_err() {
-                return; // The reader has left: stop paying for tokens.
+                return tracing::info!("the reader has left: no more tokens are paid for");
             }
             sleep(THINKING).await;
         }

@@ -57,8 +57,15 @@ impl Request {
         Self { receive_buffer: Some(4 << 10), ..self }
     }
 
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = format!("{} {} HTTP/1.1\r\nhost: test\r\n", self.method, self.target).into_bytes();
+    /// What is asked for.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    fn bytes(&self, address: SocketAddr) -> Vec<u8> {
+        let mut bytes =
+            format!("{} {} HTTP/1.1\r\nhost: {address}\r\n", self.method, self.target).into_bytes();
         for (name, value) in &self.headers {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");
@@ -114,7 +121,7 @@ impl Exchange {
         }
         let mut stream = timeout(patience, socket.connect(address)).await??;
         // A server may answer, and close, before it has read all of a request that is too long.
-        let _ = timeout(patience, stream.write_all(&request.bytes())).await?;
+        let _ = timeout(patience, stream.write_all(&request.bytes(address))).await?;
         let mut unread = Vec::new();
         let end = loop {
             if let Some(end) = unread.windows(4).position(|four| four == b"\r\n\r\n") {

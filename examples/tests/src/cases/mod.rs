@@ -1,0 +1,13 @@
+//! What an application must do, whatever its framework.
+
+mod command_line;
+mod input;
+mod routes;
+mod shutdown;
+mod streams;
+
+pub use command_line::*;
+pub use input::*;
+pub use routes::*;
+pub use shutdown::*;
+pub use streams::*;

@@ -1,0 +1,72 @@
+//! The tests of the four example applications, written once: each starts the real program and talks to it over sockets,
+//! or through a real browser.
+
+mod app;
+mod browser;
+pub mod cases;
+mod page;
+mod webdriver;
+
+pub use app::{App, Ended};
+pub use browser::Engine;
+pub use page::{cuts_and_resumes, restarts_with_a_file, restarts_with_a_gap, works};
+pub use sse_testkit::Outcome;
+pub use webdriver::{Driver, Session};
+
+use std::time::Duration;
+
+/// How long a test waits for something that must happen: long enough for a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Makes one test of each case: `application!(env!("CARGO_BIN_EXE_example-axum"));`.
+#[macro_export]
+macro_rules! application {
+    ($program:expr) => {
+        $crate::__tests! { $program; cases:
+            serves_the_page publishes_to_readers publishes_once_under_a_key signals_without_an_id
+            resumes_where_a_reader_left_off g7_resumes_after_a_crash a_header_is_newer_than_the_query starts_where_it_is_told
+            g8_any_cursor_is_answered finishes_and_then_answers_204 disconnects_and_resumes
+            refuses_bad_input_with_json takes_16_mib_and_no_more publishes_the_metrics says_its_stats ticks_every_second
+            completes_a_prompt stops_when_the_reader_has_left g10_keep_alive_applies_to_every_stream
+            ends_a_stream_at_its_age g13_terminates_with_streams_open g13_terminates_with_a_reader_that_does_not_read
+            a_bad_flag_is_one_line_and_exit_2 help_is_on_stdout an_address_in_use_is_one_line
+        }
+    };
+}
+
+/// Makes the tests of the page: `browser!(env!("CARGO_BIN_EXE_example-axum"));`.
+#[macro_export]
+macro_rules! browser {
+    ($program:expr) => {
+        #[tokio::test]
+        async fn g17_chromium_resumes_exactly() -> $crate::Outcome {
+            $crate::cuts_and_resumes($program, $crate::Engine::Chromium).await
+        }
+
+        #[tokio::test]
+        async fn g17_chromium_is_told_of_a_restart() -> $crate::Outcome {
+            $crate::restarts_with_a_gap($program, $crate::Engine::Chromium).await
+        }
+
+        #[tokio::test]
+        async fn g17_chromium_resumes_exactly_after_a_crash() -> $crate::Outcome {
+            $crate::restarts_with_a_file($program, $crate::Engine::Chromium).await
+        }
+
+        #[tokio::test]
+        async fn the_page_works_in_chromium() -> $crate::Outcome {
+            $crate::works($program, $crate::Engine::Chromium).await
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tests {
+    ($program:expr; $module:ident: $($case:ident)*) => {$(
+        #[tokio::test]
+        async fn $case() -> $crate::Outcome {
+            $crate::$module::$case($program).await
+        }
+    )*};
+}
