@@ -26,6 +26,7 @@ pub struct EventSourceBuilder {
     backoff: Backoff,
     redirects: Redirects,
     limits: Limits,
+    parts: Option<usize>,
     gzip: bool,
     options: Options,
     transport: Option<Arc<dyn DynTransport>>,
@@ -48,6 +49,7 @@ impl EventSourceBuilder {
             backoff: Backoff::default(),
             redirects: Redirects::default(),
             limits: Limits::default(),
+            parts: None,
             gzip: false,
             options,
             transport: None,
@@ -145,6 +147,16 @@ impl EventSourceBuilder {
         self
     }
 
+    /// Shows the data of large events before their end, in parts of at least so many bytes, so that an event of any
+    /// size takes bounded memory.
+    ///
+    /// Only [`events`](Self::events) shows them, as [`ClientEvent::Part`](super::ClientEvent::Part);
+    /// [`connect`](Self::connect) always collects whole messages. See [`Decoder::report_parts`].
+    pub fn parts(mut self, bytes: usize) -> Self {
+        self.parts = Some(bytes);
+        self
+    }
+
     /// Asks `hook` what to do after each lost connection and each try that failed.
     ///
     /// It gets the cause and what the client would do, and its answer holds; only a try beyond
@@ -198,7 +210,7 @@ impl EventSourceBuilder {
         Ok(Events::new(self.driver(true)?))
     }
 
-    fn driver(self, shows_comments: bool) -> Result<Driver, InvalidRequest> {
+    fn driver(self, shows_all: bool) -> Result<Driver, InvalidRequest> {
         let mut request = self.request.map_err(InvalidRequest::Http)?;
         location::check(request.uri())
             .map_err(|reason| InvalidRequest::Address { uri: request.uri().to_string(), reason })?;
@@ -218,8 +230,11 @@ impl EventSourceBuilder {
             }
         };
         let mut decoder = Decoder::with_last_event_id(last_event_id).limits(self.limits);
-        if shows_comments {
+        if shows_all {
             decoder = decoder.report_comments();
+            if let Some(bytes) = self.parts {
+                decoder = decoder.report_parts(bytes);
+            }
         }
         let target = Target::new(request, self.redirects, self.gzip);
         let machine = Machine::new(self.options, target, Waits::new(self.backoff), decoder);

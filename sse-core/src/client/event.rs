@@ -35,6 +35,9 @@ pub enum ClientEvent {
     Message(Message),
     /// The server answered with a stream of events.
     Open(Opened),
+    /// Data of an event that has not ended, if [asked for](super::EventSourceBuilder::parts). The event's message has
+    /// the rest; if the connection is lost before it, the parts are void, and the event comes again from its start.
+    Part(String),
     /// The server set the time to wait before a reconnect.
     Retry(Duration),
     /// An event beyond the limits was left out, and the cursor moved past it.

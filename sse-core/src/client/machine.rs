@@ -375,6 +375,7 @@ fn event(item: Item<'_>) -> Option<ClientEvent> {
         }
         Item::Message(message) => ClientEvent::Message(Message::from(message)),
         Item::Id(id) => ClientEvent::Cursor(id.to_owned()),
+        Item::Part(data) => ClientEvent::Part(data.to_owned()),
         Item::Retry(delay) => ClientEvent::Retry(delay),
         Item::Skipped { error, last_event_id } => {
             tracing::warn!(%error, last_event_id, "an event was left out");

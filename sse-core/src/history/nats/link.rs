@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_nats::{
-    Client, ConnectOptions, Event, HeaderMap, Message, ServerAddr, StatusCode, Statistics, Subscriber,
+    Client, ConnectOptions, Event, HeaderMap, Message, ServerAddr, Statistics, StatusCode, Subscriber,
     client::PublishErrorKind, connection::State,
 };
 use bytes::Bytes;
@@ -140,7 +140,11 @@ impl Link {
         let mut awaited = 0;
         for (index, (ask, answer)) in asks.into_iter().zip(&mut answers).enumerate() {
             let reply = format!("{inbox}.{index}");
-            match self.client.publish_with_reply_and_headers(ask.subject, reply, ask.headers, ask.payload).await {
+            match self
+                .client
+                .publish_with_reply_and_headers(ask.subject, reply, ask.headers, ask.payload)
+                .await
+            {
                 Ok(()) => {
                     *answer = Err(Failure::Lost);
                     awaited += 1;
@@ -278,7 +282,9 @@ impl Failure {
             Self::TooLarge(message) => {
                 return HistoryError::new(
                     HistoryErrorKind::Settings,
-                    format!("the NATS server does not take it: {message}; raise its `max_payload`, or send less"),
+                    format!(
+                        "the NATS server does not take it: {message}; raise its `max_payload`, or send less"
+                    ),
                 );
             }
             Self::NotConnected => "not connected to the NATS server; trying again all the time",

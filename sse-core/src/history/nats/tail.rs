@@ -298,7 +298,8 @@ impl Consumer {
                 "mem_storage": true,
             },
         });
-        let created = inner.link.call::<Created>(&format!("CONSUMER.CREATE.{}", inner.name), &request).await?;
+        let created =
+            inner.link.call::<Created>(&format!("CONSUMER.CREATE.{}", inner.name), &request).await?;
         let Created { name } = created.map_err(super::link::Refusal::into_error)?;
         Ok(Self { name, inbox, messages, wanted: 0, delivered: 0 })
     }
@@ -364,4 +365,3 @@ impl Delivered {
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
-

@@ -20,6 +20,8 @@ pub enum Item<'a> {
     Id(&'a str),
     /// An event.
     Message(MessageRef<'a>),
+    /// Data of an event that has not ended, if [asked for](super::Decoder::report_parts).
+    Part(&'a str),
     /// The stream set the time to wait before a reconnect. It holds at once, whether an event follows or not.
     ///
     /// It may be any number of milliseconds up to `u64::MAX`, which a larger one becomes: a client sets its own bounds.

@@ -104,6 +104,37 @@ impl Decoder {
         self
     }
 
+    /// Hands out the data of an event before its end, as [`Item::Part`], once so many bytes of it are there.
+    ///
+    /// So an event of any size is read in bounded memory. Its message then has the rest of the data, which may be
+    /// empty, with the type and the id. Until that has come the parts are not an event: they are void if the stream
+    /// ends before. The [`Limits`] count what is in memory; they should leave room for this and a chunk. By default
+    /// all of an event comes at once.
+    ///
+    /// ```
+    /// use sse_core::{Decoder, Item};
+    ///
+    /// let mut decoder = Decoder::new().report_parts(16);
+    /// let mut data = String::new();
+    /// for chunk in ["data: 0123456789abcdef", "ghi\n\n"] {
+    ///     let mut input = chunk.as_bytes();
+    ///     while let Some(item) = decoder.decode(&mut input)? {
+    ///         match item {
+    ///             Item::Part(part) => data.push_str(part),
+    ///             Item::Message(message) => data.push_str(message.data()),
+    ///             _ => {}
+    ///         }
+    ///     }
+    /// }
+    /// assert_eq!(data, "0123456789abcdefghi");
+    /// # Ok::<(), sse_core::DecodeError>(())
+    /// ```
+    pub fn report_parts(mut self, bytes: usize) -> Self {
+        // An unfinished character stays behind, and must not be a part by itself.
+        self.report.parts = Some(bytes.max(8));
+        self
+    }
+
     /// Takes bytes from the front of `input` up to the next item, or all of them if they hold none.
     ///
     /// Call it until it returns `None`, then give it the next chunk. `input` always is what has not been read.
@@ -113,7 +144,7 @@ impl Decoder {
     /// [`reset`](Decoder::reset).
     pub fn decode<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Item<'a>>, DecodeError> {
         match self.advance(input) {
-            Ok(None) => Ok(None),
+            Ok(None) => Ok(self.part()),
             Ok(Some((step, read))) => Ok(Some(self.item(step, read))),
             Err(error) => {
                 self.failed = Some(error);

@@ -133,6 +133,13 @@ impl OpenLine {
         }
     }
 
+    /// Gives a line of data the room that it had at its start: what was read of it has left the block.
+    pub(super) fn make_room(&mut self, block: &Block) {
+        if let State::Value(Kind::Data, room) = &mut self.state {
+            *room = block.room(Kind::Data, self.before);
+        }
+    }
+
     /// The line, if it ended before its kind was known.
     pub(super) fn take_short(&mut self) -> Option<([u8; HEAD], usize)> {
         let State::Head = self.state else { return None };

@@ -17,6 +17,8 @@ const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 pub(super) struct Report {
     pub(super) comments: bool,
     pub(super) fields: bool,
+    /// From how many bytes on the data of an event is handed out before its end.
+    pub(super) parts: Option<usize>,
 }
 
 impl Report {
@@ -207,6 +209,17 @@ impl Decoder {
         }
         self.block.clear();
         skipped.map(Step::Skipped).or(has_id.then_some(Step::Id))
+    }
+
+    /// What has come of a large event's data, at the end of a chunk.
+    pub(super) fn part(&mut self) -> Option<Item<'_>> {
+        let least = self.report.parts?;
+        if self.is_lent || self.block.data.len() < least {
+            return None;
+        }
+        self.block.data.set_apart();
+        self.line.make_room(&self.block);
+        Some(Item::Part(self.block.data.apart()))
     }
 
     #[inline]

@@ -63,6 +63,34 @@ impl Text {
         }
         &self.text
     }
+
+    /// Sets apart what is complete so far, and keeps the first bytes of a character that is not.
+    pub(super) fn set_apart(&mut self) {
+        let len = self.bytes.len() - unfinished(&self.bytes);
+        let rest = self.bytes.split_off(len);
+        self.text = into_text(mem::replace(&mut self.bytes, rest));
+    }
+
+    /// What was set apart.
+    pub(super) fn apart(&self) -> &str {
+        &self.text
+    }
+}
+
+/// How many bytes at the end are the beginning of a character.
+fn unfinished(bytes: &[u8]) -> usize {
+    let tail = bytes.iter().rev().take(3).enumerate();
+    for (at, byte) in tail {
+        let needed = match byte {
+            0b1100_0000..=0b1101_1111 => 2,
+            0b1110_0000..=0b1110_1111 => 3,
+            0b1111_0000..=0b1111_1111 => 4,
+            0b1000_0000..=0b1011_1111 => continue,
+            _ => 1,
+        };
+        return if at + 1 < needed { at + 1 } else { 0 };
+    }
+    0
 }
 
 /// Bytes of a chunk.
