@@ -45,6 +45,14 @@ pub(super) fn connecting(error: RedisError) -> HistoryError {
             HistoryErrorKind::Settings,
             "Redis refuses the user or the password in the URL, or what the user may do",
         ),
+        // An error among several answers has no code of its own.
+        _ if ["NOAUTH", "WRONGPASS"].iter().any(|code| error.to_string().contains(code)) => {
+            (HistoryErrorKind::Settings, "Redis wants a password; write redis://[user]:password@host")
+        }
+        ErrorKind::Server(ServerErrorKind::ResponseError) => (
+            HistoryErrorKind::Settings,
+            "Redis does not know, or does not allow, a command that a history needs",
+        ),
         _ => (
             HistoryErrorKind::Unavailable,
             "no connection to Redis; see that it runs and that the URL is right",

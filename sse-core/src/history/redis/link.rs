@@ -71,6 +71,13 @@ impl Link {
         }
     }
 
+    /// Takes notice that another connection broke: this one is made anew before somebody trips over it.
+    pub(super) fn suspect(self: &Arc<Self>, error: &RedisError) {
+        if let Ok(linked) = self.get() {
+            self.broken(&linked, error);
+        }
+    }
+
     /// A connection of its own to the primary, and which server that is.
     pub(super) async fn another(&self, answer: Duration) -> RedisResult<(MultiplexedConnection, Client)> {
         primary(&self.clients, answer).await

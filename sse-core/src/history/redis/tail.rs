@@ -48,7 +48,12 @@ pub(super) async fn follow(shared: Arc<Shared>, after: u64, changes: Changes) {
     loop {
         let error = match tail.session(&mut backoff).await {
             Broken::Gone => return,
-            Broken::Redis(error) => failure::asking(error),
+            Broken::Redis(error) => {
+                if failure::is_broken(&error) {
+                    tail.shared.link.suspect(&error);
+                }
+                failure::asking(error)
+            }
             Broken::History(error) => error,
         };
         if !tail.is_away {
