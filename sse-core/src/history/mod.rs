@@ -1,12 +1,16 @@
 //! History: what is kept, in which order, under which topics; and the engines that keep it durably.
 
+#[cfg(any(feature = "file", feature = "redis"))]
+mod codec;
 mod engine;
 #[cfg(feature = "file")]
 mod file;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "redis")]
+mod redis;
 mod retention;
-#[cfg(any(feature = "file", feature = "nats"))]
+#[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
 mod tail;
 mod topic;
 
@@ -17,6 +21,8 @@ pub use engine::{
 pub use file::{FileHistory, FileHistoryBuilder};
 #[cfg(feature = "nats")]
 pub use nats::{NatsHistory, NatsHistoryBuilder, NatsStorage};
+#[cfg(feature = "redis")]
+pub use redis::{RedisHistory, RedisHistoryBuilder};
 pub use retention::Retention;
 pub use topic::{IntoTopics, InvalidTopic, Pattern, Topic};
 

@@ -44,7 +44,7 @@ impl Retention {
     }
 
     /// What the engines keep if nothing else is asked for.
-    #[cfg(any(feature = "file", feature = "nats"))]
+    #[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
     pub(crate) fn durable() -> Self {
         Self { events: 1_000_000, bytes: 1 << 30, age: Duration::from_secs(7 * 24 * 60 * 60) }
     }

@@ -42,6 +42,7 @@ pub(crate) async fn read(
             Ok(records) => records,
             Err(error) if error.kind() == HistoryErrorKind::Trimmed => {
                 return match history.span(&feed.patterns).await {
+                    Ok(span) if span.oldest <= after + 1 => Replayed::Failed(moved_on()),
                     // Nothing of what was trimmed concerns this reader.
                     Ok(span) if span.last <= after => {
                         Replayed::Read { frames, through: range.end.min(span.oldest.saturating_sub(1)) }

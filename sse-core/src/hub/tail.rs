@@ -58,8 +58,8 @@ impl Shared {
             }
             Ok(Change::Epoch(row)) => {
                 tracing::warn!(epoch = %row.epoch, begins = row.begins, "the history has a new epoch");
-                self.window.fork(row);
-                true
+                // The tail goes on from where the window does now.
+                !self.window.fork(row)
             }
             Ok(Change::Recovered) => {
                 tracing::info!("the history answers again");

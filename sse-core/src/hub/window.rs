@@ -274,16 +274,18 @@ impl Window {
         }
     }
 
-    /// Takes notice that the history was rewritten from `row.begins` on, or goes on there under a new name.
-    pub(crate) fn fork(&self, row: EpochStart) {
+    /// Takes notice that the history was rewritten from `row.begins` on, or goes on there under a new name; returns
+    /// whether something here was replaced.
+    pub(crate) fn fork(&self, row: EpochStart) -> bool {
         let mut waiting = Vec::new();
-        {
+        let is_rewritten = {
             let mut state = self.lock();
             if state.epochs.fork_after(row.epoch).is_some() {
-                return;
+                return false;
             }
             state.epochs.push(row);
-            if row.begins <= state.head {
+            let is_rewritten = row.begins <= state.head;
+            if is_rewritten {
                 let mut freed = 0;
                 for ring in state.topics.values() {
                     freed += ring.lock().truncate(row.begins);
@@ -298,8 +300,10 @@ impl Window {
             for feed in state.feeds.values() {
                 waiting.push(feed.lock().truncate(row.begins));
             }
-        }
+            is_rewritten
+        };
         waiting.into_iter().for_each(wake);
+        is_rewritten
     }
 
     /// Takes notice that the history was trimmed past the head before this process saw what was there.

@@ -1,11 +1,11 @@
-//! Records as bytes: what is committed together is stored together, and read without copying.
+//! Records as bytes: what is committed together is stored together, and read without copying each.
 
 use bytes::{Buf, Bytes};
 
 use super::failure::damaged;
 use crate::{
-    history::{Entry, EntryKind, HistoryError, Record, Topic},
-    resume::Epochs,
+    history::{Entry, HistoryError, Record, codec},
+    resume::{Cursor, Epochs},
 };
 
 /// A checksum and a count.
@@ -24,18 +24,7 @@ impl BlockWriter {
             self.bytes.resize(HEADER, 0);
         }
         self.count += 1;
-        self.bytes.push(match entry.kind {
-            EntryKind::Event => 0,
-            EntryKind::Finish => 1,
-        });
-        // `Entry` is checked before it gets here: `u16` topics of at most 256 bytes, `u32` bytes.
-        self.bytes.extend_from_slice(&(entry.topics.len() as u16).to_le_bytes());
-        for topic in &entry.topics {
-            self.bytes.extend_from_slice(&(topic.as_str().len() as u16).to_le_bytes());
-            self.bytes.extend_from_slice(topic.as_str().as_bytes());
-        }
-        self.bytes.extend_from_slice(&(entry.lines.len() as u32).to_le_bytes());
-        self.bytes.extend_from_slice(&entry.lines);
+        codec::write(entry, &mut self.bytes);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -80,49 +69,18 @@ pub(super) fn read(
     }
     let mut bytes = Bytes::copy_from_slice(rest);
     let count = u64::from(bytes.try_get_u32_le().map_err(|_| wrong())?);
-    for seq in (last + 1).saturating_sub(count)..=last {
-        let kind = match bytes.try_get_u8().map_err(|_| wrong())? {
-            0 => EntryKind::Event,
-            1 => EntryKind::Finish,
-            _ => return Err(wrong()),
-        };
-        let is_wanted = seq > after;
-        let mut topics = Vec::new();
-        for _ in 0..bytes.try_get_u16_le().map_err(|_| wrong())? {
-            let len = bytes.try_get_u16_le().map_err(|_| wrong())?;
-            let text = take(&mut bytes, len.into())?;
-            if is_wanted {
-                topics.push(topic(&text, records)?);
-            }
+    for seq in last.saturating_add(1).saturating_sub(count)..=last {
+        if seq <= after {
+            codec::skip(&mut bytes).map_err(|_| wrong())?;
+            continue;
         }
-        let len = bytes.try_get_u32_le().map_err(|_| wrong())?;
-        let lines = take(&mut bytes, len as usize)?;
-        if is_wanted {
-            if records.len() == limit {
-                return Ok(());
-            }
-            let cursor = crate::resume::Cursor::new(epochs.at(seq), seq);
-            records.push(Record { cursor, topics, kind, lines });
+        if records.len() == limit {
+            break;
         }
+        let entry = codec::read(&mut bytes, records).map_err(|_| wrong())?;
+        records.push(codec::record(entry, Cursor::new(epochs.at(seq), seq)));
     }
     Ok(())
-}
-
-/// The topic with this text: neighbours often share one, and then its memory too.
-fn topic(text: &[u8], records: &[Record]) -> Result<Topic, HistoryError> {
-    let known =
-        records.last().and_then(|record| record.topics.iter().find(|t| t.as_str().as_bytes() == text));
-    match known {
-        Some(topic) => Ok(topic.clone()),
-        None => std::str::from_utf8(text).ok().and_then(|text| Topic::new(text).ok()).ok_or_else(wrong),
-    }
-}
-
-fn take(bytes: &mut Bytes, len: usize) -> Result<Bytes, HistoryError> {
-    if bytes.len() < len {
-        return Err(wrong());
-    }
-    Ok(bytes.split_to(len))
 }
 
 fn wrong() -> HistoryError {

@@ -13,19 +13,13 @@ use super::{
     failure,
     store::{CommitFailure, Store, Told},
 };
-use crate::history::{Appended, Entry, HistoryError, HistoryErrorKind};
+use crate::history::{Appended, Entry, HistoryError, HistoryErrorKind, codec};
 
 /// How many bytes one commit takes at most, unless a single append has more.
 const MOST_BYTES: usize = 8 << 20;
 
 /// How many entries.
 const MOST_ENTRIES: usize = 10_000;
-
-/// The largest append in bytes: the storage engine stops at 3 GiB.
-const LARGEST: usize = 1 << 30;
-
-/// The most topics of one entry.
-const MOST_TOPICS: usize = u16::MAX as usize;
 
 /// How often it is looked whether something has become too old.
 const TICK: Duration = Duration::from_secs(1);
@@ -66,13 +60,7 @@ impl Writer {
         entries: Vec<Entry>,
         reply: oneshot::Sender<Answer>,
     ) -> Result<(), HistoryError> {
-        let bytes = entries.iter().map(size).sum();
-        let too_large = bytes > LARGEST || entries.iter().any(|entry| entry.topics.len() > MOST_TOPICS);
-        if too_large {
-            let message =
-                "the append has more than 1 GiB or an entry of too many topics; append less at once";
-            return Err(HistoryError::new(HistoryErrorKind::Unavailable, message));
-        }
+        let bytes = codec::check(&entries)?;
         let sent = self.queue.as_ref().map(|queue| queue.send(Append { entries, bytes, reply }));
         match sent {
             Some(Ok(())) => Ok(()),
@@ -185,8 +173,4 @@ fn gather(first: Append, appends: &Receiver<Append>, due: Instant) -> Vec<Append
         batch.push(next);
     }
     batch
-}
-
-fn size(entry: &Entry) -> usize {
-    entry.lines.len() + entry.topics.iter().map(|topic| topic.as_str().len() + 2).sum::<usize>() + 7
 }

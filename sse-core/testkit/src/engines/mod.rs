@@ -2,6 +2,10 @@
 
 mod file;
 mod nats;
+mod redis;
+mod redis_server;
 
 pub use file::FileEngine;
 pub use nats::{NatsEngine, NatsServer};
+pub use redis::RedisEngine;
+pub use redis_server::RedisServer;

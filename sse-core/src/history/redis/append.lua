@@ -1,0 +1,98 @@
+-- Keeps entries, all or none. ARGV: how many milliseconds a key is remembered, how many entries there are, and of each:
+-- its topics, 1 if it is a finish, the place of its key among those in KEYS or 0, its bytes.
+local memory, count = ARGV[5], tonumber(ARGV[6])
+
+-- An entry of the stream is a block of so many records, or bytes, at most.
+local MOST_RECORDS, MOST_BYTES = 256, 65536
+
+local answers, blocks, block, size, added = {}, {}, {}, 0, 0
+local placed, lasts, ends = {}, {}, {}
+
+local function flush()
+  if #block > 0 then
+    blocks[#blocks + 1] = { text(head) .. '-' .. #block, table.concat(block) }
+    block, size = {}, 0
+  end
+end
+
+for number = 1, count do
+  local at = 3 + 4 * number
+  local key = tonumber(ARGV[at + 2])
+  local name = key > 0 and KEYS[6 + key]
+  local place = name and (placed[name] or redis.call('GET', name))
+  if place then
+    answers[number] = '=' .. place
+  else
+    head = head + 1
+    place = epoch .. ' ' .. text(head)
+    answers[number] = place
+    if name then
+      placed[name] = place
+    end
+    local is_finish = ARGV[at + 1] == '1'
+    for topic in string.gmatch(ARGV[at], '[^ ]+') do
+      lasts[topic] = text(head)
+      ends[topic] = is_finish and (place .. ' ' .. text(now))
+    end
+    block[#block + 1] = ARGV[at + 3]
+    size = size + #ARGV[at + 3]
+    added = added + #ARGV[at + 3]
+    if #block >= MOST_RECORDS or size >= MOST_BYTES then
+      flush()
+    end
+  end
+end
+flush()
+
+if #blocks == 0 then
+  return answers
+end
+for number, entry in ipairs(blocks) do
+  local id = redis.pcall('XADD', log, entry[1], epoch, entry[2])
+  if type(id) == 'table' and id.err then
+    if number == 1 and string.find(id.err, 'equal or smaller', 1, true) then
+      -- Somebody else wrote to the stream, or put the table back: the next script begins a new epoch beyond it.
+      redis.call('HDEL', meta, 'fence')
+    end
+    return id
+  end
+end
+for name, place in pairs(placed) do
+  redis.call('SET', name, place, 'PX', memory)
+end
+for topic, seq in pairs(lasts) do
+  redis.call('ZADD', topics, seq, topic)
+  if ends[topic] then
+    redis.call('HSET', finishes, topic, ends[topic])
+  else
+    redis.call('HDEL', finishes, topic)
+  end
+end
+bytes = bytes + added
+redis.call('HSET', meta, 'head', text(head), 'bytes', text(bytes))
+
+local mark = redis.call('LINDEX', marks, -1)
+local at, _, before = string.match(mark or '0 0 0', '^(%d+) (%d+) (%d+)$')
+if not mark or now - tonumber(at) >= keep_age / 64 or bytes - tonumber(before) >= keep_bytes / 64 then
+  redis.call('RPUSH', marks, text(now) .. ' ' .. text(head) .. ' ' .. text(bytes))
+end
+trim()
+
+if redis.call('ZCARD', topics) > MOST_TOPICS + SLACK then
+  local from, forgotten = oldest(), tonumber(redis.call('HGET', meta, 'forgotten') or 0)
+  local quiet = redis.call('ZRANGE', topics, 0, 999, 'WITHSCORES')
+  for place = 1, #quiet, 2 do
+    local topic, seq = quiet[place], tonumber(quiet[place + 1])
+    if seq >= from then
+      break
+    end
+    local finish = redis.call('HGET', finishes, topic)
+    if not finish or now - tonumber(string.match(finish, '(%d+)$')) > FINISH_MEMORY then
+      redis.call('ZREM', topics, topic)
+      redis.call('HDEL', finishes, topic)
+      forgotten = math.max(forgotten, seq)
+    end
+  end
+  redis.call('HSET', meta, 'forgotten', text(forgotten))
+end
+return answers

@@ -1,0 +1,77 @@
+//! What a Redis error means for a caller.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::history::{HistoryError, HistoryErrorKind};
+
+/// Whether the connection is of no use any more: broken, or to a server that is no primary now.
+pub(super) fn is_broken(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::Server(
+            ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading,
+        ) => true,
+        ErrorKind::Server(_) => false,
+        ErrorKind::Extension => error.code() == Some("UNBLOCKED"),
+        _ => true,
+    }
+}
+
+/// An append that came back with an error: a server that answers has kept nothing.
+pub(super) fn appending(error: RedisError) -> HistoryError {
+    if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) {
+        return refused(error);
+    }
+    let message = "the connection to Redis broke before it answered; publish again with the same key";
+    HistoryError::new(HistoryErrorKind::Uncertain, message).with_source(error)
+}
+
+/// A question that came back with an error.
+pub(super) fn asking(error: RedisError) -> HistoryError {
+    if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) {
+        return refused(error);
+    }
+    HistoryError::new(HistoryErrorKind::Unavailable, "Redis does not answer; try again later")
+        .with_source(error)
+}
+
+/// No connection could be made.
+pub(super) fn connecting(error: RedisError) -> HistoryError {
+    let (kind, message) = match error.kind() {
+        ErrorKind::InvalidClientConfig => (
+            HistoryErrorKind::Settings,
+            "the URL of Redis is not valid; write redis://[user:password@]host[:port][/db], or rediss:// for TLS",
+        ),
+        ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => (
+            HistoryErrorKind::Settings,
+            "Redis refuses the user or the password in the URL, or what the user may do",
+        ),
+        // An error among several answers has no code of its own.
+        _ if ["NOAUTH", "WRONGPASS"].iter().any(|code| error.to_string().contains(code)) => {
+            (HistoryErrorKind::Settings, "Redis wants a password; write redis://[user]:password@host")
+        }
+        ErrorKind::Server(ServerErrorKind::ResponseError) => (
+            HistoryErrorKind::Settings,
+            "Redis does not know, or does not allow, a command that a history needs",
+        ),
+        _ => (
+            HistoryErrorKind::Unavailable,
+            "no connection to Redis; see that it runs and that the URL is right",
+        ),
+    };
+    HistoryError::new(kind, message).with_source(error)
+}
+
+fn refused(error: RedisError) -> HistoryError {
+    let message = match error.kind() {
+        ErrorKind::Server(ServerErrorKind::ReadOnly) => {
+            "Redis is a replica now; the new primary is being looked for"
+        }
+        ErrorKind::Server(ServerErrorKind::NoPerm) => "the user in the URL may not do what a history needs",
+        ErrorKind::Server(ServerErrorKind::Moved) => {
+            "this Redis is a cluster; a history needs a single primary"
+        }
+        _ if error.code() == Some("OOM") => "Redis has no memory left; raise maxmemory or keep less",
+        _ => "Redis refused; nothing was kept",
+    };
+    HistoryError::new(HistoryErrorKind::Unavailable, message).with_source(error)
+}

@@ -1,0 +1,151 @@
+//! Connections to the primary: one for what is asked, which is renewed by itself.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, RedisResult, aio::MultiplexedConnection};
+
+use super::failure;
+use crate::history::{HistoryError, HistoryErrorKind};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Waiting between attempts: doubled each time, up to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// The servers of which one is the primary, and a connection to it.
+#[derive(Debug)]
+pub(super) struct Link {
+    clients: Vec<Client>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Up { connection: Box<MultiplexedConnection>, number: u64 },
+    Down { number: u64, error: HistoryError },
+}
+
+/// A connection, and which one it is.
+#[derive(Clone)]
+pub(super) struct Linked {
+    pub(super) connection: MultiplexedConnection,
+    number: u64,
+}
+
+impl Link {
+    /// Connects for the first time.
+    pub(super) async fn connect(clients: Vec<Client>) -> Result<Arc<Self>, HistoryError> {
+        let (connection, _) = primary(&clients, ANSWER).await.map_err(failure::connecting)?;
+        let state = State::Up { connection: Box::new(connection), number: 0 };
+        Ok(Arc::new(Self { clients, state: Mutex::new(state) }))
+    }
+
+    /// The connection, or at once why there is none.
+    pub(super) fn get(&self) -> Result<Linked, HistoryError> {
+        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Up { connection, number } => {
+                Ok(Linked { connection: (**connection).clone(), number: *number })
+            }
+            State::Down { error, .. } => Err(error.clone()),
+        }
+    }
+
+    /// Takes notice that a connection is of no use any more, and makes another in the background.
+    pub(super) fn broken(self: &Arc<Self>, linked: &Linked, error: &RedisError) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*state {
+            State::Up { number, .. } if *number == linked.number => {
+                let number = number + 1;
+                *state = State::Down { number, error: away(error) };
+                tracing::warn!(%error, "the connection to Redis broke; making another");
+                tokio::spawn(renew(Arc::downgrade(self)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes notice that another connection broke: this one is made anew before somebody trips over it.
+    pub(super) fn suspect(self: &Arc<Self>, error: &RedisError) {
+        if let Ok(linked) = self.get() {
+            self.broken(&linked, error);
+        }
+    }
+
+    /// A connection of its own to the primary, and which server that is.
+    pub(super) async fn another(&self, answer: Duration) -> RedisResult<(MultiplexedConnection, Client)> {
+        primary(&self.clients, answer).await
+    }
+}
+
+/// Waiting between attempts.
+#[derive(Debug)]
+pub(super) struct Backoff(Duration);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self(PAUSES.0)
+    }
+}
+
+impl Backoff {
+    /// Waits, each time longer; jittered, so that many processes do not come back together.
+    pub(super) async fn pause(&mut self) {
+        tokio::time::sleep(self.0.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        self.0 = (self.0 * 2).min(PAUSES.1);
+    }
+}
+
+async fn renew(link: Weak<Link>) {
+    let mut backoff = Backoff::default();
+    loop {
+        backoff.pause().await;
+        let Some(link) = link.upgrade() else { return };
+        let connected = primary(&link.clients, ANSWER).await;
+        let mut state = link.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State::Down { number, error } = &mut *state else { return };
+        match connected {
+            Ok((connection, _)) => {
+                *state = State::Up { connection: Box::new(connection), number: *number };
+                tracing::info!("connected to Redis again");
+                return;
+            }
+            Err(cause) => *error = away(&cause),
+        }
+    }
+}
+
+/// Connects to the first server that is a primary.
+async fn primary(clients: &[Client], answer: Duration) -> RedisResult<(MultiplexedConnection, Client)> {
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(answer));
+    let mut failed = (redis::ErrorKind::InvalidClientConfig, "no URL").into();
+    for client in clients {
+        match connect(client, &config).await {
+            Ok(connection) => return Ok((connection, client.clone())),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+async fn connect(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
+    let mut connection = client.get_multiplexed_async_connection_with_config(config).await?;
+    let info: String = Cmd::new().arg("INFO").arg("replication").query_async(&mut connection).await?;
+    if info.contains("role:master") {
+        return Ok(connection);
+    }
+    let error = std::io::Error::new(std::io::ErrorKind::NotConnected, "the server is a replica");
+    Err(error.into())
+}
+
+fn away(error: &RedisError) -> HistoryError {
+    let message = "no connection to Redis at the moment, and nothing was sent; try again later";
+    HistoryError::new(HistoryErrorKind::Unavailable, message).with_source(error.clone())
+}

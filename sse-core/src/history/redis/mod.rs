@@ -1,0 +1,137 @@
+//! A history in Redis Streams, for many processes.
+
+mod answer;
+mod append;
+mod builder;
+mod failure;
+mod link;
+mod names;
+mod read;
+mod script;
+mod settings;
+mod tail;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use futures_core::Stream;
+use redis::Cmd;
+
+pub use builder::RedisHistoryBuilder;
+
+use super::{
+    Appended, Change, Entry, History, HistoryError, Pattern, Reach, Record, Retention, Span, codec,
+    tail as tail_stream,
+};
+use append::Appender;
+use link::Link;
+use names::Names;
+use script::Scripts;
+
+/// A history in Redis Streams (6.2 or newer): many processes publish to one order and serve the same ids.
+///
+/// A handle, cheap to clone. Its keys begin with `sse:{name}:`; nobody else may write to them.
+///
+/// **Durability.** An append returns when the primary has it: what that is worth is the server's setting
+/// (`appendonly yes` and `appendfsync always` survive a power failure, the default second of `everysec` does not). Redis
+/// replicates asynchronously, so a failover may lose what was acknowledged. It is never lost silently: every script
+/// compares the server's `master_replid`, and begins a new epoch where it has changed; readers that saw what is gone get
+/// a gap notice, and the others go on.
+///
+/// **Failover.** Behind one address that moves (Sentinel with a proxy, a managed service), nothing is to be done. Else
+/// name all servers, separated by commas; the one that is the primary is used.
+///
+/// **Retention.** See [`RedisHistoryBuilder::retention`].
+///
+/// **Keys.** A key is remembered for 24 h; see [`RedisHistoryBuilder::key_memory`].
+///
+/// **While Redis is away** publishing fails at once, tails say so and go on by themselves when it is back.
+///
+/// ```no_run
+/// use sse_core::{Hub, RedisHistory};
+///
+/// # async fn open() -> Result<(), sse_core::HistoryError> {
+/// let hub = Hub::open(RedisHistory::connect("redis://127.0.0.1:6379", "shop").await?).await?;
+/// # let _ = hub;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct RedisHistory {
+    shared: Arc<Shared>,
+    appender: Arc<Appender>,
+}
+
+/// What the tasks share.
+#[derive(Debug)]
+struct Shared {
+    link: Arc<Link>,
+    settings: Settings,
+    scripts: Scripts,
+}
+
+/// What was chosen when it was opened.
+#[derive(Debug)]
+struct Settings {
+    names: Names,
+    retention: Retention,
+    key_memory: Duration,
+}
+
+impl RedisHistory {
+    /// Connects to `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS, and opens the history with this
+    /// name; must be called within a Tokio runtime. Several URLs are separated by commas.
+    ///
+    /// # Errors
+    /// [`HistoryErrorKind::Settings`](super::HistoryErrorKind::Settings) if the URL is wrong, the password is, or the
+    /// server is set up so that the promises cannot be kept: the message names each setting.
+    /// [`HistoryErrorKind::Unavailable`](super::HistoryErrorKind::Unavailable) if no primary answers.
+    pub async fn connect(url: impl AsRef<str>, name: impl AsRef<str>) -> Result<Self, HistoryError> {
+        Self::builder().connect(url, name).await
+    }
+
+    /// Options for a history in Redis.
+    pub fn builder() -> RedisHistoryBuilder {
+        RedisHistoryBuilder::default()
+    }
+}
+
+impl History for RedisHistory {
+    async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Appended>, HistoryError> {
+        self.appender.append(entries).await
+    }
+
+    async fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
+        read::read(&self.shared, after, limit).await
+    }
+
+    async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+        let mut linked = self.shared.link.get()?;
+        let span = self.shared.scripts.span(&mut linked.connection, &self.shared.settings, patterns).await;
+        span.map_err(|error| self.shared.failed(&linked, error))
+    }
+
+    async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+        let mut linked = self.shared.link.get()?;
+        codec::check(std::slice::from_ref(&entry))?;
+        let mut bytes = Vec::new();
+        codec::write(&entry, &mut bytes);
+        let mut publish = Cmd::new();
+        publish.arg("PUBLISH").arg(&self.shared.settings.names.signals).arg(bytes);
+        let processes: u64 = publish
+            .query_async(&mut linked.connection)
+            .await
+            .map_err(|error| self.shared.failed(&linked, error))?;
+        Ok(Reach { processes: Some(processes) })
+    }
+
+    fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static {
+        let (changes, mut stream) = tail_stream::channel();
+        stream.spawn(tail::follow(Arc::clone(&self.shared), after, changes));
+        stream
+    }
+}
+
+impl fmt::Debug for RedisHistory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisHistory").field("log", &self.shared.settings.names.log).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+//! Reading ranges of the stream.
+
+use redis::{Cmd, aio::MultiplexedConnection};
+
+use super::{Shared, answer, answer::damaged, failure, link::Linked};
+use crate::history::{HistoryError, HistoryErrorKind, Record};
+
+/// How many records are asked for at once.
+const MOST: u64 = 1_000;
+
+/// The most records of one block, less one.
+const WIDEST: u64 = 255;
+
+/// The records after `after`, up to `limit`.
+pub(super) async fn read(shared: &Shared, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
+    let mut linked = shared.link.get()?;
+    let mut records = Vec::with_capacity(limit.min(1_024));
+    let mut position = after;
+    while records.len() < limit {
+        let wanted = u64::try_from(limit - records.len()).unwrap_or(u64::MAX).min(MOST);
+        let blocks = range(&mut linked.connection, &shared.settings.names.log, position, wanted).await;
+        let blocks = answer::blocks(blocks.map_err(|error| shared.failed(&linked, error))?)?;
+        let before = position;
+        for block in blocks {
+            if block.first > position + 1 {
+                // A hole; at the beginning it says that what was asked for is gone.
+                break;
+            }
+            block.records(position, limit, &mut records)?;
+            position = records.last().map_or(position, |record| record.cursor.seq());
+        }
+        if position == before {
+            return if records.is_empty() { at_the_end(shared, linked, after).await } else { Ok(records) };
+        }
+        if position < before.saturating_add(wanted) {
+            break;
+        }
+    }
+    Ok(records)
+}
+
+/// Nothing follows `after`: rightly so at the head, else it is gone.
+async fn at_the_end(shared: &Shared, mut linked: Linked, after: u64) -> Result<Vec<Record>, HistoryError> {
+    let span = shared.scripts.span(&mut linked.connection, &shared.settings, &[]).await;
+    let span = span.map_err(|error| shared.failed(&linked, error))?;
+    if after >= span.head {
+        return Ok(Vec::new());
+    }
+    if after + 1 < span.oldest {
+        let message = format!("the record after {after} was trimmed; the oldest is {}", span.oldest);
+        return Err(HistoryError::new(HistoryErrorKind::Trimmed, message));
+    }
+    Err(damaged())
+}
+
+async fn range(
+    connection: &mut MultiplexedConnection,
+    log: &str,
+    after: u64,
+    wanted: u64,
+) -> redis::RedisResult<redis::Value> {
+    let from = after.saturating_add(1);
+    // The last block wanted may end beyond the last record wanted.
+    let to = format!("{}-{}", after.saturating_add(wanted).saturating_add(WIDEST), u64::MAX);
+    let mut command = Cmd::new();
+    command.arg("XRANGE").arg(log).arg(from).arg(to).arg("COUNT").arg(wanted);
+    command.query_async(connection).await
+}
+
+impl Shared {
+    /// What a failed question means; a broken connection is made anew.
+    pub(super) fn failed(&self, linked: &Linked, error: redis::RedisError) -> HistoryError {
+        if failure::is_broken(&error) {
+            self.link.broken(linked, &error);
+        }
+        failure::asking(error)
+    }
+}

@@ -1,0 +1,112 @@
+use std::{
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A real `redis-server` on a free port, with its data in a temporary folder; killed when it is dropped.
+pub struct RedisServer {
+    folder: TempDir,
+    port: u16,
+    options: Vec<String>,
+    process: Option<Child>,
+}
+
+impl RedisServer {
+    /// Starts one that syncs every write, with these options beside.
+    ///
+    /// # Panics
+    /// If there is no `redis-server`: it says which command installs it.
+    #[must_use]
+    pub fn start(options: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        let mut server = Self { folder, port: free_port(), options, process: None };
+        server.revive();
+        server
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Where its data is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Starts it again on the same port with what it keeps.
+    pub fn revive(&mut self) {
+        let started = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir"])
+            .arg(self.folder.path())
+            .args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"])
+            .args(["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"])
+            .args(&self.options)
+            .stdout(Stdio::null())
+            .spawn();
+        let process = started.unwrap_or_else(|error| {
+            panic!("redis-server does not start ({error}); install it: apt-get install -y redis-server")
+        });
+        self.process = Some(process);
+        let began = Instant::now();
+        while !self.answers() {
+            let exited = self.process.as_mut().and_then(|process| process.try_wait().unwrap());
+            assert!(exited.is_none(), "redis-server ended: {exited:?}");
+            assert!(began.elapsed() < PATIENCE, "redis-server does not answer within {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What it answers to a command, as text.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub fn ask(&self, command: &[&str]) -> String {
+        let answer = Command::new("redis-cli")
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(command)
+            .output()
+            .expect("redis-cli; install it: apt-get install -y redis-server");
+        String::from_utf8_lossy(&answer.stdout).trim().to_owned()
+    }
+
+    fn answers(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+            && ["PONG", "NOAUTH Authentication required."].contains(&&*self.ask(&["PING"]))
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
