@@ -7,7 +7,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Lease, feed::CHUNK_BYTES, registry::Seat, sieve::Sieve};
+use super::{
+    Lease,
+    feed::CHUNK_BYTES,
+    registry::Seat,
+    sieve::Sieve,
+    snapshot::{Loader, Snapshots},
+};
 
 /// The terms of a subscription that has not begun.
 #[derive(Default)]
@@ -15,6 +21,7 @@ pub(crate) struct Terms {
     pub(crate) lease: Option<Lease>,
     pub(crate) sieve: Sieve,
     pub(crate) seat: Seat,
+    pub(crate) snapshot: Option<Loader>,
 }
 
 /// What such a reader carries along.
@@ -23,8 +30,9 @@ pub(crate) struct Extras {
     lease: Option<Leased>,
     /// What decides about each event, if anything does.
     pub(crate) sieve: Option<Arc<Sieve>>,
-    /// Where it turned to other topics, until it ends.
-    pub(crate) switched_at: Option<u64>,
+    /// Where it turned to other topics or got their state, until it ends.
+    pub(crate) joined_at: Option<u64>,
+    pub(crate) snapshots: Option<Snapshots>,
 }
 
 /// A lease, and what wakes the reader when it is over.
@@ -37,8 +45,9 @@ impl Extras {
     pub(crate) fn of(terms: Terms) -> Option<Box<Self>> {
         let lease = terms.lease.map(|lease| Leased { over: Box::pin(lease.over()), lease });
         let sieve = (!terms.sieve.is_open()).then(|| Arc::new(terms.sieve));
-        let has_any = lease.is_some() || sieve.is_some();
-        has_any.then(|| Box::new(Self { lease, sieve, switched_at: None }))
+        let snapshots = terms.snapshot.map(Snapshots::new);
+        let has_any = lease.is_some() || sieve.is_some() || snapshots.is_some();
+        has_any.then(|| Box::new(Self { lease, sieve, joined_at: None, snapshots }))
     }
 
     /// Whether the reader may read no longer; else its task is woken then.
