@@ -10,6 +10,7 @@ mod keys;
 mod labels;
 mod lease;
 mod notice;
+mod pace;
 mod publish;
 mod publisher;
 mod registry;
@@ -68,6 +69,7 @@ use crate::{
     resume::Epochs,
     wire::{Event, Frame},
 };
+use pace::Pace;
 use publish::{Target, What, exact, publishable};
 use registry::Registry;
 use window::{Retentions, Window, fresh_epochs};
@@ -111,6 +113,7 @@ pub(crate) struct Shared {
     shutdown: Option<Shutdown>,
     most_topics: usize,
     registry: Registry,
+    pace: Pace,
     stalled_after: Duration,
     /// Milliseconds since the start, as coarse as the sweeps: reading it costs nothing.
     clock: AtomicU64,
@@ -142,6 +145,8 @@ impl Hub {
             shutdown: None,
             most_topics: 100,
             most_readers: usize::MAX,
+            most_replays: 32,
+            replay_rate: None,
         }
     }
 
@@ -267,6 +272,10 @@ impl Hub {
         &self.shared.registry
     }
 
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.shared.pace
+    }
+
     pub(crate) fn clock(&self) -> u64 {
         self.shared.clock.load(Ordering::Relaxed)
     }
@@ -338,6 +347,8 @@ pub struct HubBuilder {
     shutdown: Option<Shutdown>,
     most_topics: usize,
     most_readers: usize,
+    most_replays: usize,
+    replay_rate: Option<u64>,
 }
 
 impl HubBuilder {
@@ -419,6 +430,7 @@ impl HubBuilder {
             shutdown: self.shutdown,
             most_topics: self.most_topics,
             registry: Registry::new(self.most_readers),
+            pace: Pace::new(self.most_replays, self.replay_rate),
             stalled_after: self.stalled_after,
             clock: AtomicU64::new(0),
             sweeper: Mutex::new(None),

@@ -398,8 +398,12 @@ impl Subscription {
         if let Some(history) = self.hub.history().cloned() {
             let until = self.evicted();
             let epochs = self.hub.window().lock().epochs.clone();
-            let sieve = self.extras.as_ref().and_then(|extras| extras.sieve.clone());
-            let read = replay::read(history, Arc::clone(&self.feed), sieve, epochs, self.position..until);
+            let extras = self.extras.as_ref();
+            let sieve = extras.and_then(|extras| extras.sieve.clone()).unwrap_or_default();
+            let next_at = extras.and_then(|extras| extras.next_replay_at);
+            let pace = self.hub.pace().clone();
+            let feed = Arc::clone(&self.feed);
+            let read = replay::read(history, feed, sieve, pace, next_at, epochs, self.position..until);
             self.replay = Some(Mutex::new(Box::pin(read)));
         }
     }
@@ -410,10 +414,16 @@ impl Subscription {
         let Poll::Ready(replayed) = replay.as_mut().poll(cx) else { return Poll::Pending };
         self.replay = None;
         match replayed {
-            Replayed::Read { frames, through } if frames.is_empty() => self.move_to(through),
-            Replayed::Read { frames, through } => {
-                self.ahead.extend(frames);
-                self.ahead_through = through;
+            Replayed::Read { frames, through, next_at } => {
+                if next_at.is_some() {
+                    self.extras.get_or_insert_default().next_replay_at = next_at;
+                }
+                if frames.is_empty() {
+                    self.move_to(through);
+                } else {
+                    self.ahead.extend(frames);
+                    self.ahead_through = through;
+                }
             }
             Replayed::Trimmed { oldest } => self.trimmed(oldest.saturating_sub(1).max(self.position)),
             Replayed::Failed(error) => {

@@ -7,9 +7,10 @@ use std::{
     task::{Context, Poll},
 };
 
+use tokio::time::Instant;
+
 use super::{
     Lease,
-    feed::CHUNK_BYTES,
     registry::Seat,
     sieve::Sieve,
     snapshot::{Loader, Snapshots},
@@ -33,6 +34,8 @@ pub(crate) struct Extras {
     /// Where it turned to other topics or got their state, until it ends.
     pub(crate) joined_at: Option<u64>,
     pub(crate) snapshots: Option<Snapshots>,
+    /// When it may have more read from the history, if the hub paces its readers.
+    pub(crate) next_replay_at: Option<Instant>,
 }
 
 /// A lease, and what wakes the reader when it is over.
@@ -47,7 +50,7 @@ impl Extras {
         let sieve = (!terms.sieve.is_open()).then(|| Arc::new(terms.sieve));
         let snapshots = terms.snapshot.map(Snapshots::new);
         let has_any = lease.is_some() || sieve.is_some() || snapshots.is_some();
-        has_any.then(|| Box::new(Self { lease, sieve, joined_at: None, snapshots }))
+        has_any.then(|| Box::new(Self { lease, sieve, snapshots, ..Self::default() }))
     }
 
     /// Whether the reader may read no longer; else its task is woken then.
@@ -59,6 +62,6 @@ impl Extras {
 
     /// How many bytes of events are decided about in one look, if they are at all.
     pub(crate) fn reach(&self) -> Option<usize> {
-        self.sieve.as_ref().map(|_| CHUNK_BYTES)
+        self.sieve.as_ref().map(|sieve| sieve.reach())
     }
 }
