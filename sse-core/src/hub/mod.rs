@@ -16,6 +16,7 @@ mod publisher;
 mod registry;
 mod replay;
 mod ring;
+mod run;
 mod seat;
 mod sieve;
 mod snapshot;
@@ -50,6 +51,7 @@ pub use handle::ReaderHandle;
 pub use lease::Lease;
 pub use publish::{Publish, PublishError, Publishing, Receipt};
 pub use publisher::Publisher;
+pub use run::{Run, RunError};
 pub use seat::Exclusive;
 pub use snapshot::{Snapshot, SnapshotRequest};
 pub use stats::Stats;
@@ -72,6 +74,7 @@ use crate::{
 use pace::Pace;
 use publish::{Target, What, exact, publishable};
 use registry::Registry;
+use run::Runs;
 use window::{Retentions, Window, fresh_epochs};
 
 /// How long opening a history may take to fill the window.
@@ -114,6 +117,7 @@ pub(crate) struct Shared {
     most_topics: usize,
     registry: Registry,
     pace: Pace,
+    runs: Runs,
     stalled_after: Duration,
     /// Milliseconds since the start, as coarse as the sweeps: reading it costs nothing.
     clock: AtomicU64,
@@ -431,6 +435,7 @@ impl HubBuilder {
             most_topics: self.most_topics,
             registry: Registry::new(self.most_readers),
             pace: Pace::new(self.most_replays, self.replay_rate),
+            runs: Runs::default(),
             stalled_after: self.stalled_after,
             clock: AtomicU64::new(0),
             sweeper: Mutex::new(None),

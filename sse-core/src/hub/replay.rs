@@ -55,7 +55,8 @@ pub(crate) async fn read(
                 return match history.span(&feed.patterns).await {
                     // Nothing of what was trimmed concerns this reader.
                     Ok(span) if span.last <= after => {
-                        Replayed::Read { frames, through: range.end.min(span.oldest.saturating_sub(1)) }
+                        let through = range.end.min(span.oldest.saturating_sub(1));
+                        Replayed::Read { frames, through, next_at }
                     }
                     Ok(span) => Replayed::Trimmed { oldest: span.oldest },
                     Err(error) => Replayed::Failed(error),
