@@ -4,7 +4,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::{
     history::{HistoryError, InvalidTopic},
-    hub::{PublishError, SubscribeError, json_string},
+    hub::{PublishError, RunError, SubscribeError, json_string},
     wire::{InvalidEvent, InvalidEventId, InvalidEventType},
 };
 
@@ -20,6 +20,8 @@ pub enum Error {
     History(HistoryError),
     /// Nothing was published, or nobody can say.
     Publish(PublishError),
+    /// A run cannot begin or go on.
+    Run(RunError),
     /// A subscription was refused.
     Subscribe(SubscribeError),
     /// A topic is not valid.
@@ -27,13 +29,17 @@ pub enum Error {
 }
 
 impl Error {
-    /// The status to answer: 400 or 406 for the caller's mistakes, 503 for a history that is away.
+    /// The status to answer: 400 or 406 for the caller's mistakes, 409 for a run that goes on already or is over, 503 for
+    /// a history that is away.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Subscribe(SubscribeError::NotAcceptable) => StatusCode::NOT_ACCEPTABLE,
-            Self::History(_) | Self::Publish(PublishError::History(_)) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Event(_) | Self::Publish(_) | Self::Subscribe(_) | Self::Topic(_) => {
+            Self::History(_)
+            | Self::Publish(PublishError::History(_))
+            | Self::Run(RunError::Publish(PublishError::History(_))) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Run(RunError::Over | RunError::Running) => StatusCode::CONFLICT,
+            Self::Event(_) | Self::Publish(_) | Self::Run(_) | Self::Subscribe(_) | Self::Topic(_) => {
                 StatusCode::BAD_REQUEST
             }
         }
@@ -55,6 +61,7 @@ impl fmt::Display for Error {
             Self::Event(error) => error.fmt(f),
             Self::History(error) => error.fmt(f),
             Self::Publish(error) => error.fmt(f),
+            Self::Run(error) => error.fmt(f),
             Self::Subscribe(error) => error.fmt(f),
             Self::Topic(error) => error.fmt(f),
         }
@@ -67,6 +74,7 @@ impl error::Error for Error {
             Self::Event(error) => Some(error),
             Self::History(error) => Some(error),
             Self::Publish(error) => Some(error),
+            Self::Run(error) => Some(error),
             Self::Subscribe(error) => Some(error),
             Self::Topic(error) => Some(error),
         }
@@ -86,6 +94,7 @@ union!(
     Event(InvalidEvent),
     History(HistoryError),
     Publish(PublishError),
+    Run(RunError),
     Subscribe(SubscribeError),
     Topic(InvalidTopic)
 );

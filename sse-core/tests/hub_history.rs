@@ -4,6 +4,7 @@
 #[allow(dead_code)]
 mod reader;
 #[path = "common/scripted.rs"]
+#[allow(dead_code)]
 mod scripted;
 
 use std::time::Duration;

@@ -171,6 +171,8 @@ pub enum InvalidTopic {
     MisplacedWildcard,
     /// No topic at all. Name at least one.
     Missing,
+    /// A topic that begins with `$sse.`, under which hubs talk to each other. Choose another name.
+    Reserved,
     /// More than 256 bytes. Use a shorter name.
     TooLong {
         /// The text's length in bytes.
@@ -196,6 +198,9 @@ impl fmt::Display for InvalidTopic {
                 "topic: a wildcard is a whole part, and `>` the last one, as in `prices.*` or `prices.>`",
             ),
             Self::Missing => f.write_str("topic: none is named; name at least one"),
+            Self::Reserved => {
+                f.write_str("topic: names that begin with `$sse.` are the hub's own; choose another")
+            }
             Self::TooLong { len } => write!(f, "topic: {len} bytes, at most {MAX_LEN} are allowed"),
             Self::TooMany { limit } => write!(f, "topic: more than {limit} in one call; use a wildcard"),
             Self::Wildcard => f.write_str("topic: a wildcard where one topic is needed; name the topic"),

@@ -56,27 +56,27 @@ impl Subscription {
         self.replay = None;
         self.ahead.retain(|(seq, _)| *seq <= self.position);
         self.ahead_through = self.position;
-        self.extras.get_or_insert_default().switched_at = Some(self.position);
+        self.extras.get_or_insert_default().joined_at = Some(self.position);
         for (patterns, start) in also {
             self.tell_state(&patterns, start);
         }
         if self.feed.is_exact && !attached.is_known {
             self.ask_what_is_finished();
         }
+        self.begin_snapshot(None);
     }
 
-    /// The end of topics that were finished before the reader turned to them: said once, without ids, before it ends.
+    /// The end of topics that were finished when the reader turned to them or got their state: said once, without ids, before it ends.
     pub(super) fn tell_missed_ends(&mut self) -> bool {
-        let switched_at = self.extras.as_mut().and_then(|extras| extras.switched_at.take());
-        let Some(switched_at) = switched_at else { return false };
+        let joined_at = self.extras.as_mut().and_then(|extras| extras.joined_at.take());
+        let Some(joined_at) = joined_at else { return false };
         let rings = self.feed.lock().rings.clone();
         for ring in rings {
-            let finished = ring.lock().finished;
-            if let Some((cursor, _)) = finished.filter(|(cursor, _)| cursor.seq() <= switched_at) {
-                let frame = notice::finish_block(notice::end_lines(&ring.topic), cursor);
-                if self.allows(std::slice::from_ref(&ring.topic), &frame) {
-                    self.say(Frame::block(notice::without_id(&frame), None));
-                }
+            if let Some((cursor, frame)) = ring.end()
+                && cursor.seq() <= joined_at
+                && self.allows(std::slice::from_ref(&ring.topic), &frame)
+            {
+                self.say(Frame::block(notice::without_id(&frame), None));
             }
         }
         !self.ahead.is_empty()

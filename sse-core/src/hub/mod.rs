@@ -10,13 +10,16 @@ mod keys;
 mod labels;
 mod lease;
 mod notice;
+mod pace;
 mod publish;
 mod publisher;
 mod registry;
 mod replay;
 mod ring;
+mod run;
 mod seat;
 mod sieve;
+mod snapshot;
 mod stats;
 mod subscribe;
 mod subscription;
@@ -48,7 +51,9 @@ pub use handle::ReaderHandle;
 pub use lease::Lease;
 pub use publish::{Publish, PublishError, Publishing, Receipt};
 pub use publisher::Publisher;
+pub use run::{Run, RunError};
 pub use seat::Exclusive;
+pub use snapshot::{Snapshot, SnapshotRequest};
 pub use stats::Stats;
 pub use subscribe::{Start, Subscribe, SubscribeError};
 pub use subscription::Subscription;
@@ -66,8 +71,10 @@ use crate::{
     resume::Epochs,
     wire::{Event, Frame},
 };
+use pace::Pace;
 use publish::{Target, What, exact, publishable};
 use registry::Registry;
+use run::Runs;
 use window::{Retentions, Window, fresh_epochs};
 
 /// How long opening a history may take to fill the window.
@@ -109,6 +116,8 @@ pub(crate) struct Shared {
     shutdown: Option<Shutdown>,
     most_topics: usize,
     registry: Registry,
+    pace: Pace,
+    runs: Runs,
     stalled_after: Duration,
     /// Milliseconds since the start, as coarse as the sweeps: reading it costs nothing.
     clock: AtomicU64,
@@ -140,6 +149,8 @@ impl Hub {
             shutdown: None,
             most_topics: 100,
             most_readers: usize::MAX,
+            most_replays: 32,
+            replay_rate: None,
         }
     }
 
@@ -265,6 +276,10 @@ impl Hub {
         &self.shared.registry
     }
 
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.shared.pace
+    }
+
     pub(crate) fn clock(&self) -> u64 {
         self.shared.clock.load(Ordering::Relaxed)
     }
@@ -336,6 +351,8 @@ pub struct HubBuilder {
     shutdown: Option<Shutdown>,
     most_topics: usize,
     most_readers: usize,
+    most_replays: usize,
+    replay_rate: Option<u64>,
 }
 
 impl HubBuilder {
@@ -417,6 +434,8 @@ impl HubBuilder {
             shutdown: self.shutdown,
             most_topics: self.most_topics,
             registry: Registry::new(self.most_readers),
+            pace: Pace::new(self.most_replays, self.replay_rate),
+            runs: Runs::default(),
             stalled_after: self.stalled_after,
             clock: AtomicU64::new(0),
             sweeper: Mutex::new(None),

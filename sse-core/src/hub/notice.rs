@@ -39,6 +39,14 @@ pub(crate) fn end_lines(topic: &Topic) -> Vec<u8> {
     lines
 }
 
+/// The lines of the record that ends a topic whose producer is gone.
+pub(crate) fn abandoned_lines(topic: &Topic) -> Vec<u8> {
+    let mut lines = end_lines(topic);
+    lines.truncate(lines.len() - b"}\n".len());
+    lines.extend_from_slice(b",\"abandoned\":true}\n");
+    lines
+}
+
 /// Adds the id and the blank line to encoded fields.
 pub(crate) fn finish_block(mut lines: Vec<u8>, cursor: Cursor) -> Frame {
     end_block(&mut lines, cursor);

@@ -19,6 +19,9 @@ use crate::{
 /// How long a publish waits until its own process can deliver what the history has acknowledged.
 const LOCAL_DELIVERY: Duration = Duration::from_secs(1);
 
+/// How the topics begin under which hubs talk to each other.
+const RESERVED_TOPICS: &str = "$sse.";
+
 /// The longest key in bytes.
 const MAX_KEY: usize = 512;
 
@@ -39,6 +42,8 @@ pub(crate) enum Target {
 pub(crate) enum What {
     Event(Event),
     Finish,
+    /// A finish because the producer is gone.
+    Abandon,
 }
 
 /// What a publish came to.
@@ -115,6 +120,10 @@ impl Publish {
             }
             What::Finish => match &*topics {
                 [topic] => (EntryKind::Finish, notice::end_lines(topic), None),
+                _ => return Err(InvalidTopic::TooMany { limit: 1 }.into()),
+            },
+            What::Abandon => match &*topics {
+                [topic] => (EntryKind::Finish, notice::abandoned_lines(topic), None),
                 _ => return Err(InvalidTopic::TooMany { limit: 1 }.into()),
             },
         };
@@ -194,7 +203,11 @@ pub(crate) fn publishable(event: Event) -> Result<(Vec<u8>, Option<Duration>), P
 pub(crate) fn exact(topics: impl IntoTopics) -> Result<Vec<Topic>, InvalidTopic> {
     let mut exact = Vec::new();
     for pattern in topics.into_topics()? {
-        exact.push(pattern.into_topic()?);
+        let topic = pattern.into_topic()?;
+        if topic.as_str().starts_with(RESERVED_TOPICS) {
+            return Err(InvalidTopic::Reserved);
+        }
+        exact.push(topic);
     }
     if exact.is_empty() {
         return Err(InvalidTopic::Missing);

@@ -2,9 +2,11 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{EventView, feed::Feed, notice, sieve::Sieve};
+use tokio::time::Instant;
+
+use super::{EventView, feed::Feed, notice, pace::Pace, sieve::Sieve};
 use crate::{
-    history::{DynHistory, HistoryError, HistoryErrorKind, Record},
+    history::{DynHistory, HistoryError, HistoryErrorKind},
     resume::Epochs,
     wire::Frame,
 };
@@ -15,7 +17,12 @@ const BLOCK: usize = 500;
 /// What a read of the history came to.
 pub(crate) enum Replayed {
     /// Everything up to `through` was read; the frames are those that concern the reader.
-    Read { frames: Vec<(u64, Frame)>, through: u64 },
+    Read {
+        frames: Vec<(u64, Frame)>,
+        through: u64,
+        /// When this reader may have more read, if it must wait.
+        next_at: Option<Instant>,
+    },
     /// What was asked for is gone.
     Trimmed { oldest: u64 },
     /// The history does not answer, or is ahead of this process.
@@ -26,26 +33,31 @@ pub(crate) enum Replayed {
 pub(crate) async fn read(
     history: DynHistory,
     feed: Arc<Feed>,
-    sieve: Option<Arc<Sieve>>,
+    sieve: Arc<Sieve>,
+    pace: Pace,
+    mut next_at: Option<Instant>,
     epochs: Epochs,
     range: Range<u64>,
 ) -> Replayed {
-    let concerns = |record: &Record| {
-        let view = || EventView::of_lines(&record.topics, &record.lines, record.cursor);
-        record.topics.iter().any(|topic| feed.matches(topic))
-            && sieve.as_ref().is_none_or(|sieve| sieve.allows(&view()))
-    };
     let mut after = range.start;
     let mut frames: Vec<(u64, Frame)> = Vec::new();
     while frames.is_empty() && after < range.end {
-        let records = match history.read(after, BLOCK).await {
+        if let Some(next_at) = next_at {
+            tokio::time::sleep_until(next_at).await;
+        }
+        let read = {
+            let _permit = pace.permit().await;
+            history.read(after, BLOCK).await
+        };
+        let records = match read {
             Ok(records) => records,
             Err(error) if error.kind() == HistoryErrorKind::Trimmed => {
                 return match history.span(&feed.patterns).await {
                     Ok(span) if span.oldest <= after + 1 => Replayed::Failed(moved_on()),
                     // Nothing of what was trimmed concerns this reader.
                     Ok(span) if span.last <= after => {
-                        Replayed::Read { frames, through: range.end.min(span.oldest.saturating_sub(1)) }
+                        let through = range.end.min(span.oldest.saturating_sub(1));
+                        Replayed::Read { frames, through, next_at }
                     }
                     Ok(span) => Replayed::Trimmed { oldest: span.oldest },
                     Err(error) => Replayed::Failed(error),
@@ -54,6 +66,8 @@ pub(crate) async fn read(
             Err(error) => return Replayed::Failed(error),
         };
         let before = after;
+        let mut bytes = 0;
+        let mut batch = sieve.batch();
         for record in records {
             let seq = record.cursor.seq();
             if seq > range.end {
@@ -64,15 +78,19 @@ pub(crate) async fn read(
                 return Replayed::Failed(moved_on());
             }
             after = seq;
-            if concerns(&record) {
-                frames.push((seq, notice::finish_block(record.lines.into(), record.cursor)));
+            bytes += record.lines.len();
+            if record.topics.iter().any(|topic| feed.matches(topic)) {
+                let event = EventView::of_lines(&record.topics, &record.lines, record.cursor);
+                batch.offer(&event, seq, || notice::finish_block(record.lines.to_vec(), record.cursor));
             }
         }
+        frames = batch.into_frames();
+        next_at = pace.next_after(bytes);
         if after == before {
             return Replayed::Failed(moved_on());
         }
     }
-    Replayed::Read { frames, through: after }
+    Replayed::Read { frames, through: after, next_at }
 }
 
 fn moved_on() -> HistoryError {

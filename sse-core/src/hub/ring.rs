@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{
     feed::Feed,
     labels::{Labelled, Labels},
+    notice,
 };
 use crate::{
     history::{Retention, Topic},
@@ -62,6 +63,15 @@ impl TopicRing {
         let ring =
             Ring { entries: VecDeque::new(), bytes: 0, evicted, finished: None, is_known, feeds: Vec::new() };
         Self { topic, retention, ring: Mutex::new(ring) }
+    }
+
+    /// What told that the topic is finished, if its last record did.
+    pub(crate) fn end(&self) -> Option<(Cursor, Frame)> {
+        let ring = self.lock();
+        let (cursor, _) = ring.finished?;
+        let kept = ring.entries.back().filter(|kept| kept.seq == cursor.seq());
+        let told = kept.map(|kept| kept.frame.clone());
+        Some((cursor, told.unwrap_or_else(|| notice::finish_block(notice::end_lines(&self.topic), cursor))))
     }
 
     /// The lock is the lowest: nothing else is locked while it is held.

@@ -1,38 +1,76 @@
 //! Readers that do not get everything they asked for: what a filter withholds and what a newer event replaces.
 
-use std::sync::Arc;
+use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use super::{
     EventView, Subscribe, Subscription,
-    feed::{Evicted, FeedInner},
+    feed::{CHUNK_BYTES, Evicted, FeedInner},
     labels::Labelled,
 };
 use crate::{history::Topic, wire::Frame};
 
-pub(crate) type Filter = Arc<dyn Fn(&EventView<'_>) -> bool + Send + Sync>;
+type Filter = Arc<dyn Fn(&EventView<'_>) -> bool + Send + Sync>;
+
+/// Numbers the keys of one batch of events; the same key gets the same number.
+type Numbering = Box<dyn FnMut(&EventView<'_>) -> Option<usize> + Send>;
 
 /// What decides about each event of one reader.
 #[derive(Default, Clone)]
 pub(crate) struct Sieve {
     filters: Vec<Filter>,
+    /// Begins to number keys, if events of the same key replace each other.
+    keys: Option<Arc<dyn Fn() -> Numbering + Send + Sync>>,
+}
+
+/// The events of one look that a reader gets.
+pub(crate) struct Batch<'a> {
+    sieve: &'a Sieve,
+    numbering: Option<Numbering>,
+    /// Where the newest event of each key stands among those taken.
+    newest: HashMap<usize, usize>,
+    taken: Vec<Option<(u64, Frame)>>,
+}
+
+impl Batch<'_> {
+    /// Decides about the next event, in order.
+    pub(crate) fn offer(&mut self, event: &EventView<'_>, seq: u64, frame: impl FnOnce() -> Frame) {
+        if !self.sieve.allows(event) {
+            return;
+        }
+        // What the hub itself says is no state that a later event of the same key replaces.
+        let numbering = self.numbering.as_mut().filter(|_| !event.event_type().starts_with("sse."));
+        if let Some(key) = numbering.and_then(|number| number(event))
+            && let Some(older) = self.newest.insert(key, self.taken.len())
+            && let Some(replaced) = self.taken.get_mut(older)
+        {
+            *replaced = None;
+        }
+        self.taken.push(Some((seq, frame())));
+    }
+
+    pub(crate) fn into_frames(self) -> Vec<(u64, Frame)> {
+        self.taken.into_iter().flatten().collect()
+    }
 }
 
 impl Sieve {
     pub(crate) fn is_open(&self) -> bool {
-        self.filters.is_empty()
+        self.filters.is_empty() && self.keys.is_none()
+    }
+
+    /// How many bytes of events one look decides about: all there are, if newer ones replace older ones.
+    pub(crate) fn reach(&self) -> usize {
+        if self.keys.is_some() { usize::MAX } else { CHUNK_BYTES }
+    }
+
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        let numbering = self.keys.as_ref().map(|begin| begin());
+        Batch { sieve: self, numbering, newest: HashMap::new(), taken: Vec::new() }
     }
 
     /// Whether the reader may see it.
     pub(crate) fn allows(&self, event: &EventView<'_>) -> bool {
         self.filters.iter().all(|filter| filter(event))
-    }
-
-    /// Those that the reader gets.
-    pub(crate) fn sift(&self, candidates: Vec<Labelled>) -> impl Iterator<Item = (u64, Frame)> {
-        let allows =
-            |event: &Labelled| self.allows(&EventView::of_frame(event.labels.as_slice(), &event.frame));
-        let allowed = candidates.into_iter().filter(move |event| allows(event));
-        allowed.map(|event| (event.seq, event.frame))
     }
 }
 
@@ -99,7 +137,11 @@ impl Subscription {
     pub(super) fn sift(&mut self, events: Vec<Labelled>) {
         let (Some(last), Some(sieve)) = (events.last(), self.sieve()) else { return };
         let through = last.seq;
-        self.ahead.extend(sieve.sift(events));
+        let mut batch = sieve.batch();
+        for Labelled { seq, frame, labels } in events {
+            batch.offer(&EventView::of_frame(labels.as_slice(), &frame), seq, || frame.clone());
+        }
+        self.ahead.extend(batch.into_frames());
         if self.ahead.is_empty() {
             self.move_to(through);
         } else {
@@ -108,8 +150,10 @@ impl Subscription {
     }
 
     pub(super) fn sift_signals(&mut self, signals: Vec<Labelled>) {
-        if let Some(sieve) = self.sieve() {
-            sieve.sift(signals).for_each(|(_, frame)| self.say(frame));
+        for Labelled { frame, labels, .. } in signals {
+            if self.allows(labels.as_slice(), &frame) {
+                self.say(frame);
+            }
         }
     }
 
@@ -138,6 +182,43 @@ impl Subscribe {
     /// count in the whole hub, so a reader can tell how much was published, but not what.
     pub fn filter(mut self, filter: impl Fn(&EventView<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.terms.sieve.filters.push(Arc::new(filter));
+        self
+    }
+
+    /// Tells a reader that lags only the latest event of each key: of what is pending when the reader takes more, an
+    /// event is left out if a later one has the same key. Events without a key, signals and the end of a topic are all
+    /// told.
+    ///
+    /// A reader that keeps up gets everything. Order and cursor stay exact: what was left out was replaced by
+    /// something that follows. From the history, at most 500 records at a time are looked at together. A conflating
+    /// reader shares no chunks with others. The last of several calls counts.
+    ///
+    /// ```
+    /// use sse_core::{Event, Hub};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Hub::memory();
+    /// let mut prices = hub.subscribe("prices.*").conflate_by(|event| event.topics().first().cloned()).await?;
+    /// for price in ["1.07", "1.08", "1.09"] {
+    ///     hub.publish("prices.eur", Event::message(price)).await?;
+    /// }
+    /// assert!(prices.next().await.ok_or("ended")?.as_ref().starts_with(b"data: 1.09\n"));
+    /// # Ok(()) }
+    /// ```
+    pub fn conflate_by<K, F>(mut self, key: F) -> Self
+    where
+        K: Hash + Eq + Send + 'static,
+        F: Fn(&EventView<'_>) -> Option<K> + Send + Sync + 'static,
+    {
+        let key = Arc::new(key);
+        self.terms.sieve.keys = Some(Arc::new(move || {
+            let key = Arc::clone(&key);
+            let mut numbers: HashMap<K, usize> = HashMap::new();
+            Box::new(move |event| {
+                let next = numbers.len();
+                Some(*numbers.entry(key(event)?).or_insert(next))
+            })
+        }));
         self
     }
 }

@@ -3,6 +3,7 @@ use std::{collections::BTreeSet, error, fmt, future::Future, pin::Pin, sync::Arc
 use super::{
     End, Hub, Lease, Subscription,
     feed::{FeedInner, Reader},
+    pace::Pace,
     subscription::Opening,
     terms::{Extras, Terms},
     window::Attached,
@@ -173,7 +174,7 @@ async fn ask(
     };
     let latest = match start {
         Start::Latest(count) if before_window && !matches!(requested, Requested::Cursor(_)) => {
-            Some(latest_in(history, &attached.feed.patterns, &span, count).await?)
+            Some(latest_in(history, hub.pace(), &attached.feed.patterns, &span, count).await?)
         }
         _ => None,
     };
@@ -186,6 +187,7 @@ const LATEST_SEARCH: u64 = 100_000;
 /// The position before the newest `count` records of these topics, searched block by block from the head.
 async fn latest_in(
     history: &DynHistory,
+    pace: &Pace,
     patterns: &[Pattern],
     span: &Span,
     count: usize,
@@ -197,7 +199,11 @@ async fn latest_in(
     while end > lowest && found.len() < count {
         let after = end.saturating_sub(BLOCK).max(lowest);
         let limit = usize::try_from(end - after).unwrap_or(usize::MAX);
-        for record in history.read(after, limit).await? {
+        let records = {
+            let _permit = pace.permit().await;
+            history.read(after, limit).await?
+        };
+        for record in records {
             if record.topics.iter().any(|topic| patterns.iter().any(|pattern| pattern.matches(topic))) {
                 found.insert(record.cursor.seq());
             }

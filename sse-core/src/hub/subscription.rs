@@ -135,14 +135,20 @@ impl Subscription {
         }
         self.move_to(opening.position);
         match &self.resume {
-            Resume::Fresh => {}
+            Resume::Fresh => {
+                self.begin_snapshot(None);
+            }
             Resume::Exact { after } | Resume::AtTail { after } => self.told = Some(after.seq()),
             Resume::Gap(gap) => {
                 let gap = gap.clone();
                 self.tell_gap(&gap);
             }
         }
-        if opening.is_over && !opening.no_content {
+        if self.is_loading() {
+            if let Resume::Gap(gap) = &mut self.resume {
+                gap.resumed_at = self.hub.window().lock().cursor_at(self.position);
+            }
+        } else if opening.is_over && !opening.no_content {
             self.tell_finishes();
         }
     }
@@ -231,6 +237,12 @@ impl Subscription {
                 self.look_for_fork();
                 continue;
             }
+            if self.is_loading() {
+                if self.poll_snapshot(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                continue;
+            }
             if self.replay.is_some() {
                 if self.poll_replay(cx).is_pending() {
                     return Poll::Pending;
@@ -264,7 +276,7 @@ impl Subscription {
 
     /// A checkpoint, if the position has moved past what the reader was told and nothing is pending: rule 9.
     pub(crate) fn checkpoint(&mut self) -> Option<Frame> {
-        if !self.ahead.is_empty() || self.replay.is_some() || self.ended.is_some() {
+        if !self.ahead.is_empty() || self.replay.is_some() || self.ended.is_some() || self.is_loading() {
             return None;
         }
         {
@@ -386,8 +398,12 @@ impl Subscription {
         if let Some(history) = self.hub.history().cloned() {
             let until = self.evicted();
             let epochs = self.hub.window().lock().epochs.clone();
-            let sieve = self.extras.as_ref().and_then(|extras| extras.sieve.clone());
-            let read = replay::read(history, Arc::clone(&self.feed), sieve, epochs, self.position..until);
+            let extras = self.extras.as_ref();
+            let sieve = extras.and_then(|extras| extras.sieve.clone()).unwrap_or_default();
+            let next_at = extras.and_then(|extras| extras.next_replay_at);
+            let pace = self.hub.pace().clone();
+            let feed = Arc::clone(&self.feed);
+            let read = replay::read(history, feed, sieve, pace, next_at, epochs, self.position..until);
             self.replay = Some(Mutex::new(Box::pin(read)));
         }
     }
@@ -398,10 +414,16 @@ impl Subscription {
         let Poll::Ready(replayed) = replay.as_mut().poll(cx) else { return Poll::Pending };
         self.replay = None;
         match replayed {
-            Replayed::Read { frames, through } if frames.is_empty() => self.move_to(through),
-            Replayed::Read { frames, through } => {
-                self.ahead.extend(frames);
-                self.ahead_through = through;
+            Replayed::Read { frames, through, next_at } => {
+                if next_at.is_some() {
+                    self.extras.get_or_insert_default().next_replay_at = next_at;
+                }
+                if frames.is_empty() {
+                    self.move_to(through);
+                } else {
+                    self.ahead.extend(frames);
+                    self.ahead_through = through;
+                }
             }
             Replayed::Trimmed { oldest } => self.trimmed(oldest.saturating_sub(1).max(self.position)),
             Replayed::Failed(error) => {
@@ -450,6 +472,9 @@ impl Subscription {
 
     fn tell_gap(&mut self, gap: &Gap) {
         self.hub.window().counters.count_gap(gap.reason);
+        if self.begin_snapshot(Some(gap)) {
+            return;
+        }
         self.told = Some(gap.resumed_at.seq());
         self.say(notice::gap(gap));
     }
@@ -457,12 +482,12 @@ impl Subscription {
     /// Rule 13: a new reader of finished topics is told so.
     fn tell_finishes(&mut self) {
         let mut finishes: Vec<(Cursor, Frame)> = Vec::new();
-        for ring in &self.feed.lock().rings {
-            if let Some((cursor, _)) = ring.lock().finished {
-                let frame = notice::finish_block(notice::end_lines(&ring.topic), cursor);
-                if self.allows(slice::from_ref(&ring.topic), &frame) {
-                    finishes.push((cursor, frame));
-                }
+        let rings = self.feed.lock().rings.clone();
+        for ring in rings {
+            if let Some((cursor, frame)) = ring.end()
+                && self.allows(slice::from_ref(&ring.topic), &frame)
+            {
+                finishes.push((cursor, frame));
             }
         }
         finishes.sort_by_key(|(cursor, _)| cursor.seq());

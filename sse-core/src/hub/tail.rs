@@ -50,6 +50,7 @@ impl Shared {
                 let append = Append { topics: &topics, kind, lines: lines.into(), retry: None };
                 self.window.apply(append, cursor)
             }
+            Ok(Change::Signal(signal)) if self.runs.take_signal(&signal) => true,
             Ok(Change::Signal(Entry { topics, lines, .. })) => {
                 let mut block = Vec::from(lines);
                 block.push(b'\n');

@@ -7,7 +7,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Lease, feed::CHUNK_BYTES, registry::Seat, sieve::Sieve};
+use tokio::time::Instant;
+
+use super::{
+    Lease,
+    registry::Seat,
+    sieve::Sieve,
+    snapshot::{Loader, Snapshots},
+};
 
 /// The terms of a subscription that has not begun.
 #[derive(Default)]
@@ -15,6 +22,7 @@ pub(crate) struct Terms {
     pub(crate) lease: Option<Lease>,
     pub(crate) sieve: Sieve,
     pub(crate) seat: Seat,
+    pub(crate) snapshot: Option<Loader>,
 }
 
 /// What such a reader carries along.
@@ -23,8 +31,11 @@ pub(crate) struct Extras {
     lease: Option<Leased>,
     /// What decides about each event, if anything does.
     pub(crate) sieve: Option<Arc<Sieve>>,
-    /// Where it turned to other topics, until it ends.
-    pub(crate) switched_at: Option<u64>,
+    /// Where it turned to other topics or got their state, until it ends.
+    pub(crate) joined_at: Option<u64>,
+    pub(crate) snapshots: Option<Snapshots>,
+    /// When it may have more read from the history, if the hub paces its readers.
+    pub(crate) next_replay_at: Option<Instant>,
 }
 
 /// A lease, and what wakes the reader when it is over.
@@ -37,8 +48,9 @@ impl Extras {
     pub(crate) fn of(terms: Terms) -> Option<Box<Self>> {
         let lease = terms.lease.map(|lease| Leased { over: Box::pin(lease.over()), lease });
         let sieve = (!terms.sieve.is_open()).then(|| Arc::new(terms.sieve));
-        let has_any = lease.is_some() || sieve.is_some();
-        has_any.then(|| Box::new(Self { lease, sieve, switched_at: None }))
+        let snapshots = terms.snapshot.map(Snapshots::new);
+        let has_any = lease.is_some() || sieve.is_some() || snapshots.is_some();
+        has_any.then(|| Box::new(Self { lease, sieve, snapshots, ..Self::default() }))
     }
 
     /// Whether the reader may read no longer; else its task is woken then.
@@ -50,6 +62,6 @@ impl Extras {
 
     /// How many bytes of events are decided about in one look, if they are at all.
     pub(crate) fn reach(&self) -> Option<usize> {
-        self.sieve.as_ref().map(|_| CHUNK_BYTES)
+        self.sieve.as_ref().map(|sieve| sieve.reach())
     }
 }

@@ -25,6 +25,8 @@ struct State {
     /// The tails hear nothing of what is appended.
     is_mute: bool,
     reads: usize,
+    reading: usize,
+    most_reading: usize,
     signals: Vec<Entry>,
 }
 
@@ -38,6 +40,8 @@ impl Scripted {
             is_down: false,
             is_mute: false,
             reads: 0,
+            reading: 0,
+            most_reading: 0,
             signals: Vec::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), moved: watch::channel(0).0 }
@@ -70,6 +74,11 @@ impl Scripted {
     /// How often records were read.
     pub fn reads(&self) -> usize {
         self.lock().reads
+    }
+
+    /// How many have read at the same moment at most.
+    pub fn most_reading(&self) -> usize {
+        self.lock().most_reading
     }
 
     pub fn head(&self) -> u64 {
@@ -119,8 +128,14 @@ impl History for Scripted {
     }
 
     async fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
+        {
+            let mut state = self.lock();
+            state.reading += 1;
+            state.most_reading = state.most_reading.max(state.reading);
+        }
         tokio::task::yield_now().await;
         let mut state = self.lock();
+        state.reading -= 1;
         state.check()?;
         state.reads += 1;
         if after + 1 < state.oldest {

@@ -1,0 +1,205 @@
+//! Runs: a producer that outlives its readers, a stop that reaches it, and an end whatever happens to it.
+
+#[path = "common/reader.rs"]
+#[allow(dead_code)]
+mod reader;
+#[path = "common/scripted.rs"]
+#[allow(dead_code)]
+mod scripted;
+
+use std::time::Duration;
+
+use reader::{data, is_idle, next, publish};
+use scripted::{Scripted, until};
+use sse_core::{Error, Event, EventStream, Hub, InvalidTopic, PublishError, RunError, Start};
+use tokio::time::Instant;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Both ends of the house: a hub in memory, and two processes over one history.
+async fn hubs() -> Vec<[Hub; 2]> {
+    let (hub, history) = (Hub::memory(), Scripted::new());
+    let shared = [Hub::open(history.clone()).await.unwrap(), Hub::open(history).await.unwrap()];
+    vec![[hub.clone(), hub], shared]
+}
+
+async fn status(hub: &Hub, topic: &str, last: &str) -> u16 {
+    EventStream::new(hub.subscribe(topic).after(last).await.unwrap()).into_response().status().as_u16()
+}
+
+#[tokio::test]
+async fn late_readers_get_all_then_live_then_the_end_then_204() {
+    for [here, there] in hubs().await {
+        let run = here.run("answer.1").unwrap();
+        for token in ["a", "b", "c"] {
+            run.publish(Event::message(token)).await.unwrap();
+        }
+        let mut late = there.subscribe("answer.1").start(Start::Earliest).await.unwrap();
+        assert_eq!(data(&mut late, 2).await, ["a", "b"]);
+        let cut_off_at = next(&mut late).await.last_event_id().to_owned();
+        drop(late);
+        // Nobody reads, and the producer goes on.
+        run.publish(Event::message("d")).await.unwrap();
+        let mut resumed = there.subscribe("answer.1").start(Start::Earliest).after(cut_off_at).await.unwrap();
+        assert_eq!(data(&mut resumed, 1).await, ["d"]);
+        run.publish(Event::message("e")).await.unwrap();
+        run.finish().await.unwrap();
+        assert_eq!(data(&mut resumed, 1).await, ["e"]);
+        let end = next(&mut resumed).await;
+        assert_eq!((end.event_type(), end.data()), ("sse.end", r#"{"topic":"answer.1"}"#));
+        assert!(resumed.next().await.is_none());
+        assert_eq!(status(&there, "answer.1", end.last_event_id()).await, 204);
+        let mut later = there.subscribe("answer.1").start(Start::Earliest).await.unwrap();
+        assert_eq!(data(&mut later, 5).await, ["a", "b", "c", "d", "e"]);
+        assert_eq!(next(&mut later).await.event_type(), "sse.end");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_reaches_the_producer_wherever_it_is_and_no_reader() {
+    for [here, there] in hubs().await {
+        let mut nosy = there.subscribe(">").await.unwrap();
+        let (run, other) = (here.run("answer.1").unwrap(), here.run("answer.2").unwrap());
+        let producer = tokio::spawn(async move {
+            let mut said = 0;
+            loop {
+                tokio::select! {
+                    () = run.stopped() => break,
+                    () = tokio::time::sleep(Duration::from_millis(1)) => {
+                        run.publish(Event::message("token")).await.unwrap();
+                        said += 1;
+                    }
+                }
+            }
+            run.publish(Event::message("stopped here")).await.unwrap();
+            run.finish().await.unwrap();
+            said
+        });
+        assert_eq!(next(&mut nosy).await.data(), "token");
+        there.stop("answer.1").await.unwrap();
+        let said = producer.await.unwrap();
+        let mut rest = Vec::new();
+        while rest.last().is_none_or(|last| last != r#"{"topic":"answer.1"}"#) {
+            rest.push(next(&mut nosy).await.data().to_owned());
+        }
+        assert_eq!(rest.len(), said - 1 + 2, "{rest:?}");
+        assert!(is_idle(&mut nosy).await);
+        assert!(!other.is_stopped());
+        assert!(!there.stop("answer.1").await.unwrap() && !there.stop("unknown").await.unwrap());
+        assert!(here.stop("answer.2").await.unwrap() && other.is_stopped());
+        other.stopped().await;
+    }
+}
+
+#[tokio::test]
+async fn an_abandoned_run_is_finished_and_says_so() {
+    for [here, there] in hubs().await {
+        let mut reader = there.subscribe("answer.1").await.unwrap();
+        let run = here.run("answer.1").unwrap();
+        // The producer is cancelled in the middle of its work.
+        let producer = tokio::spawn(async move {
+            run.publish(Event::message("a")).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        assert_eq!(data(&mut reader, 1).await, ["a"]);
+        producer.abort();
+        let end = next(&mut reader).await;
+        assert_eq!((end.event_type(), end.data()), ("sse.end", r#"{"topic":"answer.1","abandoned":true}"#));
+        assert!(reader.next().await.is_none());
+        assert_eq!(status(&there, "answer.1", end.last_event_id()).await, 204);
+        // Whoever comes live afterwards hears the same.
+        let mut live = there.subscribe("answer.1").await.unwrap();
+        assert_eq!(next(&mut live).await.data(), end.data());
+        // The topic can be run again.
+        until(|| here.run("answer.1").is_ok()).await;
+    }
+}
+
+#[tokio::test]
+async fn no_publish_that_was_broken_off_follows_the_end() {
+    for [here, there] in hubs().await {
+        for number in 0..50 {
+            let topic = format!("answer.{number}");
+            let mut reader = there.subscribe(&topic).await.unwrap();
+            let run = here.run(&topic).unwrap();
+            let producer = tokio::spawn(async move {
+                run.publish(Event::message("a")).await.unwrap();
+            });
+            for _ in 0..number % 5 {
+                tokio::task::yield_now().await;
+            }
+            producer.abort();
+            loop {
+                let message = next(&mut reader).await;
+                if message.event_type() == "sse.end" {
+                    break;
+                }
+            }
+            assert!(reader.next().await.is_none(), "{topic} was opened again");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_run_expires() {
+    for [here, there] in hubs().await {
+        let run = here.run("build.1").unwrap().expire_after(60 * SECOND);
+        let began_at = Instant::now();
+        for _ in 0..5 {
+            tokio::time::sleep(50 * SECOND).await;
+            run.publish(Event::message("step")).await.unwrap();
+        }
+        assert!(!run.is_stopped());
+        run.stopped().await;
+        let silent_for = began_at.elapsed() - 250 * SECOND;
+        assert!(silent_for >= 60 * SECOND && silent_for < 61 * SECOND, "{silent_for:?}");
+        let mut reader = there.subscribe("build.1").start(Start::Earliest).await.unwrap();
+        assert_eq!(data(&mut reader, 5).await, ["step"; 5]);
+        assert_eq!(next(&mut reader).await.data(), r#"{"topic":"build.1","abandoned":true}"#);
+        assert!(matches!(run.publish(Event::message("late")).await, Err(RunError::Over)));
+        assert!(matches!(run.finish().await, Err(RunError::Over)));
+        assert!(is_idle(&mut there.subscribe("other").await.unwrap()).await);
+        // One that is finished in time does not.
+        let run = here.run("build.2").unwrap().expire_after(60 * SECOND);
+        run.finish().await.unwrap();
+        let head = here.stats().head;
+        tokio::time::sleep(600 * SECOND).await;
+        assert_eq!(here.stats().head, head);
+    }
+}
+
+#[tokio::test]
+async fn a_topic_runs_once_at_a_time_in_a_process() {
+    let hub = Hub::memory();
+    let run = hub.run("job").unwrap();
+    let again = hub.run("job").unwrap_err();
+    assert!(matches!(again, RunError::Running));
+    assert_eq!(Error::from(again).status().as_u16(), 409);
+    assert!(matches!(hub.run("a.*"), Err(RunError::Publish(PublishError::Topic(InvalidTopic::Wildcard)))));
+    assert!(hub.run(["a", "b"]).is_err());
+    run.finish().await.unwrap();
+    assert_eq!(hub.run("job").unwrap().topic().as_str(), "job");
+}
+
+#[test]
+fn a_run_in_memory_is_abandoned_without_a_runtime_too() {
+    let hub = Hub::memory();
+    drop(hub.run("job").unwrap());
+    assert_eq!(hub.stats().published, 1);
+    assert!(hub.run("job").is_ok());
+}
+
+#[tokio::test]
+async fn g9_nobody_can_publish_or_signal_where_hubs_talk_to_each_other() {
+    let hub = Hub::open(Scripted::new()).await.unwrap();
+    let run = hub.run("answer").unwrap();
+    for topic in ["$sse.stop", "$sse.other"] {
+        let refused = hub.publish(topic, Event::message("answer")).await.unwrap_err();
+        assert!(matches!(refused, PublishError::Topic(InvalidTopic::Reserved)));
+        assert!(hub.signal(topic, Event::message("answer")).is_err());
+        assert!(hub.finish(topic).await.is_err() && hub.run(topic).is_err());
+    }
+    publish(&hub, "a", 0..1).await;
+    assert!(!run.is_stopped());
+    assert!(hub.publish("$ssent", Event::message("fine")).await.is_ok());
+}
