@@ -56,7 +56,8 @@ pub use error::Error;
 pub use history::*;
 pub use hub::{
     End, EventView, Exclusive, Hub, HubBuilder, Lease, Publish, PublishError, Publisher, Publishing,
-    ReaderHandle, Receipt, Run, RunError, Snapshot, SnapshotRequest, Start, Stats, Subscribe, SubscribeError, Subscription,
+    ReaderHandle, Receipt, Run, RunError, Snapshot, SnapshotRequest, Start, Stats, Subscribe, SubscribeError,
+    Subscription,
 };
 pub use listen::listen;
 pub use response::*;

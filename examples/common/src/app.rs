@@ -71,9 +71,10 @@ async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, HistoryError> {
     match &options.history {
         History::Memory => Ok(hub.memory()),
         History::File(path) => hub.open(FileHistory::open(path)?).await,
-        History::Redis(_) => {
-            Err(HistoryError::new(HistoryErrorKind::Settings, "Redis is not built in; use memory, file or nats"))
-        }
+        History::Redis(_) => Err(HistoryError::new(
+            HistoryErrorKind::Settings,
+            "Redis is not built in; use memory, file or nats",
+        )),
         History::Nats(url) => hub.open(NatsHistory::connect(url, &options.name).await?).await,
     }
 }

@@ -50,7 +50,7 @@ pub use {
     disconnect::{Disconnect, InvalidRedirect, Refusal},
     error::{ClientError, InvalidRequest},
     event::{ClientEvent, Opened},
-    event_source::{EventSource, Events, RunError},
+    event_source::{EventSource, Events, HandlingError},
     interrupt::Interrupt,
     policy::{Attempts, Redirects, Verdict},
     transport::Transport,

@@ -5,6 +5,9 @@ use std::{borrow::Cow, mem, ops::Range, str};
 /// So much of a buffer is kept for the next event; a larger one is given back.
 const KEPT_CAPACITY: usize = 64 * 1024;
 
+/// From this length on a vectorised check of UTF-8 is the faster one.
+const LONG: usize = 256;
+
 /// A buffer that is filled with bytes, then read as text.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Text {
@@ -108,7 +111,13 @@ impl<'i> Read<'i> {
 
     /// Checks them all at once. If most of them are in fields, this is cheaper than field by field.
     pub(super) fn checked(bytes: &'i [u8]) -> Self {
-        Self { bytes, text: str::from_utf8(bytes).ok() }
+        // The vectorised check pays off only on longer ones.
+        let text = if bytes.len() < LONG {
+            str::from_utf8(bytes).ok()
+        } else {
+            simdutf8::basic::from_utf8(bytes).ok()
+        };
+        Self { bytes, text }
     }
 
     /// A field as text. What is not UTF-8 becomes U+FFFD, as the Encoding standard's decoder does it.
