@@ -5,9 +5,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sse_core::{
-    FileHistory, HistoryError, HistoryErrorKind, Hub, HubBuilder, KeepAlive, NatsHistory, Shutdown,
-};
+use sse_core::{FileHistory, HistoryError, Hub, HubBuilder, KeepAlive, NatsHistory, RedisHistory, Shutdown};
 
 use crate::{History, Options};
 
@@ -71,10 +69,7 @@ async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, HistoryError> {
     match &options.history {
         History::Memory => Ok(hub.memory()),
         History::File(path) => hub.open(FileHistory::open(path)?).await,
-        History::Redis(_) => Err(HistoryError::new(
-            HistoryErrorKind::Settings,
-            "Redis is not built in; use memory, file or nats",
-        )),
+        History::Redis(url) => hub.open(RedisHistory::connect(url, &options.name).await?).await,
         History::Nats(url) => hub.open(NatsHistory::connect(url, &options.name).await?).await,
     }
 }
