@@ -15,6 +15,9 @@ use tokio::time::Instant;
 
 use crate::waiters::{Slot, Waiters, wake};
 
+/// How much of the window is left for what the deadline's streams say last.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// The handle that ends streams: one for a process, cloned to wherever something must end.
 ///
 /// It has two moments. It *begins* with [`notify`](Shutdown::notify) or a signal: as a future it completes then,
@@ -108,16 +111,20 @@ impl Shutdown {
         self.shared.window
     }
 
-    /// Completes at the window's end; for streams that cannot be resumed, such as tokens: `.until(shutdown.deadline())`.
+    /// Completes just before the window's end; for streams that cannot be resumed, such as tokens:
+    /// `.until(shutdown.deadline())`.
+    ///
+    /// It is a tenth of the window early, at most 500 ms, so that what it ends is sent before the server is dropped.
     pub fn deadline(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
-        self.share_of_window(1.0)
+        let window = self.shared.window;
+        self.after(window - window.mul_f64(0.1).min(LAST_WORDS))
     }
 
     /// Runs a server and drops it at the deadline, so that nothing hangs the process.
     ///
     /// Returns what the server returned, or `None` if it had to be dropped.
     pub async fn serve<T>(&self, server: impl IntoFuture<Output = T>) -> Option<T> {
-        let deadline = self.deadline();
+        let deadline = self.after(self.shared.window);
         tokio::pin!(deadline);
         let server = server.into_future();
         tokio::pin!(server);
@@ -130,11 +137,13 @@ impl Shutdown {
 
     /// When the moment `share` of the window has passed; waits for it to begin.
     pub(crate) fn share_of_window(&self, share: f64) -> impl Future<Output = ()> + Send + Sync + 'static {
+        self.after(self.shared.window.mul_f64(share))
+    }
+
+    /// When it began so long ago; waits for it to begin.
+    fn after(&self, time: Duration) -> impl Future<Output = ()> + Send + Sync + 'static {
         let shutdown = self.clone();
-        async move {
-            let began_at = shutdown.clone().began().await;
-            tokio::time::sleep_until(began_at + shutdown.shared.window.mul_f64(share)).await;
-        }
+        async move { tokio::time::sleep_until(shutdown.began().await + time).await }
     }
 
     /// When it began; waits for it.

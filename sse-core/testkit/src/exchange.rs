@@ -8,6 +8,9 @@ use tokio::{
 
 use crate::{Failed, Outcome, Told, outcome::ensure, read};
 
+/// How much is read at once.
+const AT_ONCE: usize = 256 << 10;
+
 /// A request, written to the socket byte by byte.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -51,10 +54,11 @@ impl Request {
         self.header("Last-Event-ID", id)
     }
 
-    /// Lets the connection hold little, so that a reader that does not read is soon felt.
+    /// Lets the connection hold little, so that a reader that does not read is soon felt: a few segments, because with
+    /// less than one even a reader that does read would wait for timers.
     #[must_use]
     pub fn narrow(self) -> Self {
-        Self { receive_buffer: Some(4 << 10), ..self }
+        Self { receive_buffer: Some(256 << 10), ..self }
     }
 
     /// What is asked for.
@@ -226,7 +230,14 @@ impl Exchange {
     /// # Errors
     /// As [`until`](Self::until).
     pub async fn until_text(&mut self, text: &str) -> Outcome {
-        self.until(text, |exchange| exchange.text().contains(text)).await
+        // Only what is new is searched, because bodies may be long.
+        let searched = std::cell::Cell::new(0);
+        let found = |exchange: &Self| {
+            let new = exchange.body.get(searched.get()..).unwrap_or_default();
+            searched.set(exchange.body.len().saturating_sub(text.len()));
+            String::from_utf8_lossy(new).contains(text)
+        };
+        self.until(text, found).await
     }
 
     /// Waits until so many events were told.
@@ -255,6 +266,7 @@ impl Exchange {
     pub async fn listen_for(&mut self, length: Duration) -> Outcome {
         let until = tokio::time::Instant::now() + length;
         while self.ended.is_none() {
+            self.unread.reserve(AT_ONCE);
             match tokio::time::timeout_at(until, self.stream.read_buf(&mut self.unread)).await {
                 Err(_) => return Ok(()),
                 Ok(read) => self.received(read)?,
@@ -265,6 +277,7 @@ impl Exchange {
 
     /// Reads once; `false` if nothing comes in time.
     async fn advance(&mut self) -> Outcome<bool> {
+        self.unread.reserve(AT_ONCE);
         match timeout(self.patience, self.stream.read_buf(&mut self.unread)).await {
             Err(_) => Ok(false),
             Ok(read) => self.received(read).map(|()| true),
