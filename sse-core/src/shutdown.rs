@@ -15,12 +15,16 @@ use tokio::time::Instant;
 
 use crate::waiters::{Slot, Waiters, wake};
 
+/// How much of the window has passed at the deadline; the rest is for the last bytes of what ends then, because at the
+/// window's end the process may be gone.
+const DEADLINE: f64 = 0.95;
+
 /// The handle that ends streams: one for a process, cloned to wherever something must end.
 ///
 /// It has two moments. It *begins* with [`notify`](Shutdown::notify) or a signal: as a future it completes then,
-/// streams that can resume end over the first half of the window, and new subscriptions are told to come back. The
-/// window's end is the [`deadline`](Shutdown::deadline), by which everything has ended, or is dropped by
-/// [`serve`](Shutdown::serve).
+/// streams that can resume end over the first half of the window, and new subscriptions are told to come back. Shortly
+/// before the window's end is the [`deadline`](Shutdown::deadline), by which everything has ended; what has not is
+/// dropped by [`serve`](Shutdown::serve) at the end.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,7 +56,7 @@ struct State {
 }
 
 impl Shutdown {
-    /// A handle whose window, from beginning to deadline, is this long.
+    /// A handle whose window, from the beginning to the end of everything, is this long.
     #[must_use]
     pub fn within(window: Duration) -> Self {
         let shared = Shared { window, begun: AtomicBool::new(false), state: Mutex::default() };
@@ -108,22 +112,23 @@ impl Shutdown {
         self.shared.window
     }
 
-    /// Completes at the window's end; for streams that cannot be resumed, such as tokens: `.until(shutdown.deadline())`.
+    /// Completes when nineteen twentieths of the window have passed, so that what ends then can still be sent before the
+    /// window's end; for streams that cannot be resumed, such as tokens: `.until(shutdown.deadline())`.
     pub fn deadline(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
-        self.share_of_window(1.0)
+        self.share_of_window(DEADLINE)
     }
 
-    /// Runs a server and drops it at the deadline, so that nothing hangs the process.
+    /// Runs a server and drops it at the window's end, so that nothing hangs the process.
     ///
     /// Returns what the server returned, or `None` if it had to be dropped.
     pub async fn serve<T>(&self, server: impl IntoFuture<Output = T>) -> Option<T> {
-        let deadline = self.deadline();
-        tokio::pin!(deadline);
+        let end = self.share_of_window(1.0);
+        tokio::pin!(end);
         let server = server.into_future();
         tokio::pin!(server);
         poll_fn(|cx| match server.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => deadline.as_mut().poll(cx).map(|()| None),
+            Poll::Pending => end.as_mut().poll(cx).map(|()| None),
         })
         .await
     }
