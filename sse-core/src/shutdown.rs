@@ -15,14 +15,15 @@ use tokio::time::Instant;
 
 use crate::waiters::{Slot, Waiters, wake};
 
-/// How much of the window is left for what the deadline's streams say last.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long after the deadline what ended at it may still be sent, and the part of the window that this is at most.
+const LAST_BYTES: Duration = Duration::from_millis(250);
+const LAST_BYTES_SHARE: f64 = 0.1;
 
 /// The handle that ends streams: one for a process, cloned to wherever something must end.
 ///
 /// It has two moments. It *begins* with [`notify`](Shutdown::notify) or a signal: as a future it completes then,
 /// streams that can resume end over the first half of the window, and new subscriptions are told to come back. The
-/// window's end is the [`deadline`](Shutdown::deadline), by which everything has ended, or is dropped by
+/// window's end is the [`deadline`](Shutdown::deadline), by which everything has ended; what has not is dropped by
 /// [`serve`](Shutdown::serve).
 ///
 /// ```
@@ -55,7 +56,7 @@ struct State {
 }
 
 impl Shutdown {
-    /// A handle whose window, from beginning to deadline, is this long.
+    /// A handle whose window, from the beginning to the end of everything, is this long.
     #[must_use]
     pub fn within(window: Duration) -> Self {
         let shared = Shared { window, begun: AtomicBool::new(false), state: Mutex::default() };
@@ -111,26 +112,26 @@ impl Shutdown {
         self.shared.window
     }
 
-    /// Completes just before the window's end; for streams that cannot be resumed, such as tokens:
+    /// Completes at the window's end; for streams that cannot be resumed, such as tokens:
     /// `.until(shutdown.deadline())`.
-    ///
-    /// It is a tenth of the window early, at most 500 ms, so that what it ends is sent before the server is dropped.
     pub fn deadline(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
-        let window = self.shared.window;
-        self.after(window - window.mul_f64(0.1).min(LAST_WORDS))
+        self.after(self.shared.window)
     }
 
-    /// Runs a server and drops it at the deadline, so that nothing hangs the process.
+    /// Runs a server and drops it just after the window's end, so that nothing hangs the process.
+    ///
+    /// A tenth of the window, at most 250 ms, is left to send the last bytes of what ended at the deadline.
     ///
     /// Returns what the server returned, or `None` if it had to be dropped.
     pub async fn serve<T>(&self, server: impl IntoFuture<Output = T>) -> Option<T> {
-        let deadline = self.after(self.shared.window);
+        let window = self.shared.window;
+        let deadline = self.after(window + window.mul_f64(LAST_BYTES_SHARE).min(LAST_BYTES));
         tokio::pin!(deadline);
         let server = server.into_future();
         tokio::pin!(server);
         poll_fn(|cx| match server.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => deadline.as_mut().poll(cx).map(|()| None),
+            Poll::Pending => end.as_mut().poll(cx).map(|()| None),
         })
         .await
     }

@@ -294,8 +294,7 @@ async fn a_plain_stream_ends_at_the_deadline_if_it_says_so() {
     assert_eq!(ticks.next().await, None);
     assert_eq!(began_at.elapsed(), Duration::ZERO);
     assert_eq!(tokens.next().await, None);
-    // Before the server is dropped, so that the end is a clean one.
-    assert_eq!(began_at.elapsed(), Duration::from_millis(19_500));
+    assert_eq!(began_at.elapsed(), 20 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]
@@ -304,7 +303,8 @@ async fn serve_drops_a_server_that_does_not_end() {
     shutdown.notify();
     let began_at = Instant::now();
     assert_eq!(shutdown.serve(std::future::pending::<()>()).await, None);
-    assert_eq!(began_at.elapsed(), 10 * SECOND);
+    // What ended at the deadline may still be sent.
+    assert_eq!(began_at.elapsed(), Duration::from_millis(10_250));
     assert_eq!(shutdown.serve(std::future::ready(7)).await, Some(7));
 }
 
