@@ -101,7 +101,10 @@ async fn g16_the_cursor_is_saved_only_after_the_handler_succeeded() {
             handled.lock().expect("not poisoned").push(format!("handled {}", message.data()));
             Ok::<_, io::Error>(())
         },
-        move |id| Ok(saved.lock().expect("not poisoned").push(format!("saved {id}"))),
+        move |id| {
+            saved.lock().expect("not poisoned").push(format!("saved {id}"));
+            Ok(())
+        },
     );
     timeout(LIMIT, running).await.expect("in time").expect("ended by 204");
     let log = log.lock().expect("not poisoned").clone();
@@ -120,7 +123,11 @@ async fn a_handler_that_fails_stops_the_run_with_the_cursor_before_its_message()
         "poison" => Err("no"),
         _ => Ok(()),
     };
-    let stopped = source.run(handler, |id| Ok(id.clone_into(&mut saved))).await;
+    let save = |id: &str| {
+        id.clone_into(&mut saved);
+        Ok(())
+    };
+    let stopped = source.run(handler, save).await;
     assert!(matches!(stopped, Err(RunError::Handler("no"))));
     assert_eq!(saved, "1");
 }
