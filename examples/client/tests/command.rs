@@ -1,0 +1,136 @@
+//! The command, as a user runs it.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    process::{Command, Output},
+    thread::{self, JoinHandle},
+};
+
+const OPEN: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+
+/// Answers one request after the other; gives back what was asked, in lower case.
+fn serve(answers: &[&str]) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}/events", listener.local_addr().expect("an address"));
+    let answers: Vec<String> = answers.iter().map(|&answer| answer.to_owned()).collect();
+    let serving = thread::spawn(move || {
+        let serve = |answer: String| {
+            let (mut socket, _) = listener.accept().expect("a connection");
+            let mut reader = BufReader::new(socket.try_clone().expect("a socket"));
+            let mut request = String::new();
+            while !request.ends_with("\r\n\r\n") {
+                assert_ne!(reader.read_line(&mut request).expect("a request"), 0);
+            }
+            request.make_ascii_lowercase();
+            if let Some((_, rest)) = request.split_once("content-length: ") {
+                let length = rest.split("\r\n").next().expect("a line").parse().expect("a number");
+                let mut body = vec![0; length];
+                reader.read_exact(&mut body).expect("a body");
+                request.push_str(&String::from_utf8_lossy(&body));
+            }
+            socket.write_all(answer.as_bytes()).expect("sent");
+            request
+        };
+        answers.into_iter().map(serve).collect()
+    });
+    (url, serving)
+}
+
+fn sse(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sse")).args(args).output().expect("it runs")
+}
+
+fn lines(output: &Output) -> Vec<serde_json::Value> {
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("one JSON object a line"))
+        .collect()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn it_prints_messages_reconnects_and_ends_with_0_at_204() {
+    let first = format!("{OPEN}retry: 1\nid: 1\nevent: price\ndata: a\ndata: \u{2026}\n\n");
+    let second = format!("{OPEN}data: b\n\n");
+    let (url, serving) = serve(&[&first, &second, NO_CONTENT]);
+    let output = sse(&[&url, "--last-event-id", "0", "--header", "X-Key: k"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(
+        lines(&output),
+        [
+            serde_json::json!({ "type": "price", "data": "a\n\u{2026}", "lastEventId": "1" }),
+            serde_json::json!({ "type": "message", "data": "b", "lastEventId": "1" }),
+        ]
+    );
+    let requests = serving.join().expect("served");
+    assert!(requests[0].contains("last-event-id: 0\r\n") && requests[0].contains("x-key: k\r\n"));
+    assert!(requests[1].contains("last-event-id: 1\r\n"));
+    assert!(stderr(&output).contains("trying again"), "{}", stderr(&output));
+}
+
+#[test]
+fn it_goes_on_from_its_state_and_stops_where_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("cursor");
+    let state = state.to_str().expect("UTF-8");
+    let events = format!("{OPEN}id: 1\ndata: a\n\nid: 2\ndata: b\n\nid: 3\ndata: c\n\n");
+    let (url, serving) = serve(&[&events]);
+    let output = sse(&[&url, "--state", state, "--max-events", "2"]);
+    assert_eq!((output.status.code(), lines(&output).len()), (Some(0), 2), "{}", stderr(&output));
+    serving.join().expect("served");
+    assert_eq!(std::fs::read_to_string(state).expect("saved"), "2");
+    let (url, serving) = serve(&[NO_CONTENT]);
+    let output = sse(&[&url, "--state", state, "--last-event-id", "older"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(serving.join().expect("served")[0].contains("last-event-id: 2\r\n"));
+}
+
+#[test]
+fn a_post_is_sent_once_and_its_end_is_a_good_one() {
+    let (url, serving) = serve(&[&format!("{OPEN}data: token\n\n")]);
+    let output = sse(&[&url, "--data", "A Prompt"]);
+    assert_eq!((output.status.code(), lines(&output).len()), (Some(0), 1), "{}", stderr(&output));
+    let request = &serving.join().expect("served")[0];
+    assert!(request.starts_with("post /events ") && request.ends_with("\r\n\r\nA Prompt"), "{request}");
+}
+
+#[test]
+fn once_makes_one_connection() {
+    let (url, serving) = serve(&[&format!("{OPEN}data: a\n\n")]);
+    let output = sse(&["--once", &url]);
+    assert_eq!((output.status.code(), lines(&output).len()), (Some(0), 1), "{}", stderr(&output));
+    serving.join().expect("served");
+    // Nobody listens there any more.
+    let output = sse(&["--once", &url]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("refused"), "{}", stderr(&output));
+}
+
+#[test]
+fn it_fails_for_good_with_1_and_for_a_wrong_command_line_with_2() {
+    let (url, serving) = serve(&["HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"]);
+    let output = sse(&[&url]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), "sse: event source: the server answered 404 Not Found\n");
+    serving.join().expect("served");
+    for wrong in [
+        &[][..],
+        &["--no-such-flag"],
+        &["http://127.0.0.1/", "http://127.0.0.1/"],
+        &["http://127.0.0.1/", "--max-events", "0"],
+        &["http://127.0.0.1/", "--header", "no colon"],
+        &["http://127.0.0.1/", "--state"],
+        &["ftp://127.0.0.1/"],
+        &["events"],
+    ] {
+        let output = sse(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert_eq!(stderr(&output).lines().count(), 1, "{wrong:?}: {}", stderr(&output));
+    }
+    assert_eq!(sse(&["--help"]).status.code(), Some(0));
+}
