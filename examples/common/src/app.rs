@@ -5,7 +5,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sse_core::{FileHistory, Hub, HubBuilder, KeepAlive, NatsHistory, Shutdown};
+use sse_core::{FileHistory, Hub, HubBuilder, KeepAlive, NatsHistory, RedisHistory, Shutdown};
 
 use crate::{History, Options};
 
@@ -72,7 +72,11 @@ async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, String> {
             let history = FileHistory::open(path).map_err(|error| format!("--history: {error}"))?;
             hub.open(history).await.map_err(|error| format!("--history: {error}"))
         }
-        History::Redis(_) => Err("--history: Redis is not built in; use memory".to_owned()),
+        History::Redis(url) => {
+            let history = RedisHistory::connect(url, &options.name).await;
+            let history = history.map_err(|error| format!("--history: {error}"))?;
+            hub.open(history).await.map_err(|error| format!("--history: {error}"))
+        }
         History::Nats(url) => {
             let history = NatsHistory::connect(url, &options.name).await;
             let history = history.map_err(|error| format!("--history: {error}"))?;
