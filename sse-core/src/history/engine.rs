@@ -138,7 +138,8 @@ pub enum Change {
         /// The first position that can still be read.
         oldest: u64,
     },
-    /// A new epoch; if it begins at or below the last record told, that and what follows it was replaced.
+    /// A new epoch, or one that is known already: a tail may begin with the whole table. If a new one begins at or below
+    /// the last record told, that and what follows it was replaced.
     Epoch(EpochStart),
     /// The engine answers again after an error.
     Recovered,

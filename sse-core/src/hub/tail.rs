@@ -58,7 +58,6 @@ impl Shared {
                 true
             }
             Ok(Change::Epoch(row)) => {
-                tracing::warn!(epoch = %row.epoch, begins = row.begins, "the history has a new epoch");
                 // The tail goes on from where the window does now.
                 !self.window.fork(row)
             }

@@ -283,6 +283,7 @@ impl Window {
             if state.epochs.fork_after(row.epoch).is_some() {
                 return false;
             }
+            tracing::warn!(epoch = %row.epoch, begins = row.begins, "the history has a new epoch");
             state.epochs.push(row);
             let is_rewritten = row.begins <= state.head;
             if is_rewritten {
