@@ -7,7 +7,8 @@ use serde_json::json;
 use super::{
     super::{HistoryError, HistoryErrorKind},
     Inner,
-    link::{Ask, Failure, parse},
+    answer::{Failure, parse},
+    link::Ask,
     message::base64,
     settings,
     streams::{Info, NO_MESSAGE, NO_STREAM, RawAnswer},
@@ -192,7 +193,9 @@ impl Inner {
         loop {
             let answer = match self.link.call::<RawAnswer>(&call, &request).await? {
                 Ok(answer) => answer,
-                Err(refusal) if refusal.err_code == NO_MESSAGE => return Ok(Found { table: None, revision: 0 }),
+                Err(refusal) if refusal.err_code == NO_MESSAGE => {
+                    return Ok(Found { table: None, revision: 0 });
+                }
                 Err(refusal) if refusal.err_code == NO_STREAM => {
                     let stream = settings::epochs_stream(&self.epochs, &self.options);
                     self.create(&self.epochs, &stream).await?;
@@ -219,7 +222,8 @@ impl Inner {
     /// Stores a table if the one at `revision` is still the newest.
     async fn store(&self, table: &Table, revision: u64) -> Result<bool, HistoryError> {
         let payload = serde_json::to_vec(table).map_err(|error| {
-            HistoryError::new(HistoryErrorKind::Damaged, "the table of epochs cannot be written").with_source(error)
+            HistoryError::new(HistoryErrorKind::Damaged, "the table of epochs cannot be written")
+                .with_source(error)
         })?;
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Expected-Last-Subject-Sequence", revision.to_string());

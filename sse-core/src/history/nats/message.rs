@@ -140,7 +140,8 @@ impl Stored {
 
     /// Its topics; none if the subject of a foreign message is not one.
     pub(super) fn topics(&self, prefix: &str) -> Vec<Topic> {
-        let name = self.subject.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
+        let name =
+            self.subject.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
         if name == MULTI {
             let listed = self.fields.topics.as_deref().unwrap_or_default();
             let mut topics: Vec<Topic> =
@@ -199,7 +200,8 @@ pub(super) fn nanos(time: &str) -> Option<u64> {
     let fraction: u64 = format!("{fraction:0<9}").parse().ok()?;
     // Counted from March, a year's months have the lengths that 153 days in 5 months give, and a leap day comes last.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day.checked_sub(1)?;
+    let days =
+        year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day.checked_sub(1)?;
     let days = days.checked_sub(719_468)?;
     let seconds = days.checked_mul(86_400)?.checked_add(hour * 3_600 + minute * 60 + second)?;
     seconds.checked_mul(1_000_000_000)?.checked_add(fraction)

@@ -180,6 +180,7 @@ pub(super) fn check_name(name: &str) -> Result<(), HistoryError> {
     if !name.is_empty() && name.len() <= 64 && name.bytes().all(allowed) {
         return Ok(());
     }
-    let message = format!("the name {name:?} is not 1 to 64 letters, digits, `-` and `_`; choose such a name");
+    let message =
+        format!("the name {name:?} is not 1 to 64 letters, digits, `-` and `_`; choose such a name");
     Err(HistoryError::new(HistoryErrorKind::Settings, message))
 }

@@ -58,7 +58,8 @@ impl Told {
 
     /// Forgets what a later epoch replaced.
     pub(super) fn drop_replaced(&mut self, epochs: &Epochs) {
-        let stands = |mark: &Mark| !matches!(epochs.fork_after(mark.epoch), Some(Some(fork)) if fork <= mark.seq);
+        let stands =
+            |mark: &Mark| !matches!(epochs.fork_after(mark.epoch), Some(Some(fork)) if fork <= mark.seq);
         self.newest.retain(stands);
         self.older.retain(stands);
     }

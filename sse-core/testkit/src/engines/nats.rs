@@ -45,12 +45,17 @@ impl NatsServer {
         let mut servers = Vec::new();
         for (number, port) in (1..).zip(ports) {
             let (name, cluster) = (format!("n{number}"), format!("nats://127.0.0.1:{port}"));
-            let flags = ["-js", "--name", &name, "--cluster_name", "c", "--cluster", &cluster, "--routes", &routes];
+            let flags =
+                ["-js", "--name", &name, "--cluster_name", "c", "--cluster", &cluster, "--routes", &routes];
             servers.push(Self::start_with(&flags).await);
         }
         let servers: [Self; 3] = servers.try_into().unwrap_or_else(|_| unreachable!());
         wait_for("the cluster has a leader", async {
-            while servers[0].api("STREAM.NAMES", json!({})).await.is_none_or(|names| names["error"].is_object()) {
+            while servers[0]
+                .api("STREAM.NAMES", json!({}))
+                .await
+                .is_none_or(|names| names["error"].is_object())
+            {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         })

@@ -12,8 +12,7 @@ pub mod tail;
 mod steps;
 
 pub use steps::{
-    Tail,
-    appended, data, entry, finish, first_record, next, pattern, patterns, settled, status_after, texts,
+    Tail, appended, data, entry, finish, first_record, next, pattern, patterns, settled, status_after, texts,
     topic, wait_for,
 };
 
