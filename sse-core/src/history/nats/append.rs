@@ -6,7 +6,8 @@ use serde::Deserialize;
 use super::{
     super::{Appended, Entry, HistoryError, HistoryErrorKind, Reach},
     Inner,
-    link::{Ask, Failure, parse},
+    answer::{Failure, parse},
+    link::Ask,
     message,
 };
 use crate::resume::Cursor;
@@ -30,6 +31,13 @@ impl Inner {
             let subject = message::subject(&self.name, &entry.topics);
             asks.push(Ask { subject, headers, payload: entry.lines });
             checks.push(check);
+        }
+        // Before any is sent: what the server refuses for its size must not leave the others half done.
+        let (most, longest) = (self.link.max_payload(), asks.iter().map(Ask::len).max().unwrap_or(0));
+        if longest > most {
+            return Err(
+                Failure::TooLarge(format!("{longest} bytes, at most {most} are taken")).into_unavailable()
+            );
         }
         let answers = match (asks.len(), asks.pop()) {
             (1, Some(ask)) => vec![self.link.ask(ask).await],

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::{
     super::{HistoryError, HistoryErrorKind},
     Inner,
-    link::{Ask, Failure, parse},
+    answer::{Failure, parse},
+    link::Ask,
     message::base64,
     settings,
     streams::{Info, NO_MESSAGE, NO_STREAM, RawAnswer},

@@ -13,14 +13,17 @@ use async_nats::{
     client::PublishErrorKind, connection::State,
 };
 use bytes::Bytes;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::super::{HistoryError, HistoryErrorKind};
+use super::{
+    super::{HistoryError, HistoryErrorKind},
+    answer::{Failure, Refusal, parse},
+};
 
 /// How long the server may take to answer.
-const ANSWER: Duration = Duration::from_secs(5);
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
 
 /// How long the server may be silent: after this it is asked, and after three times this it is gone.
 const PING: Duration = Duration::from_secs(5);
@@ -33,6 +36,8 @@ pub(super) struct Link {
     client: Client,
     lost: watch::Receiver<u64>,
     statistics: Arc<Statistics>,
+    /// Held while several requests are handed over, so that those of one call stay together.
+    sending: tokio::sync::Mutex<()>,
 }
 
 /// Something to be sent, to which an answer is expected.
@@ -40,28 +45,6 @@ pub(super) struct Ask {
     pub(super) subject: String,
     pub(super) headers: HeaderMap,
     pub(super) payload: Bytes,
-}
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// It was not sent.
-    NotConnected,
-    /// It was not sent, because the server does not take as much.
-    TooLarge(String),
-    /// The server knows nobody who takes it.
-    NoResponders,
-    /// It was sent, or may have been, and the answer did not come.
-    Lost,
-}
-
-/// What the server says of a request that it refused.
-#[derive(Debug, Deserialize)]
-pub(super) struct Refusal {
-    #[serde(default)]
-    pub(super) err_code: u32,
-    #[serde(default)]
-    pub(super) description: String,
 }
 
 impl Link {
@@ -88,7 +71,7 @@ impl Link {
             HistoryError::new(HistoryErrorKind::Unavailable, message).with_source(error)
         })?;
         let statistics = client.statistics();
-        Ok(Self { client, lost, statistics })
+        Ok(Self { client, lost, statistics, sending: tokio::sync::Mutex::new(()) })
     }
 
     /// How often it was connected: another number is another connection, perhaps to another server.
@@ -138,6 +121,7 @@ impl Link {
         let inbox = self.client.new_inbox();
         let Ok(mut replies) = self.subscribe(&format!("{inbox}.*")).await else { return answers };
         let mut awaited = 0;
+        let together = self.sending.lock().await;
         for (index, (ask, answer)) in asks.into_iter().zip(&mut answers).enumerate() {
             let reply = format!("{inbox}.{index}");
             match self
@@ -156,6 +140,7 @@ impl Link {
                 }
             }
         }
+        drop(together);
         let collect = async {
             while awaited > 0
                 && let Some(message) = next(&mut replies).await
@@ -265,6 +250,16 @@ impl Link {
 }
 
 impl Ask {
+    /// How many bytes the server counts.
+    pub(super) fn len(&self) -> usize {
+        const VERSION_AND_END: usize = "NATS/1.0\r\n\r\n".len();
+        let fields =
+            self.headers.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+        let headers: usize =
+            fields.map(|(name, value)| format!("{name}: {}\r\n", value.as_str()).len()).sum();
+        VERSION_AND_END + headers + self.payload.len()
+    }
+
     /// A request to JetStream itself.
     pub(super) fn api(call: &str, request: &Value) -> Self {
         Self {
@@ -272,53 +267,6 @@ impl Ask {
             headers: HeaderMap::new(),
             payload: request.to_string().into(),
         }
-    }
-}
-
-impl Failure {
-    /// As the error of something that changes nothing, or that can be done twice.
-    pub(super) fn into_unavailable(self) -> HistoryError {
-        let message = match self {
-            Self::TooLarge(message) => {
-                return HistoryError::new(
-                    HistoryErrorKind::Settings,
-                    format!(
-                        "the NATS server does not take it: {message}; raise its `max_payload`, or send less"
-                    ),
-                );
-            }
-            Self::NotConnected => "not connected to the NATS server; trying again all the time",
-            Self::NoResponders => {
-                "JetStream does not answer: start the server with JetStream (`nats-server -js`), or wait for its leader"
-            }
-            Self::Lost => "the NATS server did not answer",
-        };
-        HistoryError::new(HistoryErrorKind::Unavailable, message)
-    }
-}
-
-impl Refusal {
-    pub(super) fn into_error(self) -> HistoryError {
-        // 4xx is about what was asked, 5xx about the server's state; both may change, and nothing was done.
-        let message = format!("JetStream refused it: {} ({})", self.description, self.err_code);
-        HistoryError::new(HistoryErrorKind::Unavailable, message)
-    }
-}
-
-/// Reads an answer of JetStream.
-pub(super) fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<Result<T, Refusal>, HistoryError> {
-    #[derive(Deserialize)]
-    struct Outcome {
-        error: Option<Refusal>,
-    }
-    let unreadable = |error: serde_json::Error| {
-        let message = "JetStream's answer cannot be read; is the server of a version that is known to work?";
-        HistoryError::new(HistoryErrorKind::Unavailable, message).with_source(error)
-    };
-    let outcome: Outcome = serde_json::from_slice(payload).map_err(unreadable)?;
-    match outcome.error {
-        Some(refusal) => Ok(Err(refusal)),
-        None => serde_json::from_slice(payload).map(Ok).map_err(unreadable),
     }
 }
 

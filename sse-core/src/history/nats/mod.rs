@@ -29,8 +29,10 @@
 //!
 //! Signals and news of the table go by plain publish-subscribe, so that positions stay dense.
 
+mod answer;
 mod append;
 mod builder;
+mod consumer;
 mod epochs;
 mod link;
 mod message;
@@ -161,12 +163,13 @@ impl Inner {
     /// Makes sure that the stream and the table were looked at on this connection, a short while ago at most.
     async fn fence(&self) -> Result<(), HistoryError> {
         if !self.link.is_connected() {
-            return Err(link::Failure::NotConnected.into_unavailable());
+            return Err(answer::Failure::NotConnected.into_unavailable());
         }
         if self.is_fenced() {
             return Ok(());
         }
-        let _one_at_a_time = self.looking.lock().await;
+        let one_at_a_time = tokio::time::timeout(link::ANSWER, self.looking.lock());
+        let _one_at_a_time = one_at_a_time.await.map_err(|_| answer::Failure::Lost.into_unavailable())?;
         if self.is_fenced() { Ok(()) } else { self.look().await.map(drop) }
     }
 

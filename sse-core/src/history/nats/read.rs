@@ -8,7 +8,8 @@ use serde_json::json;
 use super::{
     super::{HistoryError, HistoryErrorKind, Pattern, Record, Span, Topic},
     Inner,
-    link::{Ask, Failure, parse},
+    answer::{Failure, parse},
+    link::Ask,
     message::{self, Fields, Stored, nanos},
     settings,
     streams::{Info, NO_MESSAGE, RawAnswer},

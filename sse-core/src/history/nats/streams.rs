@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     super::HistoryError,
     Inner,
-    link::Refusal,
+    answer::Refusal,
     message::{Fields, Stored, base64, nanos},
     settings::{self, Config},
 };

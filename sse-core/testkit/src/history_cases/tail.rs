@@ -21,7 +21,10 @@ pub async fn everything_is_told_once_and_in_order_from_any_position<E: Engine>()
     let mut tail: Tail = Box::pin(history.tail(1_200));
     let placed = appended(&history, entry("a", "next")).await;
     let record = first_record(&mut tail).await;
-    assert_eq!((record.cursor, texts(std::slice::from_ref(&record))), (placed.cursor, vec!["next".to_owned()]));
+    assert_eq!(
+        (record.cursor, texts(std::slice::from_ref(&record))),
+        (placed.cursor, vec!["next".to_owned()])
+    );
 }
 
 /// Tails on two handles tell the same while both append.
