@@ -199,7 +199,7 @@ macro_rules! __define_error {
             $crate::InvalidEventType,
             $crate::InvalidTopic,
             $crate::PublishError,
-            $crate::RunError,
+            $crate::ProducerError,
             $crate::SubscribeError
         );
     };

@@ -4,7 +4,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::{
     history::{HistoryError, InvalidTopic},
-    hub::{PublishError, RunError, SubscribeError, json_string},
+    hub::{ProducerError, PublishError, SubscribeError, json_string},
     wire::{InvalidEvent, InvalidEventId, InvalidEventType},
 };
 
@@ -21,7 +21,7 @@ pub enum Error {
     /// Nothing was published, or nobody can say.
     Publish(PublishError),
     /// A run cannot begin or go on.
-    Run(RunError),
+    Run(ProducerError),
     /// A subscription was refused.
     Subscribe(SubscribeError),
     /// A topic is not valid.
@@ -37,8 +37,8 @@ impl Error {
             Self::Subscribe(SubscribeError::NotAcceptable) => StatusCode::NOT_ACCEPTABLE,
             Self::History(_)
             | Self::Publish(PublishError::History(_))
-            | Self::Run(RunError::Publish(PublishError::History(_))) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Run(RunError::Over | RunError::Running) => StatusCode::CONFLICT,
+            | Self::Run(ProducerError::Publish(PublishError::History(_))) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Run(ProducerError::Over | ProducerError::Running) => StatusCode::CONFLICT,
             Self::Event(_) | Self::Publish(_) | Self::Run(_) | Self::Subscribe(_) | Self::Topic(_) => {
                 StatusCode::BAD_REQUEST
             }
@@ -94,7 +94,7 @@ union!(
     Event(InvalidEvent),
     History(HistoryError),
     Publish(PublishError),
-    Run(RunError),
+    Run(ProducerError),
     Subscribe(SubscribeError),
     Topic(InvalidTopic)
 );

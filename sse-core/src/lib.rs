@@ -55,9 +55,9 @@ pub use client::*;
 pub use error::Error;
 pub use history::*;
 pub use hub::{
-    End, EventView, Exclusive, Hub, HubBuilder, Lease, Publish, PublishError, Publisher, Publishing,
-    ReaderHandle, Receipt, Run, RunError, Snapshot, SnapshotRequest, Start, Stats, Subscribe, SubscribeError,
-    Subscription,
+    End, EventView, Exclusive, Hub, HubBuilder, Lease, ProducerError, Publish, PublishError, Publisher,
+    Publishing, ReaderHandle, Receipt, Run, Snapshot, SnapshotRequest, Start, Stats, Subscribe,
+    SubscribeError, Subscription,
 };
 pub use listen::listen;
 pub use response::*;

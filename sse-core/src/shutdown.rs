@@ -131,7 +131,7 @@ impl Shutdown {
         tokio::pin!(server);
         poll_fn(|cx| match server.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => end.as_mut().poll(cx).map(|()| None),
+            Poll::Pending => deadline.as_mut().poll(cx).map(|()| None),
         })
         .await
     }

@@ -26,8 +26,25 @@ fn rounds() -> u64 {
     std::env::var("SSE_MODEL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(6)
 }
 
+/// How a reader reads; all must hold the same promises.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Plain,
+    /// Some events are withheld from it.
+    Filtered,
+    /// It asks for something else first, and is given its topics afterwards.
+    Switched,
+}
+
+const KINDS: [Kind; 3] = [Kind::Plain, Kind::Filtered, Kind::Switched];
+
+fn is_withheld(data: &str) -> bool {
+    data.ends_with(['1', '4', '7'])
+}
+
 /// One reader: what it has seen by position, and the ranges that gap notices covered.
 struct Reader {
+    kind: Kind,
     asked: &'static [&'static str],
     last: Option<Cursor>,
     /// The head when it first saw anything: whatever was kept before may have been evicted before that.
@@ -41,7 +58,19 @@ impl Reader {
         if self.last.is_none() {
             self.began_after = Some(hub.stats().head.seq());
         }
-        hub.subscribe(self.asked).after(self.last).start(Start::Earliest).await.expect("subscribed")
+        let subscribe = |topics: &[&str]| hub.subscribe(topics).after(self.last).start(Start::Earliest);
+        match self.kind {
+            Kind::Plain => subscribe(self.asked).await.expect("subscribed"),
+            Kind::Filtered => {
+                let subscribe = subscribe(self.asked).filter(|event| !is_withheld(&event.data()));
+                subscribe.await.expect("subscribed")
+            }
+            Kind::Switched => {
+                let subscription = subscribe(&["a.2", "nothing"]).await.expect("subscribed");
+                subscription.handle().set_topics(self.asked).expect("valid topics");
+                subscription
+            }
+        }
     }
 
     /// Takes frames until there are none for a moment or so many were taken.
@@ -76,10 +105,12 @@ impl Reader {
         for (seq, data) in &self.seen {
             assert_eq!(&published[seq].1, data, "what stands at {seq}");
             assert!(self.asks_for(&published[seq].0), "{seq} was not asked for");
+            assert!(self.kind != Kind::Filtered || !is_withheld(data), "{seq} was to be withheld");
         }
-        for (seq, (topics, _)) in published.range(self.began_after.expect("connected") + 1..) {
+        for (seq, (topics, data)) in published.range(self.began_after.expect("connected") + 1..) {
             let covered = self.covered.iter().any(|(from, to)| from < seq && seq <= to);
-            let fine = !self.asks_for(topics) || self.seen.contains_key(seq) || covered;
+            let withheld = self.kind == Kind::Filtered && is_withheld(data);
+            let fine = !self.asks_for(topics) || self.seen.contains_key(seq) || covered || withheld;
             assert!(fine, "{seq} of {topics:?} was lost silently by a reader of {:?}", self.asked);
         }
     }
@@ -115,8 +146,10 @@ async fn round(seed: u64, events: usize) -> (usize, usize) {
             let (hub, done) = (hub.clone(), Arc::clone(&done));
             tokio::spawn(async move {
                 let mut random = fastrand::Rng::with_seed(seed * 17 + number);
-                let asked = ASKED[usize::try_from(number).unwrap() % ASKED.len()];
+                let number = usize::try_from(number).unwrap();
+                let asked = ASKED[number % ASKED.len()];
                 let mut reader = Reader {
+                    kind: KINDS[number / ASKED.len() % KINDS.len()],
                     asked,
                     last: None,
                     began_after: None,

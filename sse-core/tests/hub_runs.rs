@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use reader::{data, is_idle, next, publish};
 use scripted::{Scripted, until};
-use sse_core::{Error, Event, EventStream, Hub, InvalidTopic, PublishError, RunError, Start};
+use sse_core::{Error, Event, EventStream, Hub, InvalidTopic, ProducerError, PublishError, Start};
 use tokio::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -156,8 +156,8 @@ async fn a_silent_run_expires() {
         let mut reader = there.subscribe("build.1").start(Start::Earliest).await.unwrap();
         assert_eq!(data(&mut reader, 5).await, ["step"; 5]);
         assert_eq!(next(&mut reader).await.data(), r#"{"topic":"build.1","abandoned":true}"#);
-        assert!(matches!(run.publish(Event::message("late")).await, Err(RunError::Over)));
-        assert!(matches!(run.finish().await, Err(RunError::Over)));
+        assert!(matches!(run.publish(Event::message("late")).await, Err(ProducerError::Over)));
+        assert!(matches!(run.finish().await, Err(ProducerError::Over)));
         assert!(is_idle(&mut there.subscribe("other").await.unwrap()).await);
         // One that is finished in time does not.
         let run = here.run("build.2").unwrap().expire_after(60 * SECOND);
@@ -173,9 +173,12 @@ async fn a_topic_runs_once_at_a_time_in_a_process() {
     let hub = Hub::memory();
     let run = hub.run("job").unwrap();
     let again = hub.run("job").unwrap_err();
-    assert!(matches!(again, RunError::Running));
+    assert!(matches!(again, ProducerError::Running));
     assert_eq!(Error::from(again).status().as_u16(), 409);
-    assert!(matches!(hub.run("a.*"), Err(RunError::Publish(PublishError::Topic(InvalidTopic::Wildcard)))));
+    assert!(matches!(
+        hub.run("a.*"),
+        Err(ProducerError::Publish(PublishError::Topic(InvalidTopic::Wildcard)))
+    ));
     assert!(hub.run(["a", "b"]).is_err());
     run.finish().await.unwrap();
     assert_eq!(hub.run("job").unwrap().topic().as_str(), "job");

@@ -51,7 +51,7 @@ pub use handle::ReaderHandle;
 pub use lease::Lease;
 pub use publish::{Publish, PublishError, Publishing, Receipt};
 pub use publisher::Publisher;
-pub use run::{Run, RunError};
+pub use run::{ProducerError, Run};
 pub use seat::Exclusive;
 pub use snapshot::{Snapshot, SnapshotRequest};
 pub use stats::Stats;

@@ -83,11 +83,11 @@ impl Run {
     /// Publishes an event of the run; several that are published at once wait for each other.
     ///
     /// # Errors
-    /// [`RunError::Over`] once it has expired, [`RunError::Publish`] as [`Hub::publish`].
-    pub async fn publish(&self, event: impl Into<Event>) -> Result<Receipt, RunError> {
+    /// [`ProducerError::Over`] once it has expired, [`ProducerError::Publish`] as [`Hub::publish`].
+    pub async fn publish(&self, event: impl Into<Event>) -> Result<Receipt, ProducerError> {
         let mut state = Arc::clone(&self.shared.state).lock_owned().await;
         if state.is_over {
-            return Err(RunError::Over);
+            return Err(ProducerError::Over);
         }
         let publish = self.hub.publish(self.topic(), event);
         let publishing = async move {
@@ -111,12 +111,12 @@ impl Run {
     /// Finishes it: its readers get the rest and `sse.end`.
     ///
     /// # Errors
-    /// [`RunError::Over`] once it has expired. [`RunError::Publish`] if the history did not keep the end; the run is
+    /// [`ProducerError::Over`] once it has expired. [`ProducerError::Publish`] if the history did not keep the end; the run is
     /// abandoned then, which is tried once more.
-    pub async fn finish(self) -> Result<Receipt, RunError> {
+    pub async fn finish(self) -> Result<Receipt, ProducerError> {
         let mut state = self.shared.state.lock().await;
         if state.is_over {
-            return Err(RunError::Over);
+            return Err(ProducerError::Over);
         }
         let receipt = self.hub.finish(self.topic()).await?;
         state.is_over = true;
@@ -186,10 +186,10 @@ impl Runs {
         is_stop
     }
 
-    fn begin(&self, topic: Topic) -> Result<Arc<Running>, RunError> {
+    fn begin(&self, topic: Topic) -> Result<Arc<Running>, ProducerError> {
         let mut runs = self.lock();
         if runs.contains_key(&topic) {
-            return Err(RunError::Running);
+            return Err(ProducerError::Running);
         }
         let state = State { is_over: false, last: Instant::now() };
         let state = Arc::new(tokio::sync::Mutex::new(state));
@@ -251,9 +251,9 @@ impl Hub {
     /// first between them, so prefer a topic of its own for each.
     ///
     /// # Errors
-    /// [`RunError::Running`] if this process runs the topic already: let the request that wants it read along.
-    /// [`RunError::Publish`] for a topic that is not valid.
-    pub fn run(&self, topic: impl IntoTopics) -> Result<Run, RunError> {
+    /// [`ProducerError::Running`] if this process runs the topic already: let the request that wants it read along.
+    /// [`ProducerError::Publish`] for a topic that is not valid.
+    pub fn run(&self, topic: impl IntoTopics) -> Result<Run, ProducerError> {
         let shared = self.shared.runs.begin(single(topic).map_err(PublishError::from)?)?;
         let runtime = tokio::runtime::Handle::try_current().ok();
         Ok(Run { hub: self.clone(), shared, runtime })
@@ -298,7 +298,7 @@ impl fmt::Debug for Run {
 /// Why a run cannot begin or go on.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum RunError {
+pub enum ProducerError {
     /// It has expired, and its topic is finished. Stop working for it.
     Over,
     /// Nothing was published, or nobody can say.
@@ -307,7 +307,7 @@ pub enum RunError {
     Running,
 }
 
-impl fmt::Display for RunError {
+impl fmt::Display for ProducerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Over => f.write_str("run: it has expired and its topic is finished; stop working for it"),
@@ -317,7 +317,7 @@ impl fmt::Display for RunError {
     }
 }
 
-impl error::Error for RunError {
+impl error::Error for ProducerError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Publish(error) => Some(error),
@@ -326,7 +326,7 @@ impl error::Error for RunError {
     }
 }
 
-impl From<PublishError> for RunError {
+impl From<PublishError> for ProducerError {
     fn from(error: PublishError) -> Self {
         Self::Publish(error)
     }
