@@ -72,7 +72,7 @@ pub(crate) async fn read_all(hub: &Hub, total: u64) -> Duration {
     let began = Instant::now();
     let subscription = hub.subscribe("a").start(Start::Earliest).await.unwrap();
     let body = EventStream::new(subscription).into_response().into_body();
-    let mut chunks = pin!(http_body_util::BodyDataStream::new(body));
+    let mut chunks = pin!(body);
     let mut events = 0;
     while events < total {
         let chunk = wait_for("a chunk", chunks.next()).await.unwrap().unwrap();
