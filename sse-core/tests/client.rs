@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use sse_core::{Attempts, Backoff, ClientEvent, Disconnect, EventSource, RunError, Verdict};
+use sse_core::{Attempts, Backoff, ClientEvent, Disconnect, EventSource, HandlingError, Verdict};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -128,7 +128,7 @@ async fn a_handler_that_fails_stops_the_run_with_the_cursor_before_its_message()
         Ok(())
     };
     let stopped = source.run(handler, save).await;
-    assert!(matches!(stopped, Err(RunError::Handler("no"))));
+    assert!(matches!(stopped, Err(HandlingError::Handler("no"))));
     assert_eq!(saved, "1");
 }
 
