@@ -203,6 +203,24 @@ async fn a_deleted_stream_is_a_gap_for_everyone() {
     }
 }
 
+/// The same when no process was there to see it: the table of epochs knows when the stream was made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_was_deleted_meanwhile_is_read_from_its_beginning() {
+    let server = NatsServer::start().await;
+    let hub = Hub::open(open(&server).await).await.unwrap();
+    let ids = publish_all(&hub, "a", &["1", "2", "3"]).await;
+    drop(hub);
+    let deleted = server.api("STREAM.DELETE.shop", json!({})).await.unwrap();
+    assert_eq!(deleted["success"], true, "{deleted}");
+    let hub = Hub::open(open(&server).await).await.unwrap();
+    publish_all(&hub, "a", &["one", "two", "three", "four"]).await;
+    for id in &ids {
+        let mut reader = hub.subscribe("a").after(&**id).await.unwrap();
+        gap_of(&mut reader).await;
+        assert_eq!(data(&mut reader, 4).await, ["one", "two", "three", "four"]);
+    }
+}
+
 /// A table of epochs that was deleted is made again; nobody who is here is disturbed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_table_of_epochs_disturbs_nobody_who_is_here() {
