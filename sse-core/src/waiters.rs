@@ -19,7 +19,11 @@ pub(crate) struct Waiters {
 
 /// A waiting task's place in [`Waiters`]; it is void once its wave was woken.
 #[derive(Debug, Default)]
-pub(crate) struct Slot(Option<(u64, u32)>);
+pub(crate) struct Slot {
+    /// One more than the wave's number; 0 is void.
+    after_wave: u64,
+    index: u32,
+}
 
 impl Waiters {
     /// Lets `waker` be woken by the next [`take`](Waiters::take).
@@ -40,7 +44,7 @@ impl Waiters {
         };
         if let Some(place) = self.slots.get_mut(index as usize) {
             *place = Some(waker.clone());
-            *slot = Slot(Some((self.wave, index)));
+            *slot = Slot { after_wave: self.wave + 1, index };
         }
     }
 
@@ -48,9 +52,7 @@ impl Waiters {
     pub(crate) fn cancel(&mut self, slot: &mut Slot) {
         if let Some(kept) = self.find(slot) {
             *kept = None;
-            if let Slot(Some((_, index))) = *slot {
-                self.free.push(index);
-            }
+            self.free.push(slot.index);
         }
         *slot = Slot::default();
     }
@@ -73,8 +75,7 @@ impl Waiters {
     }
 
     fn find(&mut self, slot: &Slot) -> Option<&mut Option<Waker>> {
-        let (wave, index) = slot.0?;
-        if wave == self.wave { self.slots.get_mut(index as usize) } else { None }
+        if slot.after_wave == self.wave + 1 { self.slots.get_mut(slot.index as usize) } else { None }
     }
 }
 

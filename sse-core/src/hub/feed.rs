@@ -48,8 +48,9 @@ pub(crate) struct FeedInner {
     pub(crate) rings: Vec<Arc<TopicRing>>,
     pub(crate) readers: Vec<Arc<Reader>>,
     pub(crate) waiters: Waiters,
-    /// The position of the newest frame for this feed.
+    /// The position of the newest frame for this feed, and when it came.
     pub(crate) last: u64,
+    last_at: Option<Instant>,
     /// How many of the rings are finished.
     pub(crate) finished: usize,
     /// Of a feed of several topics: everything after `recent_floor`, merged.
@@ -69,6 +70,8 @@ pub(crate) struct Chunk {
     pub(crate) events: u64,
     /// The last `retry` in it.
     pub(crate) retry: Option<Duration>,
+    /// When the last of it was published, if it is the newest of its feed.
+    pub(crate) at: Option<Instant>,
 }
 
 /// What the hub knows of one reader.
@@ -168,6 +171,7 @@ impl Feed {
             readers: Vec::new(),
             waiters: Waiters::default(),
             last,
+            last_at: None,
             finished,
             recent: VecDeque::new(),
             recent_floor: head,
@@ -214,7 +218,13 @@ impl FeedInner {
     }
 
     /// Takes notice of a frame that its ring holds already, and takes out who waits for it.
-    pub(crate) fn push(&mut self, seq: u64, frame: &Frame, labels: &Labels) -> Vec<Option<Waker>> {
+    pub(crate) fn push(
+        &mut self,
+        seq: u64,
+        at: Instant,
+        frame: &Frame,
+        labels: &Labels,
+    ) -> Vec<Option<Waker>> {
         if self.rings.len() > 1 {
             if self.waiters.len() == self.readers.len() {
                 // Everyone has taken all there was: only what comes now is still needed.
@@ -229,6 +239,7 @@ impl FeedInner {
             }
         }
         self.last = seq;
+        self.last_at = Some(at);
         self.waiters.take()
     }
 
@@ -294,7 +305,9 @@ impl FeedInner {
         if frames.is_empty() {
             return Ok(None);
         }
-        let chunk = Chunk::of(position, &frames);
+        let mut chunk = Chunk::of(position, &frames);
+        // Reading the clock for each reader would cost as much as all the rest.
+        chunk.at = self.last_at.filter(|_| chunk.to == self.last);
         if shares {
             self.chunks.push_front(chunk.clone());
             self.chunks.truncate(CHUNKS);
@@ -369,7 +382,7 @@ impl Chunk {
                 bytes.into()
             }
         };
-        Self { from, to, bytes, events: frames.len() as u64, retry }
+        Self { from, to, bytes, events: frames.len() as u64, retry, at: None }
     }
 }
 

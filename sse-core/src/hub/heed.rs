@@ -17,7 +17,7 @@ impl Subscription {
     /// Ends, or does what it was ordered to; what is returned is said at once.
     pub(super) fn heed(&mut self) -> Option<Chunk> {
         if let Some(by) = self.reader.ended() {
-            self.ended = Some(match by {
+            self.end(match by {
                 EndedBy::Disconnect => End::Disconnected,
                 EndedBy::Replace => End::Replaced,
                 EndedBy::Stall => End::Stalled,
@@ -37,7 +37,7 @@ impl Subscription {
             let mut line = Vec::with_capacity(16);
             write_retry(&mut line, delay);
             let (from, to) = (self.position, self.position);
-            Chunk { from, to, bytes: line.into(), events: 0, retry: Some(delay) }
+            Chunk { from, to, bytes: line.into(), events: 0, retry: Some(delay), at: None }
         })
     }
 
@@ -50,13 +50,13 @@ impl Subscription {
             control.lock().feed = Some(Arc::clone(&self.feed));
         }
         self.unlisted = if self.feed.is_exact { 0 } else { attached.evicted };
-        self.forgiven = Box::default();
         self.signals_seen = attached.last_signal;
         // What was read ahead for the topics before is read again for those of now; notices stay.
         self.replay = None;
-        self.ahead.retain(|(seq, _)| *seq <= self.position);
-        self.ahead_through = self.position;
-        self.extras.get_or_insert_default().joined_at = Some(self.position);
+        self.ahead.cut(self.position);
+        let extras = self.extras.get_or_insert_default();
+        extras.forgiven = Box::default();
+        extras.joined_at = Some(self.position);
         for (patterns, start) in also {
             self.tell_state(&patterns, start);
         }

@@ -1,5 +1,6 @@
 //! The hub: fan-out of events to readers, from a window of recent frames over an optional history.
 
+mod ahead;
 mod control;
 mod end;
 mod feed;
@@ -59,6 +60,7 @@ pub use subscribe::{Start, Subscribe, SubscribeError};
 pub use subscription::Subscription;
 pub use view::EventView;
 
+pub(crate) use feed::Chunk;
 pub(crate) use notice::{gap_json, json_string};
 pub(crate) use subscription::MOST;
 

@@ -141,11 +141,9 @@ impl Subscription {
         for Labelled { seq, frame, labels } in events {
             batch.offer(&EventView::of_frame(labels.as_slice(), &frame), seq, || frame.clone());
         }
-        self.ahead.extend(batch.into_frames());
+        self.ahead.extend(batch.into_frames(), through);
         if self.ahead.is_empty() {
             self.move_to(through);
-        } else {
-            self.ahead_through = through;
         }
     }
 

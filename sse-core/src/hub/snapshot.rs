@@ -120,7 +120,7 @@ impl Subscription {
         snapshots.in_vain = if is_in_vain { snapshots.in_vain + 1 } else { 0 };
         if snapshots.in_vain >= MOST_LOADS {
             tracing::error!("what follows the state is gone before it is told; keep more, or load faster");
-            self.ended = Some(End::Unavailable);
+            self.end(End::Unavailable);
             return true;
         }
         self.move_to(self.hub.window().head());
@@ -149,7 +149,7 @@ impl Subscription {
         let Poll::Ready(loaded) = loading.as_mut().poll(cx) else { return Poll::Pending };
         snapshots.loading = None;
         if let Err(error) = loaded.and_then(|snapshot| self.tell_snapshot(snapshot)) {
-            self.ended = Some(End::Error(error));
+            self.end(End::Error(error));
         }
         Poll::Ready(())
     }

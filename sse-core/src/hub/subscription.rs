@@ -1,5 +1,4 @@
 use std::{
-    collections::VecDeque,
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
@@ -12,6 +11,7 @@ use futures_core::Stream;
 
 use super::{
     End, Hub, Start,
+    ahead::Ahead,
     feed::{CHUNK_BYTES, Chunk, Evicted, Feed, Reader},
     labels::Labelled,
     notice,
@@ -42,24 +42,21 @@ pub struct Subscription {
     /// Void while no task waits.
     slot: Slot,
     pub(super) position: u64,
-    /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
-    pub(super) forgiven: Box<[u64]>,
     /// Topics that match a wildcard and that the feed does not list were evicted up to here.
     pub(super) unlisted: u64,
-    version: usize,
+    /// How many rows of the epoch table it has taken into account.
+    version: u32,
+    no_content: bool,
+    is_refused: bool,
     pub(super) signals_seen: u64,
     /// The last place that the reader was told.
     pub(super) told: Option<u64>,
-    resume: Resume,
-    /// What is said before the next look: notices, and frames read from the history, each with its position.
-    pub(super) ahead: VecDeque<(u64, Frame)>,
-    /// The position once all of that is said.
-    pub(super) ahead_through: u64,
-    no_content: bool,
-    pub(super) ended: Option<End>,
-    is_refused: bool,
+    /// How it began, unless it is a new reader.
+    resume: Option<Box<Resume>>,
+    /// What is said before the next look.
+    pub(super) ahead: Ahead,
     /// A read of the history under way. The lock is never contended: it makes the future `Sync`.
-    pub(super) replay: Option<Mutex<ReplayFuture>>,
+    pub(super) replay: Option<Box<Mutex<ReplayFuture>>>,
     pub(super) extras: Option<Box<Extras>>,
 }
 
@@ -97,17 +94,14 @@ impl Subscription {
             reader,
             slot: Slot::default(),
             position: attached.head,
-            forgiven: Box::default(),
             unlisted: if wild { attached.evicted } else { 0 },
-            version: attached.version,
+            version: short(attached.version),
+            no_content: false,
+            is_refused: false,
             signals_seen: attached.last_signal,
             told: None,
-            resume: Resume::Fresh,
-            ahead: VecDeque::new(),
-            ahead_through: 0,
-            no_content: false,
-            ended: None,
-            is_refused: false,
+            resume: None,
+            ahead: Ahead::default(),
             replay: None,
             extras,
         }
@@ -117,35 +111,33 @@ impl Subscription {
     pub(crate) fn refused(hub: Hub, end: End) -> Self {
         let attached = hub.window().attach(Box::default(), Arc::new(Reader::new(hub.clock())));
         let mut subscription = Self::new(hub, &attached, None);
-        subscription.ended = Some(end);
+        subscription.end(end);
         subscription.is_refused = true;
         subscription
     }
 
     pub(crate) fn open(&mut self, opening: Opening, requested: &Requested) {
-        self.resume = {
+        let resume = {
             let state = self.hub.window().lock();
             opening.resume(requested, |seq| state.cursor_at(seq))
         };
-        self.version = opening.version;
+        self.version = short(opening.version);
         self.no_content = opening.no_content;
         if let Some(forgiven) = opening.forgiven {
-            self.forgiven = forgiven;
+            self.extras.get_or_insert_default().forgiven = forgiven;
             self.unlisted = 0;
         }
         self.move_to(opening.position);
-        match &self.resume {
+        match &resume {
             Resume::Fresh => {
                 self.begin_snapshot(None);
             }
             Resume::Exact { after } | Resume::AtTail { after } => self.told = Some(after.seq()),
-            Resume::Gap(gap) => {
-                let gap = gap.clone();
-                self.tell_gap(&gap);
-            }
+            Resume::Gap(gap) => self.tell_gap(gap),
         }
+        self.resume = (resume != Resume::Fresh).then(|| Box::new(resume));
         if self.is_loading() {
-            if let Resume::Gap(gap) = &mut self.resume {
+            if let Some(Resume::Gap(gap)) = self.resume.as_deref_mut() {
                 gap.resumed_at = self.hub.window().lock().cursor_at(self.position);
             }
         } else if opening.is_over && !opening.no_content {
@@ -156,13 +148,13 @@ impl Subscription {
     /// How it began, to be looked at before the response is made.
     #[must_use]
     pub fn resume(&self) -> &Resume {
-        &self.resume
+        self.resume.as_deref().unwrap_or(&Resume::Fresh)
     }
 
     /// The gap with which it began, if any.
     #[must_use]
     pub fn gap(&self) -> Option<&Gap> {
-        match &self.resume {
+        match self.resume() {
             Resume::Gap(gap) => Some(gap),
             _ => None,
         }
@@ -175,7 +167,7 @@ impl Subscription {
     /// not answer ([`End::Unavailable`]).
     #[must_use]
     pub fn refusal(&self) -> Option<&End> {
-        self.ended.as_ref().filter(|_| self.is_refused)
+        self.ended().filter(|_| self.is_refused)
     }
 
     /// The next frame; `None` when every topic is finished, the hub shuts down or ended this reader.
@@ -217,12 +209,14 @@ impl Subscription {
         }
         let mut sifted = 0;
         loop {
-            if let Some(end) = &self.ended {
-                return Poll::Ready(Err(end.clone()));
-            }
-            if self.extras.as_mut().is_some_and(|extras| extras.is_over(cx)) {
-                self.ended = Some(End::Expired);
-                continue;
+            if let Some(extras) = &mut self.extras {
+                if let Some(end) = &extras.ended {
+                    return Poll::Ready(Err(end.clone()));
+                }
+                if extras.is_over(cx) {
+                    extras.ended = Some(End::Expired);
+                    continue;
+                }
             }
             if self.reader.is_called() {
                 match self.heed() {
@@ -233,7 +227,7 @@ impl Subscription {
             if !self.ahead.is_empty() {
                 return Poll::Ready(Ok(self.take_ahead(most)));
             }
-            if self.hub.window().version() != self.version {
+            if short(self.hub.window().version()) != self.version {
                 self.look_for_fork();
                 continue;
             }
@@ -268,7 +262,7 @@ impl Subscription {
                     let checkpoint = self.checkpoint_at(self.position);
                     self.say(checkpoint);
                 }
-                Look::Ended(end) => self.ended = Some(end),
+                Look::Ended(end) => self.end(end),
                 Look::Nothing => return Poll::Pending,
             }
         }
@@ -276,7 +270,7 @@ impl Subscription {
 
     /// A checkpoint, if the position has moved past what the reader was told and nothing is pending: rule 9.
     pub(crate) fn checkpoint(&mut self) -> Option<Frame> {
-        if !self.ahead.is_empty() || self.replay.is_some() || self.ended.is_some() || self.is_loading() {
+        if !self.ahead.is_empty() || self.replay.is_some() || self.ended().is_some() || self.is_loading() {
             return None;
         }
         {
@@ -293,7 +287,7 @@ impl Subscription {
         let cursor = {
             let state = self.hub.window().lock();
             // A fork since the look would make it another place.
-            (state.epochs.rows().len() == self.version).then(|| state.cursor_at(self.position))?
+            (short(state.epochs.rows().len()) == self.version).then(|| state.cursor_at(self.position))?
         };
         self.told = Some(self.position);
         Some(notice::checkpoint(cursor))
@@ -332,7 +326,7 @@ impl Subscription {
             return Look::Behind;
         }
         if let Some(reach) = self.extras.as_ref().and_then(|extras| extras.reach()) {
-            match feed.candidates_after(self.position, &self.forgiven, reach) {
+            match feed.candidates_after(self.position, self.forgiven(), reach) {
                 Err(Evicted) => return Look::Behind,
                 Ok(events) if !events.is_empty() => return Look::Events(events),
                 Ok(_) => {}
@@ -343,7 +337,7 @@ impl Subscription {
                 return Look::Signals(signals);
             }
         }
-        match feed.chunk_after(self.position, &self.forgiven, most) {
+        match feed.chunk_after(self.position, self.forgiven(), most) {
             Err(Evicted) => return Look::Behind,
             Ok(Some(chunk)) => {
                 drop(feed);
@@ -370,14 +364,14 @@ impl Subscription {
     fn look_for_fork(&mut self) {
         let (fork, rows, cursor) = {
             let state = self.hub.window().lock();
-            let fork = state.epochs.fork_since(self.version).filter(|fork| *fork <= self.position);
+            let fork = state.epochs.fork_since(self.version as usize).filter(|fork| *fork <= self.position);
             let resume = fork.map(|fork| fork.saturating_sub(1));
             (resume, state.epochs.rows().len(), resume.map(|seq| state.cursor_at(seq)))
         };
-        self.version = rows;
+        self.version = short(rows);
         if let (Some(position), Some(resumed_at)) = (fork, cursor) {
             self.replay = None;
-            self.ahead.retain(|(seq, _)| *seq <= position);
+            self.ahead.cut(position);
             self.move_to(position);
             self.tell_gap(&Gap { reason: GapReason::Fork, requested: None, resumed_at, missed: None });
         }
@@ -404,7 +398,7 @@ impl Subscription {
             let pace = self.hub.pace().clone();
             let feed = Arc::clone(&self.feed);
             let read = replay::read(history, feed, sieve, pace, next_at, epochs, self.position..until);
-            self.replay = Some(Mutex::new(Box::pin(read)));
+            self.replay = Some(Box::new(Mutex::new(Box::pin(read))));
         }
     }
 
@@ -421,14 +415,13 @@ impl Subscription {
                 if frames.is_empty() {
                     self.move_to(through);
                 } else {
-                    self.ahead.extend(frames);
-                    self.ahead_through = through;
+                    self.ahead.extend(frames, through);
                 }
             }
             Replayed::Trimmed { oldest } => self.trimmed(oldest.saturating_sub(1).max(self.position)),
             Replayed::Failed(error) => {
                 tracing::warn!(%error, "the history cannot be read; the reader is told to come back");
-                self.ended = Some(End::Unavailable);
+                self.end(End::Unavailable);
             }
         }
         Poll::Ready(())
@@ -436,33 +429,41 @@ impl Subscription {
 
     /// What is said before the next look, as much as fits into `most` bytes, but at least one frame.
     fn take_ahead(&mut self, most: usize) -> Chunk {
-        let mut bytes = 0;
-        let fits = |(_, frame): &&(u64, Frame)| {
-            bytes += frame.bytes().len();
-            bytes <= most
-        };
-        let count = self.ahead.iter().take_while(fits).count().max(1).min(self.ahead.len());
-        let frames: Vec<_> = self.ahead.drain(..count).collect();
+        let (frames, through) = self.ahead.take(most);
         let chunk = Chunk::of(self.position, &frames);
         if chunk.to > self.position {
             self.told = Some(chunk.to);
         }
-        self.move_to(if self.ahead.is_empty() { self.ahead_through.max(chunk.to) } else { chunk.to });
+        self.move_to(through.map_or(chunk.to, |through| through.max(chunk.to)));
         chunk
     }
 
     /// Says a notice at the present position before the next look.
     pub(super) fn say(&mut self, frame: Frame) {
-        self.ahead.push_back((self.position, frame));
-        self.ahead_through = self.position;
+        self.ahead.push(self.position, frame);
     }
 
     pub(super) fn move_to(&mut self, position: u64) {
         self.position = position;
         self.reader.position.store(position, Ordering::Relaxed);
-        if self.forgiven.iter().all(|evicted| *evicted <= position) {
-            self.forgiven = Box::default();
+        if let Some(extras) = &mut self.extras
+            && !extras.forgive_after(position)
+        {
+            self.extras = None;
         }
+    }
+
+    /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
+    fn forgiven(&self) -> &[u64] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.forgiven)
+    }
+
+    pub(super) fn end(&mut self, end: End) {
+        self.extras.get_or_insert_default().ended = Some(end);
+    }
+
+    fn ended(&self) -> Option<&End> {
+        self.extras.as_ref()?.ended.as_ref()
     }
 
     fn checkpoint_at(&mut self, position: u64) -> Frame {
@@ -560,6 +561,11 @@ impl Stream for Frames {
             None => Poll::Pending,
         }
     }
+}
+
+/// A number of rows of the epoch table, of which there are never many.
+fn short(rows: usize) -> u32 {
+    u32::try_from(rows).unwrap_or(u32::MAX)
 }
 
 /// How much a response takes at once.

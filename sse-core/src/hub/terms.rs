@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    Lease,
+    End, Lease,
     registry::Seat,
     sieve::Sieve,
     snapshot::{Loader, Snapshots},
@@ -29,6 +29,9 @@ pub(crate) struct Terms {
 #[derive(Default)]
 pub(crate) struct Extras {
     lease: Option<Leased>,
+    pub(crate) ended: Option<End>,
+    /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
+    pub(crate) forgiven: Box<[u64]>,
     /// What decides about each event, if anything does.
     pub(crate) sieve: Option<Arc<Sieve>>,
     /// Where it turned to other topics or got their state, until it ends.
@@ -51,6 +54,17 @@ impl Extras {
         let snapshots = terms.snapshot.map(Snapshots::new);
         let has_any = lease.is_some() || sieve.is_some() || snapshots.is_some();
         has_any.then(|| Box::new(Self { lease, sieve, snapshots, ..Self::default() }))
+    }
+
+    /// Forgives nothing any more once the reader is past all that was; `false` if nothing is left here.
+    pub(crate) fn forgive_after(&mut self, position: u64) -> bool {
+        if !self.forgiven.is_empty() && self.forgiven.iter().all(|evicted| *evicted <= position) {
+            self.forgiven = Box::default();
+        }
+        let Self { lease, ended, forgiven, sieve, joined_at, snapshots, next_replay_at } = self;
+        let (is_bound, is_placed) =
+            (lease.is_some() || sieve.is_some(), joined_at.is_some() || next_replay_at.is_some());
+        is_bound || is_placed || ended.is_some() || snapshots.is_some() || !forgiven.is_empty()
     }
 
     /// Whether the reader may read no longer; else its task is woken then.

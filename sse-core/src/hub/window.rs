@@ -408,7 +408,7 @@ impl Window {
             let mut feed = feed.lock();
             receivers += feed.readers.len();
             feed.finished = feed.finished.saturating_add_signed(newly_finished);
-            waiting.push(feed.push(seq, &frame, &labels));
+            waiting.push(feed.push(seq, now, &frame, &labels));
         }
         state.head = seq;
         state.head_check = cursor.check();

@@ -61,28 +61,35 @@ impl Default for Options {
 /// `Send` and `Sync`. Each item is whole lines; an event is never cut in two.
 pub struct Body(Mutex<State>);
 
+/// Kept small: there is one for each reader, who mostly waits.
 struct State {
     source: Source,
-    /// The source has ended so, but what it said before is still to be sent.
-    source_end: Option<End>,
     stage: Stage,
+    /// Whether an event or a handle said how long to wait.
+    is_retry_given: bool,
+    /// The base of the jittered retries, and the last one told, in milliseconds.
+    retry: u32,
+    told_retry: u32,
     keep_alive: Option<KeepAlive>,
     timer: Option<Pin<Box<Sleep>>>,
-    last_byte: Instant,
-    /// What ends it from outside.
+    endings: Option<Box<Endings>>,
+    events: u64,
+    bytes: u64,
+    began_at: Instant,
+    /// In nanoseconds since it began.
+    last_byte: u64,
+}
+
+/// How it may end, and how it is about to; not every stream has any of that.
+#[derive(Default)]
+struct Endings {
+    /// The source has ended so, but what it said before is still to be sent.
+    of_source: Option<End>,
     until: Vec<Until>,
     max_age: Option<Pin<Box<Sleep>>>,
     shutdown: Option<Shutdown>,
     drained: Option<Until>,
-    /// The base of the jittered retries, and the last one told.
-    retry: Duration,
-    told_retry: Duration,
-    /// Whether an event or a handle said how long to wait.
-    is_retry_given: bool,
     on_end: Option<OnEnd>,
-    events: u64,
-    bytes: u64,
-    began_at: Instant,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,32 +101,35 @@ enum Stage {
 
 impl Body {
     pub(crate) fn new(source: Source, options: Options, is_over: bool) -> Self {
-        let now = Instant::now();
-        let shutdown = source.shutdown().cloned();
+        let Options { keep_alive, until, max_age, retry, on_end } = options;
+        let max_age = max_age.filter(|_| !is_over).map(|max_age| {
+            let age = max_age.mul_f64(1.0 - 0.2 * fastrand::f64());
+            Box::pin(tokio::time::sleep(age))
+        });
+        let endings = Endings {
+            of_source: None,
+            until,
+            max_age,
+            shutdown: source.shutdown().cloned(),
+            drained: None,
+            on_end,
+        };
         let mut state = State {
             source,
-            source_end: None,
             stage: Stage::New,
-            keep_alive: options.keep_alive,
-            timer: None,
-            last_byte: now,
-            until: options.until,
-            max_age: None,
-            shutdown,
-            drained: None,
-            told_retry: jittered(options.retry),
-            retry: options.retry,
             is_retry_given: false,
-            on_end: options.on_end,
+            retry: millis(retry),
+            told_retry: jittered(retry),
+            keep_alive,
+            timer: None,
+            endings: endings.has_any().then(|| Box::new(endings)),
             events: 0,
             bytes: 0,
-            began_at: now,
+            began_at: Instant::now(),
+            last_byte: 0,
         };
         if is_over {
             state.end(End::Finished);
-        } else if let Some(max_age) = options.max_age {
-            let age = max_age.mul_f64(1.0 - 0.2 * fastrand::f64());
-            state.max_age = Some(Box::pin(tokio::time::sleep(age)));
         }
         Self(Mutex::new(state))
     }
@@ -146,42 +156,27 @@ impl State {
             }
             Stage::Open => {}
         }
-        if let Poll::Ready(end) = self.poll_ended(cx) {
+        if let Some(endings) = &mut self.endings
+            && let Poll::Ready(end) = endings.poll(cx)
+        {
             return Poll::Ready(self.last_words(end));
         }
-        match self.source.poll_take(&mut self.source_end, cx) {
-            Poll::Ready(Ok(taken)) => Poll::Ready(Some(self.sent(taken))),
+        let of_source = self.endings.as_mut().and_then(|endings| endings.of_source.take());
+        match self.source.poll_take(of_source, cx) {
+            Poll::Ready(Ok((taken, end))) => {
+                if end.is_some() {
+                    self.endings.get_or_insert_default().of_source = end;
+                }
+                Poll::Ready(Some(self.sent(taken)))
+            }
             Poll::Ready(Err(end)) => Poll::Ready(self.last_words(end)),
             Poll::Pending => self.poll_keep_alive(cx).map(Some),
         }
     }
 
-    /// What ends the stream from outside, before another byte is written.
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        for until in &mut self.until {
-            if until.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(End::Until);
-            }
-        }
-        if self.max_age.as_mut().is_some_and(|max_age| max_age.as_mut().poll(cx).is_ready()) {
-            return Poll::Ready(End::MaxAge);
-        }
-        if let Some(shutdown) = &mut self.shutdown {
-            if Pin::new(&mut *shutdown).poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.drained = Some(Box::pin(shutdown.share_of_window(DRAINED_OVER * fastrand::f64())));
-            self.shutdown = None;
-        }
-        match &mut self.drained {
-            Some(drained) => drained.as_mut().poll(cx).map(|()| End::Shutdown),
-            None => Poll::Pending,
-        }
-    }
-
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         let Some(keep_alive) = &self.keep_alive else { return Poll::Pending };
-        let last_byte = self.last_byte;
+        let last_byte = self.began_at + Duration::from_nanos(self.last_byte);
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(last_byte + keep_alive.pause())));
@@ -204,32 +199,32 @@ impl State {
         {
             return self.count(checkpoint.into_bytes(), 1);
         }
-        match self.keep_alive.as_ref().map(KeepAlive::form) {
+        match self.keep_alive.as_ref().and_then(KeepAlive::form) {
             Some(Form::Event(frame)) => {
                 let bytes = frame.bytes().clone();
                 self.count(bytes, 1)
             }
             Some(Form::Comment(lines)) => {
                 let mut bytes = Vec::new();
-                write_retry(&mut bytes, self.told_retry);
+                write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
                 bytes.extend_from_slice(lines);
                 self.count(bytes.into(), 0)
             }
-            Some(Form::Retry) | None => self.retry_line(),
+            None => self.retry_line(),
         }
     }
 
     fn retry_line(&mut self) -> Bytes {
         let mut bytes = Vec::with_capacity(16);
-        write_retry(&mut bytes, self.told_retry);
+        write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
         self.count(bytes.into(), 0)
     }
 
     fn sent(&mut self, taken: Taken) -> Bytes {
         match taken {
-            Taken::Shared { bytes, events, retry } => {
+            Taken::Shared { bytes, events, retry, at } => {
                 self.hear(retry);
-                self.count(bytes, events)
+                self.count_at(at.unwrap_or_else(Instant::now), bytes, events)
             }
             Taken::Own(mut frames) => {
                 let events = frames.len() as u64;
@@ -250,7 +245,7 @@ impl State {
         let mut bytes = Vec::with_capacity(frames.iter().map(|frame| frame.bytes().len() + 16).sum());
         for frame in frames {
             if frame.is_comments_alone() {
-                write_retry(&mut bytes, self.told_retry);
+                write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
             }
             bytes.extend_from_slice(frame.as_ref());
             self.hear(frame.told_retry());
@@ -261,13 +256,19 @@ impl State {
     /// Takes notice of a `retry` among what is sent.
     fn hear(&mut self, retry: Option<Duration>) {
         if let Some(retry) = retry {
-            self.told_retry = retry;
+            self.told_retry = millis(retry);
             self.is_retry_given = true;
         }
     }
 
     fn count(&mut self, bytes: Bytes, events: u64) -> Bytes {
-        self.last_byte = Instant::now();
+        self.count_at(Instant::now(), bytes, events)
+    }
+
+    /// Counts what is sent. `at` may be a little before now, which makes a keep-alive come that much earlier.
+    fn count_at(&mut self, at: Instant, bytes: Bytes, events: u64) -> Bytes {
+        let since = at.saturating_duration_since(self.began_at).as_nanos();
+        self.last_byte = self.last_byte.max(u64::try_from(since).unwrap_or(u64::MAX));
         self.bytes += bytes.len() as u64;
         self.events += events;
         bytes
@@ -278,12 +279,13 @@ impl State {
         let retry = match &end {
             End::Error(error) => {
                 tracing::error!(error = %error, "an event stream failed");
-                Some(RETRY_AFTER_ERROR)
+                Some(millis(RETRY_AFTER_ERROR))
             }
             End::Replaced => Some(jittered(RETRY_AFTER_REPLACED)),
             End::Shutdown | End::MaxAge | End::Disconnected | End::Expired if self.source.resumes() => {
                 // What the application or a handle said is kept.
-                Some(if self.is_retry_given { self.told_retry } else { jittered(self.retry) })
+                let base = Duration::from_millis(self.retry.into());
+                Some(if self.is_retry_given { self.told_retry } else { jittered(base) })
             }
             _ => None,
         };
@@ -300,8 +302,39 @@ impl State {
         let lasted = self.began_at.elapsed();
         let ended = Ended { end, events: self.events, bytes: self.bytes, lasted };
         tracing::debug!(end = %ended.end, events = ended.events, bytes = ended.bytes, ?lasted, "an event stream ended");
-        if let Some(on_end) = self.on_end.take() {
+        if let Some(on_end) = self.endings.as_mut().and_then(|endings| endings.on_end.take()) {
             on_end(ended);
+        }
+    }
+}
+
+impl Endings {
+    fn has_any(&self) -> bool {
+        let Self { of_source, until, max_age, shutdown, drained, on_end } = self;
+        let is_timed = max_age.is_some() || drained.is_some();
+        is_timed || of_source.is_some() || !until.is_empty() || shutdown.is_some() || on_end.is_some()
+    }
+
+    /// What ends the stream from outside, before another byte is written.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        for until in &mut self.until {
+            if until.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(End::Until);
+            }
+        }
+        if self.max_age.as_mut().is_some_and(|max_age| max_age.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(End::MaxAge);
+        }
+        if let Some(shutdown) = &mut self.shutdown {
+            if Pin::new(&mut *shutdown).poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.drained = Some(Box::pin(shutdown.share_of_window(DRAINED_OVER * fastrand::f64())));
+            self.shutdown = None;
+        }
+        match &mut self.drained {
+            Some(drained) => drained.as_mut().poll(cx).map(|()| End::Shutdown),
+            None => Poll::Pending,
         }
     }
 }
@@ -338,7 +371,11 @@ impl From<NoError> for io::Error {
     }
 }
 
-/// Between the base and twice as much.
-fn jittered(base: Duration) -> Duration {
-    base.max(MIN_RETRY).mul_f64(1.0 + fastrand::f64())
+/// Between the base and twice as much, in milliseconds.
+fn jittered(base: Duration) -> u32 {
+    millis(base.max(MIN_RETRY).mul_f64(1.0 + fastrand::f64()))
+}
+
+fn millis(delay: Duration) -> u32 {
+    u32::try_from(delay.as_millis()).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use crate::wire::{Event, Frame, InvalidEvent, write_lines};
 
@@ -9,7 +9,7 @@ use crate::wire::{Event, Frame, InvalidEvent, write_lines};
 /// streams of many readers do not beat together.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::{num::NonZeroU32, time::Duration};
 /// use sse_core::KeepAlive;
 ///
 /// let visible = KeepAlive::every(Duration::from_secs(20)).event("ping")?;
@@ -19,13 +19,14 @@ use crate::wire::{Event, Frame, InvalidEvent, write_lines};
 #[derive(Debug, Clone)]
 #[must_use = "it takes effect in `.keep_alive(..)`"]
 pub struct KeepAlive {
-    interval: Duration,
-    form: Form,
+    /// In milliseconds: every response has one.
+    interval: NonZeroU32,
+    /// None is the `retry` line.
+    form: Option<Box<Form>>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) enum Form {
-    Retry,
     Comment(Vec<u8>),
     Event(Frame),
 }
@@ -42,14 +43,15 @@ impl Default for KeepAlive {
 impl KeepAlive {
     /// One after so long a silence; less than 100 ms counts as 100 ms.
     pub fn every(interval: Duration) -> Self {
-        Self { interval: interval.max(SHORTEST), form: Form::Retry }
+        let millis = u32::try_from(interval.max(SHORTEST).as_millis()).unwrap_or(u32::MAX);
+        Self { interval: NonZeroU32::new(millis).unwrap_or(NonZeroU32::MAX), form: None }
     }
 
     /// Adds `text` as comment lines behind the `retry` line.
     pub fn comment(self, text: impl AsRef<str>) -> Self {
         let mut lines = Vec::new();
         write_lines(&mut lines, b": ", text.as_ref());
-        Self { form: Form::Comment(lines), ..self }
+        Self { form: Some(Box::new(Form::Comment(lines))), ..self }
     }
 
     /// Sends an event of this type with empty data instead, which page code can see, and so notice a dead connection.
@@ -58,15 +60,15 @@ impl KeepAlive {
     /// [`InvalidEvent::Type`] if the type is not allowed.
     pub fn event(self, event_type: impl AsRef<str>) -> Result<Self, InvalidEvent> {
         let frame = Frame::try_from(Event::default().event(event_type).data(""))?;
-        Ok(Self { form: Form::Event(frame), ..self })
+        Ok(Self { form: Some(Box::new(Form::Event(frame))), ..self })
     }
 
-    pub(crate) fn form(&self) -> &Form {
-        &self.form
+    pub(crate) fn form(&self) -> Option<&Form> {
+        self.form.as_deref()
     }
 
     /// The next pause.
     pub(crate) fn pause(&self) -> Duration {
-        self.interval.mul_f64(1.0 - 0.1 * fastrand::f64())
+        Duration::from_millis(self.interval.get().into()).mul_f64(1.0 - 0.1 * fastrand::f64())
     }
 }

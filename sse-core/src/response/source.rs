@@ -5,16 +5,18 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 
 use super::Receiver;
 use crate::{
     Shutdown,
-    hub::{End, MOST, Subscription},
+    hub::{Chunk, End, MOST, Subscription},
     wire::{Frame, IntoFrame},
 };
 
@@ -32,7 +34,8 @@ pub(crate) enum Source {
 /// What a source had ready.
 pub(crate) enum Taken {
     /// Whole blocks that are shared with other readers, and how many.
-    Shared { bytes: Bytes, events: u64, retry: Option<std::time::Duration> },
+    /// `at` is when the last of them was published, if that is known: about now.
+    Shared { bytes: Bytes, events: u64, retry: Option<Duration>, at: Option<Instant> },
     /// Frames of this stream alone.
     Own(Vec<Frame>),
 }
@@ -66,16 +69,17 @@ impl Source {
         matches!(self, Self::Subscription(_))
     }
 
-    /// Everything that is ready, up to a chunk's size; an end only once all before it was taken.
+    /// Everything that is ready, up to a chunk's size, and how the source has ended after that, if it has; it is asked
+    /// no more once that was told and is given back as `end`.
     pub(crate) fn poll_take(
         &mut self,
-        end: &mut Option<End>,
+        mut end: Option<End>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Taken, End>> {
+    ) -> Poll<Result<(Taken, Option<End>), End>> {
         if let Self::Subscription(subscription) = self {
             let chunk = subscription.poll_chunk(cx, MOST)?;
-            return chunk.map(|chunk| {
-                Ok(Taken::Shared { bytes: chunk.bytes, events: chunk.events, retry: chunk.retry })
+            return chunk.map(|Chunk { bytes, events, retry, at, .. }| {
+                Ok((Taken::Shared { bytes, events, retry, at }, None))
             });
         }
         let mut frames = Vec::new();
@@ -86,14 +90,14 @@ impl Source {
                     bytes += frame.bytes().len();
                     frames.push(frame);
                 }
-                Poll::Ready(Some(Err(error))) => *end = Some(End::Error(Arc::from(error))),
-                Poll::Ready(None) => *end = Some(End::Complete),
+                Poll::Ready(Some(Err(error))) => end = Some(End::Error(Arc::from(error))),
+                Poll::Ready(None) => end = Some(End::Complete),
                 Poll::Pending => break,
             }
         }
         match end {
-            _ if !frames.is_empty() => Poll::Ready(Ok(Taken::Own(frames))),
-            Some(end) => Poll::Ready(Err(end.clone())),
+            end if !frames.is_empty() => Poll::Ready(Ok((Taken::Own(frames), end))),
+            Some(end) => Poll::Ready(Err(end)),
             None => Poll::Pending,
         }
     }

@@ -1,6 +1,8 @@
 use std::{error, fmt, sync::Arc, time::Duration};
 
-use super::{Frame, IntoEventId, InvalidEventId, InvalidEventType, event_type, write_lines};
+use memchr::memchr2;
+
+use super::{Frame, IntoEventId, InvalidEventId, InvalidEventType, draft::Draft, event_type, write_lines};
 
 pub(crate) const MIN_RETRY: Duration = Duration::from_millis(500);
 pub(crate) const MAX_RETRY: Duration = Duration::from_secs(60 * 60);
@@ -19,24 +21,14 @@ pub(crate) const MAX_RETRY: Duration = Duration::from_secs(60 * 60);
 /// assert_eq!(frame.as_ref(), b"data: first\ndata: second\nevent: note\nid: 7\n\n");
 /// # Ok::<(), sse_core::InvalidEvent>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 #[must_use = "an event is sent by yielding it, by `send` or by `publish`"]
-pub struct Event {
-    fields: Vec<u8>,
-    comments: Vec<u8>,
-    retry: Option<Duration>,
-    has_data: bool,
-    has_id: bool,
-    has_type: bool,
-    is_reserved: bool,
-    error: Option<InvalidEvent>,
-}
+pub struct Event(Box<Draft>);
 
 /// How the types begin that only a hub may use.
 const RESERVED_TYPES: &str = "sse.";
 
-/// Room for a type, an id and the blank line behind the data, so that most events are written without growing.
-const ROOM: usize = 80;
+const DATA: &[u8] = b"data: ";
 
 impl Event {
     /// An event with this text as its data. CR, LF and CRLF each end a line, and reach the client as LF.
@@ -59,16 +51,17 @@ impl Event {
     pub fn json<T: serde::Serialize>(value: T) -> Self {
         match Self::default().json_data(value) {
             Ok(event) => event,
-            Err(error) => Self { error: Some(error), ..Self::default() },
+            Err(error) => {
+                let mut event = Self::default();
+                event.fail(error);
+                event
+            }
         }
     }
 
     /// Adds `text` as lines of data; the empty text is one empty line.
     pub fn data(mut self, text: impl AsRef<str>) -> Self {
-        let text = text.as_ref();
-        self.fields.reserve(text.len() + ROOM);
-        write_lines(&mut self.fields, b"data: ", text);
-        self.has_data = true;
+        self.write_data(text.as_ref());
         self
     }
 
@@ -102,15 +95,7 @@ impl Event {
 
     /// Sets the type under which page code listens for it; see [`EventType`](super::EventType) for what is allowed.
     pub fn event(mut self, event_type: impl AsRef<str>) -> Self {
-        let text = event_type.as_ref();
-        match event_type::check(text) {
-            Ok(()) => {
-                write_lines(&mut self.fields, b"event: ", text);
-                self.has_type = true;
-                self.is_reserved = text.starts_with(RESERVED_TYPES);
-            }
-            Err(error) => self.fail(InvalidEvent::Type(error)),
-        }
+        self.write_type(event_type.as_ref());
         self
     }
 
@@ -118,15 +103,17 @@ impl Event {
     ///
     /// A hub sets the ids of what it publishes itself, and refuses an event that has one.
     pub fn id(mut self, id: impl IntoEventId) -> Self {
-        let start = self.fields.len();
-        self.fields.extend_from_slice(b"id: ");
-        match id.write_id(&mut self.fields) {
+        let draft = &mut *self.0;
+        let start = draft.fields.len();
+        draft.make_room(0);
+        draft.fields.extend_from_slice(b"id: ");
+        match id.write_id(&mut draft.fields) {
             Ok(()) => {
-                self.fields.push(b'\n');
-                self.has_id = true;
+                draft.fields.push(b'\n');
+                draft.has_id = true;
             }
             Err(error) => {
-                self.fields.truncate(start);
+                draft.fields.truncate(start);
                 self.fail(InvalidEvent::Id(error));
             }
         }
@@ -144,8 +131,8 @@ impl Event {
     /// WebKit reconnect in a tight loop, so it is an error.
     pub fn retry(mut self, delay: Duration) -> Self {
         if (MIN_RETRY..=MAX_RETRY).contains(&delay) {
-            write_retry(&mut self.fields, delay);
-            self.retry = Some(delay);
+            write_retry(&mut self.0.fields, delay);
+            self.0.retry = Some(delay);
         } else {
             self.fail(InvalidEvent::Retry { delay });
         }
@@ -156,76 +143,135 @@ impl Event {
     ///
     /// They are written behind the fields, because some clients drop an event whose block starts with a comment.
     pub fn comment(mut self, text: impl AsRef<str>) -> Self {
-        write_lines(&mut self.comments, b": ", text.as_ref());
+        write_lines(&mut self.0.comments, b": ", text.as_ref());
         self
     }
 
     /// Whether it has an id of its own.
     pub(crate) fn has_id(&self) -> bool {
-        self.has_id
+        self.0.has_id
     }
 
     /// Whether its type is one that only a hub may use.
     pub(crate) fn is_reserved(&self) -> bool {
-        self.is_reserved
+        self.0.is_reserved
     }
 
     /// Whether it has data, without which clients do not dispatch it.
     pub(crate) fn has_data(&self) -> bool {
-        self.has_data
+        self.0.has_data
     }
 
     /// The checked lines without the blank line that ends them, and the last `retry` among them.
     pub(crate) fn into_lines(self) -> Result<(Vec<u8>, Option<Duration>), InvalidEvent> {
-        if let Some(error) = self.error {
+        let draft = self.checked()?;
+        let retry = draft.retry;
+        Ok((draft.into_lines(), retry))
+    }
+
+    /// With its comments behind its fields, if it can be sent.
+    fn checked(mut self) -> Result<Box<Draft>, InvalidEvent> {
+        let draft = &mut *self.0;
+        if let Some(error) = draft.error.take() {
             return Err(error);
         }
-        if self.has_type && !self.has_data {
+        if draft.has_type && !draft.has_data {
             return Err(InvalidEvent::NoData);
         }
-        if self.fields.is_empty() && self.comments.is_empty() {
+        if draft.fields.is_empty() && draft.comments.is_empty() {
             return Err(InvalidEvent::Empty);
         }
-        let mut lines = self.fields;
-        lines.extend_from_slice(&self.comments);
-        Ok((lines, self.retry))
+        if !draft.comments.is_empty() {
+            draft.fields.extend_from_slice(&draft.comments);
+        }
+        Ok(self.0)
+    }
+
+    /// Whatever is not an event with data, without comments and without a mistake.
+    #[cold]
+    fn into_unusual_frame(self) -> Result<Frame, InvalidEvent> {
+        let is_block = self.is_block();
+        let comments_alone = self.0.fields.is_empty();
+        let mut draft = self.checked()?;
+        if is_block {
+            draft.fields.push(b'\n');
+        }
+        let retry = draft.retry;
+        let bytes = draft.into_bytes();
+        Ok(if comments_alone { Frame::comments(bytes) } else { Frame::shared(bytes, retry) })
     }
 
     /// Whether the lines are a block that a blank line must end. A `retry` or a comment alone is not: for some
     /// clients each blank line is an event.
     fn is_block(&self) -> bool {
-        self.has_data || self.has_id
+        self.0.has_data || self.0.has_id
     }
 
     #[cfg(feature = "serde")]
     pub(super) fn raw(&self) -> (&[u8], &[u8], Option<&InvalidEvent>) {
-        (&self.fields, &self.comments, self.error.as_ref())
+        (&self.0.fields, &self.0.comments, self.0.error.as_ref())
+    }
+
+    #[inline]
+    fn write_data(&mut self, text: &str) {
+        let draft = &mut *self.0;
+        draft.has_data = true;
+        if memchr2(b'\r', b'\n', text.as_bytes()).is_some() {
+            draft.make_room(text.len());
+            return write_lines(&mut draft.fields, DATA, text);
+        }
+        draft.make_room_for_line(DATA.len() + text.len() + b"\n".len());
+        draft.fields.extend_from_slice(DATA);
+        draft.fields.extend_from_slice(text.as_bytes());
+        draft.fields.push(b'\n');
+    }
+
+    #[inline]
+    fn write_type(&mut self, text: &str) {
+        match event_type::check(text) {
+            Ok(()) => {
+                let draft = &mut *self.0;
+                draft.make_room(text.len());
+                draft.fields.extend_from_slice(b"event: ");
+                draft.fields.extend_from_slice(text.as_bytes());
+                draft.fields.push(b'\n');
+                draft.has_type = true;
+                draft.is_reserved = text.starts_with(RESERVED_TYPES);
+            }
+            Err(error) => self.fail(InvalidEvent::Type(error)),
+        }
     }
 
     fn fail(&mut self, error: InvalidEvent) {
-        self.error.get_or_insert(error);
+        self.0.error.get_or_insert(error);
+    }
+}
+
+impl Default for Event {
+    fn default() -> Self {
+        Self(Draft::take())
     }
 }
 
 impl TryFrom<Event> for Frame {
     type Error = InvalidEvent;
 
+    #[inline(always)]
     fn try_from(event: Event) -> Result<Self, InvalidEvent> {
-        let is_block = event.is_block();
-        let comments_alone = event.fields.is_empty();
-        let (mut lines, retry) = event.into_lines()?;
-        if is_block {
-            lines.push(b'\n');
-            return Ok(Frame::block(lines, retry));
+        if !event.0.is_plain() {
+            return event.into_unusual_frame();
         }
-        Ok(if comments_alone { Frame::comments(lines) } else { Frame::retry(lines, retry) })
+        let mut draft = event.0;
+        draft.fields.push(b'\n');
+        let retry = draft.retry;
+        Ok(Self::shared(draft.into_bytes(), retry))
     }
 }
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = String::from_utf8_lossy(&self.fields);
-        f.debug_struct("Event").field("fields", &text).field("error", &self.error).finish_non_exhaustive()
+        let text = String::from_utf8_lossy(&self.0.fields);
+        f.debug_struct("Event").field("fields", &text).field("error", &self.0.error).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 use std::{borrow::Cow, error, fmt, sync::Arc};
 
+use super::line::control_character;
+
 /// An event's id: the text that a client sends back as `Last-Event-ID` when it reconnects.
 ///
 /// At most [`EventId::MAX_LEN`] bytes of UTF-8, without control characters and without a space at either end: a
@@ -128,6 +130,7 @@ pub trait IntoEventId {
 macro_rules! text_ids {
     ($($t:ty),*) => {$(
         impl IntoEventId for $t {
+            #[inline]
             fn write_id(&self, out: &mut Vec<u8>) -> Result<(), InvalidEventId> {
                 let text: &str = self.as_ref();
                 check(text)?;
@@ -142,6 +145,7 @@ text_ids!(str, &str, String, &String, Cow<'_, str>, &Cow<'_, str>, Box<str>, Arc
 macro_rules! integer_ids {
     ($($t:ty),*) => {$(
         impl IntoEventId for $t {
+            #[inline]
             fn write_id(&self, out: &mut Vec<u8>) -> Result<(), InvalidEventId> {
                 out.extend_from_slice(itoa::Buffer::new().format(*self).as_bytes());
                 Ok(())
@@ -164,8 +168,9 @@ impl IntoEventId for &EventId {
     }
 }
 
+#[inline]
 fn check(text: &str) -> Result<(), InvalidEventId> {
-    if let Some(at) = text.bytes().position(|byte| byte.is_ascii_control()) {
+    if let Some(at) = control_character(text) {
         return Err(InvalidEventId::ControlCharacter { at });
     }
     if text.starts_with(' ') || text.ends_with(' ') {

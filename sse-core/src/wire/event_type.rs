@@ -1,5 +1,7 @@
 use std::{error, fmt, sync::Arc};
 
+use super::line::control_character;
+
 /// An event's type: the name under which page code listens for it. Without one it is `message`.
 ///
 /// Any text but the empty one, without control characters: a line break would inject a field, and Firefox loses the
@@ -90,11 +92,12 @@ impl fmt::Display for InvalidEventType {
 
 impl error::Error for InvalidEventType {}
 
+#[inline]
 pub(super) fn check(text: &str) -> Result<(), InvalidEventType> {
     if text.is_empty() {
         return Err(InvalidEventType::Empty);
     }
-    match text.bytes().position(|byte| byte.is_ascii_control()) {
+    match control_character(text) {
         Some(at) => Err(InvalidEventType::ControlCharacter { at }),
         None => Ok(()),
     }

@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Event, InvalidEvent};
+use super::{Event, InvalidEvent, draft};
 
 /// An encoded event: checked, immutable, cheap to clone. Only frames reach a socket.
 ///
@@ -19,10 +19,12 @@ use super::{Event, InvalidEvent};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     bytes: Bytes,
-    /// The last `retry` in it in milliseconds; 0 is none.
-    retry: u32,
-    comments_alone: bool,
+    /// The last `retry` in it in milliseconds, 0 if there is none, or [`COMMENTS_ALONE`]. One whole word, because a frame
+    /// is moved about right after it was made, and a load of several small stores waits for them.
+    retry: u64,
 }
+
+const COMMENTS_ALONE: u64 = u64::MAX;
 
 impl Frame {
     /// The encoded bytes, shared.
@@ -33,31 +35,27 @@ impl Frame {
 
     /// A block of fields, its blank line included.
     pub(crate) fn block(bytes: Vec<u8>, retry: Option<Duration>) -> Self {
-        Self::shared(bytes.into(), retry)
+        Self::shared(draft::into_bytes(bytes), retry)
     }
 
-    /// Whole blocks that are shared with others.
+    /// Whole lines that are shared with others.
+    #[inline]
     pub(crate) fn shared(bytes: Bytes, retry: Option<Duration>) -> Self {
-        Self { bytes, retry: retry.map_or(0, millis), comments_alone: false }
-    }
-
-    /// Lines that begin with a `retry` and need no blank line.
-    pub(crate) fn retry(bytes: Vec<u8>, retry: Option<Duration>) -> Self {
-        Self::block(bytes, retry)
+        Self { bytes, retry: retry.map_or(0, millis) }
     }
 
     /// Comment lines, before which the connection writes a `retry` line: no block may start with a comment.
-    pub(crate) fn comments(bytes: Vec<u8>) -> Self {
-        Self { bytes: bytes.into(), retry: 0, comments_alone: true }
+    pub(crate) fn comments(bytes: Bytes) -> Self {
+        Self { bytes, retry: COMMENTS_ALONE }
     }
 
     /// The last `retry` that it tells the client.
     pub(crate) fn told_retry(&self) -> Option<Duration> {
-        (self.retry > 0).then(|| Duration::from_millis(self.retry.into()))
+        (!matches!(self.retry, 0 | COMMENTS_ALONE)).then(|| Duration::from_millis(self.retry))
     }
 
     pub(crate) fn is_comments_alone(&self) -> bool {
-        self.comments_alone
+        self.retry == COMMENTS_ALONE
     }
 
     pub(crate) fn into_bytes(self) -> Bytes {
@@ -65,8 +63,8 @@ impl Frame {
     }
 }
 
-fn millis(delay: Duration) -> u32 {
-    u32::try_from(delay.as_millis()).unwrap_or(u32::MAX)
+fn millis(delay: Duration) -> u64 {
+    u64::from(u32::try_from(delay.as_millis()).unwrap_or(u32::MAX))
 }
 
 impl AsRef<[u8]> for Frame {

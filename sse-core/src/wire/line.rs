@@ -20,3 +20,28 @@ pub(crate) fn write_lines(out: &mut Vec<u8>, prefix: &[u8], text: &str) {
     out.extend_from_slice(rest);
     out.push(b'\n');
 }
+
+/// The index of the first ASCII control character (U+0000 to U+001F, U+007F), eight bytes at a look.
+#[inline]
+pub(super) fn control_character(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let has_one = match bytes.last_chunk::<8>() {
+        // The last eight overlap those before them if the length is no multiple of eight.
+        Some(last) => {
+            bytes.as_chunks::<8>().0.iter().fold(any_control(last), |any, chunk| any | any_control(chunk))
+        }
+        None => bytes.iter().any(u8::is_ascii_control),
+    };
+    if has_one { bytes.iter().position(u8::is_ascii_control) } else { None }
+}
+
+#[inline]
+fn any_control(bytes: &[u8; 8]) -> bool {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let word = u64::from_ne_bytes(*bytes);
+    let deletes = word ^ (EACH * 0x7f);
+    // Taking n from each byte borrows in those below n; a top bit that was clear before and is set then tells it.
+    let below_space = word.wrapping_sub(EACH * 0x20) & !word;
+    let is_delete = deletes.wrapping_sub(EACH) & !deletes;
+    (below_space | is_delete) & (EACH * 0x80) != 0
+}

@@ -4,6 +4,7 @@
 //! [`Decoder`] the way from bytes to messages.
 
 mod decoder;
+mod draft;
 mod event;
 mod event_id;
 #[cfg(feature = "serde")]

@@ -1,0 +1,64 @@
+use std::collections::VecDeque;
+
+use crate::wire::Frame;
+
+/// What a reader is told before its next look at the window: notices, and frames read from the history, each with its
+/// position. Nearly always there is nothing, and then it is a pointer.
+#[derive(Default)]
+pub(super) struct Ahead(Option<Box<Frames>>);
+
+#[derive(Default)]
+struct Frames {
+    frames: VecDeque<(u64, Frame)>,
+    /// The position once all of that is said.
+    through: u64,
+}
+
+impl Ahead {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Adds a notice at the reader's present position.
+    pub(super) fn push(&mut self, position: u64, frame: Frame) {
+        self.extend([(position, frame)], position);
+    }
+
+    /// Adds frames after which the reader is at `through`; none change nothing.
+    pub(super) fn extend(&mut self, frames: impl IntoIterator<Item = (u64, Frame)>, through: u64) {
+        let mut frames = frames.into_iter().peekable();
+        if frames.peek().is_some() {
+            let ahead = self.0.get_or_insert_default();
+            ahead.frames.extend(frames);
+            ahead.through = through;
+        }
+    }
+
+    /// Drops what lies behind `position`, where the reader goes on.
+    pub(super) fn cut(&mut self, position: u64) {
+        if let Some(ahead) = &mut self.0 {
+            ahead.frames.retain(|(seq, _)| *seq <= position);
+            ahead.through = position;
+            if ahead.frames.is_empty() {
+                self.0 = None;
+            }
+        }
+    }
+
+    /// Takes as much as fits into `most` bytes, but at least one frame; with the position after it if that was all.
+    pub(super) fn take(&mut self, most: usize) -> (Vec<(u64, Frame)>, Option<u64>) {
+        let Some(ahead) = &mut self.0 else { return (Vec::new(), None) };
+        let mut bytes = 0;
+        let fits = |(_, frame): &&(u64, Frame)| {
+            bytes += frame.bytes().len();
+            bytes <= most
+        };
+        let count = ahead.frames.iter().take_while(fits).count().max(1).min(ahead.frames.len());
+        let frames = ahead.frames.drain(..count).collect();
+        let through = ahead.frames.is_empty().then_some(ahead.through);
+        if through.is_some() {
+            self.0 = None;
+        }
+        (frames, through)
+    }
+}
