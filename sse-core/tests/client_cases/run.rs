@@ -257,10 +257,10 @@ fn judge(case: &Case, shown: &Shown, oversized: Oversized) -> Vec<String> {
             differences.push(format!("stream {at}: retry is {:?}", stream.retry));
         }
     }
-    if let Some(comments) = case.json["comments_strip_one_space"].as_array() {
-        if !comments.iter().eq(&shown.comments) {
-            differences.push(format!("the comments are {:?}", shown.comments));
-        }
+    if let Some(comments) = case.json["comments_strip_one_space"].as_array()
+        && !comments.iter().eq(&shown.comments)
+    {
+        differences.push(format!("the comments are {:?}", shown.comments));
     }
     if let Some(states) = case.json["error_states"].as_array() {
         let went_on: Vec<bool> = states.iter().map(|state| state == 0).collect();
