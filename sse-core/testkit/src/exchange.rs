@@ -3,7 +3,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::{Failed, Outcome, Told, outcome::ensure, read};
@@ -206,6 +206,8 @@ impl Exchange {
     /// # Errors
     /// If it does not hold in time; the message shows what came instead.
     pub async fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) -> Outcome {
+        // One time for the whole wait: keep-alives must not let it go on for ever.
+        let deadline = Instant::now() + self.patience;
         while !condition(self) {
             ensure!(
                 self.ended.is_none(),
@@ -214,7 +216,7 @@ impl Exchange {
                 self.head,
                 shown(&self.text())
             );
-            if !self.advance().await? {
+            if !self.advance(deadline).await? {
                 return Err(Failed::new(format!(
                     "waited in vain for {what}:\n{}\n{}",
                     self.head,
@@ -264,10 +266,10 @@ impl Exchange {
     /// # Errors
     /// If what comes is not HTTP.
     pub async fn listen_for(&mut self, length: Duration) -> Outcome {
-        let until = tokio::time::Instant::now() + length;
+        let until = Instant::now() + length;
         while self.ended.is_none() {
             self.unread.reserve(AT_ONCE);
-            match tokio::time::timeout_at(until, self.stream.read_buf(&mut self.unread)).await {
+            match timeout_at(until, self.stream.read_buf(&mut self.unread)).await {
                 Err(_) => return Ok(()),
                 Ok(read) => self.received(read)?,
             }
@@ -276,9 +278,9 @@ impl Exchange {
     }
 
     /// Reads once; `false` if nothing comes in time.
-    async fn advance(&mut self) -> Outcome<bool> {
+    async fn advance(&mut self, deadline: Instant) -> Outcome<bool> {
         self.unread.reserve(AT_ONCE);
-        match timeout(self.patience, self.stream.read_buf(&mut self.unread)).await {
+        match timeout_at(deadline, self.stream.read_buf(&mut self.unread)).await {
             Err(_) => Ok(false),
             Ok(read) => self.received(read).map(|()| true),
         }
