@@ -53,6 +53,17 @@ async fn a_reader_that_lags_gets_the_latest_of_each_key_in_order() {
 }
 
 #[tokio::test]
+async fn no_key_replaces_the_end_of_a_topic() {
+    let hub = Hub::memory();
+    let mut reader = hub.subscribe("job.*").conflate_by(|_| Some("the same")).await.unwrap();
+    for topic in ["job.1", "job.2"] {
+        publish(&hub, topic, 0..2).await;
+        hub.finish(topic).await.unwrap();
+    }
+    assert_eq!(data(&mut reader, 3).await, [r#"{"topic":"job.1"}"#, "1", r#"{"topic":"job.2"}"#]);
+}
+
+#[tokio::test]
 async fn conflation_looks_at_everything_that_is_pending_however_much() {
     let hub = Hub::memory();
     let mut reader = hub.subscribe(["prices", "other"]).conflate_by(name).await.unwrap();

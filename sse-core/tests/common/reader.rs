@@ -39,3 +39,8 @@ pub async fn publish(hub: &Hub, topic: &str, numbers: std::ops::Range<u64>) {
         hub.publish(topic, sse_core::Event::message(number.to_string())).await.expect("published");
     }
 }
+
+/// What must come about soon.
+pub async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(5), what).await.expect("it did not come about within 5 s")
+}

@@ -24,6 +24,8 @@ struct State {
     is_down: bool,
     /// The tails hear nothing of what is appended.
     is_mute: bool,
+    /// Appends take a while, and a later one may overtake an earlier one.
+    is_slow: bool,
     reads: usize,
     reading: usize,
     most_reading: usize,
@@ -39,6 +41,7 @@ impl Scripted {
             oldest: 1,
             is_down: false,
             is_mute: false,
+            is_slow: false,
             reads: 0,
             reading: 0,
             most_reading: 0,
@@ -69,6 +72,10 @@ impl Scripted {
     pub fn set_mute(&self, is_mute: bool) {
         self.lock().is_mute = is_mute;
         self.tell();
+    }
+
+    pub fn set_slow(&self, is_slow: bool) {
+        self.lock().is_slow = is_slow;
     }
 
     /// How often records were read.
@@ -107,6 +114,10 @@ impl State {
 
 impl History for Scripted {
     async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Appended>, HistoryError> {
+        let pauses = if self.lock().is_slow { fastrand::usize(..10) } else { 0 };
+        for _ in 0..pauses {
+            tokio::task::yield_now().await;
+        }
         let mut appended = Vec::new();
         {
             let mut state = self.lock();
