@@ -31,3 +31,8 @@ pub const THINKING: Duration = Duration::from_millis(50);
 
 /// The page: one file, which needs nothing else.
 pub const PAGE: &str = include_str!("../../page/index.html");
+
+/// The root README, whose code is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
