@@ -11,8 +11,9 @@ const MERCY: u32 = 1;
 /// Manages the hub, so that handlers take `&State<Hub>`, and lets it shut down with Rocket.
 ///
 /// The hub's [`Shutdown`] and Rocket's own begin together, whichever is told first, so that every stream ends within the
-/// window; Rocket's `shutdown.grace` becomes the window in whole seconds, rounded up, and `shutdown.mercy` 1 s. A hub
-/// without a `Shutdown` leaves Rocket's settings alone, and its streams end as soon as Rocket shuts down.
+/// window. Rocket counts whole seconds: its `shutdown.grace` becomes the first after the window, so that what ends with
+/// the window is still sent, and `shutdown.mercy` 1 s. A hub without a `Shutdown` leaves Rocket's settings alone, and its
+/// streams end as soon as Rocket shuts down.
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,7 +22,7 @@ const MERCY: u32 = 1;
 /// # rocket::async_test(async {
 /// let hub = Hub::builder().shutdown(Shutdown::within(Duration::from_secs(8))).memory();
 /// let rocket = rocket::build().attach(fairing(hub)).ignite().await?;
-/// assert_eq!(rocket.config().shutdown.grace, 8);
+/// assert_eq!(rocket.config().shutdown.grace, 9);
 /// # Ok::<(), Box<rocket::Error>>(()) }).expect("Rocket ignites");
 /// ```
 #[must_use = "it does nothing until it is attached to Rocket"]
@@ -46,7 +47,7 @@ impl fairing::Fairing for Fairing {
         let rocket = if rocket.state::<Hub>().is_none() { rocket.manage(self.hub.clone()) } else { rocket };
         let Some(shutdown) = self.hub.shutdown() else { return Ok(rocket) };
         let figment = rocket.figment().clone();
-        let figment = figment.merge(Serialized::global("shutdown.grace", whole_seconds(shutdown)));
+        let figment = figment.merge(Serialized::global("shutdown.grace", grace(shutdown)));
         let figment = figment.merge(Serialized::global("shutdown.mercy", MERCY));
         Ok(rocket.configure(figment))
     }
@@ -68,6 +69,7 @@ impl fairing::Fairing for Fairing {
     }
 }
 
-fn whole_seconds(shutdown: &Shutdown) -> u32 {
-    u32::try_from(shutdown.window().as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+/// The first whole second after the window: what ends at its end must still be sent.
+fn grace(shutdown: &Shutdown) -> u32 {
+    u32::try_from(shutdown.window().as_secs() + 1).unwrap_or(u32::MAX)
 }

@@ -209,20 +209,8 @@ impl Exchange {
         // One time for the whole wait: keep-alives must not let it go on for ever.
         let deadline = Instant::now() + self.patience;
         while !condition(self) {
-            ensure!(
-                self.ended.is_none(),
-                "ended ({:?}) before {what}:\n{}\n{}",
-                self.ended,
-                self.head,
-                shown(&self.text())
-            );
-            if !self.advance(deadline).await? {
-                return Err(Failed::new(format!(
-                    "waited in vain for {what}:\n{}\n{}",
-                    self.head,
-                    shown(&self.text())
-                )));
-            }
+            ensure!(self.ended.is_none(), "ended ({:?}) before {what}:\n{}", self.ended, self.shown());
+            ensure!(self.advance(deadline).await?, "waited in vain for {what}:\n{}", self.shown());
         }
         Ok(())
     }
@@ -257,7 +245,7 @@ impl Exchange {
     /// If it does not end in time, or is cut.
     pub async fn to_end(&mut self) -> Outcome {
         self.until("the end", |exchange| exchange.ended.is_some()).await?;
-        ensure!(self.ended == Some(Ending::Clean), "cut off:\n{}\n{}", self.head, shown(&self.text()));
+        ensure!(self.ended == Some(Ending::Clean), "cut off:\n{}", self.shown());
         Ok(())
     }
 
@@ -266,24 +254,23 @@ impl Exchange {
     /// # Errors
     /// If what comes is not HTTP.
     pub async fn listen_for(&mut self, length: Duration) -> Outcome {
-        let until = Instant::now() + length;
-        while self.ended.is_none() {
-            self.unread.reserve(AT_ONCE);
-            match timeout_at(until, self.stream.read_buf(&mut self.unread)).await {
-                Err(_) => return Ok(()),
-                Ok(read) => self.received(read)?,
-            }
-        }
+        let deadline = Instant::now() + length;
+        while self.ended.is_none() && self.advance(deadline).await? {}
         Ok(())
     }
 
-    /// Reads once; `false` if nothing comes in time.
+    /// Reads once; `false` if nothing has come at the deadline.
     async fn advance(&mut self, deadline: Instant) -> Outcome<bool> {
         self.unread.reserve(AT_ONCE);
         match timeout_at(deadline, self.stream.read_buf(&mut self.unread)).await {
             Err(_) => Ok(false),
             Ok(read) => self.received(read).map(|()| true),
         }
+    }
+
+    /// The head and the beginning of the body, which may be long.
+    fn shown(&self) -> String {
+        format!("{}\n{}", self.head, self.text().chars().take(2_000).collect::<String>())
     }
 
     fn received(&mut self, read: std::io::Result<usize>) -> Outcome {
@@ -338,9 +325,4 @@ fn normal(head: &[u8]) -> String {
     headers.sort();
     headers.insert(0, status);
     headers.join("\n")
-}
-
-/// The beginning of a text that may be long.
-fn shown(text: &str) -> String {
-    text.chars().take(2_000).collect()
 }

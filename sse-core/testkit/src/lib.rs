@@ -23,7 +23,7 @@ pub use context::{Asked, Context};
 pub use exchange::{Ending, Exchange, Request};
 pub use golden::{Scripted, scripted};
 pub use hostile::{HOSTILE, Hostile, every_builder};
-pub use outcome::{Failed, Outcome};
+pub use outcome::{Failed, Outcome, within_limits};
 pub use reader::{Told, read};
 pub use server::Server;
 
@@ -45,7 +45,7 @@ macro_rules! __conformance_tests {
             $(
                 #[tokio::test]
                 async fn $case() -> $crate::Outcome {
-                    $crate::cases::$module::$case(&$app).await
+                    $crate::within_limits($crate::cases::$module::$case(&$app)).await
                 }
             )*
         }

@@ -1,4 +1,6 @@
-use std::{error, fmt};
+use std::{error, fmt, future::Future, time::Duration};
+
+use tokio::time::timeout;
 
 /// What a case comes to.
 pub type Outcome<T = ()> = Result<T, Failed>;
@@ -25,6 +27,16 @@ impl<E: error::Error> From<E> for Failed {
     fn from(error: E) -> Self {
         Self(error.to_string())
     }
+}
+
+/// A case that does not hang, however broken what it tests is.
+///
+/// # Errors
+/// What the case says, or that it takes longer than any should.
+pub async fn within_limits(case: impl Future<Output = Outcome>) -> Outcome {
+    timeout(Duration::from_secs(60), case)
+        .await
+        .map_err(|_| Failed::new("the case does not come to an end"))?
 }
 
 /// Fails the case unless the condition holds.

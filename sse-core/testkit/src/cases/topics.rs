@@ -148,6 +148,9 @@ pub async fn a_wildcard_reader_goes_on_after_a_finish(app: &dyn App) -> Outcome 
         readers.push((query, server.stream(Request::get(format!("/events?{query}"))).await?));
     }
     server.hub.finish("job.1").await?;
+    for (_, reader) in &mut readers {
+        reader.until_told(1).await?;
+    }
     server.hub.publish(["job.2", "other"], Event::message("goes on")).await?;
     for (query, mut reader) in readers {
         let told = reader.until_told(2).await?;

@@ -1,0 +1,97 @@
+//! The suite itself is tested: on a server without a framework every case passes, and each fails as soon as the promise
+//! that it is about is broken.
+
+mod wrong;
+
+use std::pin::Pin;
+
+use futures_util::future::join_all;
+use sse_testkit::{App, Outcome, cases, for_each_case, within_limits};
+use wrong::{Fault, Wrong};
+
+mod right {
+    use super::*;
+
+    sse_testkit::conformance!(Wrong(Fault::Nothing));
+}
+
+type Case = for<'a> fn(&'a dyn App) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>;
+
+macro_rules! list {
+    (; $($module:ident { $($case:ident)* })*) => {
+        vec![$($({
+            let case: Case = |app| Box::pin(cases::$module::$case(app));
+            (concat!(stringify!($module), "::", stringify!($case)), case)
+        }),*),*]
+    };
+}
+
+#[tokio::test]
+async fn every_case_fails_when_its_promise_is_broken() {
+    let all: Vec<(&str, Case)> = for_each_case!([list]);
+    assert!(all.len() > 40, "{} cases", all.len());
+    let run = |(name, case): (&'static str, Case)| async move {
+        let fault = fault_of(name);
+        (name, fault, within_limits(case(&Wrong(fault))).await)
+    };
+    let passed: Vec<_> = join_all(all.into_iter().map(run)).await;
+    let passed: Vec<_> = passed.iter().filter(|(_, _, outcome)| outcome.is_ok()).collect();
+    assert!(passed.is_empty(), "passed although broken: {passed:#?}");
+}
+
+fn fault_of(case: &str) -> Fault {
+    match case {
+        "errors::a_stream_that_fails_ends_after_what_came_before" => Fault::Cut,
+        "errors::accept_decides_between_a_stream_and_406" => Fault::IgnoresAccept,
+        "errors::an_event_that_is_wrong_ends_the_stream_after_what_came_before" => {
+            Fault::ShortRetryAfterError
+        }
+        "errors::g14_a_bad_topic_is_400_with_json" => Fault::ErrorIsText,
+        "errors::publish_says_what_is_wrong" => Fault::ErrorIs500,
+        "keep_alive::a_comment_alone_follows_a_retry_line" => Fault::CommentsBare,
+        "keep_alive::g10_the_first_byte_comes_at_once" => Fault::HoldsFirstBytes,
+        "keep_alive::g10_the_keep_alive_is_the_retry_line_again" => Fault::BlankLineAfterKeepAlive,
+        "keep_alive::g15_retry_is_jittered_between_the_base_and_twice_as_much" => Fault::SameRetry,
+        "keep_alive::keep_alive_as_a_comment" => Fault::CommentsBare,
+        "keep_alive::keep_alive_as_an_event" => Fault::DropsEmptyData,
+        "keep_alive::keep_alive_off_is_silent" => Fault::AlwaysBeats,
+        "keep_alive::keep_alive_repeats_the_last_retry" => Fault::SameRetry,
+        "keep_alive::max_age_ends_a_subscription_cleanly" => Fault::NoLastRetry,
+        "keep_alive::the_hook_counts_events_and_bytes" => Fault::Pads,
+        "keep_alive::until_ends_a_stream_cleanly" => Fault::Cut,
+        "resume::g3_positions_increase" => Fault::Repeats,
+        "resume::g4_a_cursor_at_the_tail_gets_only_what_follows" => Fault::Inclusive,
+        "resume::g4_a_cursor_gets_exactly_what_follows" => Fault::Inclusive,
+        "resume::g4_a_filtered_reader_is_moved_on_by_checkpoints" => Fault::DropsCheckpoints,
+        "resume::g4_another_hubs_cursor_gets_gap_first" => Fault::DropsGap,
+        "resume::g4_trimmed_cursor_gets_gap_first" => Fault::DropsGap,
+        "resume::g8_any_bytes_are_answered" => Fault::BadIdIs400,
+        "resume::g8_bytes_that_are_not_utf8_are_answered" => Fault::BadIdIs400,
+        "resume::g8_long_ids_are_answered" => Fault::LongIdIs400,
+        "resume::the_header_wins_over_the_query" => Fault::QueryWins,
+        "resume::the_query_may_carry_the_id" => Fault::HeaderOnly,
+        "shutdown::disconnect_ends_readers_who_then_resume" => Fault::NoLastRetry,
+        "shutdown::g13_a_reader_that_does_not_read_does_not_hold_the_server" => Fault::WaitsForAll,
+        "shutdown::g13_a_stream_of_tokens_goes_on_until_the_deadline" => Fault::EndsTokensAtOnce,
+        "shutdown::g13_a_plain_stream_ends_with_the_handle" => Fault::NeverEnds,
+        "shutdown::g13_subscriptions_end_in_half_the_window" => Fault::Cut,
+        "shutdown::g14_who_comes_during_a_shutdown_is_told_to_come_back" => Fault::LateIs503,
+        "slow_reader::a_channel_delivers_every_word" => Fault::LosesSpaces,
+        "slow_reader::a_reader_that_left_is_noticed" => Fault::KeepsTheDead,
+        "slow_reader::g11_a_stalled_reader_delays_nobody_and_is_dropped" => Fault::ReadsAhead,
+        "topics::a_finished_topic_ends_and_then_answers_204" => Fault::FinishedIs200,
+        "topics::a_fresh_reader_of_a_finished_topic_gets_its_end" => Fault::DropsFinish,
+        "topics::a_wildcard_reader_goes_on_after_a_finish" => Fault::EndsAtFinish,
+        "topics::g5_an_event_of_several_topics_comes_once" => Fault::Repeats,
+        "topics::signals_have_no_id_and_are_not_kept" => Fault::IdsForAll,
+        "topics::start_says_where_a_fresh_reader_begins" => Fault::IgnoresStart,
+        "topics::wildcards_match_parts" => Fault::NoWildcards,
+        "wire::a_large_event_arrives_whole" => Fault::Truncates,
+        "wire::a_response_to_head_has_no_body" => Fault::HeadHasBody,
+        "wire::every_chunk_ends_a_line" => Fault::SplitsChunks,
+        "wire::g1_hostile_text_stays_in_its_field" => Fault::RawBreaks,
+        "wire::g1_the_script_is_byte_exact" => Fault::LosesSpaces,
+        "wire::the_head_is_exact" => Fault::NoAccelHeader,
+        case => panic!("{case} has no fault that it must find: add one"),
+    }
+}

@@ -1,0 +1,125 @@
+/// One broken promise; each stands for a mistake that real servers make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// None: the application is right.
+    Nothing,
+    AlwaysBeats,
+    BadIdIs400,
+    BlankLineAfterKeepAlive,
+    CommentsBare,
+    Cut,
+    DropsCheckpoints,
+    DropsEmptyData,
+    DropsFinish,
+    DropsGap,
+    EndsAtFinish,
+    EndsTokensAtOnce,
+    ErrorIs500,
+    ErrorIsText,
+    FinishedIs200,
+    HeadHasBody,
+    HeaderOnly,
+    HoldsFirstBytes,
+    IdsForAll,
+    IgnoresAccept,
+    IgnoresStart,
+    Inclusive,
+    KeepsTheDead,
+    LateIs503,
+    LongIdIs400,
+    LosesSpaces,
+    NeverEnds,
+    NoAccelHeader,
+    NoLastRetry,
+    NoWildcards,
+    Pads,
+    QueryWins,
+    RawBreaks,
+    ReadsAhead,
+    Repeats,
+    SameRetry,
+    ShortRetryAfterError,
+    SplitsChunks,
+    Truncates,
+    WaitsForAll,
+}
+
+/// Breaks a stream's bytes on their way.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    fault: Fault,
+    chunks: usize,
+    /// What is not sent before more comes.
+    held: String,
+}
+
+impl Breaker {
+    pub(crate) fn new(fault: Fault) -> Self {
+        Self { fault, chunks: 0, held: String::new() }
+    }
+
+    /// What is sent instead of a chunk.
+    pub(crate) fn chunk(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.chunks += 1;
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let lone_retry = text.starts_with("retry: ") && text.lines().count() == 1;
+        let changed = match self.fault {
+            Fault::BlankLineAfterKeepAlive if lone_retry && self.chunks > 1 => text + "\n",
+            Fault::CommentsBare => without_retry_before_comments(&text),
+            Fault::DropsCheckpoints if text.starts_with("event: sse.checkpoint\n") => String::new(),
+            Fault::DropsEmptyData => text.replace("data: \n", ""),
+            Fault::DropsFinish => without_blocks(&text, "event: sse.end\n"),
+            Fault::DropsGap => without_blocks(&text, "event: sse.gap\n"),
+            Fault::IdsForAll => text.replace("\n\n", "\nid: 1\n\n"),
+            Fault::LosesSpaces => text.replace("data: ", "data:"),
+            Fault::Pads => format!(":\n{text}"),
+            Fault::RawBreaks => text.replace("\ndata: ", "\r"),
+            Fault::Repeats if text.contains("\nid: ") => text.repeat(2),
+            Fault::SameRetry => with_retry(&text, "retry: 6000"),
+            Fault::ShortRetryAfterError => text.replace("retry: 30000", "retry: 3000"),
+            Fault::Truncates if text.len() > 1 << 20 => format!("{}\n\n", &text[..1 << 20]),
+            Fault::HoldsFirstBytes if self.chunks == 1 => return self.hold(text),
+            Fault::NoLastRetry if lone_retry && self.chunks > 1 => return self.hold(text),
+            _ => text,
+        };
+        let text = std::mem::take(&mut self.held) + &changed;
+        match self.fault {
+            Fault::SplitsChunks if text.len() > 2 => {
+                let middle =
+                    (1..text.len()).rev().find(|at| *at <= text.len() / 2 && text.is_char_boundary(*at));
+                let (first, second) = text.split_at(middle.unwrap_or(1));
+                vec![first.to_owned(), second.to_owned()]
+            }
+            _ => vec![text],
+        }
+    }
+
+    /// Whether to end after this.
+    pub(crate) fn ends_after(&self, bytes: &[u8]) -> bool {
+        self.fault == Fault::EndsAtFinish && String::from_utf8_lossy(bytes).contains("event: sse.end\n")
+    }
+
+    fn hold(&mut self, text: String) -> Vec<String> {
+        self.held.push_str(&text);
+        Vec::new()
+    }
+}
+
+fn without_blocks(text: &str, with: &str) -> String {
+    text.split_inclusive("\n\n").filter(|block| !block.contains(with)).collect()
+}
+
+fn without_retry_before_comments(text: &str) -> String {
+    let lines: Vec<_> = text.split_inclusive('\n').collect();
+    let next_is_comment = |at: usize| lines.get(at + 1).is_some_and(|next| next.starts_with(':'));
+    let kept =
+        lines.iter().enumerate().filter(|(at, line)| !(line.starts_with("retry: ") && next_is_comment(*at)));
+    kept.map(|(_, line)| *line).collect()
+}
+
+fn with_retry(text: &str, retry: &str) -> String {
+    let lines = text.split_inclusive('\n');
+    lines
+        .map(|line| if line.starts_with("retry: ") { format!("{retry}\n") } else { line.to_owned() })
+        .collect()
+}

@@ -1,0 +1,242 @@
+//! The suite's application without a framework: a small HTTP/1.1 server that can break one promise.
+
+mod fault;
+mod request;
+
+use std::{net::Ipv4Addr, pin::pin, time::Duration};
+
+pub(crate) use fault::Fault;
+
+use fault::Breaker;
+use futures_util::{StreamExt, stream};
+use request::{Incoming, incoming};
+use sse_core::{Error, EventStream, LastEventId, Publishing, Start, channel};
+use sse_testkit::{App, Asked, Context, Serving};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+pub(crate) struct Wrong(pub(crate) Fault);
+
+impl App for Wrong {
+    fn serve(&self, context: Context) -> Serving {
+        let fault = self.0;
+        Box::pin(async move {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            context.listens_at(listener.local_addr().unwrap());
+            let shutdown = context.shutdown.clone();
+            let server = accept(listener, context, fault);
+            if fault == Fault::WaitsForAll {
+                server.await;
+            } else {
+                shutdown.serve(server).await;
+            }
+        })
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(if self.0 == Fault::Nothing { 10 } else { 2 })
+    }
+}
+
+async fn accept(listener: TcpListener, context: Context, fault: Fault) {
+    let mut connections = JoinSet::new();
+    let mut shutdown = context.shutdown.clone();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                connections.spawn(answer(accepted.unwrap().0, context.clone(), fault));
+            }
+            () = &mut shutdown => break,
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+enum Answer {
+    Stream(Box<EventStream>),
+    Text { status: u16, kind: &'static str, body: String },
+}
+
+async fn answer(mut socket: TcpStream, app: Context, fault: Fault) -> Option<()> {
+    socket.set_nodelay(true).ok()?;
+    let request = incoming(&mut socket).await?;
+    match route(&request, &app, fault).await {
+        Answer::Text { status, kind, body } => {
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
+            socket.write_all((head + &body).as_bytes()).await.ok()
+        }
+        Answer::Stream(stream) => {
+            let ends_at_once = fault == Fault::EndsTokensAtOnce && request.path == "/tokens";
+            let stream = if ends_at_once { stream.until(app.shutdown.clone()) } else { *stream };
+            send(&mut socket, stream, &request.method, fault).await
+        }
+    }
+}
+
+async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
+    let asked = Asked::from_query(request.query.as_deref());
+    let done = match &*request.path {
+        "/events" => events(request, app, asked, fault).await,
+        "/late" => {
+            app.shutdown.clone().await;
+            if fault == Fault::LateIs503 {
+                return Answer::Text { status: 503, kind: "text/plain", body: String::new() };
+            }
+            events(request, app, asked, fault).await
+        }
+        "/script" => Ok(app.dress(app.script())),
+        "/failing" => Ok(app.dress(EventStream::try_new(app.failing()))),
+        "/ticks" => Ok(app.dress(app.ticks()).until(app.shutdown.clone())),
+        "/tokens" => Ok(app.dress(app.ticks()).until(app.shutdown.deadline())),
+        "/complete" | "/talk" => {
+            let (tx, said) = channel(4);
+            match &*request.path {
+                "/talk" => app.talk(tx),
+                _ => app.words(tx, String::from_utf8_lossy(&request.body).into_owned()),
+            }
+            Ok(app.dress(said))
+        }
+        "/publish" => {
+            let event = asked.event_of(&String::from_utf8_lossy(&request.body));
+            return receipt(app.hub.publish(&asked.topics, event).into_future(), fault).await;
+        }
+        "/finish" => return receipt(app.hub.finish(asked.topics).into_future(), fault).await,
+        _ => return Answer::Text { status: 404, kind: "text/plain", body: String::new() },
+    };
+    match done {
+        Ok(stream) => Answer::Stream(Box::new(stream)),
+        Err(error) => refusal(error, fault),
+    }
+}
+
+async fn events(
+    request: &Incoming,
+    app: &Context,
+    mut asked: Asked,
+    fault: Fault,
+) -> Result<EventStream, Error> {
+    let header = request.header("last-event-id");
+    let query = request.query.as_deref();
+    let accept = request.header("accept").filter(|_| fault != Fault::IgnoresAccept);
+    let last = match fault {
+        Fault::HeaderOnly => LastEventId::from_request(header, accept, None),
+        Fault::QueryWins => match LastEventId::from_request(None, accept, query) {
+            none if none.is_empty() => LastEventId::from_request(header, accept, None),
+            last => last,
+        },
+        Fault::Inclusive => match LastEventId::from_request(header, accept, query) {
+            last if last.is_empty() => last,
+            last => match last.as_str().and_then(|text| text.parse::<sse_core::Cursor>().ok()) {
+                Some(cursor) => sse_core::Cursor::new(cursor.epoch(), cursor.seq() - 1).into(),
+                None => last,
+            },
+        },
+        _ => LastEventId::from_request(header, accept, query),
+    };
+    let length = header.map_or(0, <[u8]>::len);
+    let bad = length > 0 && last.as_str().is_none_or(|text| text.parse::<sse_core::Cursor>().is_err());
+    if fault == Fault::BadIdIs400 && bad || fault == Fault::LongIdIs400 && length > 8 << 10 {
+        return Err(sse_core::InvalidTopic::Missing.into());
+    }
+    if fault == Fault::IgnoresStart {
+        asked.start = Start::Live;
+    }
+    if fault == Fault::NoWildcards {
+        asked.topics = asked.topics.iter().map(|topic| topic.replace(['*', '>'], "x")).collect();
+    }
+    Ok(app.dress(app.hub.subscribe(asked.topics).after(last).start(asked.start).await?))
+}
+
+async fn receipt(publishing: Publishing, fault: Fault) -> Answer {
+    match publishing.await {
+        Ok(receipt) => {
+            let (id, receivers) = (receipt.cursor, receipt.receivers.unwrap_or(0));
+            let body = format!(r#"{{"id":"{id}","receivers":{receivers}}}"#);
+            Answer::Text { status: 200, kind: "application/json", body }
+        }
+        Err(error) => refusal(error.into(), fault),
+    }
+}
+
+fn refusal(error: Error, fault: Fault) -> Answer {
+    let status = if fault == Fault::ErrorIs500 { 500 } else { error.status().as_u16() };
+    if fault == Fault::ErrorIsText {
+        return Answer::Text { status, kind: "text/plain", body: error.to_string() };
+    }
+    Answer::Text { status, kind: "application/json", body: error.into_response().into_body() }
+}
+
+/// Sends head and body, and gives up when the reader leaves.
+async fn send(socket: &mut TcpStream, stream: EventStream, method: &str, fault: Fault) -> Option<()> {
+    let response = stream.into_response();
+    let no_content = response.status().as_u16() == 204 && fault != Fault::FinishedIs200;
+    let mut head =
+        String::from(if no_content { "HTTP/1.1 204 No Content\r\n" } else { "HTTP/1.1 200 OK\r\n" });
+    for (name, value) in response.headers() {
+        let hidden = name == "x-accel-buffering" && fault == Fault::NoAccelHeader;
+        if !(hidden || name == "sse-gap" && fault == Fault::DropsGap) {
+            head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+        }
+    }
+    head.push_str(if no_content { "\r\n" } else { "transfer-encoding: chunked\r\n\r\n" });
+    socket.write_all(head.as_bytes()).await.ok()?;
+    if no_content || method == "HEAD" && fault != Fault::HeadHasBody {
+        return Some(());
+    }
+    let body = response.into_body().map(|Ok(bytes)| bytes);
+    let body = if fault == Fault::ReadsAhead { read_ahead(body).boxed() } else { body.boxed() };
+    let mut body = pin!(body);
+    let mut breaker = Breaker::new(fault);
+    let (mut reading, mut writing) = socket.split();
+    let mut beat = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        let mut left = [0];
+        tokio::select! {
+            // A client that has sent its request says nothing more, so this is its leaving.
+            _ = reading.read(&mut left), if fault != Fault::KeepsTheDead => return None,
+            _ = beat.tick(), if fault == Fault::AlwaysBeats => {
+                writing.write_all(b"2\r\n:\n\r\n").await.ok()?;
+            }
+            bytes = body.next() => {
+                let Some(bytes) = bytes else { break };
+                for text in breaker.chunk(&bytes).iter().filter(|text| !text.is_empty()) {
+                    let chunk = format!("{:x}\r\n{text}\r\n", text.len());
+                    let sent = writing.write_all(chunk.as_bytes()).await;
+                    if fault != Fault::KeepsTheDead {
+                        sent.ok()?;
+                    }
+                }
+                if breaker.ends_after(&bytes) {
+                    break;
+                }
+            }
+        }
+    }
+    match fault {
+        Fault::Cut => None,
+        Fault::NeverEnds => std::future::pending().await,
+        _ => writing.write_all(b"0\r\n\r\n").await.ok(),
+    }
+}
+
+/// Takes everything at once, whether or not the reader reads.
+fn read_ahead<B: Send + 'static>(
+    body: impl StreamExt<Item = B> + Send + 'static,
+) -> impl StreamExt<Item = B> + Send {
+    let (tx, rx) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut body = pin!(body);
+        while let Some(bytes) = body.next().await {
+            if tx.send(bytes).is_err() {
+                return;
+            }
+        }
+    });
+    stream::unfold(rx, |mut rx| async move { rx.recv().await.map(|bytes| (bytes, rx)) })
+}
