@@ -94,8 +94,8 @@ impl EventSource {
     /// ```
     ///
     /// # Errors
-    /// [`HandlingError::Handler`] with the first error of the handler or of `save`, and [`HandlingError::Client`] if the client
-    /// has to give up. It returns without one when the server ends the stream by 204.
+    /// [`HandlingError::Handler`] with the first error of the handler or of `save`, and [`HandlingError::Client`] if
+    /// the client has to give up. It returns without one when the server ends the stream by 204.
     pub async fn run<E>(
         self,
         mut handler: impl AsyncFnMut(Message) -> Result<(), E>,
