@@ -2,10 +2,12 @@
 
 use std::{process::Command, time::Duration};
 
-use sse_core::{Event, GapReason, History, HistoryErrorKind, Hub, RedisHistory, Resume, Start, Subscription};
+use sse_core::{
+    Event, GapReason, History, HistoryErrorKind, Hub, RedisHistory, Resume, Retention, Start, Subscription,
+};
 use sse_testkit::{
-    engines::RedisServer,
-    history_cases::{appended, data, entry, next, texts, wait_for},
+    engines::{Proxy, RedisServer},
+    history_cases::{Tail, appended, data, entry, first_record, next, texts, wait_for},
 };
 
 const NAME: &str = "test";
@@ -129,6 +131,68 @@ async fn g4_g7_a_promoted_replica_that_lags_is_told_to_whom_it_concerns_and_to_n
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_goes_back_to_where_a_promoted_replica_goes_on() {
+    let (mut primary, replica) = pair().await;
+    let history = RedisHistory::connect(format!("{},{}", primary.url(), replica.url()), NAME).await.unwrap();
+    let mut tail: Tail = Box::pin(history.tail(0));
+    for n in 1..6 {
+        appended(&history, entry("a", n)).await;
+    }
+    caught_up(&primary, &replica).await;
+    replica.ask(&["REPLICAOF", "127.0.0.1", "1"]);
+    for n in 6..9 {
+        appended(&history, entry("a", n)).await;
+    }
+    for seq in 1..9 {
+        assert_eq!(first_record(&mut tail).await.cursor.seq(), seq);
+    }
+    primary.kill();
+    replica.ask(&["REPLICAOF", "NO", "ONE"]);
+    wait_for("it can be appended", async {
+        while history.append(vec![entry("a", "new")]).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let record = first_record(&mut tail).await;
+    assert_eq!((record.cursor.seq(), texts(&[record])), (6, vec!["new".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g4_a_process_that_was_cut_off_while_the_history_was_trimmed_says_so_to_whom_it_concerns() {
+    let server = RedisServer::start(&["--stream-node-max-entries", "10"]);
+    let proxy = Proxy::to(server.port()).await;
+    let options = RedisHistory::builder().retention(Retention::default().events(50));
+    let url = format!("redis://127.0.0.1:{}", proxy.port());
+    let cut_off = Hub::open(options.clone().connect(url, NAME).await.unwrap()).await.unwrap();
+    let there = options.connect(server.url(), NAME).await.unwrap();
+    let mut busy = cut_off.subscribe("a").await.unwrap();
+    let mut quiet = cut_off.subscribe("quiet").await.unwrap();
+    appended(&there, entry("quiet", "q")).await;
+    appended(&there, entry("a", 0)).await;
+    assert_eq!(data(&mut busy, 1).await, ["0"]);
+    assert_eq!(data(&mut quiet, 1).await, ["q"]);
+    proxy.cut();
+    for n in 1..400 {
+        appended(&there, entry("a", n)).await;
+    }
+    let oldest = there.span(&[]).await.unwrap().oldest;
+    assert!(oldest > 3);
+    proxy.mend();
+    let told = next(&mut busy).await;
+    assert_eq!(told.event_type(), "sse.gap", "{told:?}");
+    assert!(told.data().contains(r#""reason":"trimmed""#), "{told:?}");
+    let rest = data(&mut busy, usize::try_from(402 - oldest).unwrap()).await;
+    let expected: Vec<String> = (oldest - 2..400).map(|n| n.to_string()).collect();
+    assert_eq!(rest, expected);
+    // It passes what does not concern it, and is told nothing.
+    let told = tokio::time::timeout(Duration::from_secs(1), quiet.next()).await;
+    assert!(told.is_err(), "{told:?}");
+    appended(&there, entry("quiet", "r")).await;
+    assert_eq!(data(&mut quiet, 1).await, ["r"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,6 +78,23 @@ impl Link {
         }
     }
 
+    /// Makes another connection now, if the last one broke and there is none yet.
+    pub(super) async fn restore(&self) -> RedisResult<()> {
+        if self.get().is_err() {
+            let (connection, _) = primary(&self.clients, ANSWER).await?;
+            self.restored(connection);
+        }
+        Ok(())
+    }
+
+    fn restored(&self, connection: MultiplexedConnection) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Down { number, .. } = &*state {
+            *state = State::Up { connection: Box::new(connection), number: *number };
+            tracing::info!("connected to Redis again");
+        }
+    }
+
     /// A connection of its own to the primary, and which server that is.
     pub(super) async fn another(&self, answer: Duration) -> RedisResult<(MultiplexedConnection, Client)> {
         primary(&self.clients, answer).await
@@ -107,16 +124,13 @@ async fn renew(link: Weak<Link>) {
     loop {
         backoff.pause().await;
         let Some(link) = link.upgrade() else { return };
-        let connected = primary(&link.clients, ANSWER).await;
-        let mut state = link.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State::Down { number, error } = &mut *state else { return };
-        match connected {
-            Ok((connection, _)) => {
-                *state = State::Up { connection: Box::new(connection), number: *number };
-                tracing::info!("connected to Redis again");
-                return;
+        match primary(&link.clients, ANSWER).await {
+            Ok((connection, _)) => return link.restored(connection),
+            Err(cause) => {
+                let mut state = link.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let State::Down { error, .. } = &mut *state else { return };
+                *error = away(&cause);
             }
-            Err(cause) => *error = away(&cause),
         }
     }
 }

@@ -88,6 +88,8 @@ impl Tail {
 
     async fn try_session(&mut self, backoff: &mut Backoff) -> Result<std::convert::Infallible, Broken> {
         let (mut connection, client) = self.shared.link.another(BLOCK + GRACE).await?;
+        // Whoever is told something may ask for more.
+        self.shared.link.restore().await?;
         let _listener = Listener::start(client, &self.shared, self.changes.clone());
         self.look(&mut connection).await?;
         if std::mem::take(&mut self.is_away) {

@@ -2,10 +2,12 @@
 
 mod file;
 mod nats;
+mod proxy;
 mod redis;
 mod redis_server;
 
 pub use file::FileEngine;
 pub use nats::{NatsEngine, NatsServer};
+pub use proxy::Proxy;
 pub use redis::RedisEngine;
 pub use redis_server::RedisServer;
