@@ -202,6 +202,7 @@ impl Subscription {
     }
 
     /// Everything that is pending, up to `most` bytes, or why there will be nothing more.
+    #[inline]
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
         self.reader.asked_at.store(self.hub.clock(), Ordering::Relaxed);
         if let Some(control) = self.reader.control.get() {
@@ -317,6 +318,7 @@ impl Subscription {
         }
     }
 
+    #[inline(always)]
     fn look(&mut self, cx: &mut Context<'_>, most: usize) -> Look {
         let mut feed = self.feed.lock();
         if self.reader.is_called() {

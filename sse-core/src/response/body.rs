@@ -175,21 +175,41 @@ impl State {
     }
 
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        // Bytes do not reset the timer, which would cost more than to look again when it fires.
+        if let Some(timer) = &mut self.timer
+            && timer.as_mut().poll(cx).is_pending()
+        {
+            return Poll::Pending;
+        }
+        self.set_timer(cx)
+    }
+
+    /// Sets the timer if there is none, and says that the stream is alive if it fired and nothing was sent meanwhile.
+    #[cold]
+    fn set_timer(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         let Some(keep_alive) = &self.keep_alive else { return Poll::Pending };
         let last_byte = self.began_at + Duration::from_nanos(self.last_byte);
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(last_byte + keep_alive.pause())));
-        // Bytes do not reset the timer, which would cost more than to look again when it fires.
-        while timer.as_mut().poll(cx).is_ready() {
+        loop {
             let due = last_byte + keep_alive.pause();
-            if Instant::now() >= due {
-                self.timer = None;
-                return Poll::Ready(self.alive());
+            match &mut self.timer {
+                None => {
+                    let timer = self.timer.insert(Box::pin(tokio::time::sleep_until(due)));
+                    if timer.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+                Some(_) if Instant::now() >= due => {
+                    self.timer = None;
+                    return Poll::Ready(self.alive());
+                }
+                Some(timer) => {
+                    timer.as_mut().reset(due);
+                    if timer.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
             }
-            timer.as_mut().reset(due);
         }
-        Poll::Pending
     }
 
     /// A checkpoint if the reader's place has moved, else what the options say.

@@ -71,6 +71,7 @@ impl Source {
 
     /// Everything that is ready, up to a chunk's size, and how the source has ended after that, if it has; it is asked
     /// no more once that was told and is given back as `end`.
+    #[inline]
     pub(crate) fn poll_take(
         &mut self,
         mut end: Option<End>,

@@ -1,0 +1,60 @@
+//! What a reader that waits costs: the hub's share, and all that is ours.
+
+use std::pin::{Pin, pin};
+
+use allocation_counter::measure;
+use futures_util::{FutureExt as _, StreamExt as _};
+use sse_core::{Body, EventStream, Hub, Shutdown, Subscription};
+use tokio::task::unconstrained;
+
+const READERS: usize = 1_000;
+
+/// Bytes of the heap for each of so many, by `make`, that are there after one that was made before.
+fn bytes_each<T>(make: impl Fn() -> T) -> usize {
+    let first = make();
+    let mut all = Vec::with_capacity(READERS);
+    let info = measure(|| all.extend((0..READERS).map(|_| Box::new(make()))));
+    drop((first, all));
+    usize::try_from(info.bytes_current).unwrap() / READERS
+}
+
+/// Subscribes without a task: with a hub in memory that is done at once.
+fn subscribed(hub: &Hub) -> Subscription {
+    hub.subscribe("prices").into_future().now_or_never().unwrap().unwrap()
+}
+
+fn waiting(hub: &Hub) -> Subscription {
+    let mut subscription = subscribed(hub);
+    assert!(pin!(subscription.next()).now_or_never().is_none());
+    subscription
+}
+
+fn waiting_body(hub: &Hub) -> Pin<Box<Body>> {
+    let mut body = Box::pin(EventStream::new(subscribed(hub)).into_response().into_body());
+    // The first `retry`, and then nothing; the timer is set.
+    assert!(body.next().now_or_never().is_some());
+    assert!(body.next().now_or_never().is_none());
+    body
+}
+
+#[tokio::test]
+async fn a_waiting_reader_costs_the_hub_at_most_256_bytes() {
+    let hub = Hub::memory();
+    let bytes = unconstrained(async { bytes_each(|| waiting(&hub)) }).await;
+    assert!(bytes <= 256, "{bytes} bytes");
+}
+
+#[tokio::test]
+async fn all_that_is_ours_of_a_waiting_reader_is_at_most_512_bytes() {
+    let hub = Hub::memory();
+    let bytes = unconstrained(async { bytes_each(|| waiting_body(&hub)) }).await;
+    assert!(bytes <= 512, "{bytes} bytes");
+}
+
+#[tokio::test]
+async fn a_shutdown_handle_adds_at_most_192_bytes() {
+    let shutdown = Shutdown::within(std::time::Duration::from_secs(1));
+    let (plain, ending) = (Hub::memory(), Hub::builder().shutdown(shutdown).memory());
+    let bytes = unconstrained(async { [&plain, &ending].map(|hub| bytes_each(|| waiting_body(hub))) }).await;
+    assert!(bytes[1] <= bytes[0] + 192, "{bytes:?} bytes");
+}
