@@ -92,3 +92,64 @@ fn the_check_sees_what_it_should() {
     let text = "use crate::{hub::End, wire::{Frame, Event}};\nuse crate::response::Body;";
     assert_eq!(imports(text), ["hub", "wire", "response"]);
 }
+
+const ADAPTERS: [&str; 4] = ["sse-axum", "sse-rocket", "sse-warp", "sse-poem"];
+
+fn adapter_file(adapter: &str, file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(adapter).join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn the_four_adapters_have_the_same_files_but_for_what_their_framework_asks_for() {
+    for (adapter, extra) in
+        ADAPTERS.iter().zip([&[][..], &["event_stream.rs", "fairing.rs"], &["filters.rs"], &[]])
+    {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(adapter).join("src");
+        let mut files: Vec<_> = fs::read_dir(folder)
+            .expect("readable")
+            .map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8"))
+            .collect();
+        files.sort_unstable();
+        let mut expected = vec!["error.rs", "last_event_id.rs", "lib.rs", "sse.rs"];
+        expected.extend(extra);
+        expected.sort_unstable();
+        assert_eq!(files, expected, "{adapter}");
+    }
+}
+
+#[test]
+fn the_four_adapters_export_the_same_names_and_forward_the_same_features() {
+    let features = |adapter: &str| {
+        let manifest = adapter_file(adapter, "Cargo.toml");
+        let section =
+            manifest.split("[features]\n").nth(1).expect("features").split("\n\n").next().unwrap_or("");
+        let mut lines: Vec<_> =
+            section.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    for adapter in ADAPTERS {
+        let lib = adapter_file(adapter, "src/lib.rs");
+        for export in [
+            "pub use error::{Error, Result};",
+            "pub use last_event_id::LastEventId;",
+            "pub use sse::Sse;",
+            "pub use sse_core::*;",
+        ] {
+            assert!(lib.contains(export), "{adapter} lacks `{export}`");
+        }
+        for (file, macro_name) in [
+            ("sse", "__define_sse"),
+            ("last_event_id", "__define_last_event_id"),
+            ("error", "__define_error"),
+        ] {
+            let source = adapter_file(adapter, &format!("src/{file}.rs"));
+            assert!(
+                source.contains(macro_name),
+                "{adapter}'s {file}.rs does not define what all define alike"
+            );
+        }
+        assert_eq!(features(adapter), features("sse-axum"), "{adapter}");
+    }
+}
