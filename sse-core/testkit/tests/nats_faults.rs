@@ -146,6 +146,7 @@ async fn a_cursor_is_held_only_by_its_own_record() {
     // What was trimmed cannot be compared, and a cursor without a check neither: the table of epochs decides.
     assert!(history.holds(cursors[0]).await.unwrap());
     assert!(history.holds(Cursor::new(epoch, 4)).await.unwrap());
+    assert!(history.holds(Cursor::new(epoch, 0).with_check(other)).await.unwrap());
     let hub = Hub::open(history).await.unwrap();
     let forged = Cursor::new(epoch, 4).with_check(other);
     let reader = hub.subscribe("a").after(forged).await.unwrap();

@@ -90,18 +90,13 @@ impl Inner {
     /// and a record that has been trimmed since cannot be compared either: for both, the table of epochs alone
     /// decides.
     pub(super) async fn holds(&self, cursor: Cursor) -> Result<bool, HistoryError> {
-        let info = self.look().await?;
-        let Some(check) = cursor.check() else { return Ok(cursor.seq() <= info.head()) };
-        if cursor.seq() < info.oldest() {
-            return Ok(true);
-        }
-        if cursor.seq() > info.head() {
-            return Ok(false);
-        }
+        self.fence().await?;
+        let Some(check) = cursor.check().filter(|_| cursor.seq() > 0) else {
+            return Ok(cursor.seq() <= self.look().await?.head());
+        };
         match self.stored(cursor.seq()).await? {
             Some(stored) => Ok(stored.check() == check),
-            // Trimmed this very moment, or damaged.
-            None => Ok(self.look().await?.oldest() > cursor.seq()),
+            None => Ok(cursor.seq() < self.look().await?.oldest()),
         }
     }
 
@@ -178,13 +173,18 @@ impl Inner {
         Ok(true)
     }
 
-    /// The first position that the stream no longer holds as it was told, and a record of those lost.
-    pub(super) async fn first_lost(&self, info: &Info) -> Result<Option<(u64, Mark)>, HistoryError> {
-        let Some(last) = self.told().last() else { return Ok(None) };
+    /// The first position, up to `told`, that the stream no longer holds as it was told, and a record of those lost.
+    /// Only what was told before `info` was asked for can be compared with it.
+    pub(super) async fn first_lost(
+        &self,
+        told: u64,
+        info: &Info,
+    ) -> Result<Option<(u64, Mark)>, HistoryError> {
+        let Some(last) = self.told().last_up_to(told) else { return Ok(None) };
         if self.stands(last, info).await? {
             return Ok(None);
         }
-        let marks = self.told().marks();
+        let marks = self.told().marks_up_to(told);
         // Up to some place all stand, from there on none: what was written after a loss never has an old check.
         let (mut standing, mut lost) = (0, marks.len().saturating_sub(1));
         while standing < lost {

@@ -149,7 +149,8 @@ impl Follower {
     /// could be read.
     async fn settle(&mut self, info: &Info) -> Result<(), Break> {
         self.tell_rows(0).await?;
-        let is_suspect = self.position > info.head() || self.inner.first_lost(info).await?.is_some();
+        let is_suspect =
+            self.position > info.head() || self.inner.first_lost(self.position, info).await?.is_some();
         let again = if is_suspect && info.config.num_replicas > 1 {
             // A leader may apply a moment later what another replica has delivered already.
             tokio::time::sleep(LAG).await;
@@ -158,7 +159,7 @@ impl Follower {
             None
         };
         let info = again.as_ref().unwrap_or(info);
-        while let Some((begins, mark)) = self.inner.first_lost(info).await? {
+        while let Some((begins, mark)) = self.inner.first_lost(self.position, info).await? {
             self.inner.fork(begins, mark).await?;
             self.tell_rows(0).await?;
         }

@@ -68,9 +68,16 @@ impl Told {
         self.newest.back().or(self.older.back()).copied()
     }
 
-    /// All of them, in order.
-    pub(super) fn marks(&self) -> Vec<Mark> {
-        self.older.iter().chain(&self.newest).copied().collect()
+    /// The newest up to a position.
+    pub(super) fn last_up_to(&self, position: u64) -> Option<Mark> {
+        let mut newest_first = self.newest.iter().rev().chain(self.older.iter().rev());
+        newest_first.find(|mark| mark.seq <= position).copied()
+    }
+
+    /// All up to a position, in order.
+    pub(super) fn marks_up_to(&self, position: u64) -> Vec<Mark> {
+        let all = self.older.iter().chain(&self.newest);
+        all.take_while(|mark| mark.seq <= position).copied().collect()
     }
 
     fn truncate(&mut self, from: u64) {
