@@ -28,6 +28,7 @@ pub(crate) async fn run() {
     engine::<RedisEngine>("RedisHistory (appendfsync always)").await;
     row("  redis alone, an XADD each", peers::redis_xadd).await;
     engine::<NatsEngine>("NatsHistory").await;
+    row("  async-nats alone, a request each", peers::nats_publish).await;
 }
 
 async fn engine<E: Engine>(name: &str) {

@@ -2,7 +2,7 @@
 
 use sse_core::{FileHistory, History, Hub, Retention};
 use sse_testkit::{
-    engines::{RedisEngine, RedisServer},
+    engines::{NatsEngine, RedisEngine, RedisServer},
     history_cases::{Engine, entry},
 };
 
@@ -18,6 +18,9 @@ pub(crate) async fn run() {
     let engine = RedisEngine::start().await;
     measure("RedisHistory", engine.open(None).await).await;
     let _: &RedisServer = &engine.server;
+    drop(engine);
+    let engine = NatsEngine::start().await;
+    measure("NatsHistory", engine.open(None).await).await;
 }
 
 async fn measure(name: &str, history: impl History + Clone) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use redis::{Cmd, Value, aio::MultiplexedConnection};
-use sse_testkit::engines::RedisServer;
+use sse_testkit::engines::{NatsServer, RedisServer};
 use tempfile::TempDir;
 
 use super::{append::rate, text};
@@ -41,6 +41,21 @@ pub(crate) async fn redis_xadd(publishers: usize) -> f64 {
             let mut add = Cmd::new();
             add.arg("XADD").arg("peer").arg("*").arg("data").arg(text());
             let _: String = add.query_async(&mut connection).await.unwrap();
+        }
+    })
+    .await
+}
+
+pub(crate) async fn nats_publish(publishers: usize) -> f64 {
+    let server = NatsServer::start().await;
+    let stream = serde_json::json!({ "name": "peer", "subjects": ["peer.>"], "storage": "file" });
+    server.api("STREAM.CREATE.peer", stream).await.unwrap();
+    let client = async_nats::connect(server.url()).await.unwrap();
+    rate(publishers, move || {
+        let client = client.clone();
+        async move {
+            let acknowledged = client.request("peer.a", text().into()).await.unwrap();
+            assert!(acknowledged.payload.starts_with(b"{\"stream\":"));
         }
     })
     .await
