@@ -170,6 +170,11 @@ fn the_newest_told_are_remembered_each_and_older_ones_in_steps() {
     assert!((20_000 - 8_191..=20_000).all(|seq| marks.contains(&mark(seq))));
     assert_eq!(marks.first(), Some(&mark(256)));
     assert!(marks.len() < 8_300);
+    // What another tail has told beyond a position does not count for it.
+    assert_eq!(told.last_up_to(15_000), Some(mark(15_000)));
+    assert_eq!(told.last_up_to(1_000), Some(mark(768)));
+    assert_eq!(told.last_up_to(255), None);
+    assert!(told.marks_up_to(15_000).iter().all(|mark| mark.seq <= 15_000));
     // The same again changes nothing; another in its place replaces what follows.
     told.push(mark(19_000));
     assert_eq!(told.last(), Some(mark(20_000)));
