@@ -20,7 +20,7 @@ async fn serve(app: App) -> io::Result<()> {
     app.listening(listener.local_addr()?);
     let routes = routes::routes(app.clone());
     let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?);
-    let window = Some(app.shutdown.window());
-    let server = server.run_with_graceful_shutdown(routes, app.shutdown.clone(), window);
+    // Without a time limit of Poem's own, which would cut what ends at the window's end: `serve` is the limit.
+    let server = server.run_with_graceful_shutdown(routes, app.shutdown.clone(), None);
     app.shutdown.serve(server).await.unwrap_or(Ok(()))
 }
