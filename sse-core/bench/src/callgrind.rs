@@ -43,8 +43,12 @@ pub(crate) fn tables(work: Work) -> Result<Vec<Table>, Failure> {
     let folder = env::temp_dir().join(format!("sse-bench-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let run = Command::new("valgrind")
-        .args(["--tool=callgrind", "--compress-strings=no", "--zero-before=*callgrind::counted*"])
-        .arg("--dump-after=*callgrind::counted*")
+        .args([
+            "--tool=callgrind",
+            "--compress-strings=no",
+            concat!("--zero-before=", module_path!(), "::counted"),
+        ])
+        .arg(concat!("--dump-after=", module_path!(), "::counted"))
         .arg(format!("--callgrind-out-file={}", folder.join("out").display()))
         .arg(env::current_exe()?)
         .args(["count", work.name()])
