@@ -1,6 +1,7 @@
 //! One event to many readers: over real sockets, from a server in a process of its own, and without sockets.
 
 mod in_memory;
+mod outside;
 pub(crate) mod process;
 pub(crate) mod readers;
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 use crate::{
     Failure,
     machine::versioned,
-    options::Options,
+    options::{Options, Outside},
     report::{Cell, Row, Table},
     servers::Server,
 };
@@ -40,20 +41,27 @@ const GROUPS: [Group; 4] = [
 pub(crate) fn run(options: &Options) -> Result<Vec<Table>, Failure> {
     let mut tables = vec![in_memory::run(options)?];
     for group in &GROUPS {
-        tables.extend(measured(options, group)?);
+        let mut servers = group.servers.to_vec();
+        if servers.contains(&Server::Axum) {
+            servers.extend(options.with.iter().map(|outside| match outside {
+                Outside::Nchan => Server::Nchan,
+                Outside::BetterSse => Server::BetterSse,
+            }));
+        }
+        tables.extend(measured(options, group, &servers)?);
     }
     Ok(tables)
 }
 
 /// The server's CPU time and the wall's, a delivery.
-fn measured(options: &Options, group: &Group) -> Result<[Table; 2], Failure> {
+fn measured(options: &Options, group: &Group, servers: &[Server]) -> Result<[Table; 2], Failure> {
     let (count, rounds, slice) = if options.quick {
         (20, 2, Duration::from_millis(10))
     } else {
         (1_000, 7, Duration::from_millis(250))
     };
     let mut contestants = Vec::new();
-    for server in group.servers {
+    for server in servers {
         let process = Process::start(*server)?;
         let readers = Readers::connect(process.address(), count, None)?;
         contestants.push((process, readers));
@@ -88,18 +96,23 @@ fn measured(options: &Options, group: &Group) -> Result<[Table; 2], Failure> {
         title: format!("fan-out to {count} readers, {}: {what}", group.title),
         unit,
         columns: BURSTS.iter().map(|burst| format!("{burst} a wake")).collect(),
-        rows: group.servers.iter().enumerate().map(|(index, server)| row(index, server, pick)).collect(),
+        rows: servers.iter().enumerate().map(|(index, server)| row(index, server, pick)).collect(),
         targets: Vec::new(),
         notes: Vec::new(),
     };
     let mut cpu = table("the server's CPU", "µs a delivery", |(cpu, _)| cpu);
     let wall = table("the wall's clock", "µs a delivery", |(_, wall)| wall);
-    if let [ours, theirs, ..] = group.servers {
+    if let [ours, theirs, ..] = servers {
         for (column, wanted) in group.wanted.into_iter().enumerate() {
             cpu.aim(ours.name(), theirs.name(), column, wanted);
-            if group.servers.contains(&Server::AxumHandWritten) {
+            if servers.contains(&Server::AxumHandWritten) {
                 cpu.aim(ours.name(), &label(Server::AxumHandWritten), column, 0.95);
             }
+        }
+    }
+    for (theirs, wanted) in [(Server::Nchan, [1.2, 18.0]), (Server::BetterSse, [2.0, 6.0])] {
+        for (column, wanted) in wanted.into_iter().enumerate() {
+            cpu.aim(Server::SseAxum.name(), theirs.name(), column, wanted);
         }
     }
     Ok([cpu, wall])

@@ -11,6 +11,7 @@ use rustix::{
     thread::{CpuSet, sched_setaffinity},
 };
 
+use super::outside::{self, Nchan};
 use crate::{Failure, servers::Server};
 
 /// How long anything may take before the measurement is given up.
@@ -20,29 +21,34 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Process {
     child: Child,
     address: SocketAddr,
-    control: TcpStream,
+    control: Control,
+}
+
+/// How it is told what to publish.
+enum Control {
+    Lines(TcpStream),
+    Nchan(Nchan),
 }
 
 impl Process {
     pub(crate) fn start(server: Server) -> Result<Self, Failure> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", server.name()])
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let [own, its] = cores();
-        pin(child.id(), its)?;
-        pin(std::process::id(), own)?;
-        let mut line = String::new();
-        let output = child.stdout.take().ok_or("the server has no output")?;
-        BufReader::new(output).read_line(&mut line)?;
-        let mut ports = line.split_whitespace().map(str::parse::<u16>);
-        let (Some(Ok(port)), Some(Ok(control))) = (ports.next(), ports.next()) else {
-            return Err(format!("{} did not start", server.name()).into());
+        let (child, address, control) = match server {
+            Server::Nchan => {
+                let (child, address, nchan) = Nchan::start()?;
+                (child, address, Control::Nchan(nchan))
+            }
+            Server::BetterSse => lines(outside::better_sse()?)?,
+            server => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.args(["serve", server.name()]);
+                lines(command)?
+            }
         };
-        let control = TcpStream::connect((Ipv4Addr::LOCALHOST, control))?;
-        control.set_nodelay(true)?;
-        control.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { child, address: (Ipv4Addr::LOCALHOST, port).into(), control })
+        let process = Self { child, address, control };
+        let [own, its] = cores();
+        pin(process.child.id(), its)?;
+        pin(std::process::id(), own)?;
+        Ok(process)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -51,12 +57,20 @@ impl Process {
 
     /// Lets it publish so many events; [`answered`](Process::answered) must follow.
     pub(crate) fn ask(&mut self, events: usize) -> Result<(), Failure> {
-        Ok(self.control.write_all(format!("{events}\n").as_bytes())?)
+        match &mut self.control {
+            Control::Lines(control) => control.write_all(format!("{events}\n").as_bytes())?,
+            Control::Nchan(nchan) => nchan.ask(events)?,
+        }
+        Ok(())
     }
 
     /// Waits until it has published what it was asked for.
     pub(crate) fn answered(&mut self) -> Result<(), Failure> {
-        Ok(self.control.read_exact(&mut [0; 5])?)
+        match &mut self.control {
+            Control::Lines(control) => control.read_exact(&mut [0; 5])?,
+            Control::Nchan(nchan) => nchan.answered()?,
+        }
+        Ok(())
     }
 
     /// The CPU time that all its threads have used.
@@ -76,6 +90,25 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Starts a server that prints its port and a control connection's, and obeys that line by line.
+fn lines(mut command: Command) -> Result<(Child, SocketAddr, Control), Failure> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let output = child.stdout.take().ok_or("the server has no output")?;
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line)?;
+    let mut ports = line.split_whitespace().map(str::parse::<u16>);
+    let (Some(Ok(port)), Some(Ok(control))) = (ports.next(), ports.next()) else {
+        // It has ended or makes no sense; either way it is of no use.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(format!("{command:?} did not start").into());
+    };
+    let control = TcpStream::connect((Ipv4Addr::LOCALHOST, control))?;
+    control.set_nodelay(true)?;
+    control.set_read_timeout(Some(PATIENCE))?;
+    Ok((child, (Ipv4Addr::LOCALHOST, port).into(), Control::Lines(control)))
 }
 
 /// The CPU time of a process, its threads together, in the scheduler's nanoseconds.

@@ -46,12 +46,17 @@ pub(crate) enum Server {
     Rocket,
     RocketBare,
     SseRocket,
+    /// nginx with the module nchan; a peer that must be installed.
+    Nchan,
+    /// better-sse on Node; a peer that must be installed.
+    BetterSse,
 }
 
 /// A server under way, and where its port is told.
 type Running = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 
 impl Server {
+    /// Those that this program can be.
     const ALL: [Self; 15] = [
         Self::Axum,
         Self::AxumTokioListener,
@@ -87,6 +92,8 @@ impl Server {
             Self::Rocket => "rocket",
             Self::RocketBare => "rocket-bare",
             Self::SseRocket => "sse-rocket",
+            Self::Nchan => "nchan",
+            Self::BetterSse => "better-sse",
         }
     }
 
