@@ -15,6 +15,9 @@ pub mod proxies {}
 #[doc = include_str!("docs/security.md")]
 pub mod security {}
 
+#[doc = include_str!("docs/tuning.md")]
+pub mod tuning {}
+
 #[doc = include_str!("docs/migration.md")]
 pub mod migration {}
 
