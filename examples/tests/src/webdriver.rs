@@ -25,6 +25,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Driver {
     address: SocketAddr,
+    /// The group of processes that the driver and its browser are.
+    group: Option<u32>,
     // Kept, because dropping it ends the process, and dropping its output's reader would stop it.
     _process: Child,
     _output: JoinHandle<String>,
@@ -37,9 +39,10 @@ impl Driver {
     /// If it is not installed; the message says how to install it.
     pub async fn start(engine: Engine) -> Outcome<Self> {
         let program = engine.driver();
-        let mut process = spawn(Command::new(program).args(engine.driver_arguments())).map_err(|error| {
-            Failed::new(format!("{program}: {error:?}; install it by `{}`", engine.install()))
-        })?;
+        let mut process = spawn(Command::new(program).args(engine.driver_arguments()).process_group(0))
+            .map_err(|error| {
+                Failed::new(format!("{program}: {error:?}; install it by `{}`", engine.install()))
+            })?;
         let stdout = process.stdout.take().ok_or_else(|| Failed::new("no stdout"))?;
         let mut lines = BufReader::new(stdout);
         let port = timeout(PATIENCE, async {
@@ -55,7 +58,12 @@ impl Driver {
         });
         let port = port.await??;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Ok(Self { address, _process: process, _output: read_all(Some(lines), String::new()) })
+        Ok(Self {
+            address,
+            group: process.id(),
+            _process: process,
+            _output: read_all(Some(lines), String::new()),
+        })
     }
 
     async fn call(&self, request: Request) -> Outcome<Value> {
@@ -68,6 +76,16 @@ impl Driver {
         }
         let message = value.get("message").and_then(Value::as_str).unwrap_or("no message");
         Err(Failed::new(format!("the browser's driver: {message}")))
+    }
+}
+
+/// Ends what is left of the browser as well: a page that lives on would go on reconnecting, to whoever listens there next.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            let group = format!("-{group}");
+            let _ = std::process::Command::new("kill").args(["-KILL", "--", &group]).status();
+        }
     }
 }
 
