@@ -20,7 +20,7 @@ use std::{
 use sse_core::Decoder;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
+    net::{TcpStream, tcp::OwnedReadHalf},
     process::{Child, Command},
     time::timeout,
 };
@@ -143,9 +143,14 @@ async fn storm(options: &Options, address: SocketAddr, counts: &Arc<Counts>) -> 
     published
 }
 
+/// Publishes on one connection without waiting for each answer, so that the rate holds on a busy machine; returns how
+/// many events were acknowledged, which is all of them.
 async fn publish(options: &Options, address: SocketAddr) -> u64 {
-    let mut connection = BufReader::new(TcpStream::connect(address).await.expect("connected"));
-    connection.get_ref().set_nodelay(true).expect("without delay");
+    let stream = TcpStream::connect(address).await.expect("connected");
+    stream.set_nodelay(true).expect("without delay");
+    let (answers, mut requests) = stream.into_split();
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let reading = tokio::spawn(count_answers(BufReader::new(answers), Arc::clone(&acknowledged)));
     let began_at = Instant::now();
     let mut number = 0_u64;
     while began_at.elapsed().as_secs_f64() < options.seconds {
@@ -155,26 +160,38 @@ async fn publish(options: &Options, address: SocketAddr) -> u64 {
             "POST /publish?topic=storm HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
-        connection.get_mut().write_all(request.as_bytes()).await.expect("written");
-        let mut length = 0;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            connection.read_line(&mut line).await.expect("a head");
-            let header = line.trim().to_ascii_lowercase();
-            if let Some(value) = header.strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
-            }
-            if header.is_empty() {
-                break;
-            }
-        }
-        let mut answer = vec![0; length];
-        connection.read_exact(&mut answer).await.expect("an answer");
+        requests.write_all(request.as_bytes()).await.expect("written");
         let due = began_at + Duration::from_secs_f64(number as f64 / options.rate);
         tokio::time::sleep_until(due.into()).await;
     }
+    let all = async {
+        while acknowledged.load(Ordering::Acquire) < number {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, all).await.expect("every event is acknowledged");
+    reading.abort();
     number
+}
+
+async fn count_answers(mut answers: BufReader<OwnedReadHalf>, acknowledged: Arc<AtomicU64>) {
+    let mut line = String::new();
+    loop {
+        let mut length = 0;
+        line.clear();
+        answers.read_line(&mut line).await.expect("a status");
+        assert!(line.starts_with("HTTP/1.1 200"), "publishing was answered {line:?}");
+        while line.trim() != "" {
+            line.clear();
+            answers.read_line(&mut line).await.expect("a header");
+            if let Some(value) = line.trim().to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a length");
+            }
+        }
+        let mut answer = vec![0; length];
+        answers.read_exact(&mut answer).await.expect("an answer");
+        acknowledged.fetch_add(1, Ordering::Release);
+    }
 }
 
 async fn read_until_over(
