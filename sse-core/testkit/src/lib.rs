@@ -8,6 +8,7 @@
 
 mod app;
 pub mod cases;
+pub mod checker;
 mod context;
 pub mod engines;
 mod exchange;
