@@ -79,6 +79,11 @@ fn violations(recorded: &Recorded) -> Vec<Violation> {
     judge(recorded).violations
 }
 
+fn missing(after: impl Into<Option<u64>>, missing: u64, then: u64) -> Violation {
+    let (after, missing, then) = (after.into().map(|seq| at(A, seq)), at(A, missing), at(A, then));
+    Violation::Missing { reader: r(), after, missing, then }
+}
+
 fn r() -> String {
     "r".to_owned()
 }
@@ -146,23 +151,20 @@ fn an_older_epoch_after_a_newer_one_is_found() {
 
 #[test]
 fn a_hole_is_found_wherever_it_is() {
-    let missing =
-        |missing, then| Violation::Missing { reader: r(), missing: at(A, missing), then: at(A, then) };
     let first = calm([event(A, 3), event(A, 5), event(A, 6)]);
-    assert_eq!(violations(&first), [missing(1, 3)]);
+    assert_eq!(violations(&first), [missing(None, 1, 3)]);
     let middle = calm([event(A, 1), event(A, 3), event(A, 6)]);
-    assert_eq!(violations(&middle), [missing(5, 6)]);
+    assert_eq!(violations(&middle), [missing(3, 5, 6)]);
     let passed = calm([event(A, 1), checkpoint(A, 3), event(A, 5), event(A, 6)]);
-    assert_eq!(violations(&passed), [missing(3, 3)]);
+    assert_eq!(violations(&passed), [missing(1, 3, 3)]);
     let after_a_gap = calm([event(A, 1), trimmed(A, 2), event(A, 5), event(A, 6)]);
-    assert_eq!(violations(&after_a_gap), [missing(3, 5)]);
+    assert_eq!(violations(&after_a_gap), [missing(2, 3, 5)]);
 }
 
 #[test]
 fn a_gap_that_is_said_too_late_is_found() {
     let late = calm([event(A, 1), event(A, 5), trimmed(A, 5), event(A, 6)]);
-    let (missing, then) = (at(A, 3), at(A, 5));
-    assert_eq!(violations(&late), [Violation::Missing { reader: r(), missing, then }]);
+    assert_eq!(violations(&late), [missing(1, 3, 5)]);
     let late = forked([event(A, 1), event(A, 2), event(A, 3), event(A, 4), event(B, 5), gap(B, 5)]);
     let (lost, then) = (at(A, 4), at(B, 5));
     assert_eq!(violations(&late), [Violation::Unsaid { reader: r(), lost, then }]);
@@ -173,16 +175,13 @@ fn a_hole_in_what_was_trimmed_or_lost_since_is_found() {
     let mut trimmed = calm([event(A, 1), event(A, 5), event(A, 6)]);
     trimmed.kept.oldest = 6;
     trimmed.kept.records.drain(..5);
-    let (missing, then) = (at(A, 3), at(A, 5));
-    assert_eq!(violations(&trimmed), [Violation::Missing { reader: r(), missing, then }]);
+    assert_eq!(violations(&trimmed), [missing(1, 3, 5)]);
     // Within an epoch nothing is replaced, so its lost end has no hole either; what stands below it belongs to it as well.
-    let missing =
-        |missing, then| Violation::Missing { reader: r(), missing: at(A, missing), then: at(A, then) };
     let rest = [gap(B, 3), event(B, 4), event(B, 5)];
     let lost = forked([event(A, 1), event(A, 2), event(A, 3), event(A, 5)].into_iter().chain(rest));
-    assert_eq!(violations(&lost), [missing(4, 5)]);
+    assert_eq!(violations(&lost), [missing(3, 4, 5)]);
     let lost = forked([event(A, 1), event(A, 2), event(A, 4)].into_iter().chain(rest));
-    assert_eq!(violations(&lost), [missing(3, 4)]);
+    assert_eq!(violations(&lost), [missing(2, 3, 4)]);
 }
 
 #[test]
@@ -210,6 +209,16 @@ fn a_loss_without_a_fault_that_loses_is_found() {
     recorded.kept.records.drain(..3);
     recorded.kept.oldest = 4;
     assert_eq!(violations(&recorded), []);
+}
+
+#[test]
+fn an_acknowledgement_of_another_id_is_found() {
+    let mut recorded = forked([event(A, 1), event(A, 2), event(A, 3), event(B, 4), event(B, 5)]);
+    // The lost ones are forgotten; the last was acknowledged under the epoch before.
+    recorded.published.truncate(5);
+    recorded.published[4].acked = Some(at(A, 5));
+    let renamed = Violation::Renamed { name: "b.5".to_owned(), acked: at(A, 5), kept: at(B, 5) };
+    assert_eq!(violations(&recorded), [renamed]);
 }
 
 #[test]

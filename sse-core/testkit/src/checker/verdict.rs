@@ -24,12 +24,14 @@ pub enum Violation {
     TwoRecords { id: Cursor, names: [String; 2] },
     /// What a reader was told is not after what it was told before.
     OutOfOrder { reader: String, before: Cursor, then: Cursor },
-    /// A reader was told `then` without having seen `missing`, which lies before it, and without a gap between.
-    Missing { reader: String, missing: Cursor, then: Cursor },
+    /// A reader was told `then` after `after`, without `missing`, which lies between, and without a gap.
+    Missing { reader: String, after: Option<Cursor>, missing: Cursor, then: Cursor },
     /// A reader had seen or passed what was lost, and was told `then`, which replaced it, without a gap between.
     Unsaid { reader: String, lost: Cursor, then: Cursor },
     /// An acknowledged event is gone although nothing happened that may lose it.
     Lost { id: Cursor, name: String },
+    /// An event was acknowledged under an id, and the engine holds it under another.
+    Renamed { name: String, acked: Cursor, kept: Cursor },
     /// Something was told or kept that nobody published.
     NeverPublished { by: String, id: Cursor },
     /// The engine holds one event twice although it was published under a key.
@@ -189,6 +191,7 @@ impl<'a> Court<'a> {
                 let missing = self.missing(reader, path.at, then, stands, is_event);
                 self.violations.extend(missing.map(|missing| Violation::Missing {
                     reader: name(),
+                    after: path.at,
                     missing,
                     then,
                 }));
@@ -263,9 +266,18 @@ impl<'a> Court<'a> {
 
     fn look_for_losses(&mut self) {
         let recorded = self.recorded;
+        let mut kept: HashMap<Digest, Cursor> = HashMap::new();
+        for (id, digest) in &recorded.kept.records {
+            kept.entry(*digest).or_insert(*id);
+        }
         for event in &recorded.published {
             let Some(id) = event.acked else { continue };
             self.counts.acked += 1;
+            if let Some(kept) = kept.get(&event.digest).filter(|kept| **kept != id) {
+                let name = event.name.clone();
+                self.violations.push(Violation::Renamed { name, acked: id, kept: *kept });
+                continue;
+            }
             if self.standing.get(&id.seq()).is_some_and(|known| known.id == id) {
                 continue;
             }
@@ -299,13 +311,20 @@ impl fmt::Display for Violation {
         match self {
             Self::TwoRecords { id, names: [one, other] } => write!(f, "{id} names {one} and {other}"),
             Self::OutOfOrder { reader, before, then } => write!(f, "{reader} was told {then} after {before}"),
-            Self::Missing { reader, missing, then } => {
-                write!(f, "{reader} was told {then} without {missing} and without a gap before it")
+            Self::Missing { reader, after, missing, then } => {
+                let after = place(*after);
+                write!(
+                    f,
+                    "{reader}, at {after}, was told {then} without {missing} and without a gap before it"
+                )
             }
             Self::Unsaid { reader, lost, then } => {
                 write!(f, "{reader} was told {then}, which replaced {lost}, without a gap before it")
             }
             Self::Lost { id, name } => write!(f, "{name} was acknowledged as {id} and is gone"),
+            Self::Renamed { name, acked, kept } => {
+                write!(f, "{name} was acknowledged as {acked} and is kept as {kept}")
+            }
             Self::NeverPublished { by, id } => write!(f, "{id}, seen by {by}, was never published"),
             Self::KeptTwice { name, ids: [one, other] } => {
                 write!(f, "{name} is kept as {one} and as {other}")
@@ -313,9 +332,12 @@ impl fmt::Display for Violation {
             Self::Refused { reader, status } => write!(f, "{reader} was answered {status}"),
             Self::Garbled { reader } => write!(f, "{reader} was told what no hub says"),
             Self::NoEnd { reader, last } => {
-                let last = last.map_or_else(|| "the beginning".to_owned(), |last| last.to_string());
-                write!(f, "{reader} did not get what was published last; it is at {last}")
+                write!(f, "{reader} did not get what was published last; it is at {}", place(*last))
             }
         }
     }
+}
+
+fn place(at: Option<Cursor>) -> String {
+    at.map_or_else(|| "the beginning".to_owned(), |at| at.to_string())
 }
