@@ -140,7 +140,11 @@ impl Listener {
             let is_over = phase.wait_for(|phase| *phase == Phase::Over);
             tokio::select! {
                 _ = timeout(Duration::from_millis(stays), self.connection(None)) => {}
-                _ = is_over => {}
+                _ = is_over => continue,
+            }
+            // Some stay away for so long that the window has lost what they need, or the engine has.
+            if self.random.u8(..6) == 0 {
+                sleep(Duration::from_millis(self.random.u64(300..3_000))).await;
             }
         }
         let deadline = Instant::now() + PATIENCE;

@@ -2,7 +2,7 @@
 
 use sse_core::{Cursor, Epoch, EpochStart};
 
-use super::{Digest, Kept, Published, Reader, Recorded, Step, Violation, judge};
+use super::{Digest, EngineKind, Kept, Plan, Published, Reader, Recorded, Step, Violation, judge};
 
 const A: u64 = 0xa;
 const B: u64 = 0xb;
@@ -266,4 +266,17 @@ fn needless_gaps_are_counted() {
     assert_eq!(needless(&forked([one, two, three, gap(B, 3), event(B, 4), event(B, 5)])), (1, 1));
     assert_eq!(needless(&forked([one, two, three, four, gap(B, 3), event(B, 4), event(B, 5)])), (1, 0));
     assert_eq!(judge(&forked([])).counts.lost, 2);
+}
+
+#[test]
+fn a_seed_has_one_plan_and_that_of_an_odd_one_loses_nothing() {
+    let length = std::time::Duration::from_secs(20);
+    for engine in [EngineKind::File, EngineKind::Redis, EngineKind::Nats] {
+        for seed in 0..50 {
+            let plan = Plan::new(engine, seed, length);
+            assert_eq!(plan, Plan::new(engine, seed, length));
+            assert_ne!(plan, Plan::new(engine, seed + 2, length));
+            assert_eq!(plan.may_lose(), seed % 2 == 0, "{engine} {seed}");
+        }
+    }
 }
