@@ -18,6 +18,7 @@ use std::{
 };
 
 use sse_core::Decoder;
+use sse_testkit::Chunks;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpStream, tcp::OwnedReadHalf},
@@ -219,7 +220,7 @@ async fn read_until_over(
 
 /// Reads one connection until it ends, or until `goal` was seen; dropping it cuts the connection.
 async fn read_events(address: SocketAddr, counts: &Counts, cursor: &mut String, seen: &mut u64, goal: u64) {
-    let Ok(mut stream) = connect(address, "/events?topic=storm&start=earliest", cursor).await else {
+    let Ok(mut stream) = stream(address, "/events?topic=storm&start=earliest", cursor).await else {
         counts.refused.fetch_add(1, Ordering::Relaxed);
         return tokio::time::sleep(Duration::from_millis(100)).await;
     };
@@ -254,7 +255,7 @@ async fn shutdown(
 ) -> (u64, Duration, Option<i32>) {
     let mut streams = Vec::new();
     for _ in 0..options.readers {
-        let mut stream = connect(address, "/events?topic=idle", "").await.expect("connected");
+        let mut stream = stream(address, "/events?topic=idle", "").await.expect("connected");
         stream.next().await.expect("the first bytes");
         streams.push(stream);
     }
@@ -263,7 +264,7 @@ async fn shutdown(
         .map(|mut stream| {
             tokio::spawn(async move {
                 while timeout(PATIENCE, stream.next()).await.is_ok_and(|bytes| bytes.is_some()) {}
-                stream.is_clean_end
+                stream.is_clean_end()
             })
         })
         .collect();
@@ -281,43 +282,7 @@ async fn shutdown(
     (clean, took, exit)
 }
 
-/// A chunked response, read as it comes.
-struct Chunks {
-    stream: BufReader<TcpStream>,
-    is_clean_end: bool,
-}
-
-async fn connect(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Chunks> {
-    let mut stream = TcpStream::connect(address).await?;
-    let last = if cursor.is_empty() { String::new() } else { format!("last-event-id: {cursor}\r\n") };
-    let request = format!("GET {target} HTTP/1.1\r\nhost: test\r\naccept: text/event-stream\r\n{last}\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    stream.read_line(&mut line).await?;
-    if !line.starts_with("HTTP/1.1 200") {
-        return Err(std::io::Error::other(line));
-    }
-    while line.trim() != "" {
-        line.clear();
-        stream.read_line(&mut line).await?;
-    }
-    Ok(Chunks { stream, is_clean_end: false })
-}
-
-impl Chunks {
-    /// The next chunk; `None` at the end, clean or not.
-    async fn next(&mut self) -> Option<Vec<u8>> {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).await.ok()?;
-        let length = usize::from_str_radix(line.trim(), 16).ok()?;
-        let mut chunk = vec![0; length + 2];
-        self.stream.read_exact(&mut chunk).await.ok()?;
-        if length == 0 {
-            self.is_clean_end = true;
-            return None;
-        }
-        chunk.truncate(length);
-        Some(chunk)
-    }
+async fn stream(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Chunks> {
+    let stream = Chunks::get(address, target, cursor).await?;
+    if stream.status() == 200 { Ok(stream) } else { Err(std::io::Error::other("refused")) }
 }
