@@ -4,14 +4,16 @@
 mod app;
 mod browser;
 pub mod cases;
+mod link;
 mod page;
+mod process;
 mod webdriver;
 
 pub use app::{App, Ended};
 pub use browser::Engine;
 pub use page::{cuts_and_resumes, restarts_with_a_file, restarts_with_a_gap, works};
 pub use sse_testkit::Outcome;
-pub use webdriver::{Driver, Session};
+pub use webdriver::Session;
 
 use std::time::Duration;
 
@@ -34,30 +36,35 @@ macro_rules! application {
     };
 }
 
-/// Makes the tests of the page: `browser!(env!("CARGO_BIN_EXE_example-axum"));`.
+/// Makes the tests of the page, in each browser: `browser!(env!("CARGO_BIN_EXE_example-axum"));`.
 #[macro_export]
 macro_rules! browser {
     ($program:expr) => {
-        #[tokio::test]
-        async fn g17_chromium_resumes_exactly() -> $crate::Outcome {
-            $crate::cuts_and_resumes($program, $crate::Engine::Chromium).await
-        }
-
-        #[tokio::test]
-        async fn g17_chromium_is_told_of_a_restart() -> $crate::Outcome {
-            $crate::restarts_with_a_gap($program, $crate::Engine::Chromium).await
-        }
-
-        #[tokio::test]
-        async fn g17_chromium_resumes_exactly_after_a_crash() -> $crate::Outcome {
-            $crate::restarts_with_a_file($program, $crate::Engine::Chromium).await
-        }
-
-        #[tokio::test]
-        async fn the_page_works_in_chromium() -> $crate::Outcome {
-            $crate::works($program, $crate::Engine::Chromium).await
-        }
+        $crate::__browser! { $program; chromium Chromium, firefox Firefox, webkit WebKit }
     };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __browser {
+    ($program:expr; $($module:ident $engine:ident),*) => {$(
+        mod $module {
+            $crate::__in_browser! { $program; $engine:
+                cuts_and_resumes restarts_with_a_gap restarts_with_a_file works
+            }
+        }
+    )*};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __in_browser {
+    ($program:expr; $engine:ident: $($case:ident)*) => {$(
+        #[tokio::test]
+        async fn $case() -> $crate::Outcome {
+            $crate::$case($program, $crate::Engine::$engine).await
+        }
+    )*};
 }
 
 #[doc(hidden)]
