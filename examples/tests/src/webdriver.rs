@@ -16,6 +16,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// One window of a browser of its own; the browser ends when this is dropped.
 #[derive(Debug)]
 pub struct Session {
+    engine: Engine,
     link: Link,
     // Kept, because dropping it ends the browser.
     _browser: Browser,
@@ -28,7 +29,13 @@ impl Session {
     /// If the browser does not start; the message says how to install it.
     pub async fn open(engine: Engine) -> Outcome<Self> {
         let (browser, link) = Browser::start(engine).await?;
-        Ok(Self { link, _browser: browser })
+        Ok(Self { engine, link, _browser: browser })
+    }
+
+    /// Which browser it is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.engine
     }
 
     /// Goes to this address and waits until the page has loaded.
@@ -49,13 +56,13 @@ impl Session {
         Ok(())
     }
 
-    /// Runs a script in the page and returns what it returns.
+    /// Runs a script in the page, with these `arguments`, and returns what it returns.
     ///
     /// # Errors
     /// If it throws.
-    pub async fn run(&self, script: &str) -> Outcome<Value> {
+    pub async fn run(&self, script: &str, arguments: Value) -> Outcome<Value> {
         // Firefox would give each command a `window` of its own.
-        let parameters = json!({ "script": script, "args": [], "sandbox": null });
+        let parameters = json!({ "script": script, "args": arguments, "sandbox": null });
         self.call("execute/sync", "ExecuteScript", parameters).await
     }
 
@@ -64,7 +71,7 @@ impl Session {
     /// # Errors
     /// If it throws.
     pub async fn value(&self, expression: &str) -> Outcome<Value> {
-        self.run(&format!("return {expression}")).await
+        self.run(&format!("return {expression}"), json!([])).await
     }
 
     /// Waits until an expression in the page is true.

@@ -1,0 +1,156 @@
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use sse_testkit::Outcome;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    task::JoinSet,
+};
+
+/// What a browser speaks to in place of the application: it passes everything on, takes down what is asked for, and cuts a
+/// connection where it is told.
+///
+/// Its connections end when this is dropped.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    notes: Arc<Mutex<Notes>>,
+    accepting: JoinSet<()>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    /// The head of each request, in order.
+    requests: Vec<String>,
+    /// The bytes after which the next connection that carries them is cut.
+    cut_after: Option<Vec<u8>>,
+}
+
+impl Relay {
+    /// Starts one in front of an application.
+    ///
+    /// # Errors
+    /// If there is no free port.
+    pub async fn start(app: SocketAddr) -> Outcome<Self> {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), app).await
+    }
+
+    /// Starts one at this address.
+    ///
+    /// # Errors
+    /// If somebody else listens there.
+    pub async fn start_at(address: SocketAddr, app: SocketAddr) -> Outcome<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let notes = Arc::<Mutex<Notes>>::default();
+        let shared = Arc::clone(&notes);
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((browser, _)) = listener.accept().await {
+                let notes = Arc::clone(&shared);
+                connections.spawn(async move {
+                    // Either side may go at any time.
+                    let _ = relay(browser, app, &notes).await;
+                });
+            }
+        });
+        Ok(Self { address, notes, accepting: accepting })
+    }
+
+    /// Where browsers connect.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it and its connections; nobody listens there any more.
+    pub async fn end(&mut self) {
+        self.accepting.shutdown().await;
+    }
+
+    /// The head of each GET whose target begins so, in order.
+    #[must_use]
+    pub fn requests(&self, target: &str) -> Vec<String> {
+        let begin = format!("GET {target}");
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.requests.iter().filter(|head| head.starts_with(&begin)).cloned().collect()
+    }
+
+    /// Cuts the next connection that carries this text to a browser, right behind it: in the middle of the answer.
+    pub fn cut_after(&self, text: &str) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).cut_after = Some(text.into());
+    }
+}
+
+async fn relay(browser: TcpStream, app: SocketAddr, notes: &Mutex<Notes>) -> io::Result<()> {
+    browser.set_nodelay(true)?;
+    let app = TcpStream::connect(app).await?;
+    let (from_browser, to_browser) = browser.into_split();
+    let (from_app, to_app) = app.into_split();
+    tokio::select! {
+        done = pass_requests(from_browser, to_app, notes) => done,
+        done = pass_answers(from_app, to_browser, notes) => done,
+    }
+}
+
+async fn pass_requests(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    notes: &Mutex<Notes>,
+) -> io::Result<()> {
+    let mut pending = Vec::new();
+    loop {
+        let before = pending.len();
+        if from.read_buf(&mut pending).await? == 0 {
+            return Ok(());
+        }
+        to.write_all(pending.get(before..).unwrap_or_default()).await?;
+        while let Some(end) = find(&pending, b"\r\n\r\n") {
+            let head = pending.drain(..end).collect::<Vec<_>>();
+            let head = String::from_utf8_lossy(&head).into_owned();
+            notes.lock().unwrap_or_else(PoisonError::into_inner).requests.push(head);
+        }
+    }
+}
+
+async fn pass_answers(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    notes: &Mutex<Notes>,
+) -> io::Result<()> {
+    // The end of what has passed, which may be the beginning of what is looked for.
+    let mut passed = Vec::new();
+    loop {
+        let before = passed.len();
+        if from.read_buf(&mut passed).await? == 0 {
+            return Ok(());
+        }
+        let cut = cut(&passed, &mut notes.lock().unwrap_or_else(PoisonError::into_inner));
+        let end = cut.unwrap_or(passed.len());
+        to.write_all(passed.get(before..end).unwrap_or_default()).await?;
+        if cut.is_some() {
+            return Ok(());
+        }
+        passed.drain(..passed.len().saturating_sub(64));
+    }
+}
+
+/// Where these bytes are to be cut, if they are; and then no others will be.
+fn cut(passed: &[u8], notes: &mut Notes) -> Option<usize> {
+    let end = find(passed, notes.cut_after.as_deref()?)?;
+    notes.cut_after = None;
+    Some(end)
+}
+
+/// Where the first such bytes end.
+fn find(among: &[u8], bytes: &[u8]) -> Option<usize> {
+    among.windows(bytes.len()).position(|window| window == bytes).map(|at| at + bytes.len())
+}
