@@ -7,7 +7,7 @@ use serde_json::json;
 use sse_testkit::{Outcome, Request};
 use tokio::time::interval;
 
-use crate::{Engine, Publisher, Reading, Relay, Session};
+use crate::{Engine, Publisher, Reading, Session};
 
 /// A topic that is finished ends the stream, and the browser that comes back is told by 204 to stay away.
 pub(crate) async fn g17_stops_at_204(program: &str, page: &Session) -> Outcome {
@@ -185,26 +185,66 @@ pub(crate) async fn g17_goes_back_to_a_page(program: &str, page: &Session) -> Ou
 }
 
 /// Nobody listens when the browser reconnects: it tries again, and misses nothing.
-///
-/// Firefox does not try again when it is refused, so its page must open a new `EventSource`, with the cursor in the query.
 pub(crate) async fn g17_survives_an_outage(program: &str, page: &Session) -> Outcome {
     let mut reading = Reading::open(program, &[], page, "/events?topic=a").await?;
     let first = reading.app.publish("a", "0").await?;
     reading.until_heard(1).await?;
-    let address = reading.relay.address();
-    reading.relay.end().await;
+    reading.relay.refuse().await?;
     let second = reading.app.publish("a", "1").await?;
     // Once for the stream that ended, and once for the reconnect that was refused.
     reading.until("read.lost.length === 2").await?;
+    reading.relay.accept()?;
+    let heard = reading.until_heard(2).await?;
+    assert_eq!(heard.iter().map(|heard| &heard.id).collect::<Vec<_>>(), [&first, &second]);
+    assert_eq!(reading.asked_after(), ["", &first]);
+    Ok(())
+}
+
+/// A page of another origin reads with its user's cookie if it says so and is allowed to, and resumes with it.
+///
+/// Firefox gives up for good on a stream of another origin whose reconnect is refused; its page opens a new `EventSource`, with the
+/// cursor in the query.
+pub(crate) async fn g17_reads_across_origins_with_credentials(program: &str, page: &Session) -> Outcome {
+    let mut reading = Reading::open(program, &[], page, "/events?topic=a").await?;
+    let origin = format!("http://{}", reading.app.address());
+    let stream = format!("http://{}/events?topic=a", reading.relay.address());
+    reading.relay.allow(&origin);
+    reading.go(&format!("{origin}/stats")).await?;
+    reading.run("document.cookie = 'reader=anna'", json!([])).await?;
+    reading.read(&stream, json!({})).await?;
+    reading.run("read.source.close()", json!([])).await?;
+    reading.read(&stream, json!({ "withCredentials": true })).await?;
+    let first = reading.app.publish("a", "0").await?;
+    reading.until_heard(1).await?;
+    reading.app.json(200, Request::post("/disconnect?topic=a", "")).await?;
+    reading.until("read.opens === 2").await?;
+    let second = reading.app.publish("a", "1").await?;
+    reading.until_heard(2).await?;
+
+    reading.relay.refuse().await?;
+    let third = reading.app.publish("a", "2").await?;
+    // Once for each stream that ended, and once for the reconnect that was refused.
+    reading.until("read.lost.length === 3").await?;
     let gives_up = page.engine() == Engine::Firefox;
     assert_eq!(reading.value("read.source.readyState === EventSource.CLOSED").await?, gives_up);
-    reading.relay = Relay::start_at(address, reading.app.address()).await?;
-    let mut expected = vec![&first, &second];
+    reading.relay.accept()?;
+    let mut expected = vec![&first, &second, &third];
+    let mut asked = vec!["", "", "", &first, &second];
     if gives_up {
-        reading.read(&format!("/events?topic=a&last_event_id={first}"), json!({})).await?;
-        expected.remove(0);
+        let stream = format!("{stream}&last_event_id={second}");
+        reading.read(&stream, json!({ "withCredentials": true })).await?;
+        expected = vec![&third];
+        asked[4] = "";
     }
     let heard = reading.until_heard(expected.len()).await?;
     assert_eq!(heard.iter().map(|heard| &heard.id).collect::<Vec<_>>(), expected);
+    assert_eq!(reading.asked_after(), asked);
+
+    let requests = reading.relay.requests("/events");
+    let has = |request: &String, header: &str| request.to_ascii_lowercase().contains(header);
+    let with_cookie = requests.iter().map(|request| has(request, "\r\ncookie: reader=anna\r\n"));
+    // The first was the page's that the relay itself has served, the second said nothing of credentials.
+    assert_eq!(with_cookie.collect::<Vec<_>>(), [false, false, true, true, true]);
+    assert!(requests.iter().skip(1).all(|request| has(request, &format!("\r\norigin: {origin}\r\n"))));
     Ok(())
 }

@@ -4,11 +4,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use sse_testkit::Outcome;
+use sse_testkit::{Failed, Outcome};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
-        TcpListener, TcpStream,
+        TcpSocket, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     task::JoinSet,
@@ -21,8 +21,11 @@ use tokio::{
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
+    app: SocketAddr,
     notes: Arc<Mutex<Notes>>,
     accepting: JoinSet<()>,
+    /// The port, while it does not accept.
+    held: Option<TcpSocket>,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +34,8 @@ struct Notes {
     requests: Vec<String>,
     /// The bytes after which the next connection that carries them is cut.
     cut_after: Option<Vec<u8>>,
+    /// The origin whose pages may read the answers, with credentials.
+    allowed: Option<String>,
 }
 
 impl Relay {
@@ -39,41 +44,48 @@ impl Relay {
     /// # Errors
     /// If there is no free port.
     pub async fn start(app: SocketAddr) -> Outcome<Self> {
-        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), app).await
+        let (notes, accepting) = (Arc::default(), JoinSet::new());
+        let held = hold(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let mut relay = Self { address: held.local_addr()?, app, notes, accepting, held: Some(held) };
+        relay.accept()?;
+        Ok(relay)
     }
 
-    /// Starts one at this address.
+    /// Ends its connections and refuses others.
     ///
     /// # Errors
-    /// If somebody else listens there.
-    pub async fn start_at(address: SocketAddr, app: SocketAddr) -> Outcome<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let notes = Arc::<Mutex<Notes>>::default();
-        let shared = Arc::clone(&notes);
-        let mut accepting = JoinSet::new();
-        accepting.spawn(async move {
+    /// If the port is lost.
+    pub async fn refuse(&mut self) -> Outcome {
+        self.accepting.shutdown().await;
+        self.held = Some(hold(self.address)?);
+        Ok(())
+    }
+
+    /// Accepts connections again.
+    ///
+    /// # Errors
+    /// If it never ceased to.
+    pub fn accept(&mut self) -> Outcome {
+        let socket = self.held.take().ok_or_else(|| Failed::new("it accepts connections"))?;
+        let listener = socket.listen(64)?;
+        let (app, notes) = (self.app, Arc::clone(&self.notes));
+        self.accepting.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((browser, _)) = listener.accept().await {
-                let notes = Arc::clone(&shared);
+                let notes = Arc::clone(&notes);
                 connections.spawn(async move {
                     // Either side may go at any time.
                     let _ = relay(browser, app, &notes).await;
                 });
             }
         });
-        Ok(Self { address, notes, accepting: accepting })
+        Ok(())
     }
 
     /// Where browsers connect.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Ends it and its connections; nobody listens there any more.
-    pub async fn end(&mut self) {
-        self.accepting.shutdown().await;
     }
 
     /// The head of each GET whose target begins so, in order.
@@ -84,10 +96,24 @@ impl Relay {
         notes.requests.iter().filter(|head| head.starts_with(&begin)).cloned().collect()
     }
 
+    /// Lets pages of this origin read the answers, with credentials, as a gateway in front of an application may.
+    pub fn allow(&self, origin: &str) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).allowed = Some(origin.to_owned());
+    }
+
     /// Cuts the next connection that carries this text to a browser, right behind it: in the middle of the answer.
     pub fn cut_after(&self, text: &str) {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).cut_after = Some(text.into());
     }
+}
+
+/// Takes a port, so that nobody else gets it, and does not listen yet.
+fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    // Connections that have ended linger on the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 async fn relay(browser: TcpStream, app: SocketAddr, notes: &Mutex<Notes>) -> io::Result<()> {
@@ -133,6 +159,7 @@ async fn pass_answers(
         if from.read_buf(&mut passed).await? == 0 {
             return Ok(());
         }
+        allow(&mut passed, before, &notes.lock().unwrap_or_else(PoisonError::into_inner));
         let cut = cut(&passed, &mut notes.lock().unwrap_or_else(PoisonError::into_inner));
         let end = cut.unwrap_or(passed.len());
         to.write_all(passed.get(before..end).unwrap_or_default()).await?;
@@ -140,6 +167,17 @@ async fn pass_answers(
             return Ok(());
         }
         passed.drain(..passed.len().saturating_sub(64));
+    }
+}
+
+/// Adds to the answer that begins here, if one does, that a page of another origin may read it.
+fn allow(passed: &mut Vec<u8>, begin: usize, notes: &Notes) {
+    let Some(origin) = &notes.allowed else { return };
+    let read = passed.get(begin..).unwrap_or_default();
+    if let (true, Some(end)) = (read.starts_with(b"HTTP/1.1 "), find(read, b"\r\n")) {
+        let headers =
+            format!("access-control-allow-origin: {origin}\r\naccess-control-allow-credentials: true\r\n");
+        passed.splice(begin + end..begin + end, headers.into_bytes());
     }
 }
 
