@@ -4,11 +4,13 @@
 mod app;
 mod browser;
 pub mod cases;
+mod clients;
 mod page;
 mod webdriver;
 
 pub use app::{App, Ended};
 pub use browser::Engine;
+pub use clients::others_clients_hold_every_event;
 pub use page::{cuts_and_resumes, restarts_with_a_file, restarts_with_a_gap, works};
 pub use sse_testkit::Outcome;
 pub use webdriver::{Driver, Session};
@@ -56,6 +58,18 @@ macro_rules! browser {
         #[tokio::test]
         async fn the_page_works_in_chromium() -> $crate::Outcome {
             $crate::works($program, $crate::Engine::Chromium).await
+        }
+    };
+}
+
+/// Makes the test of other people's clients, with so many events:
+/// `clients!(env!("CARGO_BIN_EXE_example-axum"), 1_000);`.
+#[macro_export]
+macro_rules! clients {
+    ($program:expr, $events:expr) => {
+        #[tokio::test]
+        async fn others_clients_hold_every_event() -> $crate::Outcome {
+            $crate::others_clients_hold_every_event($program, $events).await
         }
     };
 }
