@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -43,9 +44,15 @@ pub async fn others_clients_hold_every_event(program: &str, count: usize) -> Out
     for client in CLIENTS {
         readers.push(Reader::start(client, &app, &tools).await?);
     }
+    let publishing = async {
+        let mut published = publish(&app, 0..count / 2).await?;
+        timeout(PATIENCE, came_back(&readers)).await?;
+        published.extend(publish(&app, count / 2..count).await?);
+        Outcome::Ok(published)
+    };
     let mut published = tokio::select! {
         never = misbehave(&readers) => match never {},
-        published = publish(&app, count) => published?,
+        published = publishing => published?,
     };
     for reader in &readers {
         reader.network.set(Fault::None);
@@ -64,10 +71,10 @@ pub async fn others_clients_hold_every_event(program: &str, count: usize) -> Out
 /// An event as the scripts print it: its type, its id and its data.
 type Printed = [String; 3];
 
-/// Publishes so many events, whose data is of all kinds, and two types.
-async fn publish(app: &App, count: usize) -> Outcome<Vec<Printed>> {
-    let mut published = Vec::with_capacity(count + 1);
-    for number in 0..count {
+/// Publishes these events, whose data is of all kinds, and two types.
+async fn publish(app: &App, numbers: Range<usize>) -> Outcome<Vec<Printed>> {
+    let mut published = Vec::new();
+    for number in numbers {
         let data = match number % 5 {
             0 => format!("{number}"),
             1 => format!("{number}\nsecond line\n\nfourth line"),
@@ -90,6 +97,13 @@ async fn publish(app: &App, count: usize) -> Outcome<Vec<Printed>> {
 fn id(published: &Value) -> Outcome<String> {
     let id = published.get("id").and_then(Value::as_str);
     id.map(str::to_owned).ok_or_else(|| Failed::new(format!("no id in {published}")))
+}
+
+/// Waits until every reader's connection has broken at least twice.
+async fn came_back(readers: &[Reader]) {
+    while readers.iter().any(|reader| reader.network.accepted() < 3) {
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Cuts connections at random, in both ways and with pauses.
@@ -161,9 +175,8 @@ impl Reader {
         if let Some(event) = expected.next() {
             return fail(format!("it lacks {} events, the first is\n{event}", expected.count() + 1));
         }
-        let connections = self.network.accepted();
-        println!("{name}: {} events over {connections} connections", published.len());
-        if connections < 4 { fail(format!("only {connections} connections")) } else { Ok(()) }
+        println!("{name}: {} events over {} connections", published.len(), self.network.accepted());
+        Ok(())
     }
 }
 
