@@ -13,6 +13,7 @@ mod labels;
 mod lease;
 mod notice;
 mod pace;
+mod place;
 mod publish;
 mod publisher;
 mod registry;

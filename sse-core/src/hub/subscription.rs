@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     history::Pattern,
-    resume::{Cursor, Decision, Gap, GapReason, Requested, Resume},
+    resume::{Cursor, Decision, Gap, GapReason, Negotiated, Requested, Resume},
     waiters::Slot,
     wire::Frame,
 };
@@ -45,9 +45,11 @@ pub struct Subscription {
     /// Topics that match a wildcard and that the feed does not list were evicted up to here.
     pub(super) unlisted: u64,
     /// How many rows of the epoch table it has taken into account.
-    version: u32,
+    pub(super) version: u32,
     no_content: bool,
     is_refused: bool,
+    /// How its request wants to be answered.
+    pub(super) negotiated: Negotiated,
     pub(super) signals_seen: u64,
     /// The last place that the reader was told.
     pub(super) told: Option<u64>,
@@ -98,6 +100,7 @@ impl Subscription {
             version: short(attached.version),
             no_content: false,
             is_refused: false,
+            negotiated: Negotiated::default(),
             signals_seen: attached.last_signal,
             told: None,
             resume: None,
@@ -162,9 +165,10 @@ impl Subscription {
 
     /// Why it was refused, if it was: it reads nothing, and as a response it tells the reader to come back.
     ///
-    /// For clients that understand more than an `EventSource` does, which must never be answered by an error: a limit
-    /// ([`End::Limit`], [`End::Occupied`]), a lease that is over ([`End::Expired`]), a shutdown, or a history that does
-    /// not answer ([`End::Unavailable`]).
+    /// By a limit ([`End::Limit`], [`End::Occupied`]), a lease that is over ([`End::Expired`]), a shutdown, or a history
+    /// that does not answer ([`End::Unavailable`]). An `EventSource`, which an error would stop for good, is answered
+    /// 200, `retry`, end; a client that cannot be one ([`LastEventId::is_event_source`](crate::LastEventId::is_event_source))
+    /// 503 with `Retry-After`.
     #[must_use]
     pub fn refusal(&self) -> Option<&End> {
         self.ended().filter(|_| self.is_refused)
@@ -199,6 +203,10 @@ impl Subscription {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    pub(crate) fn negotiated(&self) -> Negotiated {
+        self.negotiated
     }
 
     /// Everything that is pending, up to `most` bytes, or why there will be nothing more.
@@ -566,7 +574,7 @@ impl Stream for Frames {
 }
 
 /// A number of rows of the epoch table, of which there are never many.
-fn short(rows: usize) -> u32 {
+pub(super) fn short(rows: usize) -> u32 {
     u32::try_from(rows).unwrap_or(u32::MAX)
 }
 

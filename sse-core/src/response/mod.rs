@@ -3,9 +3,13 @@
 mod body;
 mod channel;
 mod event_stream;
+mod json_lines;
 mod keep_alive;
+mod page;
 mod request;
 mod source;
+mod unavailable;
+mod written;
 
 pub use body::{Body, NoError};
 pub use channel::{Receiver, SendError, Sender, channel};
