@@ -32,8 +32,6 @@ use axum_core::{
 use http::Method;
 use tower_service::Service;
 
-use sse_core::test::parse_uri;
-
 pub use sse_core::test::*;
 
 /// Reads a response of a handler, a router or any service.

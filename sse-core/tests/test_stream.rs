@@ -59,7 +59,7 @@ async fn every_assertion_passes_where_it_should_and_fails_where_it_should() {
     }
     // The comment is passed over by `sse_ok`.
     stream.sse_ok().await.sse_id_is(7);
-    let _ = stream.sse_finished_ok().await;
+    stream.sse_finished_ok().await;
     assert!(
         failure(async { stream.sse_finish_ok() }).await.starts_with("sse_finish_ok: there is nothing left")
     );
@@ -96,7 +96,7 @@ async fn a_failure_says_where_it_was_and_what_came_instead() {
     let goes_on = failure(stream.sse_finished_ok()).await;
     assert!(goes_on.contains("the stream goes on after 3s"), "{goes_on}");
     assert!(failure(stream.sse_keep_alive_ok()).await.contains("it was silent for 3s"));
-    let _ = stream.sse_finish_ok();
+    stream.sse_finish_ok();
     let closed = failure(stream.sse_ok()).await;
     assert!(closed.contains("the stream has ended") && closed.contains("the test has closed it"), "{closed}");
 }
@@ -134,7 +134,7 @@ async fn paused_time_makes_keep_alives_and_leases_pass() {
     let began_at = Instant::now();
     let reader = hub.subscribe("a").lease(Lease::within(60 * SECOND)).await.unwrap();
     let response = EventStream::new(reader).keep_alive(KeepAlive::every(15 * SECOND)).into_response();
-    let mut stream = TestStream::new(response).sse_established_ok().await;
+    let mut stream = TestStream::new(response).within(60 * SECOND).sse_established_ok().await;
     stream.sse_none_for(10 * SECOND).await.sse_keep_alive_ok().await;
     assert!((13..=15).contains(&began_at.elapsed().as_secs()), "{:?}", began_at.elapsed());
 
@@ -146,7 +146,7 @@ async fn paused_time_makes_keep_alives_and_leases_pass() {
     hub.publish("a", Event::message("y")).await.unwrap();
     let early = failure(stream.sse_keep_alive_ok()).await;
     assert!(early.contains("an event came first"), "{early}");
-    let _ = stream.sse_text_is("y").sse_none_for(10 * SECOND).await.sse_finished_ok().await;
+    stream.sse_text_is("y").sse_none_for(10 * SECOND).await.sse_finished_ok().await;
     assert_eq!(began_at.elapsed().as_secs(), 60);
     assert!(failure(stream.sse_none_for(SECOND)).await.contains("the stream has ended"));
 }
@@ -156,7 +156,7 @@ async fn closing_it_is_seen_by_the_hub() {
     let hub = Hub::memory();
     let mut stream = TestStream::new(EventStream::new(hub.subscribe("a").await.unwrap()).into_response());
     hub.publish("a", Event::message("x")).await.unwrap();
-    let _ = stream.sse_ok().await.sse_finish_ok();
+    stream.sse_ok().await.sse_finish_ok();
     assert!(hub.stats().readers.is_empty());
     let mut again = hub.subscribe("a").after(stream.last_event_id()).await.unwrap();
     hub.publish("a", Event::message("y")).await.unwrap();

@@ -22,8 +22,6 @@
 use std::{future::Future, panic::Location};
 
 use poem::{Body, Endpoint, IntoResponse, Request, http};
-use sse_core::test::parse_uri;
-
 pub use sse_core::test::*;
 
 /// Reads a response, such as the one in a `TestResponse` of Poem's own `TestClient`: `read(response.0)`.

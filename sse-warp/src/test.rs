@@ -28,7 +28,7 @@ use std::{
 };
 
 use http_body::Body;
-use sse_core::{__private::Stream, test::parse_uri};
+use sse_core::__private::Stream;
 use tower_service::Service;
 use warp::{
     http::{Method, Request},
@@ -55,7 +55,11 @@ where
 
 /// The application answers POST with an event stream.
 #[track_caller]
-pub fn post_sse_ok<S>(app: &S, uri: &str, body: impl Into<String>) -> impl Future<Output = TestStream<'static>>
+pub fn post_sse_ok<S>(
+    app: &S,
+    uri: &str,
+    body: impl Into<String>,
+) -> impl Future<Output = TestStream<'static>>
 where
     S: Service<Request<String>, Response: Reply, Error: Debug> + Clone,
 {
