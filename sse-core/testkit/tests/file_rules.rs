@@ -1,8 +1,8 @@
-//! What a history in a file does about epochs and syncing.
+//! When a history in a file acknowledges.
 
 use std::time::{Duration, Instant};
 
-use sse_core::{FileHistory, History, Retention};
+use sse_core::{FileHistory, History};
 use sse_testkit::history_cases::{appended, entry, texts};
 use tempfile::TempDir;
 
@@ -25,20 +25,4 @@ async fn rule_of_the_file_nothing_is_acknowledged_or_read_before_its_sync() {
     }
     second.await.unwrap();
     assert_eq!(texts(&history.read(0, 10).await.unwrap()), ["0", "1"]);
-}
-
-#[tokio::test]
-async fn rule_of_the_file_only_so_many_epochs_are_remembered() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("events.redb");
-    let mut first = None;
-    for open in 0..1_003 {
-        let history = FileHistory::builder().retention(Retention::default().events(1)).open(&path).unwrap();
-        let epochs = history.span(&[]).await.unwrap().epochs;
-        first.get_or_insert(epochs.current());
-        assert_eq!(epochs.rows().len(), (open + 1).min(1_000), "at the {open}th open");
-        if open < 2 {
-            appended(&history, entry("a", open)).await;
-        }
-    }
 }
