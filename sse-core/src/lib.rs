@@ -45,6 +45,7 @@ mod error;
 mod history;
 mod hub;
 mod listen;
+mod metrics;
 mod response;
 mod resume;
 mod shutdown;

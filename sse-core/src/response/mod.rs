@@ -8,6 +8,7 @@ mod keep_alive;
 mod no_error;
 mod request;
 mod source;
+mod span;
 
 pub use body::Body;
 pub use channel::{Receiver, SendError, Sender, channel};
