@@ -52,7 +52,8 @@ fn documented() -> BTreeSet<(String, String)> {
 /// Every name that the text mentions, in the table of alerts too.
 fn mentioned() -> BTreeSet<String> {
     let mentions = DOCUMENTED.split('`').filter(|code| code.starts_with("sse_"));
-    let named = mentions.map(|code| code.split(|unit: char| !unit.is_ascii_lowercase() && unit != '_').next());
+    let named =
+        mentions.map(|code| code.split(|unit: char| !unit.is_ascii_lowercase() && unit != '_').next());
     named.map(|name| name.expect("a name").to_owned()).filter(|name| name != "sse_core").collect()
 }
 
@@ -77,10 +78,10 @@ async fn every_documented_metric_is_emitted_and_no_other() {
     let first = hub.stats().head.to_string().replace("-6", "-1");
     let mut behind = hub.subscribe("a").after(&*first).await.unwrap();
     assert_eq!(data(&mut behind, 5).await.len(), 5);
-    let near = first.replace("-1", "-5");
-    let _near = hub.subscribe("a").after(&*near).await.unwrap();
-    let _tail = hub.subscribe("a").after(hub.stats().head).await.unwrap();
-    let _gap = hub.subscribe("a").after("elsewhere").await.unwrap();
+    let cursor = first.replace("-1", "-5");
+    let near = hub.subscribe("a").after(&*cursor).await.unwrap();
+    let tail = hub.subscribe("a").after(hub.stats().head).await.unwrap();
+    let gap = hub.subscribe("a").after("elsewhere").await.unwrap();
     let lease = Lease::new();
     lease.revoke();
     let refused = hub.subscribe("a").lease(lease).await.unwrap();
@@ -134,7 +135,7 @@ async fn every_documented_metric_is_emitted_and_no_other() {
 
     // What is gone is taken out again.
     drop(open);
-    drop((fresh, behind, _near, _tail, _gap, hub));
+    drop((over, plain, fresh, behind, near, tail, gap, hub));
     tokio::time::sleep(2 * second).await;
     let gone = samples(&recorder);
     for gauge in ["sse_streams", "sse_readers", "sse_window_bytes"] {
