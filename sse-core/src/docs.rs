@@ -30,3 +30,6 @@ pub mod migration {}
 
 #[doc = include_str!("docs/comparison.md")]
 pub mod comparison {}
+
+#[doc = include_str!("docs/promises.md")]
+pub mod promises {}
