@@ -16,6 +16,7 @@
 //! | client | [`messages()`] of any stream of bytes; with the feature `client`, `EventSource`, which reconnects and resumes |
 //!
 //! Longer prose stands in [`docs`]. Beside the stairs: [`Shutdown`] ends streams, [`listen`] sets up a listener for them, [`Error`] is the union of errors.
+//! The feature `test` adds assertions for tests, the feature `metrics` counts what [operating](docs::operating) lists.
 //!
 //! # Publish and subscribe
 //! ```
@@ -45,6 +46,7 @@ mod error;
 mod history;
 mod hub;
 mod listen;
+mod metrics;
 mod response;
 mod resume;
 mod shutdown;

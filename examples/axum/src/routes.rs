@@ -23,6 +23,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/ticks", get(ticks))
         .route("/complete", post(complete))
         .route("/stats", get(stats))
+        .route("/metrics", get(metrics))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(app)
 }
@@ -92,4 +93,8 @@ async fn complete(State(app): State<App>, Text(prompt): Text) -> Sse {
 
 async fn stats(State(app): State<App>) -> Json<Value> {
     Json(app.stats())
+}
+
+async fn metrics(State(app): State<App>) -> String {
+    app.metrics()
 }

@@ -4,10 +4,11 @@ use std::{
     sync::Arc,
 };
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use sse_core::{FileHistory, HistoryError, Hub, HubBuilder, KeepAlive, NatsHistory, RedisHistory, Shutdown};
 
-use crate::{History, Options};
+use crate::{History, Options, prometheus};
 
 /// The application without its web framework: cheap to clone, and every handler has one.
 #[derive(Debug, Clone)]
@@ -19,6 +20,7 @@ pub struct App {
     /// The command line.
     pub options: Arc<Options>,
     framework: &'static str,
+    recorder: PrometheusHandle,
 }
 
 impl App {
@@ -27,10 +29,11 @@ impl App {
     /// # Errors
     /// A line that says why the history cannot be opened.
     pub(crate) async fn open(framework: &'static str, options: Options) -> Result<Self, String> {
+        let recorder = prometheus::install().map_err(|error| error.to_string())?;
         let shutdown = Shutdown::within(options.drain).on_signals();
         let hub = Hub::builder().retention(options.retention).shutdown(shutdown.clone());
         let hub = open(hub, &options).await.map_err(|error| format!("--history: {error}"))?;
-        Ok(Self { hub, shutdown, options: Arc::new(options), framework })
+        Ok(Self { hub, shutdown, options: Arc::new(options), framework, recorder })
     }
 
     /// How the streams say that they are alive.
@@ -42,6 +45,12 @@ impl App {
     pub fn listening(&self, addr: SocketAddr) {
         // Whoever started it may have closed stdout, and then there is nobody to tell.
         let _ = writeln!(io::stdout(), "listening on http://{addr}");
+    }
+
+    /// What `GET /metrics` answers: the process's numbers as Prometheus reads them.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.recorder.render()
     }
 
     /// What `GET /stats` answers.

@@ -6,6 +6,7 @@
 mod app;
 mod metrics;
 mod options;
+mod prometheus;
 mod query;
 mod reply;
 mod start;

@@ -21,6 +21,7 @@ pub(crate) fn routes(app: App) -> impl Endpoint + 'static {
         .at("/ticks", get(ticks))
         .at("/complete", post(complete))
         .at("/stats", get(stats))
+        .at("/metrics", get(metrics))
         .data(app)
 }
 
@@ -98,4 +99,9 @@ async fn complete(Data(app): Data<&App>, Text(prompt): Text) -> Sse {
 #[handler]
 async fn stats(Data(app): Data<&App>) -> Json<Value> {
     Json(app.stats())
+}
+
+#[handler]
+async fn metrics(Data(app): Data<&App>) -> String {
+    app.metrics()
 }

@@ -11,7 +11,7 @@ use sse_rocket::{Event, EventStream, LastEventId, Result, Sse, channel};
 use crate::extract::Text;
 
 pub(crate) fn routes() -> Vec<Route> {
-    routes![page, events, publish, signal, finish, disconnect, ticks, complete, stats]
+    routes![page, events, publish, signal, finish, disconnect, ticks, complete, stats, metrics]
 }
 
 #[get("/")]
@@ -94,4 +94,9 @@ async fn complete(app: &State<App>, prompt: Text) -> Sse {
 #[get("/stats")]
 async fn stats(app: &State<App>) -> Value {
     app.stats()
+}
+
+#[get("/metrics")]
+async fn metrics(app: &State<App>) -> String {
+    app.metrics()
 }

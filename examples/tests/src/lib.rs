@@ -38,7 +38,7 @@ macro_rules! application {
             serves_the_page publishes_to_readers publishes_once_under_a_key signals_without_an_id
             resumes_where_a_reader_left_off g7_resumes_after_a_crash a_header_is_newer_than_the_query starts_where_it_is_told
             g8_any_cursor_is_answered finishes_and_then_answers_204 disconnects_and_resumes
-            refuses_bad_input_with_json takes_16_mib_and_no_more publishes_the_metrics says_its_stats ticks_every_second
+            refuses_bad_input_with_json takes_16_mib_and_no_more publishes_the_metrics says_its_stats serves_the_metrics ticks_every_second
             completes_a_prompt stops_when_the_reader_has_left g10_keep_alive_applies_to_every_stream
             ends_a_stream_at_its_age g13_terminates_with_streams_open g13_terminates_with_a_reader_that_does_not_read
             a_bad_flag_is_one_line_and_exit_2 help_is_on_stdout an_address_in_use_is_one_line

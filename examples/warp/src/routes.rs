@@ -24,6 +24,7 @@ pub(crate) fn routes(app: App) -> impl Filter<Extract = (impl Reply,), Error = R
         .or(route("ticks").and(get()).then(ticks))
         .or(route("complete").and(post()).and(text()).then(complete))
         .or(route("stats").and(get()).then(stats))
+        .or(route("metrics").and(get()).then(metrics))
         .recover(refused)
 }
 
@@ -92,4 +93,8 @@ async fn complete(app: App, prompt: String) -> Sse {
 
 async fn stats(app: App) -> Json {
     reply::json(&app.stats())
+}
+
+async fn metrics(app: App) -> String {
+    app.metrics()
 }

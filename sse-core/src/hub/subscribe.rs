@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     history::{DynHistory, HistoryError, IntoTopics, InvalidTopic, Pattern, Span},
+    metrics,
     resume::{Cursor, Decision, Gap, GapReason, Known, LastEventId, Requested, Resume, decide},
 };
 
@@ -112,6 +113,11 @@ impl Subscribe {
                 }
             },
         };
+        if opening.position < attached.evicted && subscription.hub.history().is_some() {
+            metrics::replayed("history");
+        } else if !opening.at_tail {
+            metrics::replayed("window");
+        }
         subscription.open(opening, &requested);
         for (patterns, start) in also {
             subscription.tell_state(&patterns, start);

@@ -10,16 +10,19 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::{Instant, Sleep};
+use tracing::Span;
 
 use super::{
     Ended, KeepAlive, NoError,
     endings::{Endings, OnEnd, Until},
     keep_alive::Form,
     source::{Source, Taken},
+    span,
     written::Written,
 };
 use crate::{
     hub::End,
+    metrics,
     wire::{Frame, MIN_RETRY, write_lines, write_retry},
 };
 
@@ -102,6 +105,7 @@ impl Body {
             shutdown: source.shutdown().cloned(),
             drained: None,
             on_end,
+            span: span::of(&source),
         };
         let mut state = State {
             source,
@@ -118,6 +122,7 @@ impl Body {
             began_at: Instant::now(),
             last_byte: 0,
         };
+        metrics::stream_began();
         if let Some(end) = over {
             state.end(end);
         }
@@ -131,6 +136,8 @@ impl Stream for Body {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         // The lock only makes the body `Sync`; through `&mut` it is never contended.
         let state = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let span = state.endings.as_ref().and_then(|endings| endings.span.clone());
+        let _entered = span.as_ref().map(Span::enter);
         state.poll(cx).map(|bytes| bytes.map(Ok))
     }
 }
@@ -312,6 +319,7 @@ impl State {
         };
         let since = at.saturating_duration_since(self.began_at).as_nanos();
         self.last_byte = self.last_byte.max(u64::try_from(since).unwrap_or(u64::MAX));
+        metrics::sent(events, bytes.len());
         self.bytes += bytes.len() as u64;
         self.events += events;
         bytes
@@ -355,6 +363,12 @@ impl State {
         self.stage = Stage::Over;
         let lasted = self.began_at.elapsed();
         let ended = Ended { end, events: self.events, bytes: self.bytes, lasted };
+        metrics::stream_ended(ended.end.as_str(), lasted);
+        let span = self.endings.as_mut().and_then(|endings| endings.span.take());
+        if let Some(span) = &span {
+            span::record(span, &ended);
+        }
+        let _entered = span.as_ref().map(Span::enter);
         tracing::debug!(end = %ended.end, events = ended.events, bytes = ended.bytes, ?lasted, "an event stream ended");
         if let Some(on_end) = self.endings.as_mut().and_then(|endings| endings.on_end.take()) {
             on_end(ended);

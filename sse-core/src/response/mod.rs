@@ -10,6 +10,7 @@ mod no_error;
 mod page;
 mod request;
 mod source;
+mod span;
 mod unavailable;
 mod written;
 
