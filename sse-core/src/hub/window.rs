@@ -98,6 +98,14 @@ pub(crate) struct Attached {
     pub(crate) reader: Arc<Reader>,
 }
 
+impl Attached {
+    /// Whether the window alone knows that nothing asked for was evicted after the cursor.
+    pub(crate) fn proves(&self, cursor: Cursor) -> bool {
+        let is_known = self.epochs.fork_after(cursor.epoch()).is_some();
+        is_known && cursor.seq() <= self.head && cursor.seq() >= self.evicted
+    }
+}
+
 impl Window {
     pub(crate) fn new(
         retentions: Retentions,
