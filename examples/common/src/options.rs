@@ -13,8 +13,12 @@ pub struct Options {
     pub addr: SocketAddr,
     /// Where events are kept.
     pub history: History,
-    /// The application's name: its events in Redis or NATS are kept under it, and the page shows it.
+    /// The application's name: its events in Redis or NATS are kept under it.
     pub name: String,
+    /// This node's own name, which the page shows; without one it shows the application's.
+    pub node: Option<String>,
+    /// The nodes between which a balancer in front of them lets the page choose; no flag says them.
+    pub nodes: Vec<String>,
     /// What the window keeps of each topic.
     pub retention: Retention,
     /// How long a stream may be silent.
@@ -55,6 +59,8 @@ impl Default for Options {
             addr: SocketAddr::from(([127, 0, 0, 1], 3000)),
             history: History::Memory,
             name: "example".to_owned(),
+            node: None,
+            nodes: Vec::new(),
             retention: Retention::default(),
             keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(10),
@@ -86,7 +92,8 @@ impl Options {
         match flag {
             "--addr" => self.addr = addr(&value()?)?,
             "--history" => self.history = history(&value()?)?,
-            "--name" => self.name = name(value()?)?,
+            "--name" => self.name = name(flag, value()?)?,
+            "--node" => self.node = Some(name(flag, value()?)?),
             "--retain" => self.retention = self.retention.events(retain(&value()?)?),
             "--keep-alive" => self.keep_alive = positive(flag, seconds(flag, &value()?)?)?,
             "--drain" => self.drain = seconds(flag, &value()?)?,
@@ -105,6 +112,7 @@ Usage: example-{framework} [FLAGS]
   --addr ADDRESS        where to listen; port 0 is any free port (127.0.0.1:3000)
   --history HISTORY     memory, file:PATH, redis:URL or nats:URL (memory)
   --name NAME           the application's name, under which Redis or NATS keep its events (example)
+  --node NAME           this node's own name, which the page shows (as --name)
   --retain EVENTS       how many events of each topic are kept in memory (10000)
   --keep-alive SECONDS  how long a stream may be silent (15)
   --drain SECONDS       how long a shutdown may take (10)
@@ -133,14 +141,14 @@ fn history(value: &str) -> Result<History, BadFlag> {
     }
 }
 
-fn name(value: String) -> Result<String, BadFlag> {
+fn name(flag: &str, value: String) -> Result<String, BadFlag> {
     let is_name = |name: &str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     if is_name(&value) {
         return Ok(value);
     }
-    Err(BadFlag(format!("--name: `{}` is no name; use letters, digits, `-` and `_`", value.escape_debug())))
+    Err(BadFlag(format!("{flag}: `{}` is no name; use letters, digits, `-` and `_`", value.escape_debug())))
 }
 
 fn retain(value: &str) -> Result<usize, BadFlag> {

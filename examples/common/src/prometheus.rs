@@ -1,18 +1,29 @@
 //! The numbers of `sse-core` for Prometheus: any recorder of the crate `metrics` would do.
 
-use std::time::Duration;
+use std::{sync::{Mutex, PoisonError}, time::Duration};
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// How often what histograms have collected is taken in.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Makes the process's recorder; before the hub, which looks its counters up once. Must be called within a Tokio
-/// runtime.
+/// The process's one recorder, of which every node in it is a part.
+static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+
+/// The process's recorder, made at the first call; to be called before the hub, which looks its counters up once, and
+/// within a Tokio runtime.
 ///
 /// # Errors
-/// If the process has a recorder already.
-pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
+/// If the process has another recorder already.
+pub(crate) fn recorder() -> Result<PrometheusHandle, BuildError> {
+    let mut recorder = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(recorder) = &*recorder {
+        return Ok(recorder.clone());
+    }
+    Ok(recorder.insert(install()?).clone())
+}
+
+fn install() -> Result<PrometheusHandle, BuildError> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(
             Matcher::Full("sse_history_seconds".to_owned()),

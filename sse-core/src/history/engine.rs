@@ -38,7 +38,7 @@ pub trait History: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Record>, HistoryError>> + Send;
 
     /// What is kept now, read where writes go (a primary, never a replica); `patterns` are the topics for which
-    /// [`Span::last`] and [`Span::finished`] are asked.
+    /// [`Span::last`], [`Span::trimmed`] and [`Span::finished`] are asked.
     ///
     /// # Errors
     /// As `append`.
@@ -125,6 +125,9 @@ pub struct Span {
     /// The last position of a record with one of the topics asked for, kept or trimmed: 0 if there never was one,
     /// `head` if the engine cannot tell.
     pub last: u64,
+    /// The last position below `oldest` of a record with one of the topics asked for: what was trimmed of them goes up to
+    /// there. 0 if nothing was, `oldest - 1` if the engine cannot tell.
+    pub trimmed: u64,
     /// Of the exact topics asked for, those whose last record is a finish, and where it stands.
     pub finished: Vec<(Topic, Cursor)>,
 }
