@@ -5,6 +5,7 @@ mod app;
 mod browser;
 mod browsers;
 pub mod cases;
+mod clients;
 mod judge;
 mod link;
 mod page;
@@ -18,6 +19,7 @@ mod webdriver;
 
 pub use app::{App, Ended};
 pub use browser::Engine;
+pub use clients::others_clients_hold_every_event;
 pub use judge::{ALL, Case, MAIN, judge};
 pub use proxy::{Front, Proxy, Settings};
 pub use publisher::Publisher;
@@ -98,6 +100,18 @@ macro_rules! __behind {
             $crate::proxies::$case($program, $crate::Proxy::$proxy).await
         }
     )*};
+}
+
+/// Makes the test of other people's clients, with so many events:
+/// `clients!(env!("CARGO_BIN_EXE_example-axum"), 1_000);`.
+#[macro_export]
+macro_rules! clients {
+    ($program:expr, $events:expr) => {
+        #[tokio::test]
+        async fn others_clients_hold_every_event() -> $crate::Outcome {
+            $crate::others_clients_hold_every_event($program, $events).await
+        }
+    };
 }
 
 #[doc(hidden)]
