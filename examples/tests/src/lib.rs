@@ -10,6 +10,8 @@ mod judge;
 mod link;
 mod page;
 mod process;
+pub mod proxies;
+mod proxy;
 mod publisher;
 mod reading;
 mod relay;
@@ -19,6 +21,7 @@ pub use app::{App, Ended};
 pub use browser::Engine;
 pub use clients::others_clients_hold_every_event;
 pub use judge::{ALL, Case, MAIN, judge};
+pub use proxy::{Front, Proxy, Settings};
 pub use publisher::Publisher;
 pub use reading::{Heard, Reading};
 pub use relay::Relay;
@@ -65,6 +68,38 @@ macro_rules! browsers {
             $crate::judge($program, $crate::Engine::WebKit, $cases).await
         }
     };
+}
+
+/// Makes the tests behind each proxy: `proxies!(env!("CARGO_BIN_EXE_example-axum"));`.
+#[macro_export]
+macro_rules! proxies {
+    ($program:expr) => {
+        $crate::__proxies! { $program; nginx Nginx, haproxy Haproxy, caddy Caddy }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __proxies {
+    ($program:expr; $($module:ident $proxy:ident),*) => {$(
+        mod $module {
+            $crate::__behind! { $program; $proxy:
+                g10_passes_each_event_at_once g10_keep_alive_beats_a_read_timeout g4_survives_a_restart_of_the_proxy
+                g14_survives_a_restart_of_the_application
+            }
+        }
+    )*};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __behind {
+    ($program:expr; $proxy:ident: $($case:ident)*) => {$(
+        #[tokio::test]
+        async fn $case() -> $crate::Outcome {
+            $crate::proxies::$case($program, $crate::Proxy::$proxy).await
+        }
+    )*};
 }
 
 /// Makes the test of other people's clients, with so many events:

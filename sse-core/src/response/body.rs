@@ -21,8 +21,9 @@ use super::{
     written::Written,
 };
 use crate::{
-    hub::End,
+    hub::{DISCARD, End},
     metrics,
+    resume::Negotiated,
     wire::{Frame, MIN_RETRY, write_lines, write_retry},
 };
 
@@ -251,12 +252,18 @@ impl State {
     }
 
     fn first_line(&mut self) -> Bytes {
-        if !self.source.negotiated().is_padded {
+        let Negotiated { is_padded, may_hold_half, .. } = self.source.negotiated();
+        if !is_padded && !may_hold_half {
             return self.retry_line();
         }
-        let mut bytes = Vec::with_capacity(PADDING + 20);
+        let mut bytes = Vec::new();
         write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
-        write_lines(&mut bytes, b": ", &" ".repeat(PADDING));
+        if may_hold_half {
+            bytes.extend_from_slice(DISCARD);
+        }
+        if is_padded {
+            write_lines(&mut bytes, b": ", &" ".repeat(PADDING));
+        }
         self.count(bytes.into(), 0)
     }
 

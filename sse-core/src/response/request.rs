@@ -13,7 +13,7 @@ impl LastEventId {
         let accept: Vec<_> = headers.get_all(header::ACCEPT).iter().map(|value| value.as_bytes()).collect();
         let accept = (!accept.is_empty()).then(|| accept.join(&b','));
         let is_fetch = headers.contains_key(SEC_FETCH_MODE) && !is_revalidating(headers);
-        Self::from_request(last, accept.as_deref(), query).of_fetch(is_fetch)
+        Self::from_request(last, accept.as_deref(), query).of_fetch(is_fetch).of_webkit(is_webkit(headers))
     }
 }
 
@@ -23,4 +23,10 @@ fn is_revalidating(headers: &HeaderMap) -> bool {
     values
         .flat_map(|value| value.split(','))
         .any(|directive| directive.trim().eq_ignore_ascii_case("no-cache"))
+}
+
+/// Whether a browser on WebKit sends it: Safari, every browser on iOS, WebKitGTK. Blink names WebKit too, but itself as well.
+fn is_webkit(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    agent.contains("AppleWebKit/") && !agent.contains("Chrome/")
 }

@@ -44,6 +44,8 @@ pub struct LastEventId {
     is_padded: bool,
     /// A browser's `fetch` said it, although the `Accept` header is that of an `EventSource`.
     is_fetch: bool,
+    /// A browser on WebKit said it.
+    is_webkit: bool,
 }
 
 /// A request's cursor, read.
@@ -127,10 +129,17 @@ impl LastEventId {
         Self { is_fetch, ..self }
     }
 
+    /// The request comes from a browser on WebKit.
+    pub(crate) fn of_webkit(self, is_webkit: bool) -> Self {
+        Self { is_webkit, ..self }
+    }
+
     /// How it wants to be answered; nothing if no form that there is will do.
     pub(crate) fn negotiated(&self) -> Option<Negotiated> {
         let form = self.accept.form()?;
-        Some(Negotiated { form, is_event_source: self.is_event_source(), is_padded: self.is_padded })
+        let is_event_source = self.is_event_source();
+        let may_hold_half = self.is_webkit && is_event_source;
+        Some(Negotiated { form, is_event_source, is_padded: self.is_padded, may_hold_half })
     }
 
     pub(crate) fn requested(&self) -> Requested {
