@@ -1,6 +1,9 @@
 //! The numbers of `sse-core` for Prometheus: any recorder of the crate `metrics` would do.
 
-use std::{sync::{Mutex, PoisonError}, time::Duration};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 

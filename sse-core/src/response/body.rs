@@ -21,7 +21,7 @@ use super::{
     written::Written,
 };
 use crate::{
-    hub::{DISCARD, End},
+    hub::{End, discard},
     metrics,
     resume::Negotiated,
     wire::{Frame, MIN_RETRY, write_lines, write_retry},
@@ -258,8 +258,12 @@ impl State {
         }
         let mut bytes = Vec::new();
         write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
-        if may_hold_half {
-            bytes.extend_from_slice(DISCARD);
+        // A reader that is refused keeps its half until it is let in.
+        if may_hold_half
+            && let Source::Subscription(subscription) = &self.source
+            && subscription.refusal().is_none()
+        {
+            bytes.extend_from_slice(&discard(subscription.resume()));
         }
         if is_padded {
             write_lines(&mut bytes, b": ", &" ".repeat(PADDING));
