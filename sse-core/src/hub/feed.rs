@@ -1,21 +1,16 @@
 use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
-    ops::Range,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
-    },
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     task::Waker,
-    time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    control::Control,
+    chunk::{CHUNK_BYTES, Chunk, bounded},
     labels::{Labelled, Labels},
+    merge::merged,
+    reader::Reader,
     ring::TopicRing,
 };
 use crate::{
@@ -23,9 +18,6 @@ use crate::{
     waiters::Waiters,
     wire::Frame,
 };
-
-/// How many bytes one chunk carries at most, unless a single frame is larger.
-pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 
 /// How many frames a feed of several topics keeps merged for its readers; who is further behind merges the rings.
 const RECENT: usize = 128;
@@ -59,96 +51,6 @@ pub(crate) struct FeedInner {
     signals: VecDeque<Labelled>,
     last_signal: u64,
     chunks: VecDeque<Chunk>,
-}
-
-/// Bytes for everyone who is at `from`: all that follows, up to `to`.
-#[derive(Clone, Debug)]
-pub(crate) struct Chunk {
-    pub(crate) from: u64,
-    pub(crate) to: u64,
-    pub(crate) bytes: Bytes,
-    pub(crate) events: u64,
-    /// The last `retry` in it.
-    pub(crate) retry: Option<Duration>,
-    /// When the last of it was published, if it is the newest of its feed.
-    pub(crate) at: Option<Instant>,
-}
-
-/// What the hub knows of one reader.
-pub(crate) struct Reader {
-    pub(crate) position: AtomicU64,
-    /// The hub's clock when the reader last asked for more.
-    pub(crate) asked_at: AtomicU64,
-    /// What it was called for: one bit for each `EndedBy`, and one for orders.
-    calls: AtomicU8,
-    /// Whether it counts among the hub's readers.
-    pub(crate) is_counted: AtomicBool,
-    /// Its index among the feed's readers.
-    place: AtomicU32,
-    pub(crate) since: Instant,
-    /// Only of readers that somebody knows by name.
-    pub(crate) control: OnceLock<Arc<Control>>,
-}
-
-/// The bit of `Reader::calls` that says that its control holds orders.
-const ORDERS: u8 = 1 << 7;
-
-/// Why the hub ended a reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EndedBy {
-    Disconnect,
-    Replace,
-    Stall,
-}
-
-impl EndedBy {
-    const ALL: [Self; 3] = [Self::Disconnect, Self::Replace, Self::Stall];
-
-    fn bit(self) -> u8 {
-        match self {
-            Self::Disconnect => 1,
-            Self::Replace => 2,
-            Self::Stall => 4,
-        }
-    }
-}
-
-impl Reader {
-    pub(crate) fn new(asked_at: u64) -> Self {
-        Self {
-            position: AtomicU64::new(0),
-            asked_at: asked_at.into(),
-            calls: AtomicU8::new(0),
-            is_counted: AtomicBool::new(false),
-            place: AtomicU32::new(0),
-            since: Instant::now(),
-            control: OnceLock::new(),
-        }
-    }
-
-    pub(crate) fn end(&self, by: EndedBy) {
-        self.calls.fetch_or(by.bit(), Ordering::Release);
-    }
-
-    pub(crate) fn ended(&self) -> Option<EndedBy> {
-        let calls = self.calls.load(Ordering::Acquire);
-        EndedBy::ALL.into_iter().find(|by| calls & by.bit() != 0)
-    }
-
-    /// Lets the reader look at its orders.
-    pub(crate) fn order(&self) {
-        self.calls.fetch_or(ORDERS, Ordering::Release);
-    }
-
-    /// Whether there may be orders; asked before they are taken.
-    pub(crate) fn take_order(&self) -> bool {
-        self.calls.fetch_and(!ORDERS, Ordering::AcqRel) & ORDERS != 0
-    }
-
-    /// Whether it was ended or has orders.
-    pub(crate) fn is_called(&self) -> bool {
-        self.calls.load(Ordering::Acquire) != 0
-    }
 }
 
 /// Frames after a position were evicted before the reader could take them.
@@ -372,95 +274,4 @@ impl FeedInner {
 /// A place among readers, of whom a process has fewer than four thousand million.
 fn short(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
-}
-
-impl Chunk {
-    /// Joins frames that are not empty; a single one is shared as it is.
-    pub(crate) fn of(from: u64, frames: &[(u64, Frame)]) -> Self {
-        let to = frames.last().map_or(from, |(seq, _)| *seq);
-        let retry = frames.iter().rev().find_map(|(_, frame)| frame.told_retry());
-        let bytes = match frames {
-            [(_, frame)] => frame.bytes().clone(),
-            frames => {
-                let len = frames.iter().map(|(_, frame)| frame.bytes().len()).sum();
-                let mut bytes = Vec::with_capacity(len);
-                frames.iter().for_each(|(_, frame)| bytes.extend_from_slice(frame.bytes()));
-                bytes.into()
-            }
-        };
-        Self { from, to, bytes, events: frames.len() as u64, retry, at: None }
-    }
-}
-
-/// The first frames, as many as fit into `most` bytes, but at least one.
-fn bounded(frames: impl Iterator<Item = (u64, Frame)>, most: usize) -> Vec<(u64, Frame)> {
-    let mut taken = Vec::new();
-    let mut bytes = 0;
-    for (seq, frame) in frames {
-        bytes += frame.bytes().len();
-        if bytes > most && !taken.is_empty() {
-            break;
-        }
-        taken.push((seq, frame));
-    }
-    taken
-}
-
-/// The frames of several rings by position; a frame of several topics once.
-///
-/// Each ring is locked for one frame at a time, so it may lose frames meanwhile: then the merge stops before the hole,
-/// and the next look finds it.
-fn merged(
-    rings: &[Arc<TopicRing>],
-    Range { start: position, end: last }: Range<u64>,
-    forgiven: &[u64],
-    most: usize,
-) -> Result<Vec<(u64, Frame)>, Evicted> {
-    let next = |index: usize, after: u64| -> Result<Option<(u64, Frame)>, Evicted> {
-        let Some(ring) = rings.get(index) else { return Ok(None) };
-        let ring = ring.lock();
-        if ring.misses_after(after, forgiven.get(index)) {
-            return Err(Evicted);
-        }
-        Ok(ring
-            .after(after)
-            .next()
-            .filter(|kept| kept.seq <= last)
-            .map(|kept| (kept.seq, kept.frame.clone())))
-    };
-    let mut heads: Vec<Option<Frame>> = vec![None; rings.len()];
-    let mut order = BinaryHeap::with_capacity(rings.len());
-    for index in 0..rings.len() {
-        if let Some((seq, frame)) = next(index, position)? {
-            order.push(Reverse((seq, index)));
-            if let Some(head) = heads.get_mut(index) {
-                *head = Some(frame);
-            }
-        }
-    }
-    let mut taken: Vec<(u64, Frame)> = Vec::new();
-    let mut bytes = 0;
-    while let Some(Reverse((seq, index))) = order.pop() {
-        let frame = heads.get_mut(index).and_then(Option::take);
-        if taken.last().is_none_or(|(last, _)| *last < seq)
-            && let Some(frame) = frame
-        {
-            bytes += frame.bytes().len();
-            if bytes > most && !taken.is_empty() {
-                break;
-            }
-            taken.push((seq, frame));
-        }
-        match next(index, seq) {
-            Ok(Some((seq, frame))) => {
-                order.push(Reverse((seq, index)));
-                if let Some(head) = heads.get_mut(index) {
-                    *head = Some(frame);
-                }
-            }
-            Ok(None) => {}
-            Err(Evicted) => break,
-        }
-    }
-    Ok(taken)
 }

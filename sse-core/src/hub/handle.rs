@@ -7,8 +7,8 @@ use std::{
 use super::{
     Hub, Start, Subscription,
     control::{Control, Orders},
-    feed::{EndedBy, Reader},
     publish::exact,
+    reader::{EndedBy, Reader},
     subscribe::checked,
 };
 use crate::{

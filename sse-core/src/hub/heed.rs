@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    End, Start, Subscription,
-    feed::{Chunk, EndedBy},
-    notice,
-};
+use super::{End, Start, Subscription, chunk::Chunk, notice, reader::EndedBy};
 use crate::{
     history::Pattern,
     waiters::wake,

@@ -1,20 +1,27 @@
 //! The hub: fan-out of events to readers, from a window of recent frames over an optional history.
 
 mod ahead;
+mod attach;
 mod builder;
+mod chunk;
 mod control;
 mod end;
+mod evict;
 mod feed;
 mod forgotten;
+mod frames;
 mod handle;
 mod heed;
 mod keys;
 mod labels;
 mod lease;
+mod look;
+mod merge;
 mod notice;
 mod pace;
 mod publish;
 mod publisher;
+mod reader;
 mod registry;
 mod replay;
 mod ring;
@@ -22,6 +29,7 @@ mod run;
 mod seat;
 mod sieve;
 mod snapshot;
+mod state;
 mod stats;
 mod subscribe;
 mod subscription;
@@ -62,9 +70,9 @@ pub use subscribe::{Start, Subscribe, SubscribeError};
 pub use subscription::Subscription;
 pub use view::EventView;
 
-pub(crate) use feed::Chunk;
+pub(crate) use chunk::Chunk;
+pub(crate) use look::MOST;
 pub(crate) use notice::{gap_json, json_string};
-pub(crate) use subscription::MOST;
 
 use crate::{
     Shutdown,
@@ -209,7 +217,7 @@ impl Hub {
             let waiting = {
                 let mut feed = feed.lock();
                 ended += feed.readers.len();
-                feed.readers.iter().for_each(|reader| reader.end(feed::EndedBy::Disconnect));
+                feed.readers.iter().for_each(|reader| reader.end(reader::EndedBy::Disconnect));
                 feed.waiters.take()
             };
             crate::waiters::wake(waiting);

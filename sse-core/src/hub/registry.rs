@@ -11,7 +11,7 @@ use std::{
 use super::{
     End,
     control::Control,
-    feed::{EndedBy, Reader},
+    reader::{EndedBy, Reader},
     seat::Exclusive,
 };
 

@@ -4,7 +4,8 @@ use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use super::{
     EventView, Subscribe, Subscription,
-    feed::{CHUNK_BYTES, Evicted, FeedInner},
+    chunk::CHUNK_BYTES,
+    feed::{Evicted, FeedInner},
     labels::Labelled,
 };
 use crate::{history::Topic, wire::Frame};

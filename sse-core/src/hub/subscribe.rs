@@ -2,11 +2,12 @@ use std::{collections::BTreeSet, error, fmt, future::Future, pin::Pin, sync::Arc
 
 use super::{
     End, Hub, Lease, Subscription,
-    feed::{FeedInner, Reader},
+    attach::Attached,
+    feed::FeedInner,
     pace::Pace,
+    reader::Reader,
     subscription::Opening,
     terms::{Extras, Terms},
-    window::Attached,
 };
 use crate::{
     history::{DynHistory, HistoryError, IntoTopics, InvalidTopic, Pattern, Span},

@@ -3,31 +3,22 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     slice,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
-    task::{Context, Poll},
+    sync::{Arc, Mutex, atomic::Ordering},
+    task::Poll,
 };
 
 use futures_core::Stream;
 
 use super::{
-    End, Hub, Start,
-    ahead::Ahead,
-    feed::{CHUNK_BYTES, Chunk, Evicted, Feed, Reader},
-    labels::Labelled,
-    notice,
-    replay::{self, Replayed},
-    terms::Extras,
-    window::Attached,
+    End, Hub, Start, ahead::Ahead, attach::Attached, feed::Feed, frames::Frames, labels::Labelled, notice,
+    reader::Reader, replay::Replayed, terms::Extras,
 };
 use crate::{
     history::Pattern,
-    resume::{Cursor, Decision, Gap, GapReason, Requested, Resume},
+    resume::{Cursor, Decision, Gap, Requested, Resume},
     waiters::Slot,
     wire::Frame,
 };
-
-/// How many looks that let nothing through a reader takes before other tasks may run.
-const SIFTED_AT_ONCE: usize = 8;
 
 /// One reader of a hub: a position, and what it asked for.
 ///
@@ -40,12 +31,12 @@ pub struct Subscription {
     pub(super) feed: Arc<Feed>,
     pub(super) reader: Arc<Reader>,
     /// Void while no task waits.
-    slot: Slot,
+    pub(super) slot: Slot,
     pub(super) position: u64,
     /// Topics that match a wildcard and that the feed does not list were evicted up to here.
     pub(super) unlisted: u64,
     /// How many rows of the epoch table it has taken into account.
-    version: u32,
+    pub(super) version: u32,
     no_content: bool,
     is_refused: bool,
     pub(super) signals_seen: u64,
@@ -189,7 +180,7 @@ impl Subscription {
 
     /// The frames as a `Stream`, for combinators.
     pub fn frames(self) -> impl Stream<Item = Frame> + Send + Sync {
-        Frames { subscription: self, shutdown: None }
+        Frames::new(self)
     }
 
     /// The reader needs no body: it has everything of topics that are finished.
@@ -199,74 +190,6 @@ impl Subscription {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.hub
-    }
-
-    /// Everything that is pending, up to `most` bytes, or why there will be nothing more.
-    #[inline]
-    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
-        self.reader.asked_at.store(self.hub.clock(), Ordering::Relaxed);
-        if let Some(control) = self.reader.control.get() {
-            control.arm(cx.waker());
-        }
-        let mut sifted = 0;
-        loop {
-            if let Some(extras) = &mut self.extras {
-                if let Some(end) = &extras.ended {
-                    return Poll::Ready(Err(end.clone()));
-                }
-                if extras.is_over(cx) {
-                    extras.ended = Some(End::Expired);
-                    continue;
-                }
-            }
-            if self.reader.is_called() {
-                match self.heed() {
-                    Some(chunk) => return Poll::Ready(Ok(chunk)),
-                    None => continue,
-                }
-            }
-            if !self.ahead.is_empty() {
-                return Poll::Ready(Ok(self.take_ahead(most)));
-            }
-            if short(self.hub.window().version()) != self.version {
-                self.look_for_fork();
-                continue;
-            }
-            if self.is_loading() {
-                if self.poll_snapshot(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                continue;
-            }
-            if self.replay.is_some() {
-                if self.poll_replay(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                continue;
-            }
-            match self.look(cx, most) {
-                Look::Chunk(chunk) => return Poll::Ready(Ok(chunk)),
-                Look::Events(events) => {
-                    self.sift(events);
-                    sifted += 1;
-                    if sifted >= SIFTED_AT_ONCE && self.ahead.is_empty() {
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                }
-                Look::Signals(signals) => self.sift_signals(signals),
-                Look::Behind if self.hub.history().is_some() => self.start_replay(),
-                Look::Behind => self.trimmed(self.evicted()),
-                Look::Called => {}
-                Look::Ended(End::Finished) if self.tell_missed_ends() => {}
-                Look::Ended(End::Finished) if self.owes_checkpoint() => {
-                    let checkpoint = self.checkpoint_at(self.position);
-                    self.say(checkpoint);
-                }
-                Look::Ended(end) => self.end(end),
-                Look::Nothing => return Poll::Pending,
-            }
-        }
     }
 
     /// A checkpoint, if the position has moved past what the reader was told and nothing is pending: rule 9.
@@ -318,128 +241,6 @@ impl Subscription {
         }
     }
 
-    #[inline(always)]
-    fn look(&mut self, cx: &mut Context<'_>, most: usize) -> Look {
-        let mut feed = self.feed.lock();
-        if self.reader.is_called() {
-            return Look::Called;
-        }
-        if self.unlisted > self.position {
-            return Look::Behind;
-        }
-        if let Some(reach) = self.extras.as_ref().and_then(|extras| extras.reach()) {
-            match feed.candidates_after(self.position, self.forgiven(), reach) {
-                Err(Evicted) => return Look::Behind,
-                Ok(events) if !events.is_empty() => return Look::Events(events),
-                Ok(_) => {}
-            }
-            let signals: Vec<_> = feed.unseen_signals(self.signals_seen).cloned().collect();
-            if !signals.is_empty() {
-                self.signals_seen = feed.last_signal();
-                return Look::Signals(signals);
-            }
-        }
-        match feed.chunk_after(self.position, self.forgiven(), most) {
-            Err(Evicted) => return Look::Behind,
-            Ok(Some(chunk)) => {
-                drop(feed);
-                self.told = Some(chunk.to);
-                self.move_to(chunk.to);
-                return Look::Chunk(chunk);
-            }
-            Ok(None) => {}
-        }
-        if let Some(chunk) = feed.signals_after(self.signals_seen, most) {
-            self.signals_seen = chunk.to;
-            return Look::Chunk(chunk);
-        }
-        self.position = self.position.max(self.hub.window().head());
-        self.reader.position.store(self.position, Ordering::Relaxed);
-        if self.feed.is_exact && feed.finished == feed.rings.len() {
-            return Look::Ended(End::Finished);
-        }
-        feed.waiters.register(&mut self.slot, cx.waker());
-        Look::Nothing
-    }
-
-    /// Rule 3: a reader beyond a fork is told so as its next event; the others go on.
-    fn look_for_fork(&mut self) {
-        let (fork, rows, cursor) = {
-            let state = self.hub.window().lock();
-            let fork = state.epochs.fork_since(self.version as usize).filter(|fork| *fork <= self.position);
-            let resume = fork.map(|fork| fork.saturating_sub(1));
-            (resume, state.epochs.rows().len(), resume.map(|seq| state.cursor_at(seq)))
-        };
-        self.version = short(rows);
-        if let (Some(position), Some(resumed_at)) = (fork, cursor) {
-            self.replay = None;
-            self.ahead.cut(position);
-            self.move_to(position);
-            self.tell_gap(&Gap { reason: GapReason::Fork, requested: None, resumed_at, missed: None });
-        }
-    }
-
-    fn trimmed(&mut self, resume: u64) {
-        let missed = Some(resume.saturating_sub(self.position));
-        let resumed_at = self.hub.window().lock().cursor_at(resume);
-        self.move_to(resume);
-        self.tell_gap(&Gap { reason: GapReason::Trimmed, requested: None, resumed_at, missed });
-    }
-
-    fn evicted(&self) -> u64 {
-        self.feed.lock().evicted().max(self.unlisted)
-    }
-
-    fn start_replay(&mut self) {
-        if let Some(history) = self.hub.history().cloned() {
-            let until = self.evicted();
-            let epochs = self.hub.window().lock().epochs.clone();
-            let extras = self.extras.as_ref();
-            let sieve = extras.and_then(|extras| extras.sieve.clone()).unwrap_or_default();
-            let next_at = extras.and_then(|extras| extras.next_replay_at);
-            let pace = self.hub.pace().clone();
-            let feed = Arc::clone(&self.feed);
-            let read = replay::read(history, feed, sieve, pace, next_at, epochs, self.position..until);
-            self.replay = Some(Box::new(Mutex::new(Box::pin(read))));
-        }
-    }
-
-    fn poll_replay(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(replay) = &mut self.replay else { return Poll::Ready(()) };
-        let replay = replay.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let Poll::Ready(replayed) = replay.as_mut().poll(cx) else { return Poll::Pending };
-        self.replay = None;
-        match replayed {
-            Replayed::Read { frames, through, next_at } => {
-                if next_at.is_some() {
-                    self.extras.get_or_insert_default().next_replay_at = next_at;
-                }
-                if frames.is_empty() {
-                    self.move_to(through);
-                } else {
-                    self.ahead.extend(frames, through);
-                }
-            }
-            Replayed::Trimmed { oldest } => self.trimmed(oldest.saturating_sub(1).max(self.position)),
-            Replayed::Failed(error) => {
-                tracing::warn!(%error, "the history cannot be read; the reader is told to come back");
-                self.end(End::Unavailable);
-            }
-        }
-        Poll::Ready(())
-    }
-
-    /// What is said before the next look, as much as fits into `most` bytes, but at least one frame.
-    fn take_ahead(&mut self, most: usize) -> Chunk {
-        let (frames, through) = self.ahead.take(most);
-        let chunk = Chunk::of(self.position, &frames);
-        if chunk.to > self.position {
-            self.told = Some(chunk.to);
-        }
-        self.move_to(through.map_or(chunk.to, |through| through.max(chunk.to)));
-        chunk
-    }
-
     /// Says a notice at the present position before the next look.
     pub(super) fn say(&mut self, frame: Frame) {
         self.ahead.push(self.position, frame);
@@ -456,7 +257,7 @@ impl Subscription {
     }
 
     /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
-    fn forgiven(&self) -> &[u64] {
+    pub(super) fn forgiven(&self) -> &[u64] {
         self.extras.as_ref().map_or(&[], |extras| &extras.forgiven)
     }
 
@@ -464,16 +265,16 @@ impl Subscription {
         self.extras.get_or_insert_default().ended = Some(end);
     }
 
-    fn ended(&self) -> Option<&End> {
+    pub(super) fn ended(&self) -> Option<&End> {
         self.extras.as_ref()?.ended.as_ref()
     }
 
-    fn checkpoint_at(&mut self, position: u64) -> Frame {
+    pub(super) fn checkpoint_at(&mut self, position: u64) -> Frame {
         self.told = Some(position);
         notice::checkpoint(self.hub.window().lock().cursor_at(position))
     }
 
-    fn tell_gap(&mut self, gap: &Gap) {
+    pub(super) fn tell_gap(&mut self, gap: &Gap) {
         self.hub.window().counters.count_gap(gap.reason);
         if self.begin_snapshot(Some(gap)) {
             return;
@@ -496,21 +297,6 @@ impl Subscription {
         finishes.sort_by_key(|(cursor, _)| cursor.seq());
         finishes.into_iter().for_each(|(_, frame)| self.say(frame));
     }
-}
-
-/// What a look at the window found.
-enum Look {
-    Chunk(Chunk),
-    /// Events of which the reader may not get all.
-    Events(Vec<Labelled>),
-    /// Signals, likewise.
-    Signals(Vec<Labelled>),
-    /// Something asked for is no longer in the window.
-    Behind,
-    /// Somebody told the reader something.
-    Called,
-    Ended(End),
-    Nothing,
 }
 
 impl Subscription {
@@ -543,32 +329,7 @@ impl fmt::Debug for Subscription {
     }
 }
 
-struct Frames {
-    subscription: Subscription,
-    shutdown: Option<crate::Shutdown>,
-}
-
-impl Stream for Frames {
-    type Item = Frame;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
-        if let Poll::Ready(step) = self.subscription.poll_chunk(cx, 1) {
-            return Poll::Ready(step.ok().map(|chunk| Frame::shared(chunk.bytes, chunk.retry)));
-        }
-        if self.shutdown.is_none() {
-            self.shutdown = self.subscription.hub.shutdown().cloned();
-        }
-        match &mut self.shutdown {
-            Some(shutdown) => Pin::new(shutdown).poll(cx).map(|()| None),
-            None => Poll::Pending,
-        }
-    }
-}
-
 /// A number of rows of the epoch table, of which there are never many.
-fn short(rows: usize) -> u32 {
+pub(super) fn short(rows: usize) -> u32 {
     u32::try_from(rows).unwrap_or(u32::MAX)
 }
-
-/// How much a response takes at once.
-pub(crate) const MOST: usize = CHUNK_BYTES;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Shared, feed::EndedBy};
+use super::{Shared, reader::EndedBy};
 
 /// How often the window's age limits are looked at, in ticks.
 const TICKS_PER_EVICTION: u64 = 8;

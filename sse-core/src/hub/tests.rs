@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    feed::Reader,
     forgotten::Forgotten,
     keys::Keys,
     notice,
+    reader::Reader,
     ring::{Kept, TopicRing},
     window::{Append, Retentions, Window},
 };

@@ -11,23 +11,21 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    feed::{Feed, Reader},
+    feed::Feed,
     forgotten::Forgotten,
     keys::Keys,
     labels::Labels,
     notice,
     ring::{Kept, TopicRing},
+    state::State,
     stats::Counters,
 };
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic, scoped},
     resume::{Cursor, Epoch, EpochStart, Epochs},
     waiters::{Waiters, wake},
-    wire::{Frame, MAX_RETRY},
+    wire::Frame,
 };
-
-/// How long a finished topic is remembered: longer than any reader waits before it reconnects.
-const FINISH_MEMORY: Duration = Duration::from_secs(2 * MAX_RETRY.as_secs());
 
 /// Recent frames by topic, and who reads them.
 ///
@@ -39,7 +37,7 @@ pub(crate) struct Window {
     version: AtomicUsize,
     state: Mutex<State>,
     retentions: Retentions,
-    total_bytes: usize,
+    pub(super) total_bytes: usize,
     /// Whether what is not in a ring may be in a history.
     has_history: bool,
     pub(crate) counters: Counters,
@@ -49,22 +47,6 @@ pub(crate) struct Window {
 pub(crate) struct Retentions {
     pub(crate) all: Retention,
     pub(crate) some: Vec<(Pattern, Retention)>,
-}
-
-pub(crate) struct State {
-    pub(crate) epochs: Epochs,
-    head: u64,
-    /// The check of the record at the head, where the history needs one.
-    head_check: Option<u32>,
-    topics: HashMap<Topic, Arc<TopicRing>>,
-    pub(crate) forgotten: Forgotten,
-    /// Every frame kept, oldest first, to find what to evict when the total is reached.
-    order: VecDeque<(u64, Arc<TopicRing>)>,
-    frames: usize,
-    bytes: usize,
-    feeds: HashMap<Box<[Pattern]>, Arc<Feed>>,
-    keys: Keys,
-    head_waiters: Waiters,
 }
 
 /// Something to be put into the window.
@@ -82,20 +64,6 @@ pub(crate) struct Placed {
     pub(crate) cursor: Cursor,
     pub(crate) receivers: usize,
     pub(crate) duplicate: bool,
-}
-
-/// What a new reader of a feed needs to know, taken in one locked look.
-pub(crate) struct Attached {
-    pub(crate) feed: Arc<Feed>,
-    pub(crate) head: u64,
-    pub(crate) version: usize,
-    /// The highest position evicted from what was asked for.
-    pub(crate) evicted: u64,
-    pub(crate) epochs: Epochs,
-    /// Whether it is certain which of the topics are finished.
-    pub(crate) is_known: bool,
-    pub(crate) last_signal: u64,
-    pub(crate) reader: Arc<Reader>,
 }
 
 impl Window {
@@ -220,60 +188,6 @@ impl Window {
         receivers
     }
 
-    /// How many readers would get an event of these topics now.
-    pub(crate) fn readers_of(&self, topics: &[Topic]) -> usize {
-        self.lock().feeds_of(topics).iter().map(|feed| feed.lock().readers.len()).sum()
-    }
-
-    /// Registers a reader of these patterns, which are sorted and each once, at the head.
-    ///
-    /// Under the same lock as the search for its feed, which another reader may be about to leave as its last.
-    pub(crate) fn attach(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attached {
-        let mut state = self.lock();
-        let feed = match state.feeds.get(&patterns) {
-            Some(feed) => Arc::clone(feed),
-            None => self.new_feed(&mut state, patterns),
-        };
-        let (alive, is_known, last_signal) = {
-            let mut inner = feed.lock();
-            inner.add_reader(Arc::clone(&reader));
-            (inner.evicted(), inner.rings.iter().all(|ring| ring.lock().is_known), inner.last_signal())
-        };
-        let wild = feed.patterns.iter().filter(|pattern| !pattern.is_exact());
-        let forgotten = wild.map(|pattern| state.forgotten.evicted(pattern)).max().unwrap_or(0);
-        Attached {
-            head: state.head,
-            version: state.epochs.rows().len(),
-            evicted: alive.max(forgotten),
-            epochs: state.epochs.clone(),
-            is_known,
-            last_signal,
-            reader,
-            feed,
-        }
-    }
-
-    /// Forgets the feed if nobody reads it any more.
-    pub(crate) fn detach(&self, feed: &Arc<Feed>) {
-        let mut state = self.lock();
-        let rings = {
-            let inner = feed.lock();
-            if !inner.readers.is_empty() {
-                return;
-            }
-            inner.rings.clone()
-        };
-        if state.feeds.get(&feed.patterns).is_none_or(|kept| !Arc::ptr_eq(kept, feed)) {
-            return;
-        }
-        state.feeds.remove(&feed.patterns);
-        let now = Instant::now();
-        for ring in rings {
-            ring.lock().feeds.retain(|kept| !Arc::ptr_eq(kept, feed));
-            state.forget_if_idle(&ring, now);
-        }
-    }
-
     /// Takes notice that the history was rewritten from `row.begins` on, or goes on there under a new name; returns
     /// whether something here was replaced.
     pub(crate) fn fork(&self, row: EpochStart) -> bool {
@@ -330,28 +244,6 @@ impl Window {
             }
         }
         waiting.into_iter().for_each(wake);
-    }
-
-    /// Evicts what has become too old, and forgets what is idle.
-    pub(crate) fn sweep(&self) {
-        let now = Instant::now();
-        let rings: Vec<_> = self.lock().topics.values().cloned().collect();
-        for ring in rings {
-            let mut state = self.lock();
-            let (freed, frames) = {
-                let mut inner = ring.lock();
-                let before = inner.len();
-                (inner.trim(&ring.retention, now), before - inner.len())
-            };
-            state.bytes -= freed;
-            state.frames -= frames;
-            state.forget_if_idle(&ring, now);
-        }
-    }
-
-    /// The readers' feeds, to be looked through without the window's lock.
-    pub(crate) fn feeds(&self) -> Vec<Arc<Feed>> {
-        self.lock().feeds.values().cloned().collect()
     }
 
     /// Waits until the head has reached `seq`.
@@ -418,23 +310,8 @@ impl Window {
         (Placed { cursor, receivers, duplicate: false }, waiting)
     }
 
-    fn keep_within_total(&self, state: &mut State) {
-        while state.bytes > self.total_bytes {
-            let Some((seq, ring)) = state.order.pop_front() else { return };
-            let freed = ring.lock().evict(seq);
-            state.bytes -= freed;
-            state.frames -= usize::from(freed > 0);
-        }
-        // What the topics' own retention evicted is still listed; it is dropped when it is most of the list.
-        if state.order.len() > 2 * state.frames + 1024 {
-            let State { order, .. } = state;
-            order
-                .retain(|(seq, ring)| ring.lock().after(seq - 1).next().is_some_and(|kept| kept.seq == *seq));
-        }
-    }
-
     /// The ring of `topic`; a new one is shown to the wildcards that match it.
-    fn ring(&self, state: &mut State, topic: &Topic) -> Arc<TopicRing> {
+    pub(super) fn ring(&self, state: &mut State, topic: &Topic) -> Arc<TopicRing> {
         if let Some(ring) = state.topics.get(topic) {
             return Arc::clone(ring);
         }
@@ -449,95 +326,6 @@ impl Window {
             }
         }
         ring
-    }
-
-    fn new_feed(&self, state: &mut State, patterns: Box<[Pattern]>) -> Arc<Feed> {
-        let mut rings: Vec<Arc<TopicRing>> = Vec::new();
-        for pattern in &patterns {
-            if let Ok(topic) = pattern.clone().into_topic() {
-                rings.push(self.ring(state, &topic));
-            }
-        }
-        if patterns.iter().any(|pattern| !pattern.is_exact()) {
-            let wild =
-                |topic: &Topic| patterns.iter().any(|pattern| !pattern.is_exact() && pattern.matches(topic));
-            for (topic, ring) in &state.topics {
-                if wild(topic) && !rings.iter().any(|known| Arc::ptr_eq(known, ring)) {
-                    rings.push(Arc::clone(ring));
-                }
-            }
-        }
-        let feed = Arc::new(Feed::new(patterns.clone(), rings.clone(), state.head));
-        for ring in rings {
-            ring.lock().feeds.push(Arc::clone(&feed));
-        }
-        state.feeds.insert(patterns, Arc::clone(&feed));
-        feed
-    }
-}
-
-impl State {
-    pub(crate) fn head(&self) -> u64 {
-        self.head
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// The cursor that says "everything up to `seq`", with the record's check if this window knows it.
-    pub(crate) fn cursor_at(&self, seq: u64) -> Cursor {
-        let cursor = self.epochs.cursor(seq);
-        match self.head_check.filter(|_| seq == self.head) {
-            Some(check) => cursor.with_check(check),
-            None => {
-                self.kept_cursor(seq).and_then(Cursor::check).map_or(cursor, |check| cursor.with_check(check))
-            }
-        }
-    }
-
-    /// The cursor of the frame at `seq`, if the window still holds it.
-    pub(crate) fn kept_cursor(&self, seq: u64) -> Option<Cursor> {
-        let place = self.order.partition_point(|(kept, _)| *kept < seq);
-        let (_, ring) = self.order.get(place).filter(|(kept, _)| *kept == seq)?;
-        let ring = ring.lock();
-        let kept = ring.after(seq.saturating_sub(1)).next().filter(|kept| kept.seq == seq)?;
-        notice::cursor_of(&kept.frame)
-    }
-
-    pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<TopicRing>> {
-        self.topics.values()
-    }
-
-    pub(crate) fn feeds_of(&self, topics: &[Topic]) -> Vec<Arc<Feed>> {
-        let mut feeds: Vec<Arc<Feed>> = Vec::new();
-        for ring in topics.iter().filter_map(|topic| self.topics.get(topic)) {
-            for feed in &ring.lock().feeds {
-                if !feeds.iter().any(|known| Arc::ptr_eq(known, feed)) {
-                    feeds.push(Arc::clone(feed));
-                }
-            }
-        }
-        // A topic without a ring has no exact reader, but wildcards may stand for it.
-        for topic in topics.iter().filter(|topic| !self.topics.contains_key(*topic)) {
-            for feed in self.feeds.values() {
-                if feed.matches(topic) && !feeds.iter().any(|known| Arc::ptr_eq(known, feed)) {
-                    feeds.push(Arc::clone(feed));
-                }
-            }
-        }
-        feeds
-    }
-
-    fn forget_if_idle(&mut self, ring: &Arc<TopicRing>, now: Instant) {
-        let (is_idle, evicted) = {
-            let inner = ring.lock();
-            (inner.is_idle(now, FINISH_MEMORY), inner.evicted)
-        };
-        if is_idle {
-            self.topics.remove(&ring.topic);
-            self.forgotten.insert(ring.topic.clone(), evicted);
-        }
     }
 }
 

@@ -1,7 +1,6 @@
 use std::{
-    error, fmt,
+    fmt,
     future::Future,
-    io,
     pin::Pin,
     sync::{Mutex, PoisonError},
     task::{Context, Poll},
@@ -13,27 +12,21 @@ use futures_core::Stream;
 use tokio::time::{Instant, Sleep};
 
 use super::{
-    Ended, KeepAlive,
+    Ended, KeepAlive, NoError,
+    endings::{Endings, OnEnd, Until},
     keep_alive::Form,
     source::{Source, Taken},
 };
 use crate::{
-    Shutdown,
     hub::End,
     wire::{Frame, MIN_RETRY, write_retry},
 };
-
-/// The part of the drain window over which readers are sent away.
-const DRAINED_OVER: f64 = 0.5;
 
 /// How long a reader waits whose exclusive place another one took, so that the two do not take turns.
 const RETRY_AFTER_REPLACED: Duration = Duration::from_secs(30 * 60);
 
 /// How long a reader waits after an error of the application, so that browsers do not hammer the same poison.
 const RETRY_AFTER_ERROR: Duration = Duration::from_secs(30);
-
-type Until = Pin<Box<dyn Future<Output = ()> + Send>>;
-type OnEnd = Box<dyn FnOnce(Ended) + Send>;
 
 /// A stream's options, as its builder sets them.
 pub(crate) struct Options {
@@ -78,18 +71,6 @@ struct State {
     began_at: Instant,
     /// In nanoseconds since it began.
     last_byte: u64,
-}
-
-/// How it may end, and how it is about to; not every stream has any of that.
-#[derive(Default)]
-struct Endings {
-    /// The source has ended so, but what it said before is still to be sent.
-    of_source: Option<End>,
-    until: Vec<Until>,
-    max_age: Option<Pin<Box<Sleep>>>,
-    shutdown: Option<Shutdown>,
-    drained: Option<Until>,
-    on_end: Option<OnEnd>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -328,37 +309,6 @@ impl State {
     }
 }
 
-impl Endings {
-    fn has_any(&self) -> bool {
-        let Self { of_source, until, max_age, shutdown, drained, on_end } = self;
-        let is_timed = max_age.is_some() || drained.is_some();
-        is_timed || of_source.is_some() || !until.is_empty() || shutdown.is_some() || on_end.is_some()
-    }
-
-    /// What ends the stream from outside, before another byte is written.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        for until in &mut self.until {
-            if until.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(End::Until);
-            }
-        }
-        if self.max_age.as_mut().is_some_and(|max_age| max_age.as_mut().poll(cx).is_ready()) {
-            return Poll::Ready(End::MaxAge);
-        }
-        if let Some(shutdown) = &mut self.shutdown {
-            if Pin::new(&mut *shutdown).poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.drained = Some(Box::pin(shutdown.share_of_window(DRAINED_OVER * fastrand::f64())));
-            self.shutdown = None;
-        }
-        match &mut self.drained {
-            Some(drained) => drained.as_mut().poll(cx).map(|()| End::Shutdown),
-            None => Poll::Pending,
-        }
-    }
-}
-
 impl Drop for State {
     fn drop(&mut self) {
         if self.stage != Stage::Over {
@@ -370,24 +320,6 @@ impl Drop for State {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body").finish_non_exhaustive()
-    }
-}
-
-/// The error that a [`Body`] never yields: servers drop what they have buffered when a body fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoError {}
-
-impl fmt::Display for NoError {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
-    }
-}
-
-impl error::Error for NoError {}
-
-impl From<NoError> for io::Error {
-    fn from(error: NoError) -> Self {
-        match error {}
     }
 }
 

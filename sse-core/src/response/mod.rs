@@ -2,12 +2,15 @@
 
 mod body;
 mod channel;
+mod endings;
 mod event_stream;
 mod keep_alive;
+mod no_error;
 mod request;
 mod source;
 
-pub use body::{Body, NoError};
+pub use body::Body;
 pub use channel::{Receiver, SendError, Sender, channel};
 pub use event_stream::{Ended, EventStream, IntoEventStream};
 pub use keep_alive::KeepAlive;
+pub use no_error::NoError;

@@ -1,0 +1,59 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::time::Sleep;
+
+use super::Ended;
+use crate::{Shutdown, hub::End};
+
+/// The part of the drain window over which readers are sent away.
+const DRAINED_OVER: f64 = 0.5;
+
+pub(super) type Until = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type OnEnd = Box<dyn FnOnce(Ended) + Send>;
+
+/// How it may end, and how it is about to; not every stream has any of that.
+#[derive(Default)]
+pub(super) struct Endings {
+    /// The source has ended so, but what it said before is still to be sent.
+    pub(super) of_source: Option<End>,
+    pub(super) until: Vec<Until>,
+    pub(super) max_age: Option<Pin<Box<Sleep>>>,
+    pub(super) shutdown: Option<Shutdown>,
+    pub(super) drained: Option<Until>,
+    pub(super) on_end: Option<OnEnd>,
+}
+
+impl Endings {
+    pub(super) fn has_any(&self) -> bool {
+        let Self { of_source, until, max_age, shutdown, drained, on_end } = self;
+        let is_timed = max_age.is_some() || drained.is_some();
+        is_timed || of_source.is_some() || !until.is_empty() || shutdown.is_some() || on_end.is_some()
+    }
+
+    /// What ends the stream from outside, before another byte is written.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        for until in &mut self.until {
+            if until.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(End::Until);
+            }
+        }
+        if self.max_age.as_mut().is_some_and(|max_age| max_age.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(End::MaxAge);
+        }
+        if let Some(shutdown) = &mut self.shutdown {
+            if Pin::new(&mut *shutdown).poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.drained = Some(Box::pin(shutdown.share_of_window(DRAINED_OVER * fastrand::f64())));
+            self.shutdown = None;
+        }
+        match &mut self.drained {
+            Some(drained) => drained.as_mut().poll(cx).map(|()| End::Shutdown),
+            None => Poll::Pending,
+        }
+    }
+}
