@@ -2,7 +2,7 @@ use std::fmt;
 
 /// What a request's `Accept-Encoding` header says of gzip; for `compress`.
 ///
-/// Made of the header's text, of a [`LastEventId`](crate::LastEventId), which remembers it, or of a request's headers.
+/// Made of the header's text, or remembered by the request's [`LastEventId`](crate::LastEventId).
 /// Weights are respected (RFC 9110, section 12.5.3): gzip is used if the header names it, as `gzip`, `x-gzip` or `*`,
 /// with a weight that is not 0 and not below that of `identity`. Without the header nothing is compressed.
 ///

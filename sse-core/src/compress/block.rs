@@ -69,6 +69,11 @@ impl Run {
         Some(Self { deflater: Deflater::open()?, last: None, check: Check::default() })
     }
 
+    /// Its newest block, if there is one.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.last
+    }
+
     /// Lets the next block follow nothing.
     pub(crate) fn restart(&mut self) {
         self.deflater.reset();

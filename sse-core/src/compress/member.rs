@@ -1,9 +1,6 @@
 use bytes::Bytes;
 
-use super::{
-    Block, Run,
-    block::Check,
-};
+use super::{Block, Run, block::Check};
 
 /// RFC 1952 section 2.3.1: gzip, deflate, no name, no time, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];

@@ -14,7 +14,8 @@ fn unzipped(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn event(n: usize) -> Vec<u8> {
-    format!("data: {{\"symbol\":\"EURUSD\",\"price\":1.0{n},\"volume\":{}}}\nid: 00ff-{n}\n\n", n * 37 % 101).into()
+    format!("data: {{\"symbol\":\"EURUSD\",\"price\":1.0{n},\"volume\":{}}}\nid: 00ff-{n}\n\n", n * 37 % 101)
+        .into()
 }
 
 #[test]

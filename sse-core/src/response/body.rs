@@ -35,6 +35,9 @@ pub(crate) struct Options {
     pub(crate) max_age: Option<Duration>,
     pub(crate) retry: Duration,
     pub(crate) on_end: Option<OnEnd>,
+    /// What the request said, if the application compresses at all.
+    #[cfg(feature = "compress")]
+    pub(crate) compress: Option<crate::AcceptEncoding>,
 }
 
 impl Default for Options {
@@ -45,6 +48,8 @@ impl Default for Options {
             max_age: None,
             retry: Duration::from_secs(2),
             on_end: None,
+            #[cfg(feature = "compress")]
+            compress: None,
         }
     }
 }
@@ -82,7 +87,7 @@ enum Stage {
 
 impl Body {
     pub(crate) fn new(source: Source, options: Options, is_over: bool) -> Self {
-        let Options { keep_alive, until, max_age, retry, on_end } = options;
+        let Options { keep_alive, until, max_age, retry, on_end, .. } = options;
         let max_age = max_age.filter(|_| !is_over).map(|max_age| {
             let age = max_age.mul_f64(1.0 - 0.2 * fastrand::f64());
             Box::pin(tokio::time::sleep(age))
@@ -133,7 +138,8 @@ impl State {
             Stage::New => {
                 // Before anything else, so that no proxy waits for the first byte.
                 self.stage = Stage::Open;
-                return Poll::Ready(Some(self.retry_line()));
+                let line = self.retry_line();
+                return Poll::Ready(Some(self.count(line, 0)));
             }
             Stage::Open => {}
         }
@@ -195,9 +201,7 @@ impl State {
 
     /// A checkpoint if the reader's place has moved, else what the options say.
     fn alive(&mut self) -> Bytes {
-        if let Source::Subscription(subscription) = &mut self.source
-            && let Some(checkpoint) = subscription.checkpoint()
-        {
+        if let Some(checkpoint) = self.source.checkpoint() {
             return self.count(checkpoint.into_bytes(), 1);
         }
         match self.keep_alive.as_ref().and_then(KeepAlive::form) {
@@ -211,14 +215,17 @@ impl State {
                 bytes.extend_from_slice(lines);
                 self.count(bytes.into(), 0)
             }
-            None => self.retry_line(),
+            None => {
+                let line = self.retry_line();
+                self.count(line, 0)
+            }
         }
     }
 
-    fn retry_line(&mut self) -> Bytes {
+    fn retry_line(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(16);
         write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
-        self.count(bytes.into(), 0)
+        bytes.into()
     }
 
     fn sent(&mut self, taken: Taken) -> Bytes {
@@ -266,10 +273,11 @@ impl State {
         self.count_at(Instant::now(), bytes, events)
     }
 
-    /// Counts what is sent. `at` may be a little before now, which makes a keep-alive come that much earlier.
+    /// Counts what is sent, and gives it the form in which it is sent. `at` may be a little before now, which makes a keep-alive come that much earlier.
     fn count_at(&mut self, at: Instant, bytes: Bytes, events: u64) -> Bytes {
         let since = at.saturating_duration_since(self.began_at).as_nanos();
         self.last_byte = self.last_byte.max(u64::try_from(since).unwrap_or(u64::MAX));
+        let bytes = self.source.encode(bytes);
         self.bytes += bytes.len() as u64;
         self.events += events;
         bytes
@@ -294,6 +302,8 @@ impl State {
             self.told_retry = retry;
             self.retry_line()
         });
+        let words = self.source.finish(words);
+        self.bytes += words.as_ref().map_or(0, |words| words.len() as u64);
         self.end(end);
         words
     }

@@ -11,6 +11,13 @@ impl LastEventId {
         let last = headers.get(LAST_EVENT_ID).map(|value| value.as_bytes());
         let accept: Vec<_> = headers.get_all(header::ACCEPT).iter().map(|value| value.as_bytes()).collect();
         let accept = (!accept.is_empty()).then(|| accept.join(&b','));
-        Self::from_request(last, accept.as_deref(), query)
+        let request = Self::from_request(last, accept.as_deref(), query);
+        #[cfg(feature = "compress")]
+        let request = {
+            let codings = headers.get_all(header::ACCEPT_ENCODING).iter();
+            let codings: Vec<_> = codings.map(|value| value.as_bytes()).collect();
+            request.with_accept_encoding((!codings.is_empty()).then(|| codings.join(&b',')).as_deref())
+        };
+        request
     }
 }

@@ -1,6 +1,8 @@
 use std::fmt;
 
 use super::Cursor;
+#[cfg(feature = "compress")]
+use crate::compress::AcceptEncoding;
 
 /// The names under which a request's query may carry the last event id, for clients that cannot set the header: our
 /// own, better-sse's, and that of the older polyfills.
@@ -13,7 +15,7 @@ const KEPT: usize = 128;
 ///
 /// Any bytes are accepted; what is not a cursor of the hub becomes a gap notice and never an error
 /// (section 9.2.4 of the HTML standard lets a browser send any text). It also remembers whether the `Accept`
-/// header allows an event stream, which `subscribe` checks.
+/// header allows an event stream, which `subscribe` checks, and with the feature `compress` what `Accept-Encoding` says.
 ///
 /// ```
 /// use sse_core::LastEventId;
@@ -27,6 +29,8 @@ pub struct LastEventId {
     text: Option<String>,
     not_utf8: bool,
     refuses_stream: bool,
+    #[cfg(feature = "compress")]
+    accept_encoding: AcceptEncoding,
 }
 
 /// A request's cursor, read.
@@ -73,6 +77,27 @@ impl LastEventId {
     #[must_use]
     pub fn refuses_stream(&self) -> bool {
         self.refuses_stream
+    }
+
+    /// What was remembered of `Accept-Encoding`.
+    #[cfg(feature = "compress")]
+    #[must_use]
+    pub fn accept_encoding(&self) -> AcceptEncoding {
+        self.accept_encoding
+    }
+
+    /// Remembers all `Accept-Encoding` headers, joined with commas, for `compress`.
+    ///
+    /// ```
+    /// use sse_core::LastEventId;
+    ///
+    /// let last = LastEventId::from_request(None, None, None).with_accept_encoding(Some(b"gzip, br"));
+    /// assert!(last.accept_encoding().allows_gzip());
+    /// ```
+    #[cfg(feature = "compress")]
+    #[must_use]
+    pub fn with_accept_encoding(self, header: Option<&[u8]>) -> Self {
+        Self { accept_encoding: AcceptEncoding::from_request(header), ..self }
     }
 
     pub(crate) fn requested(&self) -> Requested {
