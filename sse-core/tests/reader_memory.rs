@@ -58,3 +58,31 @@ async fn a_shutdown_handle_adds_at_most_192_bytes() {
     let bytes = unconstrained(async { [&plain, &ending].map(|hub| bytes_each(|| waiting_body(hub))) }).await;
     assert!(bytes[1] <= bytes[0] + 192, "{bytes:?} bytes");
 }
+
+#[cfg(feature = "compress")]
+#[tokio::test]
+async fn a_compressed_response_adds_at_most_512_bytes_and_a_feed_at_most_400_kb() {
+    let hub = Hub::memory();
+    let compressed = |hub: &Hub| {
+        let stream = EventStream::new(subscribed(hub)).compress("gzip");
+        let mut body = Box::pin(stream.into_response().into_body());
+        assert!(body.next().now_or_never().is_some());
+        assert!(body.next().now_or_never().is_none());
+        body
+    };
+    let bytes = unconstrained(async { [bytes_each(|| waiting_body(&hub)), bytes_each(|| compressed(&hub))] });
+    let bytes = bytes.await;
+    assert!(bytes[1] <= bytes[0] + 512, "{bytes:?} bytes");
+    let mut body = compressed(&hub);
+    let info = measure(|| {
+        for n in 0..100 {
+            hub.publish("prices", sse_core::Event::message(format!("the price is {n}")))
+                .into_future()
+                .now_or_never()
+                .expect("at once")
+                .expect("published");
+            assert!(body.next().now_or_never().is_some());
+        }
+    });
+    assert!(info.bytes_current <= 400 << 10, "{} bytes", info.bytes_current);
+}

@@ -228,7 +228,7 @@ impl BlocksInner {
         };
         let is_wanted = self.is_wanted || last.is_none() || last != run.last();
         let is_long = self.run_events >= EVENTS_OF_RUN || self.run_bytes >= BYTES_OF_RUN;
-        if is_wanted && (is_long || paused || !self.is_used) {
+        if paused || (is_wanted && (is_long || !self.is_used)) {
             run.restart();
             (self.run_events, self.run_bytes, self.is_wanted) = (0, 0, false);
         }
