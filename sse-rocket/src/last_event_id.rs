@@ -22,7 +22,9 @@ impl<'r> FromRequest<'r> for LastEventId {
         #[cfg(feature = "compress")]
         let last = {
             let codings: Vec<_> = headers.get("accept-encoding").collect();
-            last.with_accept_encoding((!codings.is_empty()).then(|| codings.join(",")).as_deref().map(str::as_bytes))
+            last.with_accept_encoding(
+                (!codings.is_empty()).then(|| codings.join(",")).as_deref().map(str::as_bytes),
+            )
         };
         Outcome::Success(Self(last))
     }

@@ -4,11 +4,13 @@
 mod app;
 mod browser;
 pub mod cases;
+mod compressed;
 mod page;
 mod webdriver;
 
 pub use app::{App, Ended};
 pub use browser::Engine;
+pub use compressed::reads_compressed;
 pub use page::{cuts_and_resumes, restarts_with_a_file, restarts_with_a_gap, works};
 pub use sse_testkit::Outcome;
 pub use webdriver::{Driver, Session};
@@ -29,7 +31,7 @@ macro_rules! application {
             refuses_bad_input_with_json takes_16_mib_and_no_more publishes_the_metrics says_its_stats ticks_every_second
             completes_a_prompt stops_when_the_reader_has_left g10_keep_alive_applies_to_every_stream
             ends_a_stream_at_its_age g13_terminates_with_streams_open g13_terminates_with_a_reader_that_does_not_read
-            a_bad_flag_is_one_line_and_exit_2 help_is_on_stdout an_address_in_use_is_one_line
+            a_bad_flag_is_one_line_and_exit_2 help_is_on_stdout an_address_in_use_is_one_line curl_reads_compressed
         }
     };
 }
@@ -51,6 +53,12 @@ macro_rules! browser {
         #[tokio::test]
         async fn g17_chromium_resumes_exactly_after_a_crash() -> $crate::Outcome {
             $crate::restarts_with_a_file($program, $crate::Engine::Chromium).await
+        }
+
+        #[tokio::test]
+        async fn chromium_reads_compressed() -> $crate::Outcome {
+            let page = $crate::Session::open($crate::Engine::Chromium).await?;
+            $crate::reads_compressed($program, &page).await
         }
 
         #[tokio::test]
