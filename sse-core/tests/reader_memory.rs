@@ -86,3 +86,45 @@ async fn a_compressed_response_adds_at_most_512_bytes_and_a_feed_at_most_400_kb(
     });
     assert!(info.bytes_current <= 400 << 10, "{} bytes", info.bytes_current);
 }
+
+#[cfg(feature = "compress")]
+#[test]
+fn the_compressors_of_quiet_topics_are_given_back() {
+    use std::time::Duration;
+
+    const TOPICS: usize = 10;
+    /// What one takes, and how many the process keeps for who needs one next.
+    const BYTES: i64 = 250_000;
+    const SPARE: usize = 4;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let runtime = runtime.expect("a runtime");
+    let hub = runtime.block_on(async { Hub::memory() });
+    let mut bodies = runtime.block_on(unconstrained(async {
+        let mut bodies = Vec::new();
+        for n in 0..TOPICS {
+            let topic = format!("prices.{n}");
+            let subscription = hub.subscribe(topic.clone()).await.expect("a subscription");
+            let mut body = Box::pin(EventStream::new(subscription).compress("gzip").into_response().into_body());
+            hub.publish(topic, sse_core::Event::message("1.08")).await.expect("published");
+            while body.next().now_or_never().is_some() {}
+            bodies.push(body);
+        }
+        bodies
+    }));
+    let info = measure(|| {
+        runtime.block_on(async {
+            for _ in 0..60 {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        });
+    });
+    let freed = -info.bytes_current;
+    assert!(freed >= BYTES * (TOPICS - SPARE) as i64, "{freed} bytes");
+    runtime.block_on(unconstrained(async {
+        for (n, body) in bodies.iter_mut().enumerate() {
+            hub.publish(format!("prices.{n}"), sse_core::Event::message("1.09")).await.expect("published");
+            assert!(body.next().now_or_never().is_some());
+        }
+    }));
+}

@@ -1,5 +1,3 @@
-use std::fmt;
-
 /// What a request's `Accept-Encoding` header says of gzip; for `compress`.
 ///
 /// Made of the header's text, or remembered by the request's [`LastEventId`](crate::LastEventId).
@@ -13,7 +11,7 @@ use std::fmt;
 /// assert!(!AcceptEncoding::from("gzip;q=0, *").allows_gzip());
 /// assert!(!AcceptEncoding::default().allows_gzip());
 /// ```
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AcceptEncoding {
     gzip: bool,
 }
@@ -41,12 +39,6 @@ impl From<&str> for AcceptEncoding {
 impl From<Option<&str>> for AcceptEncoding {
     fn from(header: Option<&str>) -> Self {
         Self::from_request(header.map(str::as_bytes))
-    }
-}
-
-impl fmt::Debug for AcceptEncoding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AcceptEncoding").field("gzip", &self.gzip).finish()
     }
 }
 

@@ -87,8 +87,8 @@ impl EventStream {
     ///
     /// # What it costs
     /// Readers of a hub who asked for the same topics share one compressor, which compresses an event once, however many
-    /// they are. It takes about 310 KB and keeps at most 512 KB of what it made for readers who are a little behind; it
-    /// is given back after 10 s without an event. A reader costs some 200 bytes more. A reader joins the others where
+    /// they are. It takes about 310 KB and keeps at most 768 KB of what it made for readers who are a little behind; it
+    /// is given back after 10 to 20 s without an event. A reader costs some 400 bytes more. A reader joins the others where
     /// the compressor starts afresh, which is at once after a pause, and else every 64 events or 64 KiB if anybody waits
     /// for it; until then, and while it catches up, its events are compressed without reference to those before them.
     /// What only one reader gets (keep-alives, checkpoints, events that pass a filter or are read from the history) is
