@@ -41,6 +41,8 @@
 
 mod adapter;
 mod client;
+#[cfg(feature = "compress")]
+mod compress;
 pub mod docs;
 mod error;
 mod history;
@@ -56,6 +58,8 @@ mod waiters;
 mod wire;
 
 pub use client::*;
+#[cfg(feature = "compress")]
+pub use compress::AcceptEncoding;
 pub use error::Error;
 pub use history::*;
 pub use hub::{

@@ -27,6 +27,8 @@ pub struct Options {
     pub drain: Duration,
     /// The age at which a stream of events ends; its reader comes back and resumes.
     pub max_age: Duration,
+    /// Whether events are compressed for readers who accept gzip.
+    pub compress: bool,
 }
 
 /// Where events are kept.
@@ -65,6 +67,7 @@ impl Default for Options {
             keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(10),
             max_age: Duration::from_secs(24 * 60 * 60),
+            compress: false,
         }
     }
 }
@@ -82,6 +85,9 @@ impl Options {
             if matches!(&*flag, "--help" | "-h") {
                 return Ok(Asked::Help);
             }
+            if flag == "--compress" && value.is_some() {
+                return Err(BadFlag("--compress: it takes no value".to_owned()));
+            }
             options.set(&flag, || value.or_else(|| args.next()))?;
         }
         Ok(Asked::Run(Box::new(options)))
@@ -98,6 +104,7 @@ impl Options {
             "--keep-alive" => self.keep_alive = positive(flag, seconds(flag, &value()?)?)?,
             "--drain" => self.drain = seconds(flag, &value()?)?,
             "--max-age" => self.max_age = positive(flag, seconds(flag, &value()?)?)?,
+            "--compress" => self.compress = true,
             _ => return Err(BadFlag(format!("{flag}: no such flag; see --help"))),
         }
         Ok(())
@@ -117,6 +124,7 @@ Usage: example-{framework} [FLAGS]
   --keep-alive SECONDS  how long a stream may be silent (15)
   --drain SECONDS       how long a shutdown may take (10)
   --max-age SECONDS     the age at which a stream ends, to be resumed (86400)
+  --compress            send gzip to readers of events who accept it
   --help                this text
 
 Seconds may have a fraction. RUST_LOG sets what is logged to stderr (info)."

@@ -33,8 +33,10 @@ async fn page() -> Html<&'static str> {
 /// Subscribes; a reader that comes back goes on where it left off.
 #[handler]
 async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
     let subscription = app.hub.subscribe(query.topics).after(last).start(query.start).await?;
-    Ok(Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+    let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    Ok(if app.options.compress { stream.compress(accepts) } else { stream })
 }
 
 #[handler]

@@ -22,8 +22,10 @@ async fn page() -> RawHtml<&'static str> {
 /// Subscribes; a reader that comes back goes on where it left off.
 #[get("/events?<topic>&<start>")]
 async fn events(app: &State<App>, topic: Vec<String>, start: Option<&str>, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
     let subscription = app.hub.subscribe(topic).after(last).start(self::start(start)).await?;
-    Ok(Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+    let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    Ok(if app.options.compress { stream.compress(accepts) } else { stream })
 }
 
 #[post("/publish?<topic>&<event>&<key>", data = "<text>")]

@@ -34,8 +34,10 @@ async fn page() -> Html<&'static str> {
 
 /// Subscribes; a reader that comes back goes on where it left off.
 async fn events(app: App, query: Query, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
     let subscription = app.hub.subscribe(query.topics).after(last).start(query.start).await?;
-    Ok(sse_warp::reply(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+    let stream = sse_warp::reply(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    Ok(if app.options.compress { stream.compress(accepts) } else { stream })
 }
 
 async fn publish(app: App, query: Query, text: String) -> Result<Json> {

@@ -2,6 +2,8 @@
 
 mod ahead;
 mod attach;
+#[cfg(feature = "compress")]
+mod blocks;
 mod builder;
 mod chunk;
 mod control;
@@ -28,6 +30,8 @@ mod replay;
 mod ring;
 mod run;
 mod seat;
+#[cfg(feature = "compress")]
+mod sharing;
 mod sieve;
 mod snapshot;
 mod state;

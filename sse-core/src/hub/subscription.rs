@@ -338,6 +338,8 @@ impl Subscription {
             feed.remove_reader(&self.reader);
             feed.readers.is_empty()
         };
+        #[cfg(feature = "compress")]
+        self.leave_blocks();
         if is_last {
             self.hub.window().detach(&self.feed);
         }

@@ -32,6 +32,20 @@ pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
         drop_stalled(&hub, now);
         if ticks.is_multiple_of(TICKS_PER_EVICTION) {
             hub.window.sweep();
+            #[cfg(feature = "compress")]
+            rest(&hub);
+        }
+    }
+}
+
+/// Lets compressors go whose feeds are quiet.
+#[cfg(feature = "compress")]
+fn rest(hub: &Shared) {
+    let now = tokio::time::Instant::now();
+    for feed in hub.window.feeds() {
+        let blocks = feed.lock().live_blocks();
+        if let Some(blocks) = blocks {
+            blocks.rest(now);
         }
     }
 }

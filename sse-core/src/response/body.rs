@@ -44,6 +44,9 @@ pub(crate) struct Options {
     pub(crate) max_age: Option<Duration>,
     pub(crate) retry: Duration,
     pub(crate) on_end: Option<OnEnd>,
+    /// What the request said, if the application compresses at all.
+    #[cfg(feature = "compress")]
+    pub(crate) compress: Option<crate::AcceptEncoding>,
 }
 
 impl Default for Options {
@@ -54,6 +57,8 @@ impl Default for Options {
             max_age: None,
             retry: Duration::from_secs(2),
             on_end: None,
+            #[cfg(feature = "compress")]
+            compress: None,
         }
     }
 }
@@ -94,7 +99,7 @@ enum Stage {
 impl Body {
     /// `over` is how it has ended already, if it has; what is `written` is sent all the same.
     pub(super) fn new(source: Source, options: Options, written: Option<Written>, over: Option<End>) -> Self {
-        let Options { keep_alive, until, max_age, retry, on_end } = options;
+        let Options { keep_alive, until, max_age, retry, on_end, .. } = options;
         let max_age = max_age.filter(|_| over.is_none()).map(|max_age| {
             let age = max_age.mul_f64(1.0 - 0.2 * fastrand::f64());
             Box::pin(tokio::time::sleep(age))
@@ -231,9 +236,7 @@ impl State {
 
     /// A checkpoint if the reader's place has moved, else what the options say.
     fn alive(&mut self) -> Bytes {
-        if let Source::Subscription(subscription) = &mut self.source
-            && let Some(checkpoint) = subscription.checkpoint()
-        {
+        if let Some(checkpoint) = self.source.checkpoint() {
             return self.count(checkpoint.into_bytes(), 1);
         }
         match self.keep_alive.as_ref().and_then(KeepAlive::form) {
@@ -247,23 +250,27 @@ impl State {
                 bytes.extend_from_slice(lines);
                 self.count(bytes.into(), 0)
             }
-            None => self.retry_line(),
+            None => {
+                let line = self.retry_line();
+                self.count(line, 0)
+            }
         }
     }
 
     fn first_line(&mut self) -> Bytes {
         let Negotiated { is_padded, may_hold_half, .. } = self.source.negotiated();
         if !is_padded && !may_hold_half {
-            return self.retry_line();
+            let line = self.retry_line();
+            return self.count(line, 0);
         }
         let mut bytes = Vec::new();
         write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
         // A reader that is refused keeps its half until it is let in.
         if may_hold_half
-            && let Source::Subscription(subscription) = &self.source
-            && subscription.refusal().is_none()
+            && self.source.refusal().is_none()
+            && let Some(resume) = self.source.resume()
         {
-            bytes.extend_from_slice(&discard(subscription.resume()));
+            bytes.extend_from_slice(&discard(resume));
         }
         if is_padded {
             write_lines(&mut bytes, b": ", &" ".repeat(PADDING));
@@ -271,10 +278,10 @@ impl State {
         self.count(bytes.into(), 0)
     }
 
-    fn retry_line(&mut self) -> Bytes {
+    fn retry_line(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(16);
         write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
-        self.count(bytes.into(), 0)
+        bytes.into()
     }
 
     fn sent(&mut self, taken: Taken) -> Bytes {
@@ -322,26 +329,38 @@ impl State {
         self.count_at(Instant::now(), bytes, events)
     }
 
-    /// Counts what is sent. `at` may be a little before now, which makes a keep-alive come that much earlier.
+    /// Counts what is sent, and gives it the form in which it is sent. `at` may be a little before now, which makes a
+    /// keep-alive come that much earlier.
     fn count_at(&mut self, at: Instant, bytes: Bytes, events: u64) -> Bytes {
-        let bytes = match self.written.as_deref_mut() {
-            Some(written) => written.of(bytes),
-            None => bytes,
-        };
+        let bytes = self.written_form(bytes);
         let since = at.saturating_duration_since(self.began_at).as_nanos();
         self.last_byte = self.last_byte.max(u64::try_from(since).unwrap_or(u64::MAX));
+        let bytes = self.source.encode(bytes);
         metrics::sent(events, bytes.len());
         self.bytes += bytes.len() as u64;
         self.events += events;
         bytes
     }
 
+    fn written_form(&mut self, bytes: Bytes) -> Bytes {
+        match self.written.as_deref_mut() {
+            Some(written) => written.of(bytes),
+            None => bytes,
+        }
+    }
+
     /// Ends the stream; a last `retry` says when to come back, if coming back is what the reader will do.
     fn last_words(&mut self, end: End) -> Option<Bytes> {
         let words = self.last_retry(&end).map(|retry| {
             self.told_retry = retry;
-            self.retry_line()
+            let line = self.retry_line();
+            self.written_form(line)
         });
+        let words = self.source.finish(words);
+        if let Some(words) = &words {
+            metrics::sent(0, words.len());
+            self.bytes += words.len() as u64;
+        }
         self.end(end);
         words
     }

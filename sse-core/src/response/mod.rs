@@ -2,6 +2,8 @@
 
 mod body;
 mod channel;
+#[cfg(feature = "compress")]
+mod compressed;
 mod endings;
 mod event_stream;
 mod json_lines;

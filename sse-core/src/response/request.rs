@@ -13,7 +13,15 @@ impl LastEventId {
         let accept: Vec<_> = headers.get_all(header::ACCEPT).iter().map(|value| value.as_bytes()).collect();
         let accept = (!accept.is_empty()).then(|| accept.join(&b','));
         let is_fetch = headers.contains_key(SEC_FETCH_MODE) && !is_revalidating(headers);
-        Self::from_request(last, accept.as_deref(), query).of_fetch(is_fetch).of_webkit(is_webkit(headers))
+        let request = Self::from_request(last, accept.as_deref(), query);
+        let request = request.of_fetch(is_fetch).of_webkit(is_webkit(headers));
+        #[cfg(feature = "compress")]
+        let request = {
+            let codings = headers.get_all(header::ACCEPT_ENCODING).iter();
+            let codings: Vec<_> = codings.map(|value| value.as_bytes()).collect();
+            request.with_accept_encoding((!codings.is_empty()).then(|| codings.join(&b',')).as_deref())
+        };
+        request
     }
 }
 
