@@ -18,6 +18,14 @@ impl<'r> FromRequest<'r> for LastEventId {
         let accept = (!accept.is_empty()).then(|| accept.join(","));
         let accept = accept.as_deref().map(str::as_bytes);
         let query = request.uri().query().map(|query| query.as_str());
-        Outcome::Success(Self(sse_core::LastEventId::from_request(last, accept, query)))
+        let last = sse_core::LastEventId::from_request(last, accept, query);
+        #[cfg(feature = "compress")]
+        let last = {
+            let codings: Vec<_> = headers.get("accept-encoding").collect();
+            last.with_accept_encoding(
+                (!codings.is_empty()).then(|| codings.join(",")).as_deref().map(str::as_bytes),
+            )
+        };
+        Outcome::Success(Self(last))
     }
 }

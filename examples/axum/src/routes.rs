@@ -23,6 +23,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/ticks", get(ticks))
         .route("/complete", post(complete))
         .route("/stats", get(stats))
+        .route("/metrics", get(metrics))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(app)
 }
@@ -33,8 +34,10 @@ async fn page() -> Html<&'static str> {
 
 /// Subscribes; a reader that comes back goes on where it left off.
 async fn events(State(app): State<App>, Query(query): Query, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
     let subscription = app.hub.subscribe(query.topics).after(last).start(query.start).await?;
-    Ok(Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+    let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    Ok(if app.options.compress { stream.compress(accepts) } else { stream })
 }
 
 async fn publish(State(app): State<App>, Query(query): Query, Text(text): Text) -> Result<Json<Value>> {
@@ -92,4 +95,8 @@ async fn complete(State(app): State<App>, Text(prompt): Text) -> Sse {
 
 async fn stats(State(app): State<App>) -> Json<Value> {
     Json(app.stats())
+}
+
+async fn metrics(State(app): State<App>) -> String {
+    app.metrics()
 }

@@ -21,6 +21,7 @@ pub(crate) fn routes(app: App) -> impl Endpoint + 'static {
         .at("/ticks", get(ticks))
         .at("/complete", post(complete))
         .at("/stats", get(stats))
+        .at("/metrics", get(metrics))
         .data(app)
 }
 
@@ -32,8 +33,10 @@ async fn page() -> Html<&'static str> {
 /// Subscribes; a reader that comes back goes on where it left off.
 #[handler]
 async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
     let subscription = app.hub.subscribe(query.topics).after(last).start(query.start).await?;
-    Ok(Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+    let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    Ok(if app.options.compress { stream.compress(accepts) } else { stream })
 }
 
 #[handler]
@@ -98,4 +101,9 @@ async fn complete(Data(app): Data<&App>, Text(prompt): Text) -> Sse {
 #[handler]
 async fn stats(Data(app): Data<&App>) -> Json<Value> {
     Json(app.stats())
+}
+
+#[handler]
+async fn metrics(Data(app): Data<&App>) -> String {
+    app.metrics()
 }

@@ -11,7 +11,7 @@ use sse_rocket::{Event, EventStream, LastEventId, Result, Sse, channel};
 use crate::extract::Text;
 
 pub(crate) fn routes() -> Vec<Route> {
-    routes![page, events, publish, signal, finish, disconnect, ticks, complete, stats]
+    routes![page, events, publish, signal, finish, disconnect, ticks, complete, stats, metrics]
 }
 
 #[get("/")]
@@ -22,8 +22,10 @@ async fn page() -> RawHtml<&'static str> {
 /// Subscribes; a reader that comes back goes on where it left off.
 #[get("/events?<topic>&<start>")]
 async fn events(app: &State<App>, topic: Vec<String>, start: Option<&str>, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
     let subscription = app.hub.subscribe(topic).after(last).start(self::start(start)).await?;
-    Ok(Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+    let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    Ok(if app.options.compress { stream.compress(accepts) } else { stream })
 }
 
 #[post("/publish?<topic>&<event>&<key>", data = "<text>")]
@@ -94,4 +96,9 @@ async fn complete(app: &State<App>, prompt: Text) -> Sse {
 #[get("/stats")]
 async fn stats(app: &State<App>) -> Value {
     app.stats()
+}
+
+#[get("/metrics")]
+async fn metrics(app: &State<App>) -> String {
+    app.metrics()
 }

@@ -24,6 +24,7 @@ pub(crate) fn routes(app: App) -> impl Filter<Extract = (impl Reply,), Error = R
         .or(route("ticks").and(get()).then(ticks))
         .or(route("complete").and(post()).and(text()).then(complete))
         .or(route("stats").and(get()).then(stats))
+        .or(route("metrics").and(get()).then(metrics))
         .recover(refused)
 }
 
@@ -33,8 +34,10 @@ async fn page() -> Html<&'static str> {
 
 /// Subscribes; a reader that comes back goes on where it left off.
 async fn events(app: App, query: Query, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
     let subscription = app.hub.subscribe(query.topics).after(last).start(query.start).await?;
-    Ok(sse_warp::reply(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+    let stream = sse_warp::reply(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    Ok(if app.options.compress { stream.compress(accepts) } else { stream })
 }
 
 async fn publish(app: App, query: Query, text: String) -> Result<Json> {
@@ -92,4 +95,8 @@ async fn complete(app: App, prompt: String) -> Sse {
 
 async fn stats(app: App) -> Json {
     reply::json(&app.stats())
+}
+
+async fn metrics(app: App) -> String {
+    app.metrics()
 }

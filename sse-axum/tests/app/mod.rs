@@ -28,6 +28,7 @@ impl App for Axum {
 fn routes(context: Context) -> Router {
     Router::new()
         .route("/events", get(events))
+        .route("/compressed", get(compressed))
         .route("/late", get(late))
         .route("/script", get(script))
         .route("/failing", get(failing))
@@ -44,6 +45,11 @@ async fn events(State(app): State<Context>, RawQuery(query): RawQuery, last: Las
     let asked = Asked::from_query(query.as_deref());
     let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
     Ok(Sse::new(app.dress(subscription)))
+}
+
+async fn compressed(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
+    Ok(events(State(app), query, last).await?.compress(accepts))
 }
 
 async fn late(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Result {

@@ -12,6 +12,7 @@ pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// | Route | Answers |
 /// |---|---|
 /// | `GET /events?topic=T&start=S` | a subscription, after the request's last event id |
+/// | `GET /compressed?topic=T&start=S` | the same, compressed for who accepts gzip |
 /// | `GET /late?topic=T` | the same, but subscribes only once the shutdown has begun |
 /// | `GET /script` | a plain stream of [`Context::script`] |
 /// | `GET /failing` | a stream that fails after the script: [`Context::failing`] |

@@ -25,6 +25,7 @@ impl App for Poem {
 fn routes() -> Route {
     Route::new()
         .at("/events", get(events))
+        .at("/compressed", get(compressed))
         .at("/late", get(late))
         .at("/script", get(script))
         .at("/failing", get(failing))
@@ -42,6 +43,11 @@ async fn events(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Resu
 }
 
 #[handler]
+async fn compressed(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
+    Ok(subscribed(app, uri, last).await?.compress(accepts))
+}
+
 async fn late(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result {
     app.shutdown.clone().await;
     subscribed(app, uri, last).await

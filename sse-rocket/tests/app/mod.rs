@@ -28,8 +28,9 @@ impl App for Rocket {
                 reporting.listens_at(SocketAddr::new(config.address, config.port));
                 async {}.boxed()
             });
-            let routes =
-                routes![events, late, script, failing, ticks, tokens, complete, talk, publish, finish];
+            let routes = routes![
+                events, compressed, late, script, failing, ticks, tokens, complete, talk, publish, finish
+            ];
             let rocket = rocket::custom(config())
                 .attach(fairing(hub))
                 .attach(report)
@@ -68,6 +69,12 @@ async fn events(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Re
     let asked = asked(uri);
     let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
     Ok(Sse::new(app.dress(subscription)))
+}
+
+#[get("/compressed")]
+async fn compressed(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
+    Ok(events(app, uri, last).await?.compress(accepts))
 }
 
 #[get("/late")]

@@ -27,6 +27,7 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
     let post = || warp::post().and(app.clone());
 
     let events = warp::path!("events").and(get()).and(asked()).and(last_event_id()).then(events);
+    let compressed = warp::path!("compressed").and(get()).and(asked()).and(last_event_id()).then(compressed);
     let late = warp::path!("late").and(get()).and(asked()).and(last_event_id()).then(late);
     let script = warp::path!("script").and(get()).map(script);
     let failing = warp::path!("failing").and(get()).map(failing);
@@ -37,13 +38,18 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
     let publish = warp::path!("publish").and(post()).and(asked()).and(text()).then(publish);
     let finish = warp::path!("finish").and(post()).and(asked()).then(finish);
 
-    let streams = events.or(late).or(script).or(failing).or(ticks).or(tokens);
+    let streams = events.or(compressed).or(late).or(script).or(failing).or(ticks).or(tokens);
     streams.or(complete).or(talk).or(publish).or(finish).boxed()
 }
 
 async fn events(app: Context, asked: Asked, last: LastEventId) -> Result {
     let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
     Ok(reply(app.dress(subscription)))
+}
+
+async fn compressed(app: Context, asked: Asked, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
+    Ok(events(app, asked, last).await?.compress(accepts))
 }
 
 async fn late(app: Context, asked: Asked, last: LastEventId) -> Result {
