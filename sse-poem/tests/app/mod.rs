@@ -48,6 +48,7 @@ async fn compressed(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> 
     Ok(subscribed(app, uri, last).await?.compress(accepts))
 }
 
+#[handler]
 async fn late(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result {
     app.shutdown.clone().await;
     subscribed(app, uri, last).await
