@@ -6,7 +6,7 @@ mod routes;
 
 use std::{collections::HashSet, io, process::ExitCode};
 
-use example_common::App;
+use example_common::{App, MAX_BODY};
 use rocket::{Config, config, fairing::AdHoc};
 
 #[rocket::main]
@@ -20,6 +20,8 @@ async fn main() -> ExitCode {
 /// noticed when the kernel gives up on it, which takes minutes rather than two keep-alives.
 async fn serve(app: App) -> io::Result<()> {
     let listening = app.clone();
+    let origins = app.options.origins.clone();
+    let tenant = sse_rocket::mount(app.hub.clone(), routes::access).origins(origins).publish(MAX_BODY);
     let rocket = rocket::custom(config(&app))
         .attach(AdHoc::on_liftoff("listening", move |rocket| {
             let config = rocket.config();
@@ -29,6 +31,7 @@ async fn serve(app: App) -> io::Result<()> {
         .attach(sse_rocket::fairing(app.hub.clone()))
         .manage(app.clone())
         .mount("/", routes::routes())
+        .mount("/tenant", tenant)
         .register("/", extract::catchers());
     app.shutdown.serve(rocket.launch()).await.map_or(Ok(()), |ended| ended.map(drop).map_err(failed))
 }

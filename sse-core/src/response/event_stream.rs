@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use super::{
     Body, KeepAlive, Receiver,
     body::Options,
+    request::allow,
     source::{BoxError, Source},
     unavailable,
     written::Written,
@@ -113,6 +114,9 @@ impl EventStream {
         if let Source::Subscription(subscription) = &source {
             if let Some(gap) = subscription.gap().and_then(|gap| HeaderValue::try_from(gap_json(gap)).ok()) {
                 headers.insert(SSE_GAP, gap);
+            }
+            if let Some(cors) = subscription.cors() {
+                allow(&mut headers, cors);
             }
             if subscription.is_no_content() {
                 (status, over, written) = (StatusCode::NO_CONTENT, Some(End::Finished), None);

@@ -3,6 +3,7 @@ use std::fmt;
 use super::{
     Cursor,
     accept::{Accept, Negotiated},
+    origin::RequestOrigin,
 };
 
 /// The names under which a request's query may carry the last event id, for clients that cannot set the header: our
@@ -27,7 +28,8 @@ const KEPT: usize = 128;
 /// [`after`](crate::Subscribe::after) it is answered so: as an event stream, as JSON lines or as a page of JSON by its
 /// `Accept` header; with 2 KiB of padding first if the query holds `padding=true` (or `evs_preamble`), for buffers
 /// that hold back less; and when it is refused, by what an [`EventSource`](LastEventId::is_event_source) survives or by
-/// 503. See [`docs::fallbacks`](crate::docs::fallbacks).
+/// 503. And it remembers from where the request came, for an [`OriginPolicy`](crate::OriginPolicy). See
+/// [`docs::fallbacks`](crate::docs::fallbacks).
 ///
 /// ```
 /// use sse_core::LastEventId;
@@ -44,6 +46,7 @@ pub struct LastEventId {
     is_padded: bool,
     /// A browser's `fetch` said it, although the `Accept` header is that of an `EventSource`.
     is_fetch: bool,
+    origin: Option<Box<RequestOrigin>>,
 }
 
 /// A request's cursor, read.
@@ -125,6 +128,17 @@ impl LastEventId {
     /// The request comes from a browser's `fetch`.
     pub(crate) fn of_fetch(self, is_fetch: bool) -> Self {
         Self { is_fetch, ..self }
+    }
+
+    /// The request says that it comes from there.
+    pub(crate) fn from_origin(self, origin: RequestOrigin) -> Self {
+        let origin = (origin != RequestOrigin::default()).then(|| Box::new(origin));
+        Self { origin, ..self }
+    }
+
+    /// Where the request says it comes from.
+    pub(super) fn origin(&self) -> RequestOrigin {
+        self.origin.as_deref().cloned().unwrap_or_default()
     }
 
     /// How it wants to be answered; nothing if no form that there is will do.
