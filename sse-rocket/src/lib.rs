@@ -11,6 +11,8 @@ mod fairing;
 mod last_event_id;
 mod mount;
 mod sse;
+#[cfg(feature = "test")]
+pub mod test;
 
 pub use error::{Error, Result};
 pub use fairing::{Fairing, fairing};

@@ -10,6 +10,8 @@ mod filters;
 mod last_event_id;
 mod mount;
 mod sse;
+#[cfg(feature = "test")]
+pub mod test;
 
 pub use error::{Error, Result};
 pub use filters::{last_event_id, reply};

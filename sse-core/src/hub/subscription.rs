@@ -310,6 +310,7 @@ impl Subscription {
             }
         }
         finishes.sort_by_key(|(cursor, _)| cursor.seq());
+        self.told = finishes.last().map(|(cursor, _)| cursor.seq()).max(self.told);
         finishes.into_iter().for_each(|(_, frame)| self.say(frame));
     }
 }

@@ -172,6 +172,7 @@ pub struct Ended {
     label = "not a stream of events",
     note = "`Sse::new` takes a `Stream` of `Event` or `Frame`, a `Subscription` or a channel's `Receiver`",
     note = "for a stream of `Result<Event, E>` use `Sse::try_new`",
+    note = "a subscription is awaited first: `Sse::new(hub.subscribe(topic).await?)`",
     note = "the stream must be `Send` and own what it uses (`'static`)"
 )]
 pub trait IntoEventStream {
