@@ -196,6 +196,11 @@ async fn a_subscription_is_judged_before_it_is_one() {
     assert_eq!(error, SubscribeError::Origin(ForbiddenOrigin::Origin));
     assert_eq!(Error::from(error).status(), 403);
     assert!(hub.stats().readers.is_empty());
+    // Whoever does not pass the request on does not get past the policy.
+    for unknown in [LastEventId::default(), LastEventId::from("7"), None::<LastEventId>.into()] {
+        let error = hub.subscribe("a").origins(&policy).after(unknown).await.unwrap_err();
+        assert_eq!(error, SubscribeError::Origin(ForbiddenOrigin::Unknown));
+    }
     let allowed = request(&[HERE, ("origin", "https://web.example.com")]);
     let stream = EventStream::new(hub.subscribe("a").after(allowed).origins(&policy).await.unwrap());
     let response = stream.into_response();

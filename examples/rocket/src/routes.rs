@@ -1,8 +1,6 @@
 use example_common::{App, PAGE, SECOND, THINKING, event, permit, published, start, tokens};
 use rocket::{
-    Request, Route, State,
-    either::Either,
-    get, post,
+    Either, Request, Route, State, get, post,
     response::content::RawHtml,
     routes,
     serde::json::{Value, json},

@@ -12,8 +12,7 @@ use super::{
 use crate::{
     history::{DynHistory, HistoryError, IntoTopics, InvalidTopic, Pattern, Span},
     resume::{
-        Cursor, Decision, ForbiddenOrigin, Gap, GapReason, Known, LastEventId, OriginPolicy, Requested,
-        Resume, decide,
+        Cursor, Decision, ForbiddenOrigin, Gap, GapReason, Known, LastEventId, Requested, Resume, decide,
     },
 };
 
@@ -70,24 +69,6 @@ impl Subscribe {
     /// Only what the window holds is told; [`Start::Live`] tells nothing.
     pub fn also(mut self, topics: impl IntoTopics, start: Start) -> Self {
         self.also.push((topics.into_topics(), start));
-        self
-    }
-
-    /// Refuses requests that do not come from where the policy says, before anything is allocated, and lets the pages
-    /// that are allowed read the response.
-    ///
-    /// It judges the request given to [`after`](Subscribe::after).
-    ///
-    /// ```
-    /// use sse_core::{Hub, LastEventId, OriginPolicy, Subscription};
-    ///
-    /// async fn prices(hub: Hub, last: LastEventId) -> Result<Subscription, Box<dyn std::error::Error>> {
-    ///     let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;
-    ///     Ok(hub.subscribe("prices").after(last).origins(&policy).await?)
-    /// }
-    /// ```
-    pub fn origins(mut self, policy: &OriginPolicy) -> Self {
-        self.terms.origins = Some(policy.clone());
         self
     }
 
@@ -343,7 +324,7 @@ impl Opening {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// The request comes from where it must not; see [`OriginPolicy`].
+    /// The request comes from where it must not; see [`OriginPolicy`](crate::OriginPolicy).
     Origin(ForbiddenOrigin),
     /// The name of a principal, a limit or an exclusive place is empty or longer than 512 bytes. Use a hash of it.
     Name,

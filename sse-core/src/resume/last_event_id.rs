@@ -46,6 +46,7 @@ pub struct LastEventId {
     is_padded: bool,
     /// A browser's `fetch` said it, although the `Accept` header is that of an `EventSource`.
     is_fetch: bool,
+    /// Unknown unless the request's headers were read.
     origin: Option<Box<RequestOrigin>>,
 }
 
@@ -132,13 +133,12 @@ impl LastEventId {
 
     /// The request says that it comes from there.
     pub(crate) fn from_origin(self, origin: RequestOrigin) -> Self {
-        let origin = (origin != RequestOrigin::default()).then(|| Box::new(origin));
-        Self { origin, ..self }
+        Self { origin: Some(Box::new(origin)), ..self }
     }
 
-    /// Where the request says it comes from.
-    pub(super) fn origin(&self) -> RequestOrigin {
-        self.origin.as_deref().cloned().unwrap_or_default()
+    /// Where the request says it comes from, if it was asked.
+    pub(super) fn origin(&self) -> Option<&RequestOrigin> {
+        self.origin.as_deref()
     }
 
     /// How it wants to be answered; nothing if no form that there is will do.

@@ -167,6 +167,8 @@ pub enum ForbiddenOrigin {
     Origin,
     /// It comes from a page of another site that did not ask for permission to read, such as an image or a link.
     Site,
+    /// Nobody has looked where it comes from: the handler has not passed the request on.
+    Unknown,
 }
 
 impl fmt::Display for ForbiddenOrigin {
@@ -174,6 +176,7 @@ impl fmt::Display for ForbiddenOrigin {
         f.write_str(match self {
             Self::Host => "origin: this host is not allowed; use a name of this server",
             Self::Origin => "origin: pages of this origin are not allowed; ask from one that is",
+            Self::Unknown => "origin: nobody knows where this comes from; give `after` the request's own `LastEventId`",
             Self::Site => "origin: another site asks without CORS; ask by `EventSource` or `fetch` from a page that is allowed",
         })
     }

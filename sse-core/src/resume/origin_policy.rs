@@ -68,7 +68,7 @@ impl OriginPolicy {
     /// [`ForbiddenOrigin`]: answer 403.
     pub fn check(&self, request: &LastEventId) -> Result<Cors, ForbiddenOrigin> {
         let rules = &*self.0;
-        let from = request.origin();
+        let from = request.origin().ok_or(ForbiddenOrigin::Unknown)?;
         let host = from.host.as_deref().and_then(|host| HostPattern::new(host).ok());
         let is_allowed = |host: &HostPattern| rules.hosts.iter().any(|allowed| allowed.matches(host));
         if !rules.hosts.is_empty() && !host.as_ref().is_some_and(is_allowed) {

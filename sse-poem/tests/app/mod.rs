@@ -55,11 +55,11 @@ async fn events(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Resu
 }
 
 #[handler]
-async fn page(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Response {
+async fn page(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result<Response> {
     if last.prefers_html() {
-        return Html(PAGE).into_response();
+        return Ok(Html(PAGE).into_response());
     }
-    subscribed(app, uri, last).await.into_response()
+    Ok(subscribed(app, uri, last).await?.into_response())
 }
 
 #[handler]

@@ -3,9 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use rocket::{
-    Config, Request, State, catchers,
+    Config, Either, Request, State, catchers,
     config::{Ident, LogLevel},
-    either::Either,
     fairing::AdHoc,
     futures::FutureExt,
     get,

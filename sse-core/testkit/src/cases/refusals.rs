@@ -8,7 +8,7 @@ use crate::{
 
 /// 200, `retry`, end: any other status would stop it for good.
 pub async fn g14_an_event_source_over_the_limit_is_told_to_come_back(app: &dyn App) -> Outcome {
-    let server = Server::start(app, Settings { most_readers: 1, ..Settings::quiet() }).await?;
+    let server = Server::start(app, Settings { most_readers: 1, ..Settings::default() }).await?;
     let first = server.stream(Request::get("/events?topic=a")).await?;
     let browser = || {
         let request = Request::get("/events?topic=a").header("Accept", "text/event-stream");
