@@ -73,6 +73,25 @@ macro_rules! __define_sse {
                 Self(self.0.retry(retry))
             }
 
+            /// Sends gzip, flushed with every chunk, to a reader whose request allows it: give it what the request's
+            /// [`LastEventId`] remembers, or the text of its `Accept-Encoding` header.
+            ///
+            /// Readers of the same topics of a hub share one compressor. What it costs, and when it leaks, stands at
+            /// [`EventStream::compress`](crate::EventStream::compress).
+            ///
+            /// ```
+            #[doc = concat!("use ", $adapter, "::{Hub, LastEventId, Result, Sse};")]
+            ///
+            /// async fn prices(hub: Hub, last: LastEventId) -> Result {
+            ///     let accepts = last.accept_encoding();
+            ///     Ok(Sse::new(hub.subscribe("prices").after(last).await?).compress(accepts))
+            /// }
+            /// ```
+            #[cfg(feature = "compress")]
+            pub fn compress(self, accepts: impl Into<$crate::AcceptEncoding>) -> Self {
+                Self(self.0.compress(accepts))
+            }
+
             /// Calls `hook` once when it has ended, with the reason and what was sent.
             pub fn on_end(self, hook: impl FnOnce($crate::Ended) + Send + 'static) -> Self {
                 Self(self.0.on_end(hook))
@@ -137,6 +156,15 @@ macro_rules! __define_last_event_id {
             #[must_use]
             pub fn is_event_source(&self) -> bool {
                 self.0.is_event_source()
+            }
+        }
+
+        #[cfg(feature = "compress")]
+        impl LastEventId {
+            /// What the request's `Accept-Encoding` header says, for [`Sse::compress`](crate::Sse::compress).
+            #[must_use]
+            pub fn accept_encoding(&self) -> $crate::AcceptEncoding {
+                self.0.accept_encoding()
             }
         }
 

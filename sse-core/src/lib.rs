@@ -16,6 +16,7 @@
 //! | client | [`messages()`] of any stream of bytes; with the feature `client`, `EventSource`, which reconnects and resumes |
 //!
 //! Longer prose stands in [`docs`]. Beside the stairs: [`Shutdown`] ends streams, [`listen`] sets up a listener for them, [`Error`] is the union of errors.
+//! The feature `test` adds assertions for tests, the feature `metrics` counts what [operating](docs::operating) lists.
 //!
 //! # Publish and subscribe
 //! ```
@@ -40,11 +41,14 @@
 
 mod adapter;
 mod client;
+#[cfg(feature = "compress")]
+mod compress;
 pub mod docs;
 mod error;
 mod history;
 mod hub;
 mod listen;
+mod metrics;
 mod response;
 mod resume;
 mod shutdown;
@@ -54,6 +58,8 @@ mod waiters;
 mod wire;
 
 pub use client::*;
+#[cfg(feature = "compress")]
+pub use compress::AcceptEncoding;
 pub use error::Error;
 pub use history::*;
 pub use hub::{

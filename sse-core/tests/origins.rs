@@ -208,3 +208,16 @@ async fn a_subscription_is_judged_before_it_is_one() {
     assert_eq!(response.headers()["vary"], "origin");
     assert!(response.into_body().next().await.is_some());
 }
+
+#[cfg(feature = "compress")]
+#[tokio::test]
+async fn a_compressed_stream_varies_by_both() {
+    let policy = OriginPolicy::builder().origin("https://web.example.com").build().unwrap();
+    let allowed = request(&[HERE, ("origin", "https://web.example.com"), ("accept-encoding", "gzip")]);
+    let accepts = allowed.accept_encoding();
+    let subscription = Hub::memory().subscribe("a").after(allowed).origins(&policy).await.unwrap();
+    let response = EventStream::new(subscription).compress(accepts).into_response();
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    let varies: Vec<_> = response.headers().get_all("vary").iter().collect();
+    assert_eq!(varies, ["origin", "accept-encoding"]);
+}

@@ -25,6 +25,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/ticks", get(ticks))
         .route("/complete", post(complete))
         .route("/stats", get(stats))
+        .route("/metrics", get(metrics))
         .route_service("/tenant", tenant)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(app)
@@ -39,9 +40,11 @@ async fn events(State(app): State<App>, Query(query): Query, last: LastEventId) 
     if last.prefers_html() {
         return Ok(Html(PAGE).into_response());
     }
+    let accepts = last.accept_encoding();
     let subscribe = app.hub.subscribe(query.topics).after(last).start(query.start);
     let subscription = subscribe.origins(&app.options.origins).await?;
     let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    let stream = if app.options.compress { stream.compress(accepts) } else { stream };
     Ok(stream.into_response())
 }
 
@@ -100,6 +103,10 @@ async fn complete(State(app): State<App>, Text(prompt): Text) -> Sse {
 
 async fn stats(State(app): State<App>) -> Json<Value> {
     Json(app.stats())
+}
+
+async fn metrics(State(app): State<App>) -> String {
+    app.metrics()
 }
 
 /// Who may do what on the adapter's own routes.

@@ -7,6 +7,7 @@ mod access;
 mod app;
 mod metrics;
 mod options;
+mod prometheus;
 mod query;
 mod reply;
 mod start;
@@ -17,7 +18,7 @@ pub use app::App;
 pub use options::{History, Options};
 pub use query::{Query, event, start};
 pub use reply::{published, refusal};
-pub use start::main;
+pub use start::{command_line, log_to_stderr, main, refused};
 pub use tokens::tokens;
 
 use std::time::Duration;

@@ -13,8 +13,12 @@ pub struct Options {
     pub addr: SocketAddr,
     /// Where events are kept.
     pub history: History,
-    /// The application's name: its events in Redis or NATS are kept under it, and the page shows it.
+    /// The application's name: its events in Redis or NATS are kept under it.
     pub name: String,
+    /// This node's own name, which the page shows; without one it shows the application's.
+    pub node: Option<String>,
+    /// The nodes between which a balancer in front of them lets the page choose; no flag says them.
+    pub nodes: Vec<String>,
     /// What the window keeps of each topic.
     pub retention: Retention,
     /// How long a stream may be silent.
@@ -25,6 +29,8 @@ pub struct Options {
     pub max_age: Duration,
     /// Pages of which origins may read events, besides our own.
     pub origins: OriginPolicy,
+    /// Whether events are compressed for readers who accept gzip.
+    pub compress: bool,
 }
 
 /// Where events are kept.
@@ -57,11 +63,14 @@ impl Default for Options {
             addr: SocketAddr::from(([127, 0, 0, 1], 3000)),
             history: History::Memory,
             name: "example".to_owned(),
+            node: None,
+            nodes: Vec::new(),
             retention: Retention::default(),
             keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(10),
             max_age: Duration::from_secs(24 * 60 * 60),
             origins: OriginPolicy::same_origin(),
+            compress: false,
         }
     }
 }
@@ -80,6 +89,9 @@ impl Options {
             if matches!(&*flag, "--help" | "-h") {
                 return Ok(Asked::Help);
             }
+            if flag == "--compress" && value.is_some() {
+                return Err(BadFlag("--compress: it takes no value".to_owned()));
+            }
             let value = || value.or_else(|| args.next());
             if flag == "--origin" {
                 origins = origin(origins, value())?;
@@ -96,11 +108,13 @@ impl Options {
         match flag {
             "--addr" => self.addr = addr(&value()?)?,
             "--history" => self.history = history(&value()?)?,
-            "--name" => self.name = name(value()?)?,
+            "--name" => self.name = name(flag, value()?)?,
+            "--node" => self.node = Some(name(flag, value()?)?),
             "--retain" => self.retention = self.retention.events(retain(&value()?)?),
             "--keep-alive" => self.keep_alive = positive(flag, seconds(flag, &value()?)?)?,
             "--drain" => self.drain = seconds(flag, &value()?)?,
             "--max-age" => self.max_age = positive(flag, seconds(flag, &value()?)?)?,
+            "--compress" => self.compress = true,
             _ => return Err(BadFlag(format!("{flag}: no such flag; see --help"))),
         }
         Ok(())
@@ -115,11 +129,13 @@ Usage: example-{framework} [FLAGS]
   --addr ADDRESS        where to listen; port 0 is any free port (127.0.0.1:3000)
   --history HISTORY     memory, file:PATH, redis:URL or nats:URL (memory)
   --name NAME           the application's name, under which Redis or NATS keep its events (example)
+  --node NAME           this node's own name, which the page shows (as --name)
   --retain EVENTS       how many events of each topic are kept in memory (10000)
   --keep-alive SECONDS  how long a stream may be silent (15)
   --drain SECONDS       how long a shutdown may take (10)
   --max-age SECONDS     the age at which a stream ends, to be resumed (86400)
   --origin ORIGIN       pages of this origin may read events as well, as https://app.example.com; may be repeated
+  --compress            send gzip to readers of events who accept it
   --help                this text
 
 Seconds may have a fraction. RUST_LOG sets what is logged to stderr (info)."
@@ -149,14 +165,14 @@ fn history(value: &str) -> Result<History, BadFlag> {
     }
 }
 
-fn name(value: String) -> Result<String, BadFlag> {
+fn name(flag: &str, value: String) -> Result<String, BadFlag> {
     let is_name = |name: &str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     if is_name(&value) {
         return Ok(value);
     }
-    Err(BadFlag(format!("--name: `{}` is no name; use letters, digits, `-` and `_`", value.escape_debug())))
+    Err(BadFlag(format!("{flag}: `{}` is no name; use letters, digits, `-` and `_`", value.escape_debug())))
 }
 
 fn retain(value: &str) -> Result<usize, BadFlag> {

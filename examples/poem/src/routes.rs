@@ -22,6 +22,7 @@ pub(crate) fn routes(app: App) -> impl Endpoint + 'static {
         .at("/ticks", get(ticks))
         .at("/complete", post(complete))
         .at("/stats", get(stats))
+        .at("/metrics", get(metrics))
         .at("/tenant", tenant)
         .data(app)
 }
@@ -37,9 +38,11 @@ async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -
     if last.prefers_html() {
         return Ok(Html(PAGE).into_response());
     }
+    let accepts = last.accept_encoding();
     let subscribe = app.hub.subscribe(query.topics).after(last).start(query.start);
     let subscription = subscribe.origins(&app.options.origins).await?;
     let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    let stream = if app.options.compress { stream.compress(accepts) } else { stream };
     Ok(stream.into_response())
 }
 
@@ -105,6 +108,11 @@ async fn complete(Data(app): Data<&App>, Text(prompt): Text) -> Sse {
 #[handler]
 async fn stats(Data(app): Data<&App>) -> Json<Value> {
     Json(app.stats())
+}
+
+#[handler]
+async fn metrics(Data(app): Data<&App>) -> String {
+    app.metrics()
 }
 
 /// Who may do what on the adapter's own routes.

@@ -11,7 +11,7 @@ use sse_rocket::{Ask, Denied, Event, EventStream, LastEventId, Permit, Result, S
 use crate::extract::Text;
 
 pub(crate) fn routes() -> Vec<Route> {
-    routes![page, events, publish, signal, finish, disconnect, ticks, complete, stats]
+    routes![page, events, publish, signal, finish, disconnect, ticks, complete, stats, metrics]
 }
 
 #[get("/")]
@@ -30,10 +30,11 @@ async fn events(
     if last.prefers_html() {
         return Ok(Either::Left(RawHtml(PAGE)));
     }
+    let accepts = last.accept_encoding();
     let subscribe = app.hub.subscribe(topic).after(last).start(self::start(start));
     let subscription = subscribe.origins(&app.options.origins).await?;
     let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
-    Ok(Either::Right(stream))
+    Ok(Either::Right(if app.options.compress { stream.compress(accepts) } else { stream }))
 }
 
 #[post("/publish?<topic>&<event>&<key>", data = "<text>")]
@@ -104,6 +105,11 @@ async fn complete(app: &State<App>, prompt: Text) -> Sse {
 #[get("/stats")]
 async fn stats(app: &State<App>) -> Value {
     app.stats()
+}
+
+#[get("/metrics")]
+async fn metrics(app: &State<App>) -> String {
+    app.metrics()
 }
 
 /// Who may do what on the adapter's own routes.

@@ -27,6 +27,7 @@ pub(crate) fn routes(app: App) -> impl Filter<Extract = (impl Reply,), Error = R
         .or(route("ticks").and(get()).then(ticks))
         .or(route("complete").and(post()).and(text()).then(complete))
         .or(route("stats").and(get()).then(stats))
+        .or(route("metrics").and(get()).then(metrics))
         .or(path("tenant").and(path::end()).and(tenant.into_filter()))
         .recover(refused)
 }
@@ -40,9 +41,11 @@ async fn events(app: App, query: Query, last: LastEventId) -> Result<Response> {
     if last.prefers_html() {
         return Ok(reply::html(PAGE).into_response());
     }
+    let accepts = last.accept_encoding();
     let subscribe = app.hub.subscribe(query.topics).after(last).start(query.start);
     let subscription = subscribe.origins(&app.options.origins).await?;
     let stream = sse_warp::reply(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    let stream = if app.options.compress { stream.compress(accepts) } else { stream };
     Ok(stream.into_response())
 }
 
@@ -101,6 +104,10 @@ async fn complete(app: App, prompt: String) -> Sse {
 
 async fn stats(app: App) -> Json {
     reply::json(&app.stats())
+}
+
+async fn metrics(app: App) -> String {
+    app.metrics()
 }
 
 /// Who may do what on the adapter's own routes.

@@ -37,6 +37,7 @@ fn routes(context: Context) -> Router {
         .route_service("/mounted", mounted)
         .route("/page", get(page))
         .route("/events", get(events))
+        .route("/compressed", get(compressed))
         .route("/late", get(late))
         .route("/script", get(script))
         .route("/failing", get(failing))
@@ -60,6 +61,11 @@ async fn page(State(app): State<Context>, query: RawQuery, last: LastEventId) ->
         return Html(PAGE).into_response();
     }
     events(State(app), query, last).await.into_response()
+}
+
+async fn compressed(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
+    Ok(events(State(app), query, last).await?.compress(accepts))
 }
 
 async fn late(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Result {

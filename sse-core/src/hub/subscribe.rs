@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     history::{DynHistory, HistoryError, IntoTopics, InvalidTopic, Pattern, Span},
+    metrics,
     resume::{
         Cursor, Decision, ForbiddenOrigin, Gap, GapReason, Known, LastEventId, Requested, Resume, decide,
     },
@@ -116,6 +117,11 @@ impl Subscribe {
                 }
             },
         };
+        if opening.position < attached.evicted && subscription.hub.history().is_some() {
+            metrics::replayed("history");
+        } else if !opening.at_tail {
+            metrics::replayed("window");
+        }
         subscription.open(opening, &requested);
         for (patterns, start) in also {
             subscription.tell_state(&patterns, start);
@@ -154,10 +160,7 @@ async fn ask(
 ) -> Result<Option<Told>, HistoryError> {
     let unknown_finish = attached.feed.is_exact && !attached.is_known;
     let before_window = match requested {
-        Requested::Cursor(cursor) => {
-            let known_epoch = attached.epochs.fork_after(cursor.epoch()).is_some();
-            !known_epoch || cursor.seq() > attached.head || cursor.seq() < attached.evicted
-        }
+        Requested::Cursor(cursor) => !attached.proves(*cursor),
         Requested::Nothing | Requested::Malformed(_) => start != Start::Live && attached.evicted > 0,
     };
     let unproved = match requested {
@@ -227,10 +230,12 @@ fn open(attached: &Attached, requested: &Requested, start: Start, told: Option<&
     let feed = attached.feed.lock();
     let mut known = Known { epochs: &attached.epochs, head: attached.head, evicted: attached.evicted };
     if let Some(told) = told {
-        // What was trimmed matters only if something asked for came after the cursor.
+        // What was trimmed matters only if something asked for was among it and came after the cursor. The window may know
+        // that nothing was, although the history does not.
         known = Known { epochs: &told.span.epochs, head: told.span.head.max(attached.head), evicted: 0 };
         if let Requested::Cursor(cursor) = requested
-            && told.span.last > cursor.seq()
+            && told.span.trimmed > cursor.seq()
+            && !attached.proves(*cursor)
         {
             known.evicted = told.span.oldest.saturating_sub(1);
         }

@@ -110,6 +110,7 @@ impl Subscription {
         let mut subscription = Self::new(hub, &attached, None);
         subscription.end(end);
         subscription.is_refused = true;
+        crate::metrics::subscribed(subscription.began());
         subscription
     }
 
@@ -133,6 +134,7 @@ impl Subscription {
             Resume::Gap(gap) => self.tell_gap(gap),
         }
         self.resume = (resume != Resume::Fresh).then(|| Box::new(resume));
+        crate::metrics::subscribed(self.began());
         if self.is_loading() {
             if let Some(Resume::Gap(gap)) = self.resume.as_deref_mut() {
                 gap.resumed_at = self.hub.window().lock().cursor_at(self.position);
@@ -188,6 +190,26 @@ impl Subscription {
     /// The frames as a `Stream`, for combinators.
     pub fn frames(self) -> impl Stream<Item = Frame> + Send + Sync {
         Frames::new(self)
+    }
+
+    /// How it began, in one word for logs and metrics.
+    pub(crate) fn began(&self) -> &'static str {
+        match self.resume() {
+            _ if self.is_refused => "refused",
+            Resume::Fresh => "fresh",
+            Resume::Exact { .. } => "exact",
+            Resume::AtTail { .. } => "at_tail",
+            Resume::Gap(_) => "gap",
+        }
+    }
+
+    /// What it was subscribed to.
+    pub(crate) fn topics(&self) -> &[Pattern] {
+        &self.feed.patterns
+    }
+
+    pub(crate) fn principal(&self) -> Option<&str> {
+        self.reader.control.get()?.principal.as_deref()
     }
 
     /// The reader needs no body: it has everything of topics that are finished.
@@ -323,6 +345,8 @@ impl Subscription {
             feed.remove_reader(&self.reader);
             feed.readers.is_empty()
         };
+        #[cfg(feature = "compress")]
+        self.leave_blocks();
         if is_last {
             self.hub.window().detach(&self.feed);
         }

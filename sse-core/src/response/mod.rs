@@ -2,6 +2,8 @@
 
 mod body;
 mod channel;
+#[cfg(feature = "compress")]
+mod compressed;
 mod endings;
 mod event_stream;
 mod json_lines;
@@ -11,6 +13,7 @@ mod no_error;
 mod page;
 mod request;
 mod source;
+mod span;
 mod unavailable;
 mod written;
 

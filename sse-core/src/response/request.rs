@@ -32,7 +32,11 @@ impl LastEventId {
             host: text(&header::HOST).or_else(|| authority.map(str::to_owned)),
             site: text(&SEC_FETCH_SITE),
         };
-        Self::from_request(last, accept.as_deref(), query).of_fetch(is_fetch).from_origin(origin)
+        let request = Self::from_request(last, accept.as_deref(), query);
+        let request = request.of_fetch(is_fetch).of_webkit(is_webkit(headers)).from_origin(origin);
+        #[cfg(feature = "compress")]
+        let request = request.with_accept_encoding(joined(headers, &header::ACCEPT_ENCODING).as_deref());
+        request
     }
 }
 
@@ -57,4 +61,10 @@ fn is_revalidating(headers: &HeaderMap) -> bool {
     values
         .flat_map(|value| value.split(','))
         .any(|directive| directive.trim().eq_ignore_ascii_case("no-cache"))
+}
+
+/// Whether a browser on WebKit sends it: Safari, every browser on iOS, WebKitGTK. Blink names WebKit too, but itself as well.
+fn is_webkit(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    agent.contains("AppleWebKit/") && !agent.contains("Chrome/")
 }

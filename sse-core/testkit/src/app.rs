@@ -14,6 +14,7 @@ pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// | `GET /events?topic=T&start=S` | a subscription, after the request's last event id |
 /// | `GET /page?topic=T` | [`PAGE`](crate::PAGE) to who prefers HTML, a subscription to others |
 /// | `/mounted` | the adapter's own routes, with [`Context::permit`] as access hook, which is told the `X-Tenant` header |
+/// | `GET /compressed?topic=T&start=S` | the same, compressed for who accepts gzip |
 /// | `GET /late?topic=T` | the same, but subscribes only once the shutdown has begun |
 /// | `GET /script` | a plain stream of [`Context::script`] |
 /// | `GET /failing` | a stream that fails after the script: [`Context::failing`] |

@@ -41,6 +41,8 @@ async fn every_case_fails_when_its_promise_is_broken() {
 
 fn fault_of(case: &str) -> Fault {
     match case {
+        "compress::accept_encoding_decides_about_compression" => Fault::CompressesForAll,
+        "compress::compressed_readers_are_told_the_same_at_once" => Fault::BreaksGzip,
         "errors::a_stream_that_fails_ends_after_what_came_before" => Fault::Cut,
         "errors::accept_decides_between_a_stream_and_406" => Fault::IgnoresAccept,
         "errors::an_event_that_is_wrong_ends_the_stream_after_what_came_before" => {

@@ -38,6 +38,7 @@ fn routes(context: &Context) -> Route {
         .at("/mounted", mounted)
         .at("/page", get(page))
         .at("/events", get(events))
+        .at("/compressed", get(compressed))
         .at("/late", get(late))
         .at("/script", get(script))
         .at("/failing", get(failing))
@@ -60,6 +61,12 @@ async fn page(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result
         return Ok(Html(PAGE).into_response());
     }
     Ok(subscribed(app, uri, last).await?.into_response())
+}
+
+#[handler]
+async fn compressed(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
+    Ok(subscribed(app, uri, last).await?.compress(accepts))
 }
 
 #[handler]

@@ -32,8 +32,10 @@ impl App for Rocket {
                 reporting.listens_at(SocketAddr::new(config.address, config.port));
                 async {}.boxed()
             });
-            let routes =
-                routes![events, page, late, script, failing, ticks, tokens, complete, talk, publish, finish];
+            let routes = routes![
+                events, page, compressed, late, script, failing, ticks, tokens, complete, talk, publish,
+                finish
+            ];
             let dress = context.clone();
             let mounted = mount(context.hub.clone(), Tenants(context.clone()))
                 .origins(context.origins())
@@ -90,6 +92,12 @@ async fn page(
         return Ok(Either::Left(RawHtml(PAGE)));
     }
     events(app, uri, last).await.map(Either::Right)
+}
+
+#[get("/compressed")]
+async fn compressed(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
+    Ok(events(app, uri, last).await?.compress(accepts))
 }
 
 #[get("/late")]

@@ -41,6 +41,7 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
 
     let events = warp::path!("events").and(get()).and(asked()).and(last_event_id()).then(events);
     let page = warp::path!("page").and(get()).and(asked()).and(last_event_id()).then(page);
+    let compressed = warp::path!("compressed").and(get()).and(asked()).and(last_event_id()).then(compressed);
     let late = warp::path!("late").and(get()).and(asked()).and(last_event_id()).then(late);
     let script = warp::path!("script").and(get()).map(script);
     let failing = warp::path!("failing").and(get()).map(failing);
@@ -51,7 +52,8 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
     let publish = warp::path!("publish").and(post()).and(asked()).and(text()).then(publish);
     let finish = warp::path!("finish").and(post()).and(asked()).then(finish);
 
-    let streams = events.or(page).or(mounted).or(late).or(script).or(failing).or(ticks).or(tokens);
+    let streams =
+        events.or(page).or(compressed).or(mounted).or(late).or(script).or(failing).or(ticks).or(tokens);
     streams.or(complete).or(talk).or(publish).or(finish).boxed()
 }
 
@@ -65,6 +67,11 @@ async fn page(app: Context, asked: Asked, last: LastEventId) -> Response {
         return html(PAGE).into_response();
     }
     events(app, asked, last).await.into_response()
+}
+
+async fn compressed(app: Context, asked: Asked, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
+    Ok(events(app, asked, last).await?.compress(accepts))
 }
 
 async fn late(app: Context, asked: Asked, last: LastEventId) -> Result {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod command_line;
+mod compressed;
 mod input;
 mod routes;
 mod shutdown;
@@ -9,6 +10,7 @@ mod streams;
 
 pub use answers::*;
 pub use command_line::*;
+pub use compressed::*;
 pub use input::*;
 pub use routes::*;
 pub use shutdown::*;

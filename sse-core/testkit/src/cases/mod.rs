@@ -1,6 +1,7 @@
 //! The promises, one function each. Those that begin with `g` and a number are named after the guarantee that they
 //! prove.
 
+pub mod compress;
 pub mod errors;
 pub mod fallbacks;
 pub mod keep_alive;
@@ -18,6 +19,10 @@ macro_rules! for_each_case {
     ([$($callback:tt)*] $($arguments:tt)*) => {
         $($callback)*! {
             $($arguments)*;
+            compress {
+                accept_encoding_decides_about_compression
+                compressed_readers_are_told_the_same_at_once
+            }
             errors {
                 a_stream_that_fails_ends_after_what_came_before
                 accept_decides_between_a_stream_and_406

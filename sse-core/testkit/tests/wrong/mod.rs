@@ -110,6 +110,13 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
             }
             events(request, app, asked, fault).await
         }
+        "/compressed" => {
+            let accepts = match fault {
+                Fault::CompressesForAll => Some("gzip"),
+                _ => request.header("accept-encoding").and_then(|header| str::from_utf8(header).ok()),
+            };
+            events(request, app, asked, fault).await.map(|stream| stream.compress(accepts))
+        }
         "/late" => {
             app.shutdown.clone().await;
             if fault == Fault::LateIs503 {
@@ -265,6 +272,7 @@ async fn send(socket: &mut TcpStream, stream: EventStream, method: &str, fault: 
     if no_content || method == "HEAD" && fault != Fault::HeadHasBody {
         return Some(());
     }
+    let is_coded = response.headers().contains_key("content-encoding");
     let body = response.into_body().map(|Ok(bytes)| bytes);
     let body = if fault == Fault::ReadsAhead { read_ahead(body).boxed() } else { body.boxed() };
     let mut body = pin!(body);
@@ -280,7 +288,15 @@ async fn send(socket: &mut TcpStream, stream: EventStream, method: &str, fault: 
                 writing.write_all(b"2\r\n:\n\r\n").await.ok()?;
             }
             bytes = body.next() => {
-                let Some(bytes) = bytes else { break };
+                let Some(mut bytes) = bytes else { break };
+                if is_coded {
+                    // The trailer is the end of the last chunk.
+                    if fault == Fault::BreaksGzip && bytes.ends_with(&[0; 2]) {
+                        bytes.truncate(bytes.len() - 8);
+                    }
+                    writing.write_all(&[format!("{:x}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat()).await.ok()?;
+                    continue;
+                }
                 for text in breaker.chunk(&bytes).iter().filter(|text| !text.is_empty()) {
                     let chunk = format!("{:x}\r\n{text}\r\n", text.len());
                     let sent = writing.write_all(chunk.as_bytes()).await;
