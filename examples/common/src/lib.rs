@@ -3,6 +3,7 @@
 //!
 //! The applications themselves are in `examples/axum`, `examples/rocket`, `examples/warp` and `examples/poem`.
 
+mod access;
 mod app;
 mod metrics;
 mod options;
@@ -12,6 +13,7 @@ mod reply;
 mod start;
 mod tokens;
 
+pub use access::permit;
 pub use app::App;
 pub use options::{History, Options};
 pub use query::{Query, event, start};

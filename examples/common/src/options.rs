@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use sse_core::Retention;
+use sse_core::{OriginPolicy, OriginPolicyBuilder, Retention};
 
 /// The command line, the same for all four applications.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Options {
     pub drain: Duration,
     /// The age at which a stream of events ends; its reader comes back and resumes.
     pub max_age: Duration,
+    /// Pages of which origins may read events, besides our own.
+    pub origins: OriginPolicy,
     /// Whether events are compressed for readers who accept gzip.
     pub compress: bool,
 }
@@ -67,6 +69,7 @@ impl Default for Options {
             keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(10),
             max_age: Duration::from_secs(24 * 60 * 60),
+            origins: OriginPolicy::same_origin(),
             compress: false,
         }
     }
@@ -76,6 +79,7 @@ impl Options {
     /// Reads the arguments that follow the program's name.
     pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, BadFlag> {
         let mut options = Self::default();
+        let mut origins = OriginPolicy::builder();
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             let (flag, value) = match arg.split_once('=') {
@@ -88,8 +92,14 @@ impl Options {
             if flag == "--compress" && value.is_some() {
                 return Err(BadFlag("--compress: it takes no value".to_owned()));
             }
-            options.set(&flag, || value.or_else(|| args.next()))?;
+            let value = || value.or_else(|| args.next());
+            if flag == "--origin" {
+                origins = origin(origins, value())?;
+                continue;
+            }
+            options.set(&flag, value)?;
         }
+        options.origins = origins.build().map_err(|error| BadFlag(format!("--origin: {error}")))?;
         Ok(Asked::Run(Box::new(options)))
     }
 
@@ -124,12 +134,18 @@ Usage: example-{framework} [FLAGS]
   --keep-alive SECONDS  how long a stream may be silent (15)
   --drain SECONDS       how long a shutdown may take (10)
   --max-age SECONDS     the age at which a stream ends, to be resumed (86400)
+  --origin ORIGIN       pages of this origin may read events as well, as https://app.example.com; may be repeated
   --compress            send gzip to readers of events who accept it
   --help                this text
 
 Seconds may have a fraction. RUST_LOG sets what is logged to stderr (info)."
         )
     }
+}
+
+fn origin(origins: OriginPolicyBuilder, value: Option<String>) -> Result<OriginPolicyBuilder, BadFlag> {
+    let value = value.ok_or_else(|| BadFlag("--origin: the value is missing; see --help".to_owned()))?;
+    Ok(origins.origin(value))
 }
 
 fn addr(value: &str) -> Result<SocketAddr, BadFlag> {

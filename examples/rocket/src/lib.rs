@@ -6,7 +6,7 @@ mod routes;
 
 use std::{collections::HashSet, io};
 
-use example_common::App;
+use example_common::{App, MAX_BODY};
 use rocket::{Config, config, fairing::AdHoc};
 
 /// Serves until the shutdown has ended.
@@ -18,6 +18,8 @@ use rocket::{Config, config, fairing::AdHoc};
 /// If the address cannot be listened on.
 pub async fn serve(app: App) -> io::Result<()> {
     let listening = app.clone();
+    let origins = app.options.origins.clone();
+    let tenant = sse_rocket::mount(app.hub.clone(), routes::access).origins(origins).publish(MAX_BODY);
     let rocket = rocket::custom(config(&app))
         .attach(AdHoc::on_liftoff("listening", move |rocket| {
             let config = rocket.config();
@@ -27,6 +29,7 @@ pub async fn serve(app: App) -> io::Result<()> {
         .attach(sse_rocket::fairing(app.hub.clone()))
         .manage(app.clone())
         .mount("/", routes::routes())
+        .mount("/tenant", tenant)
         .register("/", extract::catchers());
     app.shutdown.serve(rocket.launch()).await.map_or(Ok(()), |ended| ended.map(drop).map_err(failed))
 }

@@ -12,7 +12,9 @@ use super::{
 use crate::{
     history::{DynHistory, HistoryError, IntoTopics, InvalidTopic, Pattern, Span},
     metrics,
-    resume::{Cursor, Decision, Gap, GapReason, Known, LastEventId, Requested, Resume, decide},
+    resume::{
+        Cursor, Decision, ForbiddenOrigin, Gap, GapReason, Known, LastEventId, Requested, Resume, decide,
+    },
 };
 
 /// Where a reader without a cursor begins.
@@ -74,8 +76,10 @@ impl Subscribe {
     async fn run(self) -> Result<Subscription, SubscribeError> {
         self.check_names()?;
         let negotiated = self.last.negotiated().ok_or(SubscribeError::NotAcceptable)?;
+        let cors = self.terms.origins.as_ref().map(|policy| policy.check(&self.last)).transpose()?;
         let mut subscription = self.begin().await?;
         subscription.negotiated = negotiated;
+        subscription.cors = cors.filter(|cors| !cors.is_empty()).map(Box::new);
         Ok(subscription)
     }
 
@@ -325,6 +329,8 @@ impl Opening {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeError {
+    /// The request comes from where it must not; see [`OriginPolicy`](crate::OriginPolicy).
+    Origin(ForbiddenOrigin),
     /// The name of a principal, a limit or an exclusive place is empty or longer than 512 bytes. Use a hash of it.
     Name,
     /// The request's `Accept` header names types, and none of them is an event stream, JSON lines or JSON.
@@ -336,6 +342,7 @@ pub enum SubscribeError {
 impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Origin(error) => error.fmt(f),
             Self::Name => f.write_str(
                 "subscribe: the name of a principal, a limit or an exclusive place has 1 to 512 bytes; use a hash of it",
             ),
@@ -350,9 +357,16 @@ impl fmt::Display for SubscribeError {
 impl error::Error for SubscribeError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
+            Self::Origin(error) => Some(error),
             Self::Name | Self::NotAcceptable => None,
             Self::Topic(error) => Some(error),
         }
+    }
+}
+
+impl From<ForbiddenOrigin> for SubscribeError {
+    fn from(error: ForbiddenOrigin) -> Self {
+        Self::Origin(error)
     }
 }
 

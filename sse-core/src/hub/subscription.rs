@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     history::Pattern,
-    resume::{Cursor, Decision, Gap, Negotiated, Requested, Resume},
+    resume::{Cors, Cursor, Decision, Gap, Negotiated, Requested, Resume},
     waiters::Slot,
     wire::Frame,
 };
@@ -41,6 +41,8 @@ pub struct Subscription {
     is_refused: bool,
     /// How its request wants to be answered.
     pub(super) negotiated: Negotiated,
+    /// What its page is told, if its request was judged.
+    pub(super) cors: Option<Box<Cors>>,
     pub(super) signals_seen: u64,
     /// The last place that the reader was told.
     pub(super) told: Option<u64>,
@@ -92,6 +94,7 @@ impl Subscription {
             no_content: false,
             is_refused: false,
             negotiated: Negotiated::default(),
+            cors: None,
             signals_seen: attached.last_signal,
             told: None,
             resume: None,
@@ -216,6 +219,10 @@ impl Subscription {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    pub(crate) fn cors(&self) -> Option<&Cors> {
+        self.cors.as_deref()
     }
 
     pub(crate) fn negotiated(&self) -> Negotiated {

@@ -8,6 +8,7 @@ use super::compressed::Compressed;
 use super::{
     Body, KeepAlive, Receiver,
     body::Options,
+    request::allow,
     source::{BoxError, Source},
     unavailable,
     written::Written,
@@ -153,6 +154,9 @@ impl EventStream {
             if let Some(gap) = subscription.gap().and_then(|gap| HeaderValue::try_from(gap_json(gap)).ok()) {
                 headers.insert(SSE_GAP, gap);
             }
+            if let Some(cors) = subscription.cors() {
+                allow(&mut headers, cors);
+            }
             if subscription.is_no_content() {
                 (status, over, written) = (StatusCode::NO_CONTENT, Some(End::Finished), None);
             }
@@ -187,13 +191,9 @@ impl EventStream {
 
 /// The source in the form that the request allows, if anybody asked for that.
 #[cfg(feature = "compress")]
-fn compressed(
-    source: Source,
-    accepts: Option<AcceptEncoding>,
-    headers: &mut HeaderMap,
-) -> Source {
+fn compressed(source: Source, accepts: Option<AcceptEncoding>, headers: &mut HeaderMap) -> Source {
     let Some(accepts) = accepts else { return source };
-    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
     if !accepts.allows_gzip() {
         return source;
     }

@@ -3,6 +3,7 @@ use std::fmt;
 use super::{
     Cursor,
     accept::{Accept, Negotiated},
+    origin::RequestOrigin,
 };
 #[cfg(feature = "compress")]
 use crate::compress::AcceptEncoding;
@@ -29,8 +30,8 @@ const KEPT: usize = 128;
 /// [`after`](crate::Subscribe::after) it is answered so: as an event stream, as JSON lines or as a page of JSON by its
 /// `Accept` header; with 2 KiB of padding first if the query holds `padding=true` (or `evs_preamble`), for buffers
 /// that hold back less; and when it is refused, by what an [`EventSource`](LastEventId::is_event_source) survives or by
-/// 503; and with the feature `compress` what
-/// `Accept-Encoding` says. See [`docs::fallbacks`](crate::docs::fallbacks).
+/// 503; with the feature `compress` what `Accept-Encoding` says. And it remembers from where the request came, for an
+/// [`OriginPolicy`](crate::OriginPolicy). See [`docs::fallbacks`](crate::docs::fallbacks).
 ///
 /// ```
 /// use sse_core::LastEventId;
@@ -47,6 +48,8 @@ pub struct LastEventId {
     is_padded: bool,
     /// A browser's `fetch` said it, although the `Accept` header is that of an `EventSource`.
     is_fetch: bool,
+    /// Unknown unless the request's headers were read.
+    origin: Option<Box<RequestOrigin>>,
     /// A browser on WebKit said it.
     is_webkit: bool,
     #[cfg(feature = "compress")]
@@ -132,6 +135,16 @@ impl LastEventId {
     /// The request comes from a browser's `fetch`.
     pub(crate) fn of_fetch(self, is_fetch: bool) -> Self {
         Self { is_fetch, ..self }
+    }
+
+    /// The request says that it comes from there.
+    pub(crate) fn from_origin(self, origin: RequestOrigin) -> Self {
+        Self { origin: Some(Box::new(origin)), ..self }
+    }
+
+    /// Where the request says it comes from, if it was asked.
+    pub(super) fn origin(&self) -> Option<&RequestOrigin> {
+        self.origin.as_deref()
     }
 
     /// The request comes from a browser on WebKit.
