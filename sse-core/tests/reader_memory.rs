@@ -105,7 +105,8 @@ fn the_compressors_of_quiet_topics_are_given_back() {
         for n in 0..TOPICS {
             let topic = format!("prices.{n}");
             let subscription = hub.subscribe(topic.clone()).await.expect("a subscription");
-            let mut body = Box::pin(EventStream::new(subscription).compress("gzip").into_response().into_body());
+            let mut body =
+                Box::pin(EventStream::new(subscription).compress("gzip").into_response().into_body());
             hub.publish(topic, sse_core::Event::message("1.08")).await.expect("published");
             while body.next().now_or_never().is_some() {}
             bodies.push(body);
