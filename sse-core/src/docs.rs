@@ -6,6 +6,9 @@ pub mod resume {}
 #[doc = include_str!("docs/delivery.md")]
 pub mod delivery {}
 
+#[doc = include_str!("docs/fallbacks.md")]
+pub mod fallbacks {}
+
 #[doc = include_str!("docs/shutdown.md")]
 pub mod shutdown {}
 
@@ -18,8 +21,18 @@ pub mod security {}
 #[doc = include_str!("docs/tuning.md")]
 pub mod tuning {}
 
+#[cfg(feature = "test")]
+#[doc = include_str!("docs/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("docs/operating.md")]
+pub mod operating {}
+
 #[doc = include_str!("docs/migration.md")]
 pub mod migration {}
 
 #[doc = include_str!("docs/comparison.md")]
 pub mod comparison {}
+
+#[doc = include_str!("docs/promises.md")]
+pub mod promises {}

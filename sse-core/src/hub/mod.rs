@@ -20,7 +20,9 @@ mod lease;
 mod look;
 mod merge;
 mod notice;
+mod origins;
 mod pace;
+mod place;
 mod publish;
 mod publisher;
 mod reader;
@@ -76,7 +78,7 @@ pub use view::EventView;
 
 pub(crate) use chunk::Chunk;
 pub(crate) use look::MOST;
-pub(crate) use notice::{gap_json, json_string};
+pub(crate) use notice::{discard, gap_json, json_string};
 
 use crate::{
     Shutdown,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     history::Pattern,
-    resume::{Cursor, Decision, Gap, Requested, Resume},
+    resume::{Cors, Cursor, Decision, Gap, Negotiated, Requested, Resume},
     waiters::Slot,
     wire::Frame,
 };
@@ -39,6 +39,10 @@ pub struct Subscription {
     pub(super) version: u32,
     no_content: bool,
     is_refused: bool,
+    /// How its request wants to be answered.
+    pub(super) negotiated: Negotiated,
+    /// What its page is told, if its request was judged.
+    pub(super) cors: Option<Box<Cors>>,
     pub(super) signals_seen: u64,
     /// The last place that the reader was told.
     pub(super) told: Option<u64>,
@@ -89,6 +93,8 @@ impl Subscription {
             version: short(attached.version),
             no_content: false,
             is_refused: false,
+            negotiated: Negotiated::default(),
+            cors: None,
             signals_seen: attached.last_signal,
             told: None,
             resume: None,
@@ -104,6 +110,7 @@ impl Subscription {
         let mut subscription = Self::new(hub, &attached, None);
         subscription.end(end);
         subscription.is_refused = true;
+        crate::metrics::subscribed(subscription.began());
         subscription
     }
 
@@ -127,6 +134,7 @@ impl Subscription {
             Resume::Gap(gap) => self.tell_gap(gap),
         }
         self.resume = (resume != Resume::Fresh).then(|| Box::new(resume));
+        crate::metrics::subscribed(self.began());
         if self.is_loading() {
             if let Some(Resume::Gap(gap)) = self.resume.as_deref_mut() {
                 gap.resumed_at = self.hub.window().lock().cursor_at(self.position);
@@ -153,9 +161,10 @@ impl Subscription {
 
     /// Why it was refused, if it was: it reads nothing, and as a response it tells the reader to come back.
     ///
-    /// For clients that understand more than an `EventSource` does, which must never be answered by an error: a limit
-    /// ([`End::Limit`], [`End::Occupied`]), a lease that is over ([`End::Expired`]), a shutdown, or a history that does
-    /// not answer ([`End::Unavailable`]).
+    /// By a limit ([`End::Limit`], [`End::Occupied`]), a lease that is over ([`End::Expired`]), a shutdown, or a history
+    /// that does not answer ([`End::Unavailable`]). An `EventSource`, which an error would stop for good, is answered
+    /// 200, `retry`, end; a client that cannot be one ([`LastEventId::is_event_source`](crate::LastEventId::is_event_source))
+    /// 503 with `Retry-After`.
     #[must_use]
     pub fn refusal(&self) -> Option<&End> {
         self.ended().filter(|_| self.is_refused)
@@ -183,6 +192,26 @@ impl Subscription {
         Frames::new(self)
     }
 
+    /// How it began, in one word for logs and metrics.
+    pub(crate) fn began(&self) -> &'static str {
+        match self.resume() {
+            _ if self.is_refused => "refused",
+            Resume::Fresh => "fresh",
+            Resume::Exact { .. } => "exact",
+            Resume::AtTail { .. } => "at_tail",
+            Resume::Gap(_) => "gap",
+        }
+    }
+
+    /// What it was subscribed to.
+    pub(crate) fn topics(&self) -> &[Pattern] {
+        &self.feed.patterns
+    }
+
+    pub(crate) fn principal(&self) -> Option<&str> {
+        self.reader.control.get()?.principal.as_deref()
+    }
+
     /// The reader needs no body: it has everything of topics that are finished.
     pub(crate) fn is_no_content(&self) -> bool {
         self.no_content
@@ -190,6 +219,14 @@ impl Subscription {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    pub(crate) fn cors(&self) -> Option<&Cors> {
+        self.cors.as_deref()
+    }
+
+    pub(crate) fn negotiated(&self) -> Negotiated {
+        self.negotiated
     }
 
     /// A checkpoint, if the position has moved past what the reader was told and nothing is pending: rule 9.
@@ -295,6 +332,7 @@ impl Subscription {
             }
         }
         finishes.sort_by_key(|(cursor, _)| cursor.seq());
+        self.told = finishes.last().map(|(cursor, _)| cursor.seq()).max(self.told);
         finishes.into_iter().for_each(|(_, frame)| self.say(frame));
     }
 }

@@ -8,11 +8,12 @@ use crate::{
     wire::Frame,
 };
 
-/// How long the hub waits before it asks for a tail again that ended.
+/// How long the hub waits before it asks for a tail again that ended, or that left out the same record again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs until the hub is gone; it wakes this then.
 pub(crate) async fn follow(hub: Weak<Shared>, history: DynHistory) {
+    let mut restarted_after = None;
     loop {
         let Some(after) = hub.upgrade().map(|hub| hub.window.head()) else { return };
         let mut tail = history.tail(after);
@@ -37,6 +38,10 @@ pub(crate) async fn follow(hub: Weak<Shared>, history: DynHistory) {
         drop(tail);
         if ended {
             tracing::error!("the history's tail ended; asking for it again");
+        } else if restarted_after == Some(after) {
+            tracing::error!(after, "the history's tail does not tell what follows; asking for it again");
+        }
+        if ended || restarted_after.replace(after) == Some(after) {
             tokio::time::sleep(PAUSE).await;
         }
     }

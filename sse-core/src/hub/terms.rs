@@ -15,10 +15,12 @@ use super::{
     sieve::Sieve,
     snapshot::{Loader, Snapshots},
 };
+use crate::resume::OriginPolicy;
 
 /// The terms of a subscription that has not begun.
 #[derive(Default)]
 pub(crate) struct Terms {
+    pub(crate) origins: Option<OriginPolicy>,
     pub(crate) lease: Option<Lease>,
     pub(crate) sieve: Sieve,
     pub(crate) seat: Seat,

@@ -19,6 +19,7 @@ use super::compressed::Compressed;
 use crate::{
     Shutdown,
     hub::{Chunk, End, MOST, Subscription},
+    resume::{Negotiated, Resume},
     wire::{Frame, IntoFrame},
 };
 
@@ -67,6 +68,36 @@ impl Source {
             Self::Frames(_) | Self::Receiver(_) => None,
             #[cfg(feature = "compress")]
             Self::Compressed(compressed) => compressed.source().shutdown(),
+        }
+    }
+
+    /// How the request wants to be answered, as far as it was said.
+    pub(crate) fn negotiated(&self) -> Negotiated {
+        match self {
+            Self::Subscription(subscription) => subscription.negotiated(),
+            Self::Frames(_) | Self::Receiver(_) => Negotiated::default(),
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.source().negotiated(),
+        }
+    }
+
+    /// Why the reader was refused, if it was.
+    pub(crate) fn refusal(&self) -> Option<&End> {
+        match self {
+            Self::Subscription(subscription) => subscription.refusal(),
+            Self::Frames(_) | Self::Receiver(_) => None,
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.source().refusal(),
+        }
+    }
+
+    /// How the reader began, if it resumes.
+    pub(crate) fn resume(&self) -> Option<&Resume> {
+        match self {
+            Self::Subscription(subscription) => Some(subscription.resume()),
+            Self::Frames(_) | Self::Receiver(_) => None,
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.source().resume(),
         }
     }
 

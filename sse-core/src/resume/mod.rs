@@ -1,12 +1,15 @@
 //! Resume: what a cursor is, what a request says, and what is decided from the two. Pure functions; time and state are
 //! passed in.
 
+mod accept;
 mod cursor;
 mod decision;
 mod epochs;
 #[cfg(feature = "json")]
 mod gap_notice;
 mod last_event_id;
+mod origin;
+mod origin_policy;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +18,10 @@ pub use cursor::{Cursor, Epoch, InvalidCursor};
 pub use decision::{Gap, GapReason, Resume};
 pub use epochs::{EpochStart, Epochs};
 pub use last_event_id::{LastEventId, QUERY_NAMES};
+pub use origin::{ForbiddenOrigin, InvalidOrigin};
+pub use origin_policy::{Cors, OriginPolicy, OriginPolicyBuilder};
 
+pub(crate) use accept::{Form, Negotiated};
 pub(crate) use decision::{Decision, Known, decide};
 pub(crate) use last_event_id::Requested;
+pub(crate) use origin::RequestOrigin;

@@ -8,6 +8,8 @@
 
 mod app;
 pub mod cases;
+pub mod checker;
+mod chunks;
 mod context;
 pub mod engines;
 mod exchange;
@@ -19,7 +21,8 @@ mod reader;
 mod server;
 
 pub use app::{App, Serving, Settings};
-pub use context::{Asked, Context};
+pub use chunks::Chunks;
+pub use context::{Asked, Context, MOST_BODY, PAGE};
 pub use exchange::{Ending, Exchange, Request};
 pub use golden::{Scripted, scripted};
 pub use hostile::{HOSTILE, Hostile, every_builder};

@@ -3,17 +3,21 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use rocket::{
-    Config, State, catchers,
+    Config, Either, Request, State, catchers,
     config::{Ident, LogLevel},
     fairing::AdHoc,
     futures::FutureExt,
     get,
     http::uri::Origin,
-    post, routes,
+    post,
+    response::content::RawHtml,
+    routes,
     shield::Shield,
 };
-use sse_rocket::{EventStream, LastEventId, Receipt, Result, Sse, channel, fairing};
-use sse_testkit::{App, Asked, Context, Serving};
+use sse_rocket::{
+    Access, Ask, Denied, EventStream, LastEventId, Permit, Receipt, Result, Sse, channel, fairing, mount,
+};
+use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 
 pub(crate) struct Rocket;
 
@@ -29,8 +33,14 @@ impl App for Rocket {
                 async {}.boxed()
             });
             let routes = routes![
-                events, compressed, late, script, failing, ticks, tokens, complete, talk, publish, finish
+                events, page, compressed, late, script, failing, ticks, tokens, complete, talk, publish,
+                finish
             ];
+            let dress = context.clone();
+            let mounted = mount(context.hub.clone(), Tenants(context.clone()))
+                .origins(context.origins())
+                .publish(MOST_BODY)
+                .stream(move |stream| dress.dress(stream));
             let rocket = rocket::custom(config())
                 .attach(fairing(hub))
                 .attach(report)
@@ -38,6 +48,7 @@ impl App for Rocket {
                 .attach(Shield::new())
                 .manage(context)
                 .mount("/", routes)
+                .mount("/mounted", mounted)
                 .register("/", catchers![]);
             shutdown.serve(rocket.launch()).await;
         })
@@ -69,6 +80,18 @@ async fn events(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Re
     let asked = asked(uri);
     let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
     Ok(Sse::new(app.dress(subscription)))
+}
+
+#[get("/page")]
+async fn page(
+    app: &State<Context>,
+    uri: &Origin<'_>,
+    last: LastEventId,
+) -> Result<Either<RawHtml<&'static str>, Sse>> {
+    if last.prefers_html() {
+        return Ok(Either::Left(RawHtml(PAGE)));
+    }
+    events(app, uri, last).await.map(Either::Right)
 }
 
 #[get("/compressed")]
@@ -136,4 +159,12 @@ fn asked(uri: &Origin<'_>) -> Asked {
 
 fn answer(receipt: Receipt) -> String {
     format!(r#"{{"id":"{}","receivers":{}}}"#, receipt.cursor, receipt.receivers.unwrap_or(0))
+}
+
+struct Tenants(Context);
+
+impl<'r> Access<Request<'r>> for Tenants {
+    async fn permit(&self, request: &Request<'r>, ask: &Ask) -> std::result::Result<Permit, Denied> {
+        self.0.permit(request.headers().get_one("x-tenant"), ask)
+    }
 }

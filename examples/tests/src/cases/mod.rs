@@ -1,5 +1,6 @@
 //! What an application must do, whatever its framework.
 
+mod answers;
 mod command_line;
 mod compressed;
 mod input;
@@ -7,6 +8,7 @@ mod routes;
 mod shutdown;
 mod streams;
 
+pub use answers::*;
 pub use command_line::*;
 pub use compressed::*;
 pub use input::*;

@@ -18,9 +18,10 @@ use std::{
 };
 
 use sse_core::Decoder;
+use sse_testkit::Chunks;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
+    net::{TcpStream, tcp::OwnedReadHalf},
     process::{Child, Command},
     time::timeout,
 };
@@ -143,9 +144,14 @@ async fn storm(options: &Options, address: SocketAddr, counts: &Arc<Counts>) -> 
     published
 }
 
+/// Publishes on one connection without waiting for each answer, so that the rate holds on a busy machine; returns how
+/// many events were acknowledged, which is all of them.
 async fn publish(options: &Options, address: SocketAddr) -> u64 {
-    let mut connection = BufReader::new(TcpStream::connect(address).await.expect("connected"));
-    connection.get_ref().set_nodelay(true).expect("without delay");
+    let stream = TcpStream::connect(address).await.expect("connected");
+    stream.set_nodelay(true).expect("without delay");
+    let (answers, mut requests) = stream.into_split();
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let reading = tokio::spawn(count_answers(BufReader::new(answers), Arc::clone(&acknowledged)));
     let began_at = Instant::now();
     let mut number = 0_u64;
     while began_at.elapsed().as_secs_f64() < options.seconds {
@@ -155,26 +161,38 @@ async fn publish(options: &Options, address: SocketAddr) -> u64 {
             "POST /publish?topic=storm HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
-        connection.get_mut().write_all(request.as_bytes()).await.expect("written");
-        let mut length = 0;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            connection.read_line(&mut line).await.expect("a head");
-            let header = line.trim().to_ascii_lowercase();
-            if let Some(value) = header.strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
-            }
-            if header.is_empty() {
-                break;
-            }
-        }
-        let mut answer = vec![0; length];
-        connection.read_exact(&mut answer).await.expect("an answer");
+        requests.write_all(request.as_bytes()).await.expect("written");
         let due = began_at + Duration::from_secs_f64(number as f64 / options.rate);
         tokio::time::sleep_until(due.into()).await;
     }
+    let all = async {
+        while acknowledged.load(Ordering::Acquire) < number {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, all).await.expect("every event is acknowledged");
+    reading.abort();
     number
+}
+
+async fn count_answers(mut answers: BufReader<OwnedReadHalf>, acknowledged: Arc<AtomicU64>) {
+    let mut line = String::new();
+    loop {
+        let mut length = 0;
+        line.clear();
+        answers.read_line(&mut line).await.expect("a status");
+        assert!(line.starts_with("HTTP/1.1 200"), "publishing was answered {line:?}");
+        while line.trim() != "" {
+            line.clear();
+            answers.read_line(&mut line).await.expect("a header");
+            if let Some(value) = line.trim().to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a length");
+            }
+        }
+        let mut answer = vec![0; length];
+        answers.read_exact(&mut answer).await.expect("an answer");
+        acknowledged.fetch_add(1, Ordering::Release);
+    }
 }
 
 async fn read_until_over(
@@ -202,7 +220,7 @@ async fn read_until_over(
 
 /// Reads one connection until it ends, or until `goal` was seen; dropping it cuts the connection.
 async fn read_events(address: SocketAddr, counts: &Counts, cursor: &mut String, seen: &mut u64, goal: u64) {
-    let Ok(mut stream) = connect(address, "/events?topic=storm&start=earliest", cursor).await else {
+    let Ok(mut stream) = stream(address, "/events?topic=storm&start=earliest", cursor).await else {
         counts.refused.fetch_add(1, Ordering::Relaxed);
         return tokio::time::sleep(Duration::from_millis(100)).await;
     };
@@ -237,7 +255,7 @@ async fn shutdown(
 ) -> (u64, Duration, Option<i32>) {
     let mut streams = Vec::new();
     for _ in 0..options.readers {
-        let mut stream = connect(address, "/events?topic=idle", "").await.expect("connected");
+        let mut stream = stream(address, "/events?topic=idle", "").await.expect("connected");
         stream.next().await.expect("the first bytes");
         streams.push(stream);
     }
@@ -246,7 +264,7 @@ async fn shutdown(
         .map(|mut stream| {
             tokio::spawn(async move {
                 while timeout(PATIENCE, stream.next()).await.is_ok_and(|bytes| bytes.is_some()) {}
-                stream.is_clean_end
+                stream.is_clean_end()
             })
         })
         .collect();
@@ -264,43 +282,7 @@ async fn shutdown(
     (clean, took, exit)
 }
 
-/// A chunked response, read as it comes.
-struct Chunks {
-    stream: BufReader<TcpStream>,
-    is_clean_end: bool,
-}
-
-async fn connect(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Chunks> {
-    let mut stream = TcpStream::connect(address).await?;
-    let last = if cursor.is_empty() { String::new() } else { format!("last-event-id: {cursor}\r\n") };
-    let request = format!("GET {target} HTTP/1.1\r\nhost: test\r\naccept: text/event-stream\r\n{last}\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    stream.read_line(&mut line).await?;
-    if !line.starts_with("HTTP/1.1 200") {
-        return Err(std::io::Error::other(line));
-    }
-    while line.trim() != "" {
-        line.clear();
-        stream.read_line(&mut line).await?;
-    }
-    Ok(Chunks { stream, is_clean_end: false })
-}
-
-impl Chunks {
-    /// The next chunk; `None` at the end, clean or not.
-    async fn next(&mut self) -> Option<Vec<u8>> {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).await.ok()?;
-        let length = usize::from_str_radix(line.trim(), 16).ok()?;
-        let mut chunk = vec![0; length + 2];
-        self.stream.read_exact(&mut chunk).await.ok()?;
-        if length == 0 {
-            self.is_clean_end = true;
-            return None;
-        }
-        chunk.truncate(length);
-        Some(chunk)
-    }
+async fn stream(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Chunks> {
+    let stream = Chunks::get(address, target, cursor).await?;
+    if stream.status() == 200 { Ok(stream) } else { Err(std::io::Error::other("refused")) }
 }
