@@ -13,7 +13,6 @@ use sse_core::{Body, Event, EventStream, Hub};
 
 use crate::{
     Failure,
-    fanout::process::resident,
     options::Options,
     report::{Cell, Row, Table},
 };
@@ -55,7 +54,6 @@ struct Reader {
 struct Measured {
     nanoseconds: Vec<f64>,
     bytes: f64,
-    kibibytes: f64,
 }
 
 pub(crate) fn run(options: &Options) -> Result<Vec<Table>, Failure> {
@@ -74,44 +72,42 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Table>, Failure> {
         "ns of CPU a delivery",
         &["without sockets: publishing, polling each body until it has nothing more, and compressing"],
     );
-    let mut sizes =
-        table("compress: what is sent", "bytes an event and reader", &["events of 142 bytes, prices"]);
-    let mut memory =
-        table("compress: memory", "resident KiB a reader", &["body and compressor, no socket, no task"]);
+    let mut sizes = table(
+        "compress: what is sent",
+        "bytes an event and reader",
+        &["prices: most of it is the same from one event to the next, and the digits are not"],
+    );
     for (way, label) in WAYS {
-        let mut cells = [const { Vec::new() }; 3];
+        let mut cells = [const { Vec::new() }; 2];
         for readers in READERS {
             let readers = if options.quick { readers.div_ceil(100) } else { readers };
             // Compressing 64 events for each of 10,000 readers takes many seconds.
             let rounds = if way == Way::Each && readers > 1_000 { 1 } else { rounds };
             let measured = tokio::task::unconstrained(measure(way, readers, rounds));
-            let Measured { nanoseconds, bytes, kibibytes } = runtime.block_on(measured)?;
-            let figures = [Cell::of(nanoseconds), Cell::exactly(bytes), Cell::exactly(kibibytes)];
+            let Measured { nanoseconds, bytes } = runtime.block_on(measured)?;
+            let figures = [Cell::of(nanoseconds), Cell::exactly(bytes)];
             cells.iter_mut().zip(figures).for_each(|(cells, figure)| cells.push(Some(figure)));
         }
-        for (table, cells) in [&mut time, &mut sizes, &mut memory].into_iter().zip(cells) {
+        for (table, cells) in [&mut time, &mut sizes].into_iter().zip(cells) {
             let ours = matches!(way, Way::Shared | Way::Churning);
             table.rows.push(Row { label: label.to_owned(), ours, cells });
         }
     }
     for column in 1..READERS.len() {
         time.aim(OURS, EACH, column, 10.0);
-        memory.aim(OURS, EACH, column, 100.0);
     }
-    Ok(vec![time, sizes, memory])
+    Ok(vec![time, sizes])
 }
 
 async fn measure(way: Way, count: usize, rounds: usize) -> Result<Measured, Failure> {
-    let this = std::process::id();
     let hub = Hub::memory();
-    let before = resident(this)?;
     let mut readers = Vec::with_capacity(count);
     for _ in 0..count {
         readers.push(reader(&hub, way).await?);
     }
     let (mut n, mut sent, mut nanoseconds) = (0, 0, Vec::new());
-    // The first round is not measured: there the readers' memory comes about, and those who wait join.
-    let mut after = before;
+    // The first round is not measured: there those who wait join.
+    let mut newcomer = None;
     for round in 0..=rounds {
         let mut bytes = 0;
         let began_at = cpu();
@@ -119,7 +115,10 @@ async fn measure(way: Way, count: usize, rounds: usize) -> Result<Measured, Fail
             n += 1;
             hub.publish("prices", price(n)).await?;
             if way == Way::Churning {
-                reader(&hub, way).await?.poll()?;
+                // The one before has its first event.
+                if let Some(mut before) = newcomer.replace(reader(&hub, way).await?) {
+                    before.poll()?;
+                }
             }
             // The hub leaves the waking of many to a task.
             tokio::task::yield_now().await;
@@ -127,16 +126,13 @@ async fn measure(way: Way, count: usize, rounds: usize) -> Result<Measured, Fail
                 bytes += reader.poll()?;
             }
         }
-        if round == 0 {
-            after = resident(this)?;
-        } else {
+        if round > 0 {
             nanoseconds.push((cpu() - began_at) as f64 / (EVENTS as usize * count) as f64);
             sent += bytes;
         }
     }
     let deliveries = rounds * EVENTS as usize * count;
-    let kibibytes = after.saturating_sub(before) as f64 / 1024.0 / count as f64;
-    Ok(Measured { nanoseconds, bytes: sent as f64 / deliveries as f64, kibibytes })
+    Ok(Measured { nanoseconds, bytes: sent as f64 / deliveries as f64 })
 }
 
 async fn reader(hub: &Hub, way: Way) -> Result<Reader, Failure> {
