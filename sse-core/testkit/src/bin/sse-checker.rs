@@ -2,7 +2,7 @@
 //!
 //! `sse-checker file|redis|nats [--seed 1] [--runs 1] [--seconds 10] [--publishers 3] [--readers 8] [--node PROGRAM]...`
 //! prints one line a run, with more where something was broken, and exits with 1 then. The next run has the next seed; those of odd
-//! ones lose nothing. Nodes are `sse-node` beside this program, or those named: example applications do as well.
+//! ones lose nothing. Nodes are `sse-node` beside this program, or those named: example applications do as well, but not over a file, which they do not trim.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 

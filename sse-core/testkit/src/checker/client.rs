@@ -74,9 +74,9 @@ pub(super) async fn publish_one(
             && answer.to_end().await.is_ok()
             && answer.status() == 200
         {
-            let text = answer.text();
-            let id = text.split('"').nth(3).and_then(|id| id.parse::<Cursor>().ok());
-            acked = Some(id.unwrap_or_else(|| panic!("no id in {text}")));
+            let told: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+            let id = told["id"].as_str().and_then(|id| id.parse::<Cursor>().ok());
+            acked = Some(id.unwrap_or_else(|| panic!("no id in {}", answer.text())));
         } else {
             sleep(Duration::from_millis(random.u64(5..60))).await;
         }

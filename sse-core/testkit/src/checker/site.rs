@@ -3,11 +3,11 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::json;
-use sse_core::{Cursor, FileHistory, History, NatsHistory, RedisHistory};
+use sse_core::{Cursor, FileHistory, History, NatsHistory, Record, RedisHistory};
 use tempfile::TempDir;
 use tokio::{sync::Mutex, time::sleep};
 
-use super::{Digest, EngineKind, Fault, Kept, node::Node};
+use super::{Digest, EngineKind, Fault, Kept, client::TOPICS, node::Node};
 use crate::{
     engines::{NatsServer, Proxy, RedisServer},
     history_cases::{texts, wait_for},
@@ -110,6 +110,7 @@ impl Site {
     }
 }
 
+/// What is kept of our own events: example applications publish others as well.
 async fn kept(history: &impl History) -> Kept {
     let span = history.span(&[]).await.unwrap();
     let mut records: Vec<(Cursor, Digest)> = Vec::new();
@@ -117,8 +118,9 @@ async fn kept(history: &impl History) -> Kept {
     while after < span.head {
         let more = history.read(after, 1_000).await.unwrap();
         after += more.len() as u64;
-        records
-            .extend(more.iter().zip(texts(&more)).map(|(record, text)| (record.cursor, Digest::of(&text))));
+        let is_ours = |record: &Record| record.topics.iter().any(|topic| TOPICS.contains(&topic.as_str()));
+        let ours = more.iter().zip(texts(&more)).filter(|(record, _)| is_ours(record));
+        records.extend(ours.map(|(record, text)| (record.cursor, Digest::of(&text))));
     }
     Kept { records, oldest: span.oldest, epochs: span.epochs.rows().to_vec() }
 }
