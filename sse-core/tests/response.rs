@@ -380,6 +380,6 @@ async fn g17_webkit_is_freed_from_half_an_event_and_nobody_else_notices() {
         let begin = body.next().await.expect("the first bytes");
         let (retry, rest) = begin.split_once('\n').expect("a line");
         assert!(retry.starts_with("retry: "), "{begin}");
-        assert_eq!(rest, if is_freed { "event: sse.checkpoint\ndata: \n\n" } else { "" }, "{agent} {accept}");
+        assert_eq!(rest, if is_freed { "event: sse.discard\ndata: \n\n" } else { "" }, "{agent} {accept}");
     }
 }

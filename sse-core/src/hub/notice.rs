@@ -27,8 +27,9 @@ pub(crate) fn gap_json(gap: &Gap) -> String {
 }
 
 /// Frees an `EventSource` of WebKit from half an event. WebKit 2.50 keeps what it has of an event when a connection breaks, and puts
-/// it before the data of the next connection's first event. This is that event: pages do not listen for it, and it has no id.
-pub(crate) const DISCARD: &[u8] = b"event: sse.checkpoint\ndata: \n\n";
+/// it before the data of the next connection's first event. This is that event: pages do not listen for it, and without an id it moves no
+/// cursor.
+pub(crate) const DISCARD: &[u8] = b"event: sse.discard\ndata: \n\n";
 
 /// Moves a reader's cursor past what it did not ask for.
 pub(crate) fn checkpoint(cursor: Cursor) -> Frame {
