@@ -32,7 +32,7 @@ pub(crate) fn gap_json(gap: &Gap) -> String {
 /// connection's first event. This is that event: pages do not listen for it, and its id is the cursor with which the
 /// reader came, so that the half event's own id does not become the cursor before the event itself has come.
 pub(crate) fn discard(resume: &Resume) -> Vec<u8> {
-    let mut lines = b"event: sse.checkpoint\ndata: \nid: ".to_vec();
+    let mut lines = b"event: sse.discard\ndata: \nid: ".to_vec();
     match resume {
         Resume::Fresh => {}
         Resume::Exact { after } | Resume::AtTail { after } => {
