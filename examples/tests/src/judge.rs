@@ -3,7 +3,7 @@ use std::{panic::AssertUnwindSafe, pin::Pin, time::Instant};
 use futures_util::FutureExt;
 use sse_testkit::{Failed, Outcome};
 
-use crate::{Engine, Session, browsers, page};
+use crate::{Engine, Session, browsers, compressed, page};
 
 /// Something that must hold in a browser: its name, and what tries it with an application's program.
 pub type Case =

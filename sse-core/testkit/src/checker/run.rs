@@ -148,6 +148,6 @@ impl fmt::Display for Report {
             length.as_secs_f64(),
             self.plan
         )?;
-        violations.iter().take(20).try_for_each(|violation| write!(f, "  {violation}\n"))
+        violations.iter().take(20).try_for_each(|violation| writeln!(f, "  {violation}"))
     }
 }
