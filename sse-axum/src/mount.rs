@@ -61,6 +61,6 @@ impl<A: Access<Parts>> Service<Request> for Mount<A> {
 fn respond(answer: Answer) -> Response {
     match answer {
         Answer::Stream(stream) => Sse::from(*stream).into_response(),
-        Answer::Text(response) => response.map(Body::from),
+        Answer::Text(response) => (*response).map(Body::from),
     }
 }

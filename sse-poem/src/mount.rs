@@ -39,6 +39,6 @@ impl<A: Access<Request>> Endpoint for Mount<A> {
 fn respond(answer: Answer) -> Response {
     match answer {
         Answer::Stream(stream) => Sse::from(*stream).into_response(),
-        Answer::Text(response) => text(response),
+        Answer::Text(response) => text(*response),
     }
 }

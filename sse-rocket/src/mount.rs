@@ -43,7 +43,7 @@ impl<A: for<'r> Access<Request<'r>>> Handler for Mount<A> {
         let answer = self.respond(request, data).await;
         let response = match answer {
             Answer::Stream(stream) => Sse::from(*stream).respond_to(request),
-            Answer::Text(response) => text(response),
+            Answer::Text(response) => text(*response),
         };
         response.map_or_else(Outcome::Error, Outcome::Success)
     }

@@ -61,6 +61,6 @@ fn request(method: Method, path: FullPath, headers: HeaderMap, query: Option<Str
 fn respond(answer: Answer) -> Response {
     match answer {
         Answer::Stream(stream) => Sse::from(*stream).into_response(),
-        Answer::Text(response) => response.map(Into::into),
+        Answer::Text(response) => (*response).map(Into::into),
     }
 }

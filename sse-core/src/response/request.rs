@@ -33,7 +33,7 @@ impl LastEventId {
             site: text(&SEC_FETCH_SITE),
         };
         let request = Self::from_request(last, accept.as_deref(), query);
-        let request = request.of_fetch(is_fetch).of_webkit(is_webkit(headers)).from_origin(origin);
+        let request = request.of_fetch(is_fetch).of_webkit(is_webkit(headers)).of_origin(origin);
         #[cfg(feature = "compress")]
         let request = request.with_accept_encoding(joined(headers, &header::ACCEPT_ENCODING).as_deref());
         request

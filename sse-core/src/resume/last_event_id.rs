@@ -138,7 +138,7 @@ impl LastEventId {
     }
 
     /// The request says that it comes from there.
-    pub(crate) fn from_origin(self, origin: RequestOrigin) -> Self {
+    pub(crate) fn of_origin(self, origin: RequestOrigin) -> Self {
         Self { origin: Some(Box::new(origin)), ..self }
     }
 

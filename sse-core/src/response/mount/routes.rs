@@ -43,7 +43,7 @@ pub enum Answer {
     /// A stream, or what is answered in its place.
     Stream(Box<EventStream>),
     /// Anything else.
-    Text(Response<String>),
+    Text(Box<Response<String>>),
 }
 
 /// Why a request's body is not there.
@@ -109,8 +109,8 @@ impl Routes {
         let action = match *method {
             Method::GET | Method::HEAD => Action::Subscribe,
             Method::POST if self.publishes => Action::Publish,
-            Method::OPTIONS => return Err(Answer::Text(self.options(headers, &cors))),
-            _ => return Err(Answer::Text(self.not_allowed(&cors))),
+            Method::OPTIONS => return Err(Answer::Text(Box::new(self.options(headers, &cors)))),
+            _ => return Err(Answer::Text(Box::new(self.not_allowed(&cors)))),
         };
         match Ask::read(action, uri.query(), self.topics.as_deref()) {
             Ok(ask) => Ok(Asked { ask, last, cors }),
@@ -219,11 +219,11 @@ impl Answer {
     fn error(error: impl Into<Error>, cors: &Cors) -> Self {
         let mut response = error.into().into_response();
         allow(response.headers_mut(), cors);
-        Self::Text(response)
+        Self::Text(Box::new(response))
     }
 
     fn text(status: StatusCode, json: String, cors: &Cors) -> Self {
-        Self::Text(text(status, json, cors))
+        Self::Text(Box::new(text(status, json, cors)))
     }
 }
 
