@@ -18,6 +18,9 @@ pub mod security {}
 #[doc = include_str!("docs/tuning.md")]
 pub mod tuning {}
 
+#[doc = include_str!("docs/scaling.md")]
+pub mod scaling {}
+
 #[doc = include_str!("docs/migration.md")]
 pub mod migration {}
 

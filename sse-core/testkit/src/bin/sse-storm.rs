@@ -9,7 +9,7 @@
 
 use std::{
     net::SocketAddr,
-    process::{ExitCode, Stdio},
+    process::ExitCode,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,15 +18,8 @@ use std::{
 };
 
 use sse_core::Decoder;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
-    process::{Child, Command},
-    time::timeout,
-};
-
-/// How long anything that must come may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+use sse_testkit::load::{Application, Asking, Chunks, PATIENCE, numbers};
+use tokio::time::timeout;
 
 struct Options {
     application: String,
@@ -48,20 +41,9 @@ struct Counts {
 }
 
 fn options() -> Option<Options> {
-    let mut arguments = std::env::args().skip(1);
-    let mut options =
-        Options { application: arguments.next()?, readers: 1_000, seconds: 60.0, rate: 500.0, drain: 5.0 };
-    while let Some(flag) = arguments.next() {
-        let value: f64 = arguments.next()?.parse().ok()?;
-        match &*flag {
-            "--readers" => options.readers = value as u64,
-            "--seconds" => options.seconds = value,
-            "--rate" => options.rate = value,
-            "--drain" => options.drain = value,
-            _ => return None,
-        }
-    }
-    Some(options)
+    let known = [("--readers", 1_000.0), ("--seconds", 60.0), ("--rate", 500.0), ("--drain", 5.0)];
+    let (application, [readers, seconds, rate, drain]) = numbers(std::env::args().skip(1), known)?;
+    Some(Options { application, readers: readers as u64, seconds, rate, drain })
 }
 
 #[tokio::main]
@@ -72,7 +54,10 @@ async fn main() -> ExitCode {
         );
         return ExitCode::from(2);
     };
-    let (mut application, address) = start(&options).await;
+    let drain = options.drain.to_string();
+    let flags = ["--retain", "1000000", "--drain", &drain];
+    let mut application = Application::start(&options.application, &flags).await;
+    let address = application.address();
     let counts = Arc::new(Counts::default());
     let published = storm(&options, address, &counts).await;
     let (clean, took, exit) = shutdown(&options, &mut application, address).await;
@@ -100,25 +85,6 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn start(options: &Options) -> (Child, SocketAddr) {
-    let mut application = Command::new(&options.application)
-        .args(["--addr", "127.0.0.1:0", "--retain", "1000000", "--drain", &options.drain.to_string()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the application starts");
-    let mut lines = BufReader::new(application.stdout.take().expect("piped")).lines();
-    let line = timeout(PATIENCE, lines.next_line())
-        .await
-        .expect("a line in time")
-        .expect("readable")
-        .expect("a line");
-    let address =
-        line.strip_prefix("listening on http://").expect("the address").parse().expect("an address");
-    (application, address)
-}
-
 /// Publishes at the rate while the readers come and go; returns how many events there were.
 async fn storm(options: &Options, address: SocketAddr, counts: &Arc<Counts>) -> u64 {
     let over = Arc::new(AtomicBool::new(false));
@@ -144,33 +110,12 @@ async fn storm(options: &Options, address: SocketAddr, counts: &Arc<Counts>) -> 
 }
 
 async fn publish(options: &Options, address: SocketAddr) -> u64 {
-    let mut connection = BufReader::new(TcpStream::connect(address).await.expect("connected"));
-    connection.get_ref().set_nodelay(true).expect("without delay");
+    let mut asking = Asking::connect(address).await;
     let began_at = Instant::now();
     let mut number = 0_u64;
     while began_at.elapsed().as_secs_f64() < options.seconds {
         number += 1;
-        let body = number.to_string();
-        let request = format!(
-            "POST /publish?topic=storm HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        connection.get_mut().write_all(request.as_bytes()).await.expect("written");
-        let mut length = 0;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            connection.read_line(&mut line).await.expect("a head");
-            let header = line.trim().to_ascii_lowercase();
-            if let Some(value) = header.strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
-            }
-            if header.is_empty() {
-                break;
-            }
-        }
-        let mut answer = vec![0; length];
-        connection.read_exact(&mut answer).await.expect("an answer");
+        asking.publish("storm", &number.to_string()).await;
         let due = began_at + Duration::from_secs_f64(number as f64 / options.rate);
         tokio::time::sleep_until(due.into()).await;
     }
@@ -202,7 +147,7 @@ async fn read_until_over(
 
 /// Reads one connection until it ends, or until `goal` was seen; dropping it cuts the connection.
 async fn read_events(address: SocketAddr, counts: &Counts, cursor: &mut String, seen: &mut u64, goal: u64) {
-    let Ok(mut stream) = connect(address, "/events?topic=storm&start=earliest", cursor).await else {
+    let Ok(mut stream) = Chunks::open(address, "/events?topic=storm&start=earliest", cursor).await else {
         counts.refused.fetch_add(1, Ordering::Relaxed);
         return tokio::time::sleep(Duration::from_millis(100)).await;
     };
@@ -232,12 +177,12 @@ async fn read_events(address: SocketAddr, counts: &Counts, cursor: &mut String, 
 /// Sends SIGTERM while everybody is idle: how many streams ended cleanly, how long it took, and the exit code.
 async fn shutdown(
     options: &Options,
-    application: &mut Child,
+    application: &mut Application,
     address: SocketAddr,
 ) -> (u64, Duration, Option<i32>) {
     let mut streams = Vec::new();
     for _ in 0..options.readers {
-        let mut stream = connect(address, "/events?topic=idle", "").await.expect("connected");
+        let mut stream = Chunks::open(address, "/events?topic=idle", "").await.expect("connected");
         stream.next().await.expect("the first bytes");
         streams.push(stream);
     }
@@ -250,57 +195,10 @@ async fn shutdown(
             })
         })
         .collect();
-    let began_at = Instant::now();
-    let id = application.id().expect("running").to_string();
-    let status = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
-    assert!(status.success());
-    let exit =
-        timeout(PATIENCE, application.wait()).await.ok().and_then(|exit| exit.expect("waited for").code());
-    let took = began_at.elapsed();
+    let (took, exit) = application.terminate().await;
     let mut clean = 0;
     for reader in readers {
         clean += u64::from(reader.await.expect("a reader"));
     }
     (clean, took, exit)
-}
-
-/// A chunked response, read as it comes.
-struct Chunks {
-    stream: BufReader<TcpStream>,
-    is_clean_end: bool,
-}
-
-async fn connect(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Chunks> {
-    let mut stream = TcpStream::connect(address).await?;
-    let last = if cursor.is_empty() { String::new() } else { format!("last-event-id: {cursor}\r\n") };
-    let request = format!("GET {target} HTTP/1.1\r\nhost: test\r\naccept: text/event-stream\r\n{last}\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    stream.read_line(&mut line).await?;
-    if !line.starts_with("HTTP/1.1 200") {
-        return Err(std::io::Error::other(line));
-    }
-    while line.trim() != "" {
-        line.clear();
-        stream.read_line(&mut line).await?;
-    }
-    Ok(Chunks { stream, is_clean_end: false })
-}
-
-impl Chunks {
-    /// The next chunk; `None` at the end, clean or not.
-    async fn next(&mut self) -> Option<Vec<u8>> {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).await.ok()?;
-        let length = usize::from_str_radix(line.trim(), 16).ok()?;
-        let mut chunk = vec![0; length + 2];
-        self.stream.read_exact(&mut chunk).await.ok()?;
-        if length == 0 {
-            self.is_clean_end = true;
-            return None;
-        }
-        chunk.truncate(length);
-        Some(chunk)
-    }
 }
