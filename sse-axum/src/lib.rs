@@ -8,6 +8,8 @@
 mod error;
 mod last_event_id;
 mod sse;
+#[cfg(feature = "test")]
+pub mod test;
 
 pub use error::{Error, Result};
 pub use last_event_id::LastEventId;

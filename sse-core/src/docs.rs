@@ -21,6 +21,13 @@ pub mod tuning {}
 #[doc = include_str!("docs/scaling.md")]
 pub mod scaling {}
 
+#[cfg(feature = "test")]
+#[doc = include_str!("docs/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("docs/operating.md")]
+pub mod operating {}
+
 #[doc = include_str!("docs/migration.md")]
 pub mod migration {}
 

@@ -48,6 +48,8 @@ mod listen;
 mod response;
 mod resume;
 mod shutdown;
+#[cfg(feature = "test")]
+pub mod test;
 mod waiters;
 mod wire;
 

@@ -131,7 +131,7 @@ async fn subscribe_fails_for_the_callers_mistakes_only() {
     assert_eq!(refused(&["a", "b", "c"]).await, SubscribeError::Topic(InvalidTopic::TooMany { limit: 2 }));
     assert_eq!(refused(&["a b"]).await, SubscribeError::Topic(InvalidTopic::NotVisibleAscii { at: 1 }));
     assert!(hub.subscribe(["a", "a", "b"]).await.is_ok());
-    let picky = LastEventId::from_request(None, Some(b"application/json"), None);
+    let picky = LastEventId::from_request(None, Some(b"text/html"), None);
     assert_eq!(hub.subscribe("a").after(picky).await.unwrap_err(), SubscribeError::NotAcceptable);
 }
 

@@ -143,12 +143,33 @@ async fn rule_3_live_readers_beyond_a_fork_are_told_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn rule_3_who_was_told_nothing_that_was_replaced_goes_on_before_the_fork() {
+    let history = Scripted::new();
+    let hub = open(&history).await;
+    publish(&hub, "quiet", 0..1).await;
+    let mut fresh = hub.subscribe("quiet").await.unwrap();
+    let mut told = hub.subscribe("quiet").start(Start::Earliest).await.unwrap();
+    assert_eq!(data(&mut told, 1).await, ["0"]);
+    publish(&hub, "a", 1..6).await;
+    // Both have passed what does not concern them.
+    assert!(is_idle(&mut fresh).await && is_idle(&mut told).await);
+    history.fork(4);
+    let publisher = Publisher::new(history.clone());
+    for name in ["quiet", "a", "quiet"] {
+        publisher.publish(name, Event::message(name)).await.unwrap();
+    }
+    assert_eq!(data(&mut fresh, 2).await, ["quiet", "quiet"]);
+    assert_eq!(data(&mut told, 2).await, ["quiet", "quiet"]);
+    assert_eq!(hub.stats().gaps.values().sum::<u64>(), 0);
+}
+
+#[tokio::test]
 async fn a_fork_that_the_tail_has_not_told_is_learned_from_a_cursor() {
     let history = Scripted::new();
     let hub = open(&history).await;
     publish(&hub, "a", 0..6).await;
-    let mut live = hub.subscribe("a").await.unwrap();
-    assert!(is_idle(&mut live).await);
+    let mut live = hub.subscribe("a").start(Start::Latest(1)).await.unwrap();
+    assert_eq!(data(&mut live, 1).await, ["5"]);
     history.set_mute(true);
     history.fork(4);
     let publisher = Publisher::new(history.clone());

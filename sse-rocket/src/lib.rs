@@ -10,6 +10,8 @@ mod event_stream;
 mod fairing;
 mod last_event_id;
 mod sse;
+#[cfg(feature = "test")]
+pub mod test;
 
 pub use error::{Error, Result};
 pub use fairing::{Fairing, fairing};

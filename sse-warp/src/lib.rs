@@ -9,6 +9,8 @@ mod error;
 mod filters;
 mod last_event_id;
 mod sse;
+#[cfg(feature = "test")]
+pub mod test;
 
 pub use error::{Error, Result};
 pub use filters::{last_event_id, reply};

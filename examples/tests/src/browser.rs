@@ -1,4 +1,18 @@
-use serde_json::{Value, json};
+use std::{fs, net::TcpListener, path::Path};
+
+use serde_json::json;
+use sse_testkit::{Failed, Outcome};
+use tokio::{net::TcpStream, process::Command};
+
+use crate::{link::Link, process::Group};
+
+/// What a new profile of Firefox must know: any free port for its driver, no page of its own at the start, and JSON shown as
+/// it is (not in a privileged viewer, where a test's scripts may do nothing).
+const FIREFOX_PREFERENCES: &str = r#"user_pref("marionette.port", 0);
+user_pref("browser.startup.page", 0);
+user_pref("browser.aboutwelcome.enabled", false);
+user_pref("devtools.jsonview.enabled", false);
+"#;
 
 /// A browser engine that tests can drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -6,43 +20,81 @@ use serde_json::{Value, json};
 pub enum Engine {
     /// Chromium, without a screen.
     Chromium,
+    /// Firefox, without a screen.
+    Firefox,
+    /// WebKit as GTK has it, on a screen in memory.
+    WebKit,
 }
 
 impl Engine {
-    pub(crate) fn driver(self) -> &'static str {
-        match self {
-            Self::Chromium => "chromedriver",
-        }
-    }
-
-    pub(crate) fn driver_arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::Chromium => &["--port=0"],
-        }
-    }
-
-    pub(crate) fn install(self) -> &'static str {
+    fn install(self) -> &'static str {
         match self {
             Self::Chromium => "apt-get install chromium chromium-driver",
+            Self::Firefox => "apt-get install firefox-esr",
+            Self::WebKit => "apt-get install webkit2gtk-driver xvfb",
         }
     }
+}
 
-    /// The port, if this line of the driver's output says on which it listens.
-    pub(crate) fn port_in(self, line: &str) -> Option<u16> {
-        match self {
-            Self::Chromium => {
-                line.split_once("successfully on port ")?.1.trim_end().trim_end_matches('.').parse().ok()
-            }
-        }
-    }
+/// A browser as a process of its own, with a new profile; it ends, with all of its own processes, when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Browser {
+    // In the order in which they must go: a page that lived on would go on reconnecting, to whoever listens there next.
+    _processes: Vec<Group>,
+    _home: tempfile::TempDir,
+}
 
-    pub(crate) fn capabilities(self) -> Value {
-        match self {
-            // Tests may run as root in a container, where the sandbox and a small /dev/shm stop Chromium.
-            Self::Chromium => json!({ "goog:chromeOptions": { "args": [
-                "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
-                "--window-size=1280,2000",
-            ] } }),
-        }
+impl Browser {
+    /// Starts it, and what it needs.
+    pub(crate) async fn start(engine: Engine) -> Outcome<(Self, Link)> {
+        let home = tempfile::tempdir()?;
+        let started = match engine {
+            Engine::Chromium => chromium(home.path()).await,
+            Engine::Firefox => firefox(home.path()).await,
+            Engine::WebKit => webkit(home.path()).await,
+        };
+        let (processes, link) = started.map_err(|error| {
+            Failed::new(format!("{engine:?}: {error:?}; install it by `{}`", engine.install()))
+        })?;
+        Ok((Self { _processes: processes, _home: home }, link))
     }
+}
+
+/// Chromium behind its driver, which says on which port it listens.
+async fn chromium(home: &Path) -> Outcome<(Vec<Group>, Link)> {
+    let mut driver = Group::start(Command::new("chromedriver").arg("--port=0"), home)?;
+    let port = driver.says(|line| {
+        line.split_once("successfully on port ")?.1.trim_end().trim_end_matches('.').parse().ok()
+    });
+    let port = port.await?;
+    // Tests may run as root in a container, where the sandbox and a small /dev/shm stop Chromium.
+    let capabilities = json!({ "goog:chromeOptions": { "args": [
+        "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1280,2000",
+    ] } });
+    Ok((vec![driver], Link::http(port, capabilities).await?))
+}
+
+/// Firefox itself, which listens for what geckodriver would translate for it, and writes down where.
+async fn firefox(home: &Path) -> Outcome<(Vec<Group>, Link)> {
+    fs::write(home.join("user.js"), FIREFOX_PREFERENCES)?;
+    let mut command = Command::new("firefox-esr");
+    command.args(["--headless", "--no-remote", "--marionette", "--width=1280", "--height=2000", "--profile"]);
+    let mut firefox = Group::start(command.arg(home), home)?;
+    let port = home.join("MarionetteActivePort");
+    let port = firefox.has(|| async { fs::read_to_string(&port).ok()?.trim().parse().ok() }).await?;
+    Ok((vec![firefox], Link::marionette(port).await?))
+}
+
+/// WebKit behind its driver, which wants to be told its port, and a screen, which finds a number for itself.
+async fn webkit(home: &Path) -> Outcome<(Vec<Group>, Link)> {
+    let flags = ["-displayfd", "1", "-screen", "0", "1280x2000x24", "-nolisten", "tcp"];
+    let mut screen = Group::start(Command::new("Xvfb").args(flags), home)?;
+    let display: u16 = screen.says(|line| line.trim_end().parse().ok()).await?;
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let mut command = Command::new("WebKitWebDriver");
+    command.arg(format!("--port={port}")).env("DISPLAY", format!(":{display}"));
+    let mut driver = Group::start(command.env("WEBKIT_DISABLE_COMPOSITING_MODE", "1"), home)?;
+    driver.has(|| async { TcpStream::connect(("127.0.0.1", port)).await.ok() }).await?;
+    let capabilities = json!({ "browserName": "MiniBrowser" });
+    Ok((vec![driver, screen], Link::http(port, capabilities).await?))
 }

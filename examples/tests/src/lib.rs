@@ -3,20 +3,32 @@
 
 mod app;
 mod browser;
+mod browsers;
 pub mod cases;
+mod clients;
+mod judge;
+mod link;
 mod page;
+mod process;
+mod publisher;
+mod reading;
+mod relay;
 mod webdriver;
 
 pub use app::{App, Ended};
 pub use browser::Engine;
-pub use page::{cuts_and_resumes, restarts_with_a_file, restarts_with_a_gap, works};
+pub use clients::others_clients_hold_every_event;
+pub use judge::{ALL, Case, MAIN, judge};
+pub use publisher::Publisher;
+pub use reading::{Heard, Reading};
+pub use relay::Relay;
 pub use sse_testkit::Outcome;
-pub use webdriver::{Driver, Session};
+pub use webdriver::Session;
 
 use std::time::Duration;
 
 /// How long a test waits for something that must happen: long enough for a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Makes one test of each case: `application!(env!("CARGO_BIN_EXE_example-axum"));`.
 #[macro_export]
@@ -34,28 +46,35 @@ macro_rules! application {
     };
 }
 
-/// Makes the tests of the page: `browser!(env!("CARGO_BIN_EXE_example-axum"));`.
+/// Makes a test of each browser, with these cases: `browsers!(env!("CARGO_BIN_EXE_example-axum"), example_tests::ALL);`.
 #[macro_export]
-macro_rules! browser {
-    ($program:expr) => {
+macro_rules! browsers {
+    ($program:expr, $cases:expr) => {
         #[tokio::test]
-        async fn g17_chromium_resumes_exactly() -> $crate::Outcome {
-            $crate::cuts_and_resumes($program, $crate::Engine::Chromium).await
+        async fn chromium() -> $crate::Outcome {
+            $crate::judge($program, $crate::Engine::Chromium, $cases).await
         }
 
         #[tokio::test]
-        async fn g17_chromium_is_told_of_a_restart() -> $crate::Outcome {
-            $crate::restarts_with_a_gap($program, $crate::Engine::Chromium).await
+        async fn firefox() -> $crate::Outcome {
+            $crate::judge($program, $crate::Engine::Firefox, $cases).await
         }
 
         #[tokio::test]
-        async fn g17_chromium_resumes_exactly_after_a_crash() -> $crate::Outcome {
-            $crate::restarts_with_a_file($program, $crate::Engine::Chromium).await
+        async fn webkit() -> $crate::Outcome {
+            $crate::judge($program, $crate::Engine::WebKit, $cases).await
         }
+    };
+}
 
+/// Makes the test of other people's clients, with so many events:
+/// `clients!(env!("CARGO_BIN_EXE_example-axum"), 1_000);`.
+#[macro_export]
+macro_rules! clients {
+    ($program:expr, $events:expr) => {
         #[tokio::test]
-        async fn the_page_works_in_chromium() -> $crate::Outcome {
-            $crate::works($program, $crate::Engine::Chromium).await
+        async fn others_clients_hold_every_event() -> $crate::Outcome {
+            $crate::others_clients_hold_every_event($program, $events).await
         }
     };
 }

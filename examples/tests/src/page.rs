@@ -2,15 +2,12 @@
 
 use sse_testkit::Outcome;
 
-use crate::{App, Engine, Session};
+use crate::{App, Session};
 
 /// The stream is cut, by the server and then by the page, and nothing is missing afterwards.
-///
-/// # Errors
-/// If something is.
-pub async fn cuts_and_resumes(program: &str, engine: Engine) -> Outcome {
+pub(crate) async fn g17_resumes_after_cuts(program: &str, page: &Session) -> Outcome {
     let app = App::start(program, &[]).await?;
-    let page = open(&app, engine).await?;
+    open(&app, page).await?;
     page.click("cut").await?;
     page.until("window.sseDemo.reconnects === 1").await?;
     page.until(&shows("resume", "exact")).await?;
@@ -27,12 +24,9 @@ pub async fn cuts_and_resumes(program: &str, engine: Engine) -> Outcome {
 }
 
 /// The server crashes, and what it kept in memory is gone: the page is told.
-///
-/// # Errors
-/// If it is not.
-pub async fn restarts_with_a_gap(program: &str, engine: Engine) -> Outcome {
+pub(crate) async fn g17_is_told_of_a_restart(program: &str, page: &Session) -> Outcome {
     let app = App::start(program, &[]).await?;
-    let page = open(&app, engine).await?;
+    open(&app, page).await?;
     let addr = app.address().to_string();
     app.kill().await?;
     page.until(&shows("state", "connecting")).await?;
@@ -45,14 +39,11 @@ pub async fn restarts_with_a_gap(program: &str, engine: Engine) -> Outcome {
 }
 
 /// The server crashes and comes back with its file: the page goes on where it was.
-///
-/// # Errors
-/// If it does not.
-pub async fn restarts_with_a_file(program: &str, engine: Engine) -> Outcome {
+pub(crate) async fn g17_resumes_after_a_crash(program: &str, page: &Session) -> Outcome {
     let directory = tempfile::tempdir()?;
     let file = format!("file:{}", directory.path().join("events.redb").display());
     let app = App::start(program, &["--history", &file]).await?;
-    let page = open(&app, engine).await?;
+    open(&app, page).await?;
     let addr = app.address().to_string();
     app.kill().await?;
     page.until(&shows("state", "connecting")).await?;
@@ -63,12 +54,9 @@ pub async fn restarts_with_a_file(program: &str, engine: Engine) -> Outcome {
 }
 
 /// The job reaches its end, the chat answers, and the tokens arrive.
-///
-/// # Errors
-/// If not.
-pub async fn works(program: &str, engine: Engine) -> Outcome {
+pub(crate) async fn the_page_works(program: &str, page: &Session) -> Outcome {
     let app = App::start(program, &["--name", "north-1"]).await?;
-    let page = open(&app, engine).await?;
+    open(&app, page).await?;
     page.until(&shows("node", "north-1")).await?;
     page.click("job-start").await?;
     page.until(&shows("job-state", "finished")).await?;
@@ -85,12 +73,10 @@ pub async fn works(program: &str, engine: Engine) -> Outcome {
     page.until(&shows("continuity", "ok")).await
 }
 
-async fn open(app: &App, engine: Engine) -> Outcome<Session> {
-    let page = Session::open(engine).await?;
+async fn open(app: &App, page: &Session) -> Outcome {
     page.go(&format!("http://{}/", app.address())).await?;
     page.until(&shows("state", "open")).await?;
-    page.until("window.sseDemo.ids.length >= 3").await?;
-    Ok(page)
+    page.until("window.sseDemo.ids.length >= 3").await
 }
 
 /// Whether an element's text begins so.

@@ -8,7 +8,7 @@ usage: sse-bench [WORK..] [--quick] [--with PEER,..] [--results FOLDER]
 
 WORK     encode, decode, fanout, memory, replay, publish, topics, storm or all (the default)
 --quick  a short run that shows that everything works; its figures mean little
---with   peers that are not Rust crates and must be installed: nchan, better-sse
+--with   peers that are not Rust crates and must be installed: nchan, better-sse, eventsource-parser
 --results  where the JSON and the plots go; sse-core/bench/results by default";
 
 /// What the command line asks for.
@@ -49,6 +49,7 @@ pub(crate) enum Work {
 pub(crate) enum Outside {
     Nchan,
     BetterSse,
+    EventsourceParser,
 }
 
 impl Work {
@@ -137,7 +138,8 @@ impl Outside {
         match name {
             "nchan" => Ok(Self::Nchan),
             "better-sse" => Ok(Self::BetterSse),
-            _ => Err(format!("--with: what is {name:?}? Known are nchan and better-sse")),
+            "eventsource-parser" => Ok(Self::EventsourceParser),
+            _ => Err(format!("--with: what is {name:?}? Known are nchan, better-sse and eventsource-parser")),
         }
     }
 }

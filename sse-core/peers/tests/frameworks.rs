@@ -1,54 +1,11 @@
-//! The client against what the four frameworks have of their own: every event of 10,000 over several connections, and
-//! the odd ones as a browser reads them from the same bytes.
+//! The client against what the four frameworks have of their own: every event of 10,000 over several connections and over
+//! connections that break, and the odd ones as a browser reads them from the same bytes.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use futures_util::{Stream, StreamExt, stream};
-use sse_core::{Backoff, EventSource, Message};
-use sse_peers::Ledger;
-use tokio::{net::TcpListener, time::timeout};
-
-/// All events, and how many of them a connection gets before it ends.
-const COUNT: u64 = 10_000;
-const PER_CONNECTION: u64 = 2_500;
-
-/// Data that is hard to get right.
-const ODD: [&str; 6] = ["plain", "two\nlines", "", " leading", "trailing\n", "\u{2026} \u{1f600}"];
-
-/// The numbers that a connection sends to a reader that has `last`.
-fn numbers(last: Option<&str>) -> Option<std::ops::Range<u64>> {
-    let next = last.map_or(0, |last| last.parse::<u64>().expect("an id of ours") + 1);
-    (next < COUNT).then(|| next..(next + PER_CONNECTION).min(COUNT))
-}
-
-fn source(addr: SocketAddr, path: &str) -> EventSource {
-    let backoff = Backoff::default().min(Duration::from_millis(1));
-    EventSource::get(format!("http://{addr}/{path}")).backoff(backoff).connect().expect("a valid request")
-}
-
-/// Reads everything, and the odd ones until their connection ends.
-async fn judge(addr: SocketAddr, odd: [&str; 6]) {
-    let mut ledger = Ledger::default();
-    let reading = source(addr, "numbers").for_each(|message| {
-        let message = message.expect("no error is final here");
-        assert_eq!((message.event_type(), message.data()), ("number", message.last_event_id()));
-        ledger.enter(message.data());
-        async {}
-    });
-    timeout(Duration::from_secs(60), reading).await.expect("it ends with 204");
-    ledger.assert_whole(COUNT);
-    let texts: Vec<_> = source(addr, "odd")
-        .map(|message| message.expect("no error is final here"))
-        .take_while(|message| std::future::ready(message.event_type() != "end"))
-        .map(Message::into_data)
-        .collect()
-        .await;
-    let odd: Vec<_> = odd.into_iter().filter(|text| *text != NOTHING).collect();
-    assert_eq!(texts, odd);
-}
-
-/// No event at all.
-const NOTHING: &str = "\0";
+use sse_peers::{NOTHING, ODD, judge, numbers};
+use tokio::net::TcpListener;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn axums_own_events() {

@@ -99,9 +99,12 @@ async fn survive(fault: Fault) -> Vec<Disconnect> {
     chaos.set(Fault::None);
     let count = publishing.await.expect("published");
     let (ledger, causes) = timeout(30 * SECOND, reading).await.expect("it ends with 204").expect("it read");
-    println!("{fault:?}: {count} events over {} connections", chaos.accepted());
     assert!(count > 100 * seconds, "only {count} events");
     ledger.assert_whole(count);
+    println!(
+        "{fault:?} for {seconds} s: {count} events over {} connections, none lost, none twice",
+        chaos.accepted()
+    );
     assert!(matches!(causes.last(), Some(Disconnect::NoContent)), "{causes:?}");
     causes
 }

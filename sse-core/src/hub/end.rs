@@ -4,6 +4,8 @@ use std::{error, fmt, sync::Arc};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum End {
+    /// A poll was answered; the reader asks again.
+    Answered,
     /// The application's own stream or channel has nothing more to say.
     Complete,
     /// [`Hub::disconnect`](super::Hub::disconnect) or [`ReaderHandle::close`](super::ReaderHandle::close) ended the
@@ -40,6 +42,7 @@ impl End {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
+            Self::Answered => "answered",
             Self::Complete => "complete",
             Self::Disconnected => "disconnected",
             Self::Error(_) => "error",

@@ -134,7 +134,10 @@ impl Subscription {
         Look::Nothing
     }
 
-    /// Rule 3: a reader beyond a fork is told so as its next event; the others go on.
+    /// Rule 3: a reader that was told something beyond a fork is told so as its next event; the others go on.
+    ///
+    /// One that had only passed what did not concern it holds a cursor from before the fork, which would be exact if it
+    /// came back with it: it goes on before the fork as well.
     fn look_for_fork(&mut self) {
         let (fork, rows, cursor) = {
             let state = self.hub.window().lock();
@@ -147,7 +150,9 @@ impl Subscription {
             self.replay = None;
             self.ahead.cut(position);
             self.move_to(position);
-            self.tell_gap(&Gap { reason: GapReason::Fork, requested: None, resumed_at, missed: None });
+            if self.told.is_some_and(|told| told > position) || self.is_loading() {
+                self.tell_gap(&Gap { reason: GapReason::Fork, requested: None, resumed_at, missed: None });
+            }
         }
     }
 

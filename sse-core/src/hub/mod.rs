@@ -19,6 +19,7 @@ mod look;
 mod merge;
 mod notice;
 mod pace;
+mod place;
 mod publish;
 mod publisher;
 mod reader;

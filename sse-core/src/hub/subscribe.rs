@@ -70,11 +70,15 @@ impl Subscribe {
         self
     }
 
-    async fn run(mut self) -> Result<Subscription, SubscribeError> {
+    async fn run(self) -> Result<Subscription, SubscribeError> {
         self.check_names()?;
-        if self.last.refuses_stream() {
-            return Err(SubscribeError::NotAcceptable);
-        }
+        let negotiated = self.last.negotiated().ok_or(SubscribeError::NotAcceptable)?;
+        let mut subscription = self.begin().await?;
+        subscription.negotiated = negotiated;
+        Ok(subscription)
+    }
+
+    async fn begin(mut self) -> Result<Subscription, SubscribeError> {
         let mut patterns = self.patterns?;
         let mut also = Vec::new();
         for (topics, start) in self.also {
@@ -318,7 +322,7 @@ impl Opening {
 pub enum SubscribeError {
     /// The name of a principal, a limit or an exclusive place is empty or longer than 512 bytes. Use a hash of it.
     Name,
-    /// The request's `Accept` header names types, and an event stream is none of them.
+    /// The request's `Accept` header names types, and none of them is an event stream, JSON lines or JSON.
     NotAcceptable,
     /// A topic or pattern is not valid.
     Topic(InvalidTopic),
@@ -330,9 +334,9 @@ impl fmt::Display for SubscribeError {
             Self::Name => f.write_str(
                 "subscribe: the name of a principal, a limit or an exclusive place has 1 to 512 bytes; use a hash of it",
             ),
-            Self::NotAcceptable => {
-                f.write_str("subscribe: the request does not accept `text/event-stream`; add it to `Accept`")
-            }
+            Self::NotAcceptable => f.write_str(
+                "subscribe: the request does not accept `text/event-stream`; add it to `Accept`, or for clients that cannot stream `application/x-ndjson` or `application/json`",
+            ),
             Self::Topic(error) => error.fmt(f),
         }
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     history::Pattern,
-    resume::{Cursor, Decision, Gap, Requested, Resume},
+    resume::{Cursor, Decision, Gap, Negotiated, Requested, Resume},
     waiters::Slot,
     wire::Frame,
 };
@@ -39,6 +39,8 @@ pub struct Subscription {
     pub(super) version: u32,
     no_content: bool,
     is_refused: bool,
+    /// How its request wants to be answered.
+    pub(super) negotiated: Negotiated,
     pub(super) signals_seen: u64,
     /// The last place that the reader was told.
     pub(super) told: Option<u64>,
@@ -89,6 +91,7 @@ impl Subscription {
             version: short(attached.version),
             no_content: false,
             is_refused: false,
+            negotiated: Negotiated::default(),
             signals_seen: attached.last_signal,
             told: None,
             resume: None,
@@ -153,9 +156,10 @@ impl Subscription {
 
     /// Why it was refused, if it was: it reads nothing, and as a response it tells the reader to come back.
     ///
-    /// For clients that understand more than an `EventSource` does, which must never be answered by an error: a limit
-    /// ([`End::Limit`], [`End::Occupied`]), a lease that is over ([`End::Expired`]), a shutdown, or a history that does
-    /// not answer ([`End::Unavailable`]).
+    /// By a limit ([`End::Limit`], [`End::Occupied`]), a lease that is over ([`End::Expired`]), a shutdown, or a history
+    /// that does not answer ([`End::Unavailable`]). An `EventSource`, which an error would stop for good, is answered
+    /// 200, `retry`, end; a client that cannot be one ([`LastEventId::is_event_source`](crate::LastEventId::is_event_source))
+    /// 503 with `Retry-After`.
     #[must_use]
     pub fn refusal(&self) -> Option<&End> {
         self.ended().filter(|_| self.is_refused)
@@ -190,6 +194,10 @@ impl Subscription {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    pub(crate) fn negotiated(&self) -> Negotiated {
+        self.negotiated
     }
 
     /// A checkpoint, if the position has moved past what the reader was told and nothing is pending: rule 9.
@@ -295,6 +303,7 @@ impl Subscription {
             }
         }
         finishes.sort_by_key(|(cursor, _)| cursor.seq());
+        self.told = finishes.last().map(|(cursor, _)| cursor.seq()).max(self.told);
         finishes.into_iter().for_each(|(_, frame)| self.say(frame));
     }
 }

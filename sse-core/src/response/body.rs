@@ -16,14 +16,19 @@ use super::{
     endings::{Endings, OnEnd, Until},
     keep_alive::Form,
     source::{Source, Taken},
+    written::Written,
 };
 use crate::{
     hub::End,
-    wire::{Frame, MIN_RETRY, write_retry},
+    wire::{Frame, MIN_RETRY, write_lines, write_retry},
 };
 
 /// How long a reader waits whose exclusive place another one took, so that the two do not take turns.
 const RETRY_AFTER_REPLACED: Duration = Duration::from_secs(30 * 60);
+
+/// How much padding a reader gets that asks for some: with the first line, more than the 2,056 bytes that old polyfills
+/// ask for.
+const PADDING: usize = 2 << 10;
 
 /// How long a reader waits after an error of the application, so that browsers do not hammer the same poison.
 const RETRY_AFTER_ERROR: Duration = Duration::from_secs(30);
@@ -55,14 +60,16 @@ impl Default for Options {
 pub struct Body(Mutex<State>);
 
 /// Kept small: there is one for each reader, who mostly waits.
-struct State {
-    source: Source,
+pub(super) struct State {
+    pub(super) source: Source,
     stage: Stage,
+    /// If it is not an event stream that is sent.
+    written: Option<Box<Written>>,
     /// Whether an event or a handle said how long to wait.
     is_retry_given: bool,
     /// The base of the jittered retries, and the last one told, in milliseconds.
     retry: u32,
-    told_retry: u32,
+    pub(super) told_retry: u32,
     keep_alive: Option<KeepAlive>,
     timer: Option<Pin<Box<Sleep>>>,
     endings: Option<Box<Endings>>,
@@ -81,9 +88,10 @@ enum Stage {
 }
 
 impl Body {
-    pub(crate) fn new(source: Source, options: Options, is_over: bool) -> Self {
+    /// `over` is how it has ended already, if it has; what is `written` is sent all the same.
+    pub(super) fn new(source: Source, options: Options, written: Option<Written>, over: Option<End>) -> Self {
         let Options { keep_alive, until, max_age, retry, on_end } = options;
-        let max_age = max_age.filter(|_| !is_over).map(|max_age| {
+        let max_age = max_age.filter(|_| over.is_none()).map(|max_age| {
             let age = max_age.mul_f64(1.0 - 0.2 * fastrand::f64());
             Box::pin(tokio::time::sleep(age))
         });
@@ -98,6 +106,7 @@ impl Body {
         let mut state = State {
             source,
             stage: Stage::New,
+            written: written.map(Box::new),
             is_retry_given: false,
             retry: millis(retry),
             told_retry: jittered(retry),
@@ -109,8 +118,8 @@ impl Body {
             began_at: Instant::now(),
             last_byte: 0,
         };
-        if is_over {
-            state.end(End::Finished);
+        if let Some(end) = over {
+            state.end(end);
         }
         Self(Mutex::new(state))
     }
@@ -128,18 +137,19 @@ impl Stream for Body {
 
 impl State {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(whole) = self.written.take_if(|written| written.is_whole()) {
+            return self.poll_whole(whole, cx);
+        }
         match self.stage {
             Stage::Over => return Poll::Ready(None),
             Stage::New => {
                 // Before anything else, so that no proxy waits for the first byte.
                 self.stage = Stage::Open;
-                return Poll::Ready(Some(self.retry_line()));
+                return Poll::Ready(Some(self.first_line()));
             }
             Stage::Open => {}
         }
-        if let Some(endings) = &mut self.endings
-            && let Poll::Ready(end) = endings.poll(cx)
-        {
+        if let Poll::Ready(end) = self.poll_endings(cx) {
             return Poll::Ready(self.last_words(end));
         }
         let of_source = self.endings.as_mut().and_then(|endings| endings.of_source.take());
@@ -153,6 +163,24 @@ impl State {
             Poll::Ready(Err(end)) => Poll::Ready(self.last_words(end)),
             Poll::Pending => self.poll_keep_alive(cx).map(Some),
         }
+    }
+
+    /// What ends it from outside, before another byte is written.
+    #[inline]
+    pub(super) fn poll_endings(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        match &mut self.endings {
+            Some(endings) => endings.poll(cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// An answer that is sent in one piece.
+    fn poll_whole(&mut self, mut whole: Box<Written>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let polled = whole.poll(self, cx);
+        if polled.is_pending() {
+            self.written = Some(whole);
+        }
+        polled.map(Some)
     }
 
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
@@ -215,6 +243,16 @@ impl State {
         }
     }
 
+    fn first_line(&mut self) -> Bytes {
+        if !self.source.negotiated().is_padded {
+            return self.retry_line();
+        }
+        let mut bytes = Vec::with_capacity(PADDING + 20);
+        write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
+        write_lines(&mut bytes, b": ", &" ".repeat(PADDING));
+        self.count(bytes.into(), 0)
+    }
+
     fn retry_line(&mut self) -> Bytes {
         let mut bytes = Vec::with_capacity(16);
         write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
@@ -268,6 +306,10 @@ impl State {
 
     /// Counts what is sent. `at` may be a little before now, which makes a keep-alive come that much earlier.
     fn count_at(&mut self, at: Instant, bytes: Bytes, events: u64) -> Bytes {
+        let bytes = match self.written.as_deref_mut() {
+            Some(written) => written.of(bytes),
+            None => bytes,
+        };
         let since = at.saturating_duration_since(self.began_at).as_nanos();
         self.last_byte = self.last_byte.max(u64::try_from(since).unwrap_or(u64::MAX));
         self.bytes += bytes.len() as u64;
@@ -277,7 +319,17 @@ impl State {
 
     /// Ends the stream; a last `retry` says when to come back, if coming back is what the reader will do.
     fn last_words(&mut self, end: End) -> Option<Bytes> {
-        let retry = match &end {
+        let words = self.last_retry(&end).map(|retry| {
+            self.told_retry = retry;
+            self.retry_line()
+        });
+        self.end(end);
+        words
+    }
+
+    /// When to come back, in milliseconds, if that is to be said once more.
+    pub(super) fn last_retry(&self, end: &End) -> Option<u32> {
+        match end {
             End::Error(error) => {
                 tracing::error!(error = %error, "an event stream failed");
                 Some(millis(RETRY_AFTER_ERROR))
@@ -289,13 +341,14 @@ impl State {
                 Some(if self.is_retry_given { self.told_retry } else { jittered(base) })
             }
             _ => None,
-        };
-        let words = retry.map(|retry| {
-            self.told_retry = retry;
-            self.retry_line()
-        });
+        }
+    }
+
+    /// Sends these bytes, and nothing after them.
+    pub(super) fn finish(&mut self, bytes: Bytes, events: u64, end: End) -> Bytes {
+        let bytes = self.count(bytes, events);
         self.end(end);
-        words
+        bytes
     }
 
     fn end(&mut self, end: End) {
@@ -324,7 +377,7 @@ impl fmt::Debug for Body {
 }
 
 /// Between the base and twice as much, in milliseconds.
-fn jittered(base: Duration) -> u32 {
+pub(super) fn jittered(base: Duration) -> u32 {
     millis(base.max(MIN_RETRY).mul_f64(1.0 + fastrand::f64()))
 }
 

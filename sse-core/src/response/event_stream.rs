@@ -7,6 +7,8 @@ use super::{
     Body, KeepAlive, Receiver,
     body::Options,
     source::{BoxError, Source},
+    unavailable,
+    written::Written,
 };
 use crate::{
     Shutdown,
@@ -95,26 +97,40 @@ impl EventStream {
         !self.options.until.is_empty()
     }
 
-    /// The finished response. A reader that has everything of finished topics gets 204, which tells it to stay away.
+    /// The finished response.
+    ///
+    /// A reader that has everything of finished topics gets 204, which tells it to stay away. A subscription is answered
+    /// as its request wants: as an event stream, JSON lines or a page of JSON; and where it was refused, 200 and an end
+    /// for an `EventSource`, 503 with `Retry-After` for others.
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
+        let Self { source, options } = self;
         let mut headers = HeaderMap::with_capacity(4);
-        let mut status = StatusCode::OK;
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-        if let Source::Subscription(subscription) = &self.source {
+        let mut status = StatusCode::OK;
+        let mut over = None;
+        let mut written = Written::for_source(&source, options.keep_alive.as_ref());
+        if let Source::Subscription(subscription) = &source {
             if let Some(gap) = subscription.gap().and_then(|gap| HeaderValue::try_from(gap_json(gap)).ok()) {
                 headers.insert(SSE_GAP, gap);
             }
             if subscription.is_no_content() {
-                status = StatusCode::NO_CONTENT;
+                (status, over, written) = (StatusCode::NO_CONTENT, Some(End::Finished), None);
             }
         }
+        if let Some(end) = source.refusal().filter(|_| !source.negotiated().is_event_source) {
+            status = StatusCode::SERVICE_UNAVAILABLE;
+            headers.insert(header::RETRY_AFTER, unavailable::retry_after(options.retry));
+            (over, written) = (Some(end.clone()), Some(unavailable::answer(end)));
+        }
+        if status != StatusCode::NO_CONTENT {
+            let content_type = written.as_ref().map_or("text/event-stream", Written::content_type);
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
         if status == StatusCode::OK {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         }
-        let mut response =
-            Response::new(Body::new(self.source, self.options, status == StatusCode::NO_CONTENT));
+        let mut response = Response::new(Body::new(source, options, written, over));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response
@@ -152,6 +168,7 @@ pub struct Ended {
     label = "not a stream of events",
     note = "`Sse::new` takes a `Stream` of `Event` or `Frame`, a `Subscription` or a channel's `Receiver`",
     note = "for a stream of `Result<Event, E>` use `Sse::try_new`",
+    note = "a subscription is awaited first: `Sse::new(hub.subscribe(topic).await?)`",
     note = "the stream must be `Send` and own what it uses (`'static`)"
 )]
 pub trait IntoEventStream {

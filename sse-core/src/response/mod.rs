@@ -4,10 +4,14 @@ mod body;
 mod channel;
 mod endings;
 mod event_stream;
+mod json_lines;
 mod keep_alive;
 mod no_error;
+mod page;
 mod request;
 mod source;
+mod unavailable;
+mod written;
 
 pub use body::Body;
 pub use channel::{Receiver, SendError, Sender, channel};

@@ -17,6 +17,7 @@ use super::Receiver;
 use crate::{
     Shutdown,
     hub::{Chunk, End, MOST, Subscription},
+    resume::Negotiated,
     wire::{Frame, IntoFrame},
 };
 
@@ -60,6 +61,22 @@ impl Source {
     pub(crate) fn shutdown(&self) -> Option<&Shutdown> {
         match self {
             Self::Subscription(subscription) => subscription.hub().shutdown(),
+            Self::Frames(_) | Self::Receiver(_) => None,
+        }
+    }
+
+    /// How the request wants to be answered, as far as it was said.
+    pub(crate) fn negotiated(&self) -> Negotiated {
+        match self {
+            Self::Subscription(subscription) => subscription.negotiated(),
+            Self::Frames(_) | Self::Receiver(_) => Negotiated::default(),
+        }
+    }
+
+    /// Why the reader was refused, if it was.
+    pub(crate) fn refusal(&self) -> Option<&End> {
+        match self {
+            Self::Subscription(subscription) => subscription.refusal(),
             Self::Frames(_) | Self::Receiver(_) => None,
         }
     }

@@ -1,10 +1,19 @@
 use std::fmt;
 
-use super::Cursor;
+use super::{
+    Cursor,
+    accept::{Accept, Negotiated},
+};
 
 /// The names under which a request's query may carry the last event id, for clients that cannot set the header: our
 /// own, better-sse's, and that of the older polyfills.
 pub const QUERY_NAMES: [&str; 3] = ["last_event_id", "lastEventId", "evs_last_event_id"];
+
+/// The names under which a request's query may ask for padding: better-sse's, and that of the older polyfills.
+const PADDING_NAMES: [&str; 2] = ["padding", "evs_preamble"];
+
+/// What switches padding off.
+const NO_PADDING: [&str; 3] = ["", "0", "false"];
 
 /// How much of an id that is not a cursor is kept, to be named in a gap notice.
 const KEPT: usize = 128;
@@ -12,8 +21,13 @@ const KEPT: usize = 128;
 /// What a request says about where it left off: its `Last-Event-ID` header, or a query parameter in its place.
 ///
 /// Any bytes are accepted; what is not a cursor of the hub becomes a gap notice and never an error
-/// (section 9.2.4 of the HTML standard lets a browser send any text). It also remembers whether the `Accept`
-/// header allows an event stream, which `subscribe` checks.
+/// (section 9.2.4 of the HTML standard lets a browser send any text).
+///
+/// It also remembers how the request wants to be answered, so that a subscription that goes on
+/// [`after`](crate::Subscribe::after) it is answered so: as an event stream, as JSON lines or as a page of JSON by its
+/// `Accept` header; with 2 KiB of padding first if the query holds `padding=true` (or `evs_preamble`), for buffers
+/// that hold back less; and when it is refused, by what an [`EventSource`](LastEventId::is_event_source) survives or by
+/// 503. See [`docs::fallbacks`](crate::docs::fallbacks).
 ///
 /// ```
 /// use sse_core::LastEventId;
@@ -26,7 +40,10 @@ const KEPT: usize = 128;
 pub struct LastEventId {
     text: Option<String>,
     not_utf8: bool,
-    refuses_stream: bool,
+    accept: Accept,
+    is_padded: bool,
+    /// A browser's `fetch` said it, although the `Accept` header is that of an `EventSource`.
+    is_fetch: bool,
 }
 
 /// A request's cursor, read.
@@ -44,15 +61,19 @@ impl LastEventId {
     /// value is none.
     #[must_use]
     pub fn from_request(header: Option<&[u8]>, accept: Option<&[u8]>, query: Option<&str>) -> Self {
-        let mut last = Self { refuses_stream: accept.is_some_and(refuses_stream), ..Self::default() };
-        match header.filter(|header| !header.is_empty()) {
-            Some(header) => last.set(header),
-            None => {
-                let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-                if let Some((_, value)) = pairs.into_iter().find(|(name, _)| QUERY_NAMES.contains(&&**name)) {
-                    last.set(value.as_bytes());
-                }
+        let mut last = Self { accept: accept.map(Accept::read).unwrap_or_default(), ..Self::default() };
+        let mut in_query = None;
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if PADDING_NAMES.contains(&&*name) {
+                last.is_padded = !NO_PADDING.contains(&&*value);
+            } else if in_query.is_none() && QUERY_NAMES.contains(&&*name) {
+                in_query = Some(value);
             }
+        }
+        match (header.filter(|header| !header.is_empty()), in_query) {
+            (Some(header), _) => last.set(header),
+            (None, Some(value)) => last.set(value.as_bytes()),
+            (None, None) => {}
         }
         last
     }
@@ -66,13 +87,50 @@ impl LastEventId {
     /// Whether the request said nothing: neither where it left off nor that it refuses a stream.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.text.is_none() && !self.refuses_stream
+        self.text.is_none() && !self.refuses_stream()
     }
 
     /// Whether the request's `Accept` header names types and `text/event-stream` is none of them.
     #[must_use]
     pub fn refuses_stream(&self) -> bool {
-        self.refuses_stream
+        self.accept.refuses_stream()
+    }
+
+    /// Whether the request would rather have an HTML page than an event stream, as a browser that follows a link: lets
+    /// one route answer both.
+    ///
+    /// ```
+    /// use sse_core::LastEventId;
+    ///
+    /// let of = |accept: &str| LastEventId::from_request(None, Some(accept.as_bytes()), None);
+    /// assert!(of("text/html,application/xhtml+xml,*/*;q=0.8").prefers_html());
+    /// assert!(!of("text/event-stream").prefers_html());
+    /// assert!(!of("*/*").prefers_html());
+    /// ```
+    #[must_use]
+    pub fn prefers_html(&self) -> bool {
+        self.accept.prefers_html()
+    }
+
+    /// Whether the request may come from an `EventSource`, which any status but 200 stops for good.
+    ///
+    /// Browsers' `EventSource`, and the libraries that imitate it, say `Accept: text/event-stream` and nothing else. A
+    /// browser's `fetch` that says the same is told apart by what is then missing, `Cache-Control: no-cache`. Without
+    /// an `Accept` header nobody can know, and the answer is yes.
+    #[must_use]
+    pub fn is_event_source(&self) -> bool {
+        self.accept.is_of_event_source() && !self.is_fetch
+    }
+
+    /// The request comes from a browser's `fetch`.
+    pub(crate) fn of_fetch(self, is_fetch: bool) -> Self {
+        Self { is_fetch, ..self }
+    }
+
+    /// How it wants to be answered; nothing if no form that there is will do.
+    pub(crate) fn negotiated(&self) -> Option<Negotiated> {
+        let form = self.accept.form()?;
+        Some(Negotiated { form, is_event_source: self.is_event_source(), is_padded: self.is_padded })
     }
 
     pub(crate) fn requested(&self) -> Requested {
@@ -129,34 +187,4 @@ impl<T: Into<LastEventId>> From<Option<T>> for LastEventId {
 fn shortened(text: &str) -> String {
     let end = (0..=KEPT.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     text.get(..end).unwrap_or_default().to_owned()
-}
-
-/// RFC 9110 section 12.5.1: the most specific range that matches decides, and a weight of 0 refuses.
-fn refuses_stream(accept: &[u8]) -> bool {
-    let accept = String::from_utf8_lossy(accept);
-    let mut named = false;
-    let mut best: Option<(u8, bool)> = None;
-    for range in accept.split(',') {
-        let mut parts = range.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-        if name.is_empty() {
-            continue;
-        }
-        named = true;
-        let precision = match &*name {
-            "text/event-stream" => 2,
-            "text/*" => 1,
-            "*/*" | "*" => 0,
-            _ => continue,
-        };
-        let refused = parts.any(|part| is_zero_weight(&part.to_ascii_lowercase()));
-        if best.is_none_or(|(known, _)| precision >= known) {
-            best = Some((precision, refused));
-        }
-    }
-    best.map_or(named, |(_, refused)| refused)
-}
-
-fn is_zero_weight(parameter: &str) -> bool {
-    parameter.strip_prefix("q=").and_then(|weight| weight.trim().parse::<f32>().ok()) == Some(0.0)
 }

@@ -1,6 +1,7 @@
 //! Resume: what a cursor is, what a request says, and what is decided from the two. Pure functions; time and state are
 //! passed in.
 
+mod accept;
 mod cursor;
 mod decision;
 mod epochs;
@@ -16,5 +17,6 @@ pub use decision::{Gap, GapReason, Resume};
 pub use epochs::{EpochStart, Epochs};
 pub use last_event_id::{LastEventId, QUERY_NAMES};
 
+pub(crate) use accept::{Form, Negotiated};
 pub(crate) use decision::{Decision, Known, decide};
 pub(crate) use last_event_id::Requested;

@@ -8,6 +8,8 @@
 
 mod app;
 pub mod cases;
+pub mod checker;
+mod chunks;
 mod context;
 pub mod engines;
 mod exchange;
@@ -20,6 +22,7 @@ mod reader;
 mod server;
 
 pub use app::{App, Serving, Settings};
+pub use chunks::Chunks;
 pub use context::{Asked, Context};
 pub use exchange::{Ending, Exchange, Request};
 pub use golden::{Scripted, scripted};

@@ -10,10 +10,12 @@ use std::{
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpSocket, TcpStream},
+    net::TcpStream,
     process::{Child, Command},
     time::timeout,
 };
+
+use crate::Chunks;
 
 /// How long anything that must come may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -125,71 +127,13 @@ impl Asking {
     }
 }
 
-/// A chunked response, read as it comes.
-#[derive(Debug)]
-pub struct Chunks {
-    stream: BufReader<TcpStream>,
-    /// Whether the response has ended as a response does.
-    pub is_clean_end: bool,
-}
-
-impl Chunks {
-    /// Asks for a stream, after a cursor unless it is empty.
-    ///
-    /// # Errors
-    /// If there is no connection, or the answer is not 200.
-    pub async fn open(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Self> {
-        Self::open_on(TcpSocket::new_v4()?, address, target, cursor).await
-    }
-
-    /// As [`open`](Self::open), with so large a buffer for receiving: a small one is full soon when nobody reads.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub async fn narrow(address: SocketAddr, target: &str, buffer: u32) -> std::io::Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_recv_buffer_size(buffer)?;
-        Self::open_on(socket, address, target, "").await
-    }
-
-    async fn open_on(
-        socket: TcpSocket,
-        address: SocketAddr,
-        target: &str,
-        cursor: &str,
-    ) -> std::io::Result<Self> {
-        let mut stream = socket.connect(address).await?;
-        let last = if cursor.is_empty() { String::new() } else { format!("last-event-id: {cursor}\r\n") };
-        let request =
-            format!("GET {target} HTTP/1.1\r\nhost: test\r\naccept: text/event-stream\r\n{last}\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut stream = BufReader::with_capacity(1 << 10, stream);
-        let mut line = String::new();
-        stream.read_line(&mut line).await?;
-        if !line.starts_with("HTTP/1.1 200") {
-            return Err(std::io::Error::other(line));
-        }
-        while !line.trim().is_empty() {
-            line.clear();
-            stream.read_line(&mut line).await?;
-        }
-        Ok(Self { stream, is_clean_end: false })
-    }
-
-    /// The next chunk; `None` at the end, clean or not.
-    pub async fn next(&mut self) -> Option<Vec<u8>> {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).await.ok()?;
-        let length = usize::from_str_radix(line.trim(), 16).ok()?;
-        let mut chunk = vec![0; length + 2];
-        self.stream.read_exact(&mut chunk).await.ok()?;
-        if length == 0 {
-            self.is_clean_end = true;
-            return None;
-        }
-        chunk.truncate(length);
-        Some(chunk)
-    }
+/// Opens a stream, after a cursor unless it is empty.
+///
+/// # Errors
+/// If there is no connection, or the answer is not 200.
+pub async fn open(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Chunks> {
+    let stream = Chunks::get(address, target, cursor).await?;
+    if stream.status() == 200 { Ok(stream) } else { Err(std::io::Error::other("the answer is not 200")) }
 }
 
 /// What follows a flag such as `--readers`, of numbers alone; `None` if the command line is none of ours.

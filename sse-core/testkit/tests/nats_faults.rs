@@ -37,6 +37,16 @@ async fn publish_all(hub: &Hub, name: &str, texts: &[&str]) -> Vec<String> {
     ids
 }
 
+/// Appends, again and again until the stream is there.
+async fn append_at_last(history: &NatsHistory, n: u64) {
+    wait_for("it can be appended", async {
+        while history.append(vec![entry("a", n)]).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
 async fn gap_of(subscription: &mut Subscription) -> String {
     let message = next(subscription).await;
     assert_eq!(message.event_type(), "sse.gap", "{message:?}");
@@ -220,6 +230,50 @@ async fn a_stream_that_was_deleted_meanwhile_is_read_from_its_beginning() {
         gap_of(&mut reader).await;
         assert_eq!(data(&mut reader, 4).await, ["one", "two", "three", "four"]);
     }
+}
+
+/// When one process has made the stream again, another names what it appends as readers are told it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g7_a_receipt_names_the_epoch_of_a_stream_that_another_process_made_again() {
+    let server = NatsServer::start().await;
+    let histories = [open(&server).await, open(&server).await];
+    for made_again in 1..=2 {
+        for n in 0..3 {
+            appended(&histories[1], entry("a", n)).await;
+        }
+        let deleted = server.api("STREAM.DELETE.shop", json!({})).await.unwrap();
+        assert_eq!(deleted["success"], true, "{deleted}");
+        // The second time, it has grown beyond what the other process knows.
+        for n in 0..made_again * 5 - 4 {
+            append_at_last(&histories[0], n).await;
+        }
+        let receipt = appended(&histories[1], entry("a", "mine")).await.cursor;
+        let records = histories[0].read(0, 100).await.unwrap();
+        assert_eq!(
+            records.last().map(|record| record.cursor),
+            Some(receipt),
+            "made again {made_again} times"
+        );
+        assert_eq!(histories[1].read(0, 100).await.unwrap(), records);
+    }
+}
+
+/// Neither does it read what another process has written into it under the names of the stream before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g7_what_is_read_of_a_stream_that_was_made_again_has_its_epoch() {
+    let server = NatsServer::start().await;
+    let histories = [open(&server).await, open(&server).await];
+    for n in 0..3 {
+        append_at_last(&histories[0], n).await;
+    }
+    assert_eq!(histories[1].read(0, 100).await.unwrap().len(), 3);
+    let deleted = server.api("STREAM.DELETE.shop", json!({})).await.unwrap();
+    assert_eq!(deleted["success"], true, "{deleted}");
+    for n in 0..5 {
+        append_at_last(&histories[0], n).await;
+    }
+    let records = histories[1].read(0, 100).await.unwrap();
+    assert_eq!(records, histories[0].read(0, 100).await.unwrap());
 }
 
 /// A table of epochs that was deleted is made again; nobody who is here is disturbed.

@@ -93,6 +93,8 @@ async fn g4_g7_a_promoted_replica_that_lags_is_told_to_whom_it_concerns_and_to_n
         readers.push(hub.subscribe("a").await.unwrap());
     }
     let mut behind = hubs[1].subscribe("a").await.unwrap();
+    // Nothing of this topic is lost.
+    let mut elsewhere = hubs[1].subscribe("b").await.unwrap();
     let mut ids = publish(&hubs[0], "a", 1..6).await;
     caught_up(&primary, &replica).await;
     // Cut off, the replica keeps what it has.
@@ -102,6 +104,8 @@ async fn g4_g7_a_promoted_replica_that_lags_is_told_to_whom_it_concerns_and_to_n
         assert_eq!(data(reader, 8).await, ["1", "2", "3", "4", "5", "6", "7", "8"]);
     }
     assert_eq!(data(&mut behind, 2).await, ["1", "2"]);
+    let told = tokio::time::timeout(Duration::from_millis(100), elsewhere.next()).await;
+    assert!(told.is_err(), "{told:?}");
     primary.kill();
     replica.ask(&["REPLICAOF", "NO", "ONE"]);
     let new = publish_at_last(&hubs[0], "a", "new").await;
@@ -113,6 +117,8 @@ async fn g4_g7_a_promoted_replica_that_lags_is_told_to_whom_it_concerns_and_to_n
     }
     // This one had not seen what was lost.
     assert_eq!(data(&mut behind, 4).await, ["3", "4", "5", "new"]);
+    publish_at_last(&hubs[0], "b", "other").await;
+    assert_eq!(data(&mut elsewhere, 1).await, ["other"]);
     for hub in &hubs {
         for (place, id) in ids.iter().enumerate() {
             let mut reader = resumed(hub, id).await;

@@ -1,12 +1,13 @@
 //! From a stream's bytes to messages.
 
+mod node;
 mod peers;
 
 use crate::{
     Failure, callgrind,
     corpus::Corpus,
     measure::{Case, Effort, interleaved},
-    options::{Options, Work},
+    options::{Options, Outside, Work},
     report::{Cell, Row, Table},
 };
 
@@ -55,6 +56,9 @@ fn measured(options: &Options, chunk: usize, len: usize, name: &str) -> Result<T
     for shape in &shapes {
         let stream = peers::Stream::of(shape, len, chunk);
         let mut cases = peers::cases(&stream)?;
+        if options.with.contains(&Outside::EventsourceParser) {
+            cases.push(node::case(&stream)?);
+        }
         let cells = interleaved(effort, &mut cases);
         for (place, (case, cell)) in cases.iter().zip(cells).enumerate() {
             let each = |figure: f64| figure / stream.events as f64;

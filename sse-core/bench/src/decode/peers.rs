@@ -18,17 +18,20 @@ pub(super) const OWNED: &str = "sse-core owned";
 
 /// A stream in chunks, and what is to be found in it.
 pub(super) struct Stream {
-    chunks: Vec<Bytes>,
+    pub(super) chunks: Vec<Bytes>,
     pub(super) events: usize,
     /// The bytes of all events' data together: by it each peer is checked.
     data: usize,
+    /// The same in UTF-16 units, in which JavaScript counts.
+    pub(super) units: usize,
 }
 
 impl Stream {
     pub(super) fn of(shape: &Corpus, len: usize, chunk: usize) -> Self {
         let (bytes, events) = shape.encoded(len);
         let chunks = (0..bytes.len()).step_by(chunk).map(|at| bytes.slice(at..bytes.len().min(at + chunk)));
-        Self { chunks: chunks.collect(), events, data: events * shape.data.len() }
+        let units = events * shape.data.encode_utf16().count();
+        Self { chunks: chunks.collect(), events, data: events * shape.data.len(), units }
     }
 }
 

@@ -43,9 +43,10 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Table>, Failure> {
     for group in &GROUPS {
         let mut servers = group.servers.to_vec();
         if servers.contains(&Server::Axum) {
-            servers.extend(options.with.iter().map(|outside| match outside {
-                Outside::Nchan => Server::Nchan,
-                Outside::BetterSse => Server::BetterSse,
+            servers.extend(options.with.iter().filter_map(|outside| match outside {
+                Outside::Nchan => Some(Server::Nchan),
+                Outside::BetterSse => Some(Server::BetterSse),
+                Outside::EventsourceParser => None,
             }));
         }
         tables.extend(measured(options, group, &servers)?);

@@ -39,6 +39,7 @@ impl Inner {
                 Failure::TooLarge(format!("{longest} bytes, at most {most} are taken")).into_unavailable()
             );
         }
+        let newest = self.told().newest();
         let answers = match (asks.len(), asks.pop()) {
             (1, Some(ask)) => vec![self.link.ask(ask).await],
             (_, last) => {
@@ -61,6 +62,10 @@ impl Inner {
                 },
                 Err(failure) => {
                     is_certain &= !matches!(failure, Failure::Lost);
+                    if matches!(failure, Failure::NoResponders) {
+                        // Nobody takes what is published to the stream: it may be gone, and is made again by a look.
+                        self.unfence();
+                    }
                     failed = failed.or(Some(failure.into_unavailable()));
                 }
             }
@@ -72,9 +77,16 @@ impl Inner {
             let message = "the NATS server did not acknowledge all of it; publish again with the same key";
             return Err(HistoryError::new(HistoryErrorKind::Uncertain, message).with_source(error));
         }
-        // The acknowledgement may be of a new connection; then its epoch has to be known first.
+        // A position that was known before is given again only by a stream that was made again.
+        if acks.iter().any(|ack| !ack.duplicate && ack.seq <= newest) {
+            self.unfence();
+        }
+        // The acknowledgement may be of a new connection or stream; then its epoch has to be known first.
         if let Err(error) = self.fence().await {
             tracing::debug!(%error, "the epoch of an appended event could not be looked up");
+        }
+        if let Some(newest) = acks.iter().map(|ack| ack.seq).max() {
+            self.told().acked(newest);
         }
         let mut appended = Vec::with_capacity(acks.len());
         for (ack, check) in acks.into_iter().zip(checks) {

@@ -23,6 +23,11 @@
 //!   idling, the tail compares the last record that it told. If that differs or is gone, it searches backwards for the
 //!   last one that stands, and begins the epoch after it, unless another process has done so.
 //!
+//! Every process hears of a new row on the connection on which it appends and reads. The row is stored before anything is
+//! appended to a stream that was made again, so the news arrives before the acknowledgement of anything that comes after;
+//! and an acknowledgement of a position that was known before, which only a stream that was made again can give, is looked
+//! into first. So an id in a receipt names the epoch that readers are told.
+//!
 //! The table may lose its own end along with the stream. Then a cursor of a lost epoch is a gap of an unknown epoch,
 //! which is a gap too many and never one too few. An append that was on its way while the server restarted may get
 //! ahead of the row; its id still differs in the check, and the comparison finds the fork.
@@ -47,10 +52,13 @@ mod tests;
 
 use std::{
     fmt,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
+use async_nats::Subscriber;
 use futures_core::Stream;
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -117,6 +125,8 @@ struct Inner {
     first_rows: OnceLock<usize>,
     /// The connection on which the stream and the table were looked at last, and when.
     fenced: Mutex<Option<(u64, Instant)>>,
+    /// What was published to the table since: it arrives before the answers that follow from it.
+    news: Mutex<Subscriber>,
     looking: tokio::sync::Mutex<()>,
     replays: Semaphore,
 }
@@ -140,16 +150,19 @@ impl NatsHistory {
         settings::check_name(name)?;
         let link = Link::connect(url).await?;
         settings::check_version(&link.server().version)?;
+        let epochs = format!("{name}-epochs");
+        let news = link.subscribe(&epochs).await.map_err(answer::Failure::into_unavailable)?;
         let inner = Inner {
             link,
             options,
             name: name.to_owned(),
-            epochs: format!("{name}-epochs"),
+            epochs,
             signals: format!("{name}-signal"),
             known: Mutex::default(),
             told: Mutex::default(),
             first_rows: OnceLock::new(),
             fenced: Mutex::new(None),
+            news: Mutex::new(news),
             looking: tokio::sync::Mutex::new(()),
             replays: Semaphore::new(READS),
         };
@@ -174,8 +187,28 @@ impl Inner {
     }
 
     fn is_fenced(&self) -> bool {
+        if self.has_news() {
+            self.unfence();
+            return false;
+        }
         let fenced = *self.fenced.lock().unwrap_or_else(PoisonError::into_inner);
         fenced.is_some_and(|(connects, at)| connects == self.link.connects() && at.elapsed() < CURRENT)
+    }
+
+    /// Lets the stream and the table be looked at again before anything else.
+    fn unfence(&self) {
+        *self.fenced.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether the table was changed since this was asked last, by whichever process.
+    fn has_news(&self) -> bool {
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut has_any = false;
+        let mut nobody = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(_)) = Pin::new(&mut *news).poll_next(&mut nobody) {
+            has_any = true;
+        }
+        has_any
     }
 
     fn fenced(&self, connects: u64) {

@@ -28,8 +28,9 @@ const MULTIS: usize = 256;
 
 impl Inner {
     pub(super) async fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
-        self.fence().await?;
         let Ok(_permit) = self.replays.acquire().await else { return Ok(Vec::new()) };
+        self.fence().await?;
+        let rows = self.known().rows().len();
         let mut records: Vec<Record> = Vec::new();
         let mut asked = 0;
         while records.len() < limit {
@@ -61,7 +62,13 @@ impl Inner {
             }
             tokio::time::sleep(LAGGING.1).await;
         }
-        Ok(records)
+        self.fence().await?;
+        if self.known().rows().len() == rows {
+            return Ok(records);
+        }
+        // What was read may be of a stream that was made again, and named as of the one before.
+        let message = "a new epoch began while records were read; read them again";
+        Err(HistoryError::new(HistoryErrorKind::Unavailable, message))
     }
 
     /// Messages from a position on, in order; they come from any replica.

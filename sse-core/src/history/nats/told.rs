@@ -28,6 +28,8 @@ pub(super) struct Mark {
 pub(super) struct Told {
     older: VecDeque<Mark>,
     newest: VecDeque<Mark>,
+    /// The highest position that an append was acknowledged at since the newest epoch began.
+    acked: u64,
 }
 
 impl Told {
@@ -56,8 +58,20 @@ impl Told {
         }
     }
 
+    /// Remembers where an append was acknowledged.
+    pub(super) fn acked(&mut self, seq: u64) {
+        self.acked = self.acked.max(seq);
+    }
+
+    /// The highest position that this process knows to be taken.
+    pub(super) fn newest(&self) -> u64 {
+        self.last().map_or(0, |last| last.seq).max(self.acked)
+    }
+
     /// Forgets what a later epoch replaced.
     pub(super) fn drop_replaced(&mut self, epochs: &Epochs) {
+        let begins = epochs.rows().last().map_or(0, |row| row.begins);
+        self.acked = self.acked.min(begins.saturating_sub(1));
         let stands =
             |mark: &Mark| !matches!(epochs.fork_after(mark.epoch), Some(Some(fork)) if fork <= mark.seq);
         self.newest.retain(stands);

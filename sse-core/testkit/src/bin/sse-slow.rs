@@ -13,7 +13,10 @@ use std::{
 };
 
 use sse_core::Decoder;
-use sse_testkit::load::{Application, Asking, Chunks, PATIENCE, numbers};
+use sse_testkit::{
+    Chunks,
+    load::{self, Application, Asking, PATIENCE, numbers},
+};
 use tokio::{
     sync::mpsc,
     time::{sleep, sleep_until, timeout},
@@ -133,7 +136,7 @@ impl std::fmt::Display for Latency {
 
 impl Healthy {
     async fn start(address: SocketAddr) -> Self {
-        let mut stream = Chunks::open(address, "/events?topic=quick", "").await.expect("connected");
+        let mut stream = load::open(address, "/events?topic=quick", "").await.expect("connected");
         stream.next().await.expect("the first bytes");
         let (arrived, arrivals) = mpsc::unbounded_channel();
         tokio::spawn(async move {

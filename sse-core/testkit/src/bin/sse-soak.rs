@@ -19,7 +19,10 @@ use std::{
 };
 
 use sse_core::Decoder;
-use sse_testkit::load::{Application, Asking, Chunks, PATIENCE, numbers};
+use sse_testkit::{
+    Chunks,
+    load::{self, Application, Asking, PATIENCE, numbers},
+};
 use tokio::time::{sleep, sleep_until, timeout};
 
 /// How many of the readers are cut each minute, on average.
@@ -221,7 +224,7 @@ async fn read(seed: u64, address: SocketAddr, counts: Arc<Counts>) {
     let mut cursor = String::new();
     let mut seen = None;
     loop {
-        let Ok(mut stream) = Chunks::open(address, "/events?topic=soak", &cursor).await else {
+        let Ok(mut stream) = load::open(address, "/events?topic=soak", &cursor).await else {
             counts.refused.fetch_add(1, Ordering::Relaxed);
             sleep(Duration::from_millis(500)).await;
             continue;

@@ -9,7 +9,7 @@
 
 use std::{
     net::SocketAddr,
-    process::ExitCode,
+    process::{ExitCode, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,8 +18,16 @@ use std::{
 };
 
 use sse_core::Decoder;
-use sse_testkit::load::{Application, Asking, Chunks, PATIENCE, numbers};
-use tokio::time::timeout;
+use sse_testkit::Chunks;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpStream, tcp::OwnedReadHalf},
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// How long anything that must come may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Options {
     application: String,
@@ -41,9 +49,20 @@ struct Counts {
 }
 
 fn options() -> Option<Options> {
-    let known = [("--readers", 1_000.0), ("--seconds", 60.0), ("--rate", 500.0), ("--drain", 5.0)];
-    let (application, [readers, seconds, rate, drain]) = numbers(std::env::args().skip(1), known)?;
-    Some(Options { application, readers: readers as u64, seconds, rate, drain })
+    let mut arguments = std::env::args().skip(1);
+    let mut options =
+        Options { application: arguments.next()?, readers: 1_000, seconds: 60.0, rate: 500.0, drain: 5.0 };
+    while let Some(flag) = arguments.next() {
+        let value: f64 = arguments.next()?.parse().ok()?;
+        match &*flag {
+            "--readers" => options.readers = value as u64,
+            "--seconds" => options.seconds = value,
+            "--rate" => options.rate = value,
+            "--drain" => options.drain = value,
+            _ => return None,
+        }
+    }
+    Some(options)
 }
 
 #[tokio::main]
@@ -54,10 +73,7 @@ async fn main() -> ExitCode {
         );
         return ExitCode::from(2);
     };
-    let drain = options.drain.to_string();
-    let flags = ["--retain", "1000000", "--drain", &drain];
-    let mut application = Application::start(&options.application, &flags).await;
-    let address = application.address();
+    let (mut application, address) = start(&options).await;
     let counts = Arc::new(Counts::default());
     let published = storm(&options, address, &counts).await;
     let (clean, took, exit) = shutdown(&options, &mut application, address).await;
@@ -85,6 +101,25 @@ async fn main() -> ExitCode {
     }
 }
 
+async fn start(options: &Options) -> (Child, SocketAddr) {
+    let mut application = Command::new(&options.application)
+        .args(["--addr", "127.0.0.1:0", "--retain", "1000000", "--drain", &options.drain.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the application starts");
+    let mut lines = BufReader::new(application.stdout.take().expect("piped")).lines();
+    let line = timeout(PATIENCE, lines.next_line())
+        .await
+        .expect("a line in time")
+        .expect("readable")
+        .expect("a line");
+    let address =
+        line.strip_prefix("listening on http://").expect("the address").parse().expect("an address");
+    (application, address)
+}
+
 /// Publishes at the rate while the readers come and go; returns how many events there were.
 async fn storm(options: &Options, address: SocketAddr, counts: &Arc<Counts>) -> u64 {
     let over = Arc::new(AtomicBool::new(false));
@@ -109,17 +144,55 @@ async fn storm(options: &Options, address: SocketAddr, counts: &Arc<Counts>) -> 
     published
 }
 
+/// Publishes on one connection without waiting for each answer, so that the rate holds on a busy machine; returns how
+/// many events were acknowledged, which is all of them.
 async fn publish(options: &Options, address: SocketAddr) -> u64 {
-    let mut asking = Asking::connect(address).await;
+    let stream = TcpStream::connect(address).await.expect("connected");
+    stream.set_nodelay(true).expect("without delay");
+    let (answers, mut requests) = stream.into_split();
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let reading = tokio::spawn(count_answers(BufReader::new(answers), Arc::clone(&acknowledged)));
     let began_at = Instant::now();
     let mut number = 0_u64;
     while began_at.elapsed().as_secs_f64() < options.seconds {
         number += 1;
-        asking.publish("storm", &number.to_string()).await;
+        let body = number.to_string();
+        let request = format!(
+            "POST /publish?topic=storm HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        requests.write_all(request.as_bytes()).await.expect("written");
         let due = began_at + Duration::from_secs_f64(number as f64 / options.rate);
         tokio::time::sleep_until(due.into()).await;
     }
+    let all = async {
+        while acknowledged.load(Ordering::Acquire) < number {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, all).await.expect("every event is acknowledged");
+    reading.abort();
     number
+}
+
+async fn count_answers(mut answers: BufReader<OwnedReadHalf>, acknowledged: Arc<AtomicU64>) {
+    let mut line = String::new();
+    loop {
+        let mut length = 0;
+        line.clear();
+        answers.read_line(&mut line).await.expect("a status");
+        assert!(line.starts_with("HTTP/1.1 200"), "publishing was answered {line:?}");
+        while line.trim() != "" {
+            line.clear();
+            answers.read_line(&mut line).await.expect("a header");
+            if let Some(value) = line.trim().to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a length");
+            }
+        }
+        let mut answer = vec![0; length];
+        answers.read_exact(&mut answer).await.expect("an answer");
+        acknowledged.fetch_add(1, Ordering::Release);
+    }
 }
 
 async fn read_until_over(
@@ -147,7 +220,7 @@ async fn read_until_over(
 
 /// Reads one connection until it ends, or until `goal` was seen; dropping it cuts the connection.
 async fn read_events(address: SocketAddr, counts: &Counts, cursor: &mut String, seen: &mut u64, goal: u64) {
-    let Ok(mut stream) = Chunks::open(address, "/events?topic=storm&start=earliest", cursor).await else {
+    let Ok(mut stream) = stream(address, "/events?topic=storm&start=earliest", cursor).await else {
         counts.refused.fetch_add(1, Ordering::Relaxed);
         return tokio::time::sleep(Duration::from_millis(100)).await;
     };
@@ -177,12 +250,12 @@ async fn read_events(address: SocketAddr, counts: &Counts, cursor: &mut String, 
 /// Sends SIGTERM while everybody is idle: how many streams ended cleanly, how long it took, and the exit code.
 async fn shutdown(
     options: &Options,
-    application: &mut Application,
+    application: &mut Child,
     address: SocketAddr,
 ) -> (u64, Duration, Option<i32>) {
     let mut streams = Vec::new();
     for _ in 0..options.readers {
-        let mut stream = Chunks::open(address, "/events?topic=idle", "").await.expect("connected");
+        let mut stream = stream(address, "/events?topic=idle", "").await.expect("connected");
         stream.next().await.expect("the first bytes");
         streams.push(stream);
     }
@@ -191,14 +264,25 @@ async fn shutdown(
         .map(|mut stream| {
             tokio::spawn(async move {
                 while timeout(PATIENCE, stream.next()).await.is_ok_and(|bytes| bytes.is_some()) {}
-                stream.is_clean_end
+                stream.is_clean_end()
             })
         })
         .collect();
-    let (took, exit) = application.terminate().await;
+    let began_at = Instant::now();
+    let id = application.id().expect("running").to_string();
+    let status = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
+    assert!(status.success());
+    let exit =
+        timeout(PATIENCE, application.wait()).await.ok().and_then(|exit| exit.expect("waited for").code());
+    let took = began_at.elapsed();
     let mut clean = 0;
     for reader in readers {
         clean += u64::from(reader.await.expect("a reader"));
     }
     (clean, took, exit)
+}
+
+async fn stream(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Chunks> {
+    let stream = Chunks::get(address, target, cursor).await?;
+    if stream.status() == 200 { Ok(stream) } else { Err(std::io::Error::other("refused")) }
 }

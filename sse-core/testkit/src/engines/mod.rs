@@ -1,6 +1,7 @@
 //! The engines as tests start, kill and open them.
 
 mod file;
+mod folder;
 mod nats;
 mod proxy;
 mod redis;

@@ -1,6 +1,6 @@
 use std::{
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -10,6 +10,7 @@ use sse_core::{NatsHistory, Retention};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
+use super::folder::{copy_folder, restore_folder};
 use crate::history_cases::{Engine, wait_for};
 
 /// How to get a server, told to whoever has none.
@@ -70,6 +71,12 @@ impl NatsServer {
         serde_json::from_slice(&answer.payload).ok()
     }
 
+    /// The port on which it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn url(&self) -> String {
@@ -122,8 +129,7 @@ impl NatsServer {
 
     /// Puts a copy back in the place of what a killed server has on disk.
     pub fn restore(&self, copy: &TempDir) {
-        std::fs::remove_dir_all(self.store()).unwrap();
-        copy_folder(copy.path(), &self.store());
+        restore_folder(copy.path(), &self.store());
     }
 
     fn store(&self) -> PathBuf {
@@ -139,19 +145,6 @@ impl Drop for NatsServer {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }
 
 /// A history in NATS JetStream.

@@ -1,18 +1,21 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, tcp},
+    sync::watch,
     task::JoinSet,
 };
 
-/// A cable between a process and its engine, which a test can cut and mend.
+/// A cable between a process and its engine, which a test can cut, slow down, hold up and mend.
 pub struct Proxy {
     port: u16,
     cable: Arc<Mutex<Cable>>,
+    pace: watch::Sender<Pace>,
 }
 
 #[derive(Default)]
@@ -21,14 +24,23 @@ struct Cable {
     connections: JoinSet<()>,
 }
 
+/// How what is sent arrives.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pace {
+    delay: Duration,
+    is_held: bool,
+}
+
 impl Proxy {
     /// Listens on a free port and connects to `port` of this machine.
     pub async fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = listener.local_addr().unwrap().port();
         let cable = Arc::new(Mutex::new(Cable::default()));
-        tokio::spawn(accept(listener, SocketAddr::from(([127, 0, 0, 1], port)), Arc::clone(&cable)));
-        Self { port: own, cable }
+        let pace = watch::Sender::new(Pace::default());
+        let target = SocketAddr::from(([127, 0, 0, 1], port));
+        tokio::spawn(accept(listener, target, Arc::clone(&cable), pace.subscribe()));
+        Self { port: own, cable, pace }
     }
 
     /// Where it listens.
@@ -44,22 +56,67 @@ impl Proxy {
         cable.connections.abort_all();
     }
 
-    /// Lets new connections through again.
+    /// Lets everything arrive so much later.
+    pub fn delay(&self, delay: Duration) {
+        self.pace.send_modify(|pace| pace.delay = delay);
+    }
+
+    /// Lets nothing arrive, though the connections stand; what is sent meanwhile arrives afterwards.
+    pub fn hold(&self) {
+        self.pace.send_modify(|pace| pace.is_held = true);
+    }
+
+    /// Lets everything through again.
     pub fn mend(&self) {
         self.cable.lock().unwrap().is_cut = false;
+        self.pace.send_replace(Pace::default());
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, cable: Arc<Mutex<Cable>>) {
-    while let Ok((mut near, _)) = listener.accept().await {
+async fn accept(
+    listener: TcpListener,
+    target: SocketAddr,
+    cable: Arc<Mutex<Cable>>,
+    pace: watch::Receiver<Pace>,
+) {
+    while let Ok((near, _)) = listener.accept().await {
         let mut cable = cable.lock().unwrap();
         while cable.connections.try_join_next().is_some() {}
         if !cable.is_cut {
+            let pace = pace.clone();
             cable.connections.spawn(async move {
-                if let Ok(mut far) = TcpStream::connect(target).await {
-                    drop(copy_bidirectional(&mut near, &mut far).await);
+                if let Ok(far) = TcpStream::connect(target).await {
+                    join(near, far, pace).await;
                 }
             });
+        }
+    }
+}
+
+/// Hands on what either side says until one of them ends.
+async fn join(near: TcpStream, far: TcpStream, pace: watch::Receiver<Pace>) {
+    drop((near.set_nodelay(true), far.set_nodelay(true)));
+    let (mut near_reading, mut near_writing) = near.into_split();
+    let (mut far_reading, mut far_writing) = far.into_split();
+    tokio::select! {
+        () = hand_on(&mut near_reading, &mut far_writing, pace.clone()) => {}
+        () = hand_on(&mut far_reading, &mut near_writing, pace) => {}
+    }
+}
+
+async fn hand_on(
+    from: &mut tcp::OwnedReadHalf,
+    to: &mut tcp::OwnedWriteHalf,
+    mut pace: watch::Receiver<Pace>,
+) {
+    let mut bytes = vec![0; 64 << 10];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        let Pace { delay, .. } = *pace.borrow();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        if pace.wait_for(|pace| !pace.is_held).await.is_err() || to.write_all(&bytes[..read]).await.is_err() {
+            return;
         }
     }
 }

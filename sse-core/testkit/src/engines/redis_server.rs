@@ -7,6 +7,8 @@ use std::{
 
 use tempfile::TempDir;
 
+use super::folder::{copy_folder, restore_folder};
+
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -79,6 +81,25 @@ impl RedisServer {
             assert!(began.elapsed() < PATIENCE, "redis-server does not answer within {PATIENCE:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Starts it again with other options than before.
+    pub fn revive_with(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|&option| option.to_owned()).collect();
+        self.revive();
+    }
+
+    /// Keeps a copy of what a killed server has on disk.
+    #[must_use]
+    pub fn copy(&self) -> TempDir {
+        let copy = TempDir::new().unwrap();
+        copy_folder(self.folder.path(), copy.path());
+        copy
+    }
+
+    /// Puts a copy back in the place of what a killed server has on disk.
+    pub fn restore(&self, copy: &TempDir) {
+        restore_folder(copy.path(), self.folder.path());
     }
 
     /// What it answers to a command, as text.

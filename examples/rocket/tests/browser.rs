@@ -1,3 +1,0 @@
-//! The page of the application on Rocket, in a real browser.
-
-example_tests::browser!(env!("CARGO_BIN_EXE_example-rocket"));

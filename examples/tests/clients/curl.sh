@@ -1,0 +1,26 @@
+# `curl -N` and a loop of the shell; report.mjs says what is printed.
+
+url=$1
+last=
+status=$(mktemp)
+trap 'rm -f "$status"' EXIT
+
+while :; do
+    type=message id=$last data=
+    # A line that the connection broke in is not read.
+    while IFS= read -r line; do
+        case $line in
+        "event: "*) type=${line#event: } ;;
+        "id: "*) id=${line#id: } ;;
+        "data: "*) data=$data\\n${line#data: } ;;
+        "")
+            last=$id
+            printf '%s\t%s\t%s\n' "$type" "$id" "${data#\\n}"
+            type=message data=
+            ;;
+        esac
+    done < <(curl -sN -o - -w '%{stderr}%{http_code}' -H "Last-Event-ID: $last" "$url" 2>"$status")
+    wait $!
+    [ "$(cat "$status")" != 204 ] || break
+    sleep 0.3
+done

@@ -1,0 +1,5 @@
+// npm `eventsource`.
+
+import { load, read } from "./report.mjs";
+
+read(load("eventsource").EventSource);

@@ -1,0 +1,39 @@
+// npm `@microsoft/fetch-event-source`. It is made for browsers, and it takes a clean end for the last one unless
+// `onclose` throws.
+
+import { load, report, url } from "./report.mjs";
+
+const { fetchEventSource } = load("@microsoft/fetch-event-source");
+
+class Finished extends Error {}
+
+let last = "";
+
+globalThis.window = globalThis;
+globalThis.document = { removeEventListener() {} };
+
+await fetchEventSource(url, {
+  openWhenHidden: true,
+  // It believes an id before the event has ended. If the connection breaks right then, it would ask for what follows an
+  // event that it never told of.
+  fetch(input, { headers, ...options }) {
+    return fetch(input, { ...options, headers: { ...headers, "last-event-id": last } });
+  },
+  async onopen(response) {
+    if (response.status === 204) throw new Finished();
+    if (!response.ok) throw new Error(`status ${response.status}`);
+  },
+  onmessage(message) {
+    last = message.id || last;
+    report(message.event || "message", message.id, message.data);
+  },
+  onclose() {
+    throw new Error("the connection has ended");
+  },
+  onerror(error) {
+    if (error instanceof Finished) throw error;
+    return 300;
+  },
+}).catch((error) => {
+  if (!(error instanceof Finished)) throw error;
+});

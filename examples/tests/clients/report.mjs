@@ -1,0 +1,33 @@
+// What the scripts for Node have in common: where to read, what to listen for, and how to say what came.
+//
+// Each script reads a topic to its end and prints each event on a line: its type, its id and its data, with tabs between
+// them and `\n` for a line break. It ends by itself, with 0, when the server answers 204.
+
+import { createRequire } from "node:module";
+
+export const url = process.argv[2];
+
+/** Loads a package that was installed for the tests. */
+export const load = createRequire(`${process.env.SSE_TOOLS}/node/`);
+
+/** What an EventSource must listen for by name. */
+export const types = ["message", "price", "sse.gap", "sse.checkpoint", "sse.end"];
+
+export function report(type, id, data) {
+  console.log([type, id, data.replaceAll("\n", "\\n")].join("\t"));
+}
+
+/** Reads with a client that has the browsers' interface. */
+export function read(EventSource) {
+  const source = new EventSource(url);
+  // Waiting to connect again keeps no process alive.
+  const waiting = setInterval(() => {
+    if (source.readyState === source.CLOSED) clearInterval(waiting);
+  }, 100);
+  for (const type of types) {
+    source.addEventListener(type, (event) => report(type, event.lastEventId, event.data));
+  }
+}
+
+/** How long scripts wait that connect again by themselves. */
+export const pause = () => new Promise((resolve) => setTimeout(resolve, 300));

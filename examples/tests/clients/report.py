@@ -1,0 +1,14 @@
+"""What the scripts for Python have in common; report.mjs says what they print."""
+
+import sys
+import time
+
+URL = sys.argv[1]
+
+
+def report(kind, id, data):
+    sys.stdout.buffer.write("\t".join([kind, id, data.replace("\n", "\\n")]).encode() + b"\n")
+
+
+def pause():
+    time.sleep(0.3)

@@ -1,0 +1,52 @@
+use std::{panic::AssertUnwindSafe, pin::Pin, time::Instant};
+
+use futures_util::FutureExt;
+use sse_testkit::{Failed, Outcome};
+
+use crate::{Engine, Session, browsers, page};
+
+/// Something that must hold in a browser: its name, and what tries it with an application's program.
+pub type Case =
+    (&'static str, for<'a> fn(&'a str, &'a Session) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>);
+
+macro_rules! cases {
+    ($($module:ident: $($case:ident)*;)*) => {
+        &[$($((stringify!($case), |program, page| Box::pin($module::$case(program, page)))),*),*]
+    };
+}
+
+/// Everything that is tried in browsers.
+pub const ALL: &[Case] = cases! {
+    page: g17_resumes_after_cuts g17_is_told_of_a_restart g17_resumes_after_a_crash the_page_works;
+    browsers: g17_stops_at_204 g17_checkpoints_move_the_cursor g1_reads_any_text g2_reads_events_of_64_kib
+        g5_reads_500_events_a_second g4_keeps_a_tab_for_several_ages g17_survives_a_cut_within_an_event
+        g17_goes_back_to_a_page g17_survives_an_outage g17_reads_across_origins_with_credentials;
+};
+
+/// What an adapter could get wrong where another gets it right.
+pub const MAIN: &[Case] = cases! {
+    page: g17_resumes_after_cuts g17_is_told_of_a_restart;
+    browsers: g17_stops_at_204;
+};
+
+/// Tries the cases in one browser, one after the other: to start a browser takes longer than most of them.
+///
+/// # Errors
+/// The names of those that fail, and why, after all were tried.
+pub async fn judge(program: &str, engine: Engine, cases: &[Case]) -> Outcome {
+    let page = Session::open(engine).await?;
+    let mut failures = String::new();
+    for (name, case) in cases {
+        let began_at = Instant::now();
+        // A panic's own message is on stderr, where the test's output is.
+        let outcome = AssertUnwindSafe(case(program, &page)).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|_| Err(Failed::new("an assertion failed; it is told above")));
+        let took = began_at.elapsed().as_secs_f64();
+        let is_ok = if outcome.is_ok() { "ok" } else { "FAILED" };
+        println!("{engine:?}: {name} ... {is_ok} in {took:.1} s");
+        if let Err(failure) = outcome {
+            failures.push_str(&format!("\n{engine:?}: {name}: {failure:?}"));
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Failed::new(failures)) }
+}

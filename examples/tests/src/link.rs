@@ -1,0 +1,109 @@
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use sse_testkit::{Exchange, Failed, Outcome, Request};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Mutex,
+    time::timeout,
+};
+
+use crate::PATIENCE;
+
+/// A command to a browser, in the two languages in which browsers take it.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// Where WebDriver's HTTP takes it, within the session.
+    pub(crate) path: String,
+    /// Marionette's name for it, after `WebDriver:`.
+    pub(crate) name: &'static str,
+    /// What belongs to it; an element's `id` as well, which HTTP has in its path.
+    pub(crate) parameters: Value,
+}
+
+/// How commands reach a browser.
+#[derive(Debug)]
+pub(crate) enum Link {
+    /// WebDriver over HTTP: <https://www.w3.org/TR/webdriver2/>.
+    Http {
+        /// Where the driver listens.
+        driver: SocketAddr,
+        /// The session's path.
+        session: String,
+    },
+    /// The same commands as Firefox itself takes them, without a geckodriver to translate: each is a line of JSON behind its
+    /// length, `[0, number, name, parameters]`, and so is its answer, `[1, number, error, result]`.
+    Marionette(Mutex<TcpStream>),
+}
+
+impl Link {
+    /// Opens a browser's window.
+    pub(crate) async fn http(port: u16, capabilities: Value) -> Outcome<Self> {
+        let driver = SocketAddr::from(([127, 0, 0, 1], port));
+        let wanted = json!({ "capabilities": { "alwaysMatch": capabilities } });
+        let session = over_http(driver, Request::post("/session", wanted.to_string())).await?;
+        let id = session.get("sessionId").and_then(Value::as_str);
+        let id = id.ok_or_else(|| Failed::new(format!("no session in {session}")))?;
+        Ok(Self::Http { driver, session: format!("/session/{id}") })
+    }
+
+    /// Takes the window that the browser has opened.
+    pub(crate) async fn marionette(port: u16) -> Outcome<Self> {
+        let mut firefox = TcpStream::connect(("127.0.0.1", port)).await?;
+        // It begins by saying who it is.
+        packet(&mut firefox).await?;
+        over_marionette(&mut firefox, "NewSession", &json!({})).await?;
+        Ok(Self::Marionette(Mutex::new(firefox)))
+    }
+
+    /// Has a command followed, and returns its value.
+    pub(crate) async fn call(&self, command: Command) -> Outcome<Value> {
+        let Command { path, name, parameters } = command;
+        match self {
+            Self::Http { driver, session } => {
+                over_http(*driver, Request::post(format!("{session}/{path}"), parameters.to_string())).await
+            }
+            Self::Marionette(firefox) => over_marionette(&mut *firefox.lock().await, name, &parameters).await,
+        }
+    }
+}
+
+async fn over_http(driver: SocketAddr, request: Request) -> Outcome<Value> {
+    let mut answer = Exchange::send(driver, request, PATIENCE).await?;
+    answer.to_end().await?;
+    let mut body: Value = serde_json::from_slice(answer.body())?;
+    let value = body.get_mut("value").map(Value::take).unwrap_or_default();
+    if answer.status() == 200 { Ok(value) } else { Err(refused(&value)) }
+}
+
+async fn over_marionette(firefox: &mut TcpStream, name: &str, parameters: &Value) -> Outcome<Value> {
+    let command = json!([0, 0, format!("WebDriver:{name}"), parameters]).to_string();
+    firefox.write_all(format!("{}:{command}", command.len()).as_bytes()).await?;
+    // One command at a time, so the next packet is its answer.
+    let mut answer = timeout(PATIENCE, packet(firefox)).await??;
+    match answer.get(2) {
+        Some(Value::Null) => Ok(answer.pointer_mut("/3/value").map(Value::take).unwrap_or_default()),
+        Some(error) => Err(refused(error)),
+        None => Err(Failed::new(format!("not an answer: {answer}"))),
+    }
+}
+
+async fn packet(firefox: &mut TcpStream) -> Outcome<Value> {
+    let mut length = 0;
+    loop {
+        match firefox.read_u8().await? {
+            digit @ b'0'..=b'9' if length < 1 << 30 => length = length * 10 + usize::from(digit - b'0'),
+            b':' => break,
+            other => return Err(Failed::new(format!("byte {other} is no digit of a length"))),
+        }
+    }
+    let mut packet = vec![0; length];
+    firefox.read_exact(&mut packet).await?;
+    Ok(serde_json::from_slice(&packet)?)
+}
+
+fn refused(error: &Value) -> Failed {
+    let message = error.get("message").and_then(Value::as_str).unwrap_or("no message");
+    Failed::new(format!("the browser: {message}"))
+}

@@ -1,0 +1,194 @@
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use sse_testkit::{Failed, Outcome};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpSocket, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    task::JoinSet,
+};
+
+/// What a browser speaks to in place of the application: it passes everything on, takes down what is asked for, and cuts a
+/// connection where it is told.
+///
+/// Its connections end when this is dropped.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    app: SocketAddr,
+    notes: Arc<Mutex<Notes>>,
+    accepting: JoinSet<()>,
+    /// The port, while it does not accept.
+    held: Option<TcpSocket>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    /// The head of each request, in order.
+    requests: Vec<String>,
+    /// The bytes after which the next connection that carries them is cut.
+    cut_after: Option<Vec<u8>>,
+    /// The origin whose pages may read the answers, with credentials.
+    allowed: Option<String>,
+}
+
+impl Relay {
+    /// Starts one in front of an application.
+    ///
+    /// # Errors
+    /// If there is no free port.
+    pub async fn start(app: SocketAddr) -> Outcome<Self> {
+        let (notes, accepting) = (Arc::default(), JoinSet::new());
+        let held = hold(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let mut relay = Self { address: held.local_addr()?, app, notes, accepting, held: Some(held) };
+        relay.accept()?;
+        Ok(relay)
+    }
+
+    /// Ends its connections and refuses others.
+    ///
+    /// # Errors
+    /// If the port is lost.
+    pub async fn refuse(&mut self) -> Outcome {
+        self.accepting.shutdown().await;
+        self.held = Some(hold(self.address)?);
+        Ok(())
+    }
+
+    /// Accepts connections again.
+    ///
+    /// # Errors
+    /// If it never ceased to.
+    pub fn accept(&mut self) -> Outcome {
+        let socket = self.held.take().ok_or_else(|| Failed::new("it accepts connections"))?;
+        let listener = socket.listen(64)?;
+        let (app, notes) = (self.app, Arc::clone(&self.notes));
+        self.accepting.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((browser, _)) = listener.accept().await {
+                let notes = Arc::clone(&notes);
+                connections.spawn(async move {
+                    // Either side may go at any time.
+                    let _ = relay(browser, app, &notes).await;
+                });
+            }
+        });
+        Ok(())
+    }
+
+    /// Where browsers connect.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The head of each GET whose target begins so, in order.
+    #[must_use]
+    pub fn requests(&self, target: &str) -> Vec<String> {
+        let begin = format!("GET {target}");
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.requests.iter().filter(|head| head.starts_with(&begin)).cloned().collect()
+    }
+
+    /// Lets pages of this origin read the answers, with credentials, as a gateway in front of an application may.
+    pub fn allow(&self, origin: &str) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).allowed = Some(origin.to_owned());
+    }
+
+    /// Cuts the next connection that carries this text to a browser, right behind it: in the middle of the answer.
+    pub fn cut_after(&self, text: &str) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).cut_after = Some(text.into());
+    }
+}
+
+/// Takes a port, so that nobody else gets it, and does not listen yet.
+fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    // Connections that have ended linger on the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+async fn relay(browser: TcpStream, app: SocketAddr, notes: &Mutex<Notes>) -> io::Result<()> {
+    browser.set_nodelay(true)?;
+    let app = TcpStream::connect(app).await?;
+    let (from_browser, to_browser) = browser.into_split();
+    let (from_app, to_app) = app.into_split();
+    tokio::select! {
+        done = pass_requests(from_browser, to_app, notes) => done,
+        done = pass_answers(from_app, to_browser, notes) => done,
+    }
+}
+
+async fn pass_requests(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    notes: &Mutex<Notes>,
+) -> io::Result<()> {
+    let mut pending = Vec::new();
+    loop {
+        let before = pending.len();
+        if from.read_buf(&mut pending).await? == 0 {
+            return Ok(());
+        }
+        to.write_all(pending.get(before..).unwrap_or_default()).await?;
+        while let Some(end) = find(&pending, b"\r\n\r\n") {
+            let head = pending.drain(..end).collect::<Vec<_>>();
+            let head = String::from_utf8_lossy(&head).into_owned();
+            notes.lock().unwrap_or_else(PoisonError::into_inner).requests.push(head);
+        }
+    }
+}
+
+async fn pass_answers(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    notes: &Mutex<Notes>,
+) -> io::Result<()> {
+    // The end of what has passed, which may be the beginning of what is looked for.
+    let mut passed = Vec::new();
+    loop {
+        let before = passed.len();
+        if from.read_buf(&mut passed).await? == 0 {
+            return Ok(());
+        }
+        allow(&mut passed, before, &notes.lock().unwrap_or_else(PoisonError::into_inner));
+        let cut = cut(&passed, &mut notes.lock().unwrap_or_else(PoisonError::into_inner));
+        let end = cut.unwrap_or(passed.len());
+        to.write_all(passed.get(before..end).unwrap_or_default()).await?;
+        if cut.is_some() {
+            return Ok(());
+        }
+        passed.drain(..passed.len().saturating_sub(64));
+    }
+}
+
+/// Adds to the answer that begins here, if one does, that a page of another origin may read it.
+fn allow(passed: &mut Vec<u8>, begin: usize, notes: &Notes) {
+    let Some(origin) = &notes.allowed else { return };
+    let read = passed.get(begin..).unwrap_or_default();
+    if let (true, Some(end)) = (read.starts_with(b"HTTP/1.1 "), find(read, b"\r\n")) {
+        let headers =
+            format!("access-control-allow-origin: {origin}\r\naccess-control-allow-credentials: true\r\n");
+        passed.splice(begin + end..begin + end, headers.into_bytes());
+    }
+}
+
+/// Where these bytes are to be cut, if they are; and then no others will be.
+fn cut(passed: &[u8], notes: &mut Notes) -> Option<usize> {
+    let end = find(passed, notes.cut_after.as_deref()?)?;
+    notes.cut_after = None;
+    Some(end)
+}
+
+/// Where the first such bytes end.
+fn find(among: &[u8], bytes: &[u8]) -> Option<usize> {
+    among.windows(bytes.len()).position(|window| window == bytes).map(|at| at + bytes.len())
+}

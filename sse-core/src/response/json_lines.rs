@@ -1,0 +1,77 @@
+//! Events as JSON, for clients that cannot read event streams.
+
+use bytes::Bytes;
+
+use crate::{
+    hub::json_string,
+    wire::{Decoder, Item, Limits, MessageRef},
+};
+
+/// Makes JSON lines of an event stream: an event is `{"type":"…","data":"…","lastEventId":"…"}`, a time to wait
+/// before reconnecting `{"retry":N}`.
+pub(super) struct JsonLines {
+    events: Events,
+}
+
+/// Reads our own frames, however large they are.
+pub(super) struct Events(Decoder);
+
+/// What a stream says to its client.
+pub(super) enum Said<'a> {
+    Event(MessageRef<'a>),
+    /// The last event id alone.
+    Id(&'a str),
+    /// In milliseconds.
+    Retry(u64),
+}
+
+impl JsonLines {
+    pub(super) fn new() -> Self {
+        Self { events: Events::new() }
+    }
+
+    /// The same in lines.
+    pub(super) fn of(&mut self, bytes: &Bytes) -> Bytes {
+        let mut lines = String::with_capacity(bytes.len() + bytes.len() / 2);
+        self.events.each(bytes, |said| {
+            match said {
+                Said::Event(message) => push_event(&mut lines, message),
+                Said::Id(id) => lines.push_str(&format!("{{\"lastEventId\":{}}}", json_string(id))),
+                Said::Retry(millis) => lines.push_str(&format!("{{\"retry\":{millis}}}")),
+            }
+            lines.push('\n');
+        });
+        lines.into()
+    }
+}
+
+impl Events {
+    pub(super) fn new() -> Self {
+        Self(Decoder::new().limits(Limits::default().line(usize::MAX).event(usize::MAX).id(usize::MAX)))
+    }
+
+    /// Everything in a chunk of whole events, in order.
+    pub(super) fn each(&mut self, bytes: &Bytes, mut take: impl FnMut(Said<'_>)) {
+        let mut input = &bytes[..];
+        // Without limits it cannot fail.
+        while let Ok(Some(item)) = self.0.decode(&mut input) {
+            match item {
+                Item::Message(message) => take(Said::Event(message)),
+                Item::Id(id) => take(Said::Id(id)),
+                Item::Retry(retry) => take(Said::Retry(u64::try_from(retry.as_millis()).unwrap_or(u64::MAX))),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Appends an event as a JSON object, in ASCII.
+pub(super) fn push_event(json: &mut String, message: MessageRef<'_>) {
+    json.push_str("{\"type\":");
+    json.push_str(&json_string(message.event_type()));
+    json.push_str(",\"data\":");
+    json.push_str(&json_string(message.data()));
+    json.push_str(",\"lastEventId\":");
+    json.push_str(&json_string(message.last_event_id()));
+    json.push('}');
+}

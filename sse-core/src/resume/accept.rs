@@ -1,0 +1,113 @@
+//! What a request's `Accept` header wants: RFC 9110 section 12.5.1.
+
+/// How an answer is written, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Form {
+    /// An event stream.
+    #[default]
+    Stream,
+    /// A stream of JSON, one line each.
+    Lines,
+    /// What there is now, or next, as one JSON text: long polling.
+    Page,
+}
+
+/// How a reader wants to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Negotiated {
+    pub(crate) form: Form,
+    pub(crate) is_event_source: bool,
+    pub(crate) is_padded: bool,
+}
+
+impl Default for Negotiated {
+    fn default() -> Self {
+        Self { form: Form::Stream, is_event_source: true, is_padded: false }
+    }
+}
+
+/// The weights of what there is, in thousandths; a type that is not accepted has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Accept {
+    stream: u16,
+    lines: u16,
+    page: u16,
+    html: u16,
+    /// Whether `text/event-stream` is the only range, or there is none at all.
+    is_stream_alone: bool,
+}
+
+const WHOLE: u16 = 1_000;
+
+impl Default for Accept {
+    fn default() -> Self {
+        Self { stream: WHOLE, lines: WHOLE, page: WHOLE, html: WHOLE, is_stream_alone: true }
+    }
+}
+
+impl Accept {
+    /// Reads all `Accept` headers joined with commas; one that names nothing accepts everything.
+    pub(super) fn read(accept: &[u8]) -> Self {
+        let accept = String::from_utf8_lossy(accept).to_ascii_lowercase();
+        let ranges: Vec<_> = accept.split(',').filter_map(range).collect();
+        if ranges.is_empty() {
+            return Self::default();
+        }
+        Self {
+            stream: weight(&ranges, "text", "event-stream"),
+            lines: weight(&ranges, "application", "x-ndjson"),
+            page: weight(&ranges, "application", "json"),
+            html: weight(&ranges, "text", "html"),
+            is_stream_alone: matches!(&*ranges, [("text/event-stream", 1..)]),
+        }
+    }
+
+    pub(super) fn refuses_stream(&self) -> bool {
+        self.stream == 0
+    }
+
+    pub(super) fn prefers_html(&self) -> bool {
+        self.html > self.stream
+    }
+
+    pub(super) fn is_of_event_source(&self) -> bool {
+        self.is_stream_alone
+    }
+
+    /// The form with the greatest weight; of several, the best.
+    pub(super) fn form(&self) -> Option<Form> {
+        let forms = [(self.page, Form::Page), (self.lines, Form::Lines), (self.stream, Form::Stream)];
+        forms
+            .into_iter()
+            .filter(|(weight, _)| *weight > 0)
+            .max_by_key(|(weight, _)| *weight)
+            .map(|(_, form)| form)
+    }
+}
+
+/// A media range and its weight.
+fn range(text: &str) -> Option<(&str, u16)> {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next().filter(|name| !name.is_empty())?;
+    let weight = parts.find_map(|parameter| parameter.strip_prefix("q=")).map_or(WHOLE, |weight| {
+        // What is no number counts as if it were not there.
+        weight
+            .trim()
+            .parse::<f32>()
+            .map_or(WHOLE, |weight| (weight.clamp(0.0, 1.0) * f32::from(WHOLE)) as u16)
+    });
+    Some((name, weight))
+}
+
+/// The most specific range that matches decides.
+fn weight(ranges: &[(&str, u16)], kind: &str, subtype: &str) -> u16 {
+    let precision = |name: &str| match name.split_once('/') {
+        Some((known, "*")) if known == kind => Some(1),
+        Some((known, sub)) if known == kind && sub == subtype => Some(2),
+        Some(("*", "*")) => Some(0),
+        None if name == "*" => Some(0),
+        _ => None,
+    };
+    let matching = ranges.iter().filter_map(|(name, weight)| Some((precision(name)?, *weight)));
+    matching.max_by_key(|(precision, _)| *precision).map_or(0, |(_, weight)| weight)
+}

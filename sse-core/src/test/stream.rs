@@ -1,0 +1,304 @@
+use std::{
+    error, fmt,
+    future::poll_fn,
+    panic::Location,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes};
+use futures_core::Stream;
+use http::{HeaderMap, Response, StatusCode, header};
+use tokio::time::{Instant, timeout_at};
+
+use crate::wire::{Decoder, Item, Message};
+
+/// How long an assertion waits: a little longer than the usual keep-alive.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How much of a response that is no event stream a failure shows.
+const SHOWN: usize = 500;
+
+type AnyError = Box<dyn error::Error + Send + Sync>;
+type AnyBytes<'a> = Pin<Box<dyn Stream<Item = Result<Bytes, AnyError>> + Send + 'a>>;
+
+/// A response read as a page reads it, with assertions about what comes.
+///
+/// The adapters' `test` modules make one of their framework's responses; [`TestStream::new`] makes one of any other
+/// stream of bytes. An assertion that fails panics and shows what came instead. What waits, waits for 20 s unless told
+/// otherwise by [`within`](TestStream::within), and no time at all where Tokio's clock is paused.
+///
+/// ```
+/// use sse_core::{Event, EventStream, Hub, test::TestStream};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::memory();
+/// let response = EventStream::new(hub.subscribe("prices").await?).into_response();
+/// let mut prices = TestStream::new(response);
+/// prices.status_is(200).header_is("content-type", "text/event-stream");
+///
+/// hub.publish("prices", Event::message("1.08").event("price")).await?;
+/// prices.sse_ok().await.sse_type_is("price").sse_text_is("1.08");
+///
+/// hub.finish("prices").await?;
+/// prices.sse_ok().await.sse_type_is("sse.end").sse_finished_ok().await;
+/// # Ok(()) }
+/// ```
+#[must_use = "it asserts nothing until it is asked"]
+pub struct TestStream<'a> {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    bytes: Option<AnyBytes<'a>>,
+    chunk: Bytes,
+    decoder: Decoder,
+    pub(super) message: Option<Message>,
+    events: u64,
+    /// Whether anything has come: the first `retry` line is no keep-alive.
+    has_begun: bool,
+    pub(super) ended: Option<Ended>,
+    pub(super) patience: Duration,
+}
+
+/// What a stream says.
+pub(super) enum Said {
+    /// An event, which is now the message.
+    Event,
+    /// A `retry` line, a comment or a checkpoint: nothing that a page would see.
+    Alive,
+    /// It has ended.
+    End,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The test closed it.
+    Here,
+    /// The server ended it after a whole event.
+    Whole,
+    /// The server ended it within an event.
+    MidEvent,
+    /// The body failed, or held what no decoder takes.
+    Failed(String),
+}
+
+impl<'a> TestStream<'a> {
+    /// Reads a response whose body is a stream of bytes, such as [`EventStream::into_response`] makes, or a client.
+    ///
+    /// Nothing is asserted yet; see [`sse_established_ok`](TestStream::sse_established_ok).
+    ///
+    /// [`EventStream::into_response`]: crate::EventStream::into_response
+    pub fn new<S, B, E>(response: Response<S>) -> Self
+    where
+        S: Stream<Item = Result<B, E>> + Send + 'a,
+        B: Into<Bytes>,
+        E: Into<Box<dyn error::Error + Send + Sync>>,
+    {
+        let (head, body) = response.into_parts();
+        Self {
+            status: head.status,
+            headers: head.headers,
+            bytes: Some(Box::pin(Unified { body: Box::pin(body) })),
+            chunk: Bytes::new(),
+            decoder: Decoder::new().report_comments(),
+            message: None,
+            events: 0,
+            has_begun: false,
+            ended: None,
+            patience: PATIENCE,
+        }
+    }
+
+    /// How long each assertion waits at most, from here on. The default is 20 s.
+    pub fn within(self, time: Duration) -> Self {
+        Self { patience: time, ..self }
+    }
+
+    /// The response's status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The response's headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The event that [`sse_ok`](TestStream::sse_ok) found last.
+    #[must_use]
+    pub fn message(&self) -> Option<&Message> {
+        self.message.as_ref()
+    }
+
+    /// What a client would send as `Last-Event-ID` now; checkpoints move it.
+    #[must_use]
+    pub fn last_event_id(&self) -> &str {
+        self.decoder.last_event_id()
+    }
+
+    /// How long the stream has last told its reader to wait before a reconnect.
+    #[must_use]
+    pub fn retry(&self) -> Option<Duration> {
+        self.decoder.retry()
+    }
+
+    /// Closes it from this side; the server sees a reader that left.
+    pub(super) fn close(&mut self) {
+        self.bytes = None;
+        self.chunk.clear();
+        self.ended.get_or_insert(Ended::Here);
+    }
+
+    /// What comes next, or `None` if nothing did until `deadline`.
+    pub(super) async fn listen(&mut self, deadline: Instant) -> Option<Said> {
+        loop {
+            if let Some(said) = self.decode() {
+                return Some(said);
+            }
+            if self.ended.is_some() {
+                return Some(Said::End);
+            }
+            let Some(bytes) = &mut self.bytes else { return Some(Said::End) };
+            let next = timeout_at(deadline, poll_fn(|cx| bytes.as_mut().poll_next(cx))).await.ok()?;
+            match next {
+                Some(Ok(chunk)) => self.chunk = chunk,
+                Some(Err(error)) => self.ended = Some(Ended::Failed(error.to_string())),
+                None if self.decoder.is_mid_event() => self.ended = Some(Ended::MidEvent),
+                None => self.ended = Some(Ended::Whole),
+            }
+        }
+    }
+
+    fn decode(&mut self) -> Option<Said> {
+        let mut input = self.chunk.as_ref();
+        let decoded = self.decoder.decode(&mut input);
+        let opens = !self.has_begun;
+        self.has_begun |= !matches!(decoded, Ok(None));
+        let said = match decoded {
+            Ok(None) => None,
+            Ok(Some(Item::Message(message))) if message.event_type() == "sse.checkpoint" => Some(Said::Alive),
+            Ok(Some(Item::Message(message))) => {
+                self.message = Some(message.into());
+                self.events += 1;
+                Some(Said::Event)
+            }
+            Ok(Some(Item::Retry(_))) if opens => None,
+            Ok(Some(_)) => Some(Said::Alive),
+            Err(error) => {
+                self.ended = Some(Ended::Failed(error.to_string()));
+                None
+            }
+        };
+        let read = self.chunk.len() - input.len();
+        self.chunk.advance(read);
+        // What opens the stream is passed over, but not what follows it in the same chunk.
+        if said.is_none() && self.ended.is_none() && !self.chunk.is_empty() {
+            return self.decode();
+        }
+        said
+    }
+
+    /// Whether the response says that it is an event stream.
+    pub(super) fn is_event_stream(&self) -> bool {
+        let media_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+        self.status == StatusCode::OK && media_type.trim().eq_ignore_ascii_case("text/event-stream")
+    }
+
+    /// The beginning of a body that is no event stream.
+    pub(super) async fn shown_body(&mut self) -> String {
+        let deadline = Instant::now() + self.patience.min(Duration::from_secs(1));
+        let mut shown = Vec::new();
+        while shown.len() < SHOWN
+            && let Some(bytes) = &mut self.bytes
+            && let Ok(Some(Ok(chunk))) =
+                timeout_at(deadline, poll_fn(|cx| bytes.as_mut().poll_next(cx))).await
+        {
+            shown.extend_from_slice(&chunk);
+        }
+        String::from_utf8_lossy(&shown).chars().take(SHOWN).collect()
+    }
+
+    /// Ends the test: says which assertion failed, where, and what the stream was like.
+    #[cold]
+    #[track_caller]
+    #[allow(clippy::panic, reason = "a failed assertion panics")]
+    pub(super) fn fail(&self, assertion: &str, at: Option<&Location<'_>>, what: impl fmt::Display) -> ! {
+        let at = at.map(|at| format!(" at {at}")).unwrap_or_default();
+        panic!("{assertion}{at}: {what}\n{self}");
+    }
+}
+
+/// What the stream was like so far, for a failure's message.
+impl fmt::Display for TestStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let media_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        write!(f, "  the response: {} {}", self.status, media_type.unwrap_or("without a content type"))?;
+        write!(f, "\n  so far: {}", Count(self.events))?;
+        if let Some(message) = &self.message {
+            let (event_type, data, id) = (message.event_type(), message.data(), message.last_event_id());
+            write!(f, "; the last has type {event_type:?}, text {data:?}, id {id:?}")?;
+        }
+        match &self.ended {
+            None if self.decoder.is_mid_event() => f.write_str("\n  an event has begun and not ended"),
+            None => Ok(()),
+            Some(ended) => write!(f, "\n  {ended}"),
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here => f.write_str("the test has closed it"),
+            Self::Whole => f.write_str("the server has ended it"),
+            Self::MidEvent => f.write_str("the server has ended it within an event, which is lost"),
+            Self::Failed(error) => write!(f, "the body failed: {error}"),
+        }
+    }
+}
+
+impl fmt::Debug for TestStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestStream")
+            .field("status", &self.status)
+            .field("message", &self.message)
+            .field("events", &self.events)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Count(u64);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("no event"),
+            1 => f.write_str("1 event"),
+            events => write!(f, "{events} events"),
+        }
+    }
+}
+
+/// Any body with one type of bytes and one of errors.
+struct Unified<S> {
+    body: Pin<Box<S>>,
+}
+
+impl<S, B, E> Stream for Unified<S>
+where
+    S: Stream<Item = Result<B, E>>,
+    B: Into<Bytes>,
+    E: Into<AnyError>,
+{
+    type Item = Result<Bytes, AnyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let bytes = self.body.as_mut().poll_next(cx);
+        bytes.map(|bytes| bytes.map(|bytes| bytes.map(Into::into).map_err(Into::into)))
+    }
+}

@@ -1,0 +1,141 @@
+use std::{fmt, time::Duration};
+
+use fastrand::Rng;
+
+/// An engine under test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// A file, which one process at a time opens.
+    File,
+    /// Redis, a primary with a replica.
+    Redis,
+    /// NATS JetStream, one server.
+    Nats,
+}
+
+/// What the saboteur does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant says what its fields are")]
+pub enum Fault {
+    /// `kill -9` of a node, which is started again after a while.
+    KillNode { node: usize, away: Duration },
+    /// `kill -9` of the engine, which is started again after a while.
+    KillEngine { away: Duration },
+    /// All but about so many of the newest events are trimmed.
+    Trim { keep: u64 },
+    /// The stream alone is deleted, and the next event makes it again.
+    DeleteStream,
+    /// Everything is deleted.
+    DeleteAll,
+    /// The replica is cut off, and promoted while it lags; the former primary comes back as its replica.
+    Promote { lag: Duration },
+    /// The engine is killed, and has lost what it was told for a while.
+    Rollback { lag: Duration },
+    /// The connections between a node and the engine are cut, and new ones too for a while.
+    Cut { node: usize, length: Duration },
+    /// What a node and the engine say to each other arrives later, for a while.
+    Delay { node: usize, by: Duration, length: Duration },
+    /// What a node and the engine say to each other does not arrive, and then all at once.
+    Hold { node: usize, length: Duration },
+}
+
+/// Which faults happen when: the same for the same engine, seed and length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// When each begins, counted from the beginning; those of the engine wait until the one before is over.
+    pub faults: Vec<(Duration, Fault)>,
+}
+
+impl Plan {
+    /// The plan of a seed. That of an odd one loses nothing.
+    #[must_use]
+    pub fn new(engine: EngineKind, seed: u64, length: Duration) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let may_lose = seed % 2 == 0;
+        let mut faults = Vec::new();
+        let mut bag = Vec::new();
+        let mut at = Duration::from_millis(random.u64(300..900));
+        while at < length {
+            if bag.is_empty() {
+                bag = kinds(engine, may_lose);
+                random.shuffle(&mut bag);
+            }
+            let Some(kind) = bag.pop() else { break };
+            faults.push((at, kind(&mut random, engine.nodes())));
+            at += Duration::from_millis(random.u64(200..1_400));
+        }
+        Self { faults }
+    }
+
+    /// Whether something that was acknowledged may be lost.
+    #[must_use]
+    pub fn may_lose(&self) -> bool {
+        self.faults.iter().any(|(_, fault)| {
+            matches!(fault, Fault::DeleteAll | Fault::Promote { .. } | Fault::Rollback { .. })
+        })
+    }
+}
+
+type Kind = fn(&mut Rng, usize) -> Fault;
+
+fn kinds(engine: EngineKind, may_lose: bool) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = vec![
+        |random, nodes| Fault::KillNode { node: random.usize(..nodes), away: millis(random, 0..800) },
+        |random, _| Fault::Trim { keep: random.u64(10..80) },
+    ];
+    if engine != EngineKind::File {
+        let more: [Kind; 4] = [
+            |random, _| Fault::KillEngine { away: millis(random, 0..1_200) },
+            |random, nodes| Fault::Cut { node: random.usize(..nodes), length: millis(random, 50..1_500) },
+            |random, nodes| Fault::Delay {
+                node: random.usize(..nodes),
+                by: millis(random, 5..150),
+                length: millis(random, 300..1_500),
+            },
+            |random, nodes| Fault::Hold { node: random.usize(..nodes), length: millis(random, 200..3_000) },
+        ];
+        kinds.extend(more);
+    }
+    if engine == EngineKind::Redis {
+        kinds.push(|_, _| Fault::DeleteStream);
+    }
+    if may_lose {
+        kinds.push(|_, _| Fault::DeleteAll);
+        kinds.push(|random, _| Fault::Rollback { lag: millis(random, 100..1_200) });
+        if engine == EngineKind::Redis {
+            kinds.push(|random, _| Fault::Promote { lag: millis(random, 50..800) });
+        }
+    }
+    kinds
+}
+
+fn millis(random: &mut Rng, range: std::ops::Range<u64>) -> Duration {
+    Duration::from_millis(random.u64(range))
+}
+
+impl EngineKind {
+    /// How many nodes there are at once.
+    #[must_use]
+    pub fn nodes(self) -> usize {
+        if self == Self::File { 1 } else { 2 }
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File => "file",
+            Self::Redis => "redis",
+            Self::Nats => "nats",
+        })
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, fault) in &self.faults {
+            writeln!(f, "  {:>5} ms  {fault:?}", at.as_millis())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use fastrand::Rng;
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Counts, Digest, EngineKind, Fault, Plan, Recorded, Verdict, Violation,
+    client::{self, Listener, Phase, TOPICS},
+    judge,
+    site::Site,
+};
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The engine.
+    pub engine: EngineKind,
+    /// The programs of the nodes, in turn: `sse-node`, or example applications.
+    pub programs: Vec<PathBuf>,
+    /// What everything is drawn from.
+    pub seed: u64,
+    /// For how long faults begin.
+    pub length: Duration,
+    /// How many publishers there are.
+    pub publishers: usize,
+    /// How many readers there are.
+    pub readers: usize,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Report {
+    options: Options,
+    plan: Plan,
+    verdict: Verdict,
+    connections: usize,
+    epochs: usize,
+}
+
+/// Runs publishers, readers and the saboteur, and judges what they leave behind.
+///
+/// # Panics
+/// If the engine or a node cannot be started.
+pub async fn run(options: Options) -> Report {
+    let plan = Plan::new(options.engine, options.seed, options.length);
+    let site = Arc::new(Site::start(options.engine, &options.programs).await);
+    let mut random = Rng::with_seed(options.seed);
+    let first = client::publish_one("first", &TOPICS, &site.nodes, &mut random.fork()).await;
+    // The last one's content is drawn from a seed of its own, so that readers know it beforehand.
+    let last_random = random.fork();
+    let last = Digest::of(&client::data("last", &mut last_random.clone()));
+    let marks = [first.digest, last];
+    let listeners: Vec<Listener> = (0..options.readers)
+        .map(|number| Listener::new(number, site.nodes.clone(), random.fork(), marks))
+        .collect();
+    let listeners = listeners.into_iter().map(|listener| tokio::spawn(listener.begin()));
+    let listeners = futures_util::future::join_all(listeners).await;
+    let phase = watch::Sender::new(Phase::Storm);
+    let mut readers = JoinSet::new();
+    for listener in listeners {
+        readers.spawn(listener.expect("a reader").read(phase.subscribe()));
+    }
+    let mut publishers = JoinSet::new();
+    for number in 0..options.publishers {
+        let nodes = site.nodes.clone();
+        publishers.spawn(client::publish(number, nodes, random.fork(), phase.subscribe()));
+    }
+    sabotage(&site, &plan).await;
+    phase.send_replace(Phase::Calm);
+    let mut published: Vec<_> = publishers.join_all().await.into_iter().flatten().collect();
+    let mut last_random = last_random;
+    published.push(client::publish_one("last", &TOPICS, &site.nodes, &mut last_random).await);
+    published.push(first);
+    phase.send_replace(Phase::Over);
+    let listeners = readers.join_all().await;
+    let connections = listeners.iter().map(|listener| listener.connections).sum();
+    let readers = listeners.into_iter().map(|listener| listener.reader).collect();
+    let kept = site.kept().await;
+    let epochs = kept.epochs.len();
+    let verdict = judge(&Recorded { published, readers, kept, may_lose: plan.may_lose() });
+    Report { options, plan, verdict, connections, epochs }
+}
+
+/// Does what the plan says; what is done to nodes and cables does not wait for what is done to the engine.
+async fn sabotage(site: &Arc<Site>, plan: &Plan) {
+    let began = Instant::now();
+    let mut struck = JoinSet::new();
+    for (at, fault) in &plan.faults {
+        sleep_until(began + *at).await;
+        let (site, fault) = (Arc::clone(site), *fault);
+        struck.spawn(async move { site.strike(fault).await });
+    }
+    struck.join_all().await;
+}
+
+impl Report {
+    /// What was broken; empty is good.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.verdict.violations
+    }
+
+    /// What there was to judge.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.verdict.counts
+    }
+
+    /// The faults that happened.
+    pub fn faults(&self) -> impl Iterator<Item = Fault> {
+        self.plan.faults.iter().map(|(_, fault)| *fault)
+    }
+
+    /// Fails the test, and says how to see it again, if something was broken.
+    ///
+    /// # Panics
+    /// If something was.
+    pub fn expect_nothing_broken(&self) {
+        assert!(self.violations().is_empty(), "{self}");
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Options { engine, seed, length, .. } = &self.options;
+        let Counts { published, acked, lost, told, gaps, needless } = self.verdict.counts;
+        let violations = self.violations();
+        write!(
+            f,
+            "{engine} seed {seed}: {published} events published, {acked} acknowledged, {told} told to {} readers over {} \
+             connections; {} faults, {} epochs, {gaps} gaps ({needless} of them needless), {lost} lost by faults that lose; {} \
+             violations",
+            self.options.readers,
+            self.connections,
+            self.plan.faults.len(),
+            self.epochs,
+            violations.len(),
+        )?;
+        if violations.is_empty() {
+            return Ok(());
+        }
+        write!(
+            f,
+            "\nagain: sse-checker {engine} --seed {seed} --seconds {}\n{}",
+            length.as_secs_f64(),
+            self.plan
+        )?;
+        violations.iter().take(20).try_for_each(|violation| write!(f, "  {violation}\n"))
+    }
+}

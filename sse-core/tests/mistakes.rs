@@ -1,0 +1,9 @@
+//! What the compiler says to common mistakes: `ui/*.rs` fail to compile with the messages beside them.
+//!
+//! After a change of a message or of the compiler, `TRYBUILD=overwrite cargo test -p sse-core --all-features --test
+//! mistakes` writes them anew, to be read.
+
+#[test]
+fn mistakes_are_explained() {
+    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+}

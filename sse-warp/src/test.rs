@@ -1,0 +1,130 @@
+//! Assertions for tests of event streams: feature `test`. See [`docs::testing`](crate::docs::testing).
+//!
+//! ```
+//! use sse_warp::{Event, Hub, LastEventId, Sse, last_event_id, test::get_sse_ok};
+//! use warp::Filter;
+//!
+//! async fn prices(hub: Hub, last: LastEventId) -> sse_warp::Result {
+//!     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hub = Hub::memory();
+//! let with_hub = { let hub = hub.clone(); warp::any().map(move || hub.clone()) };
+//! let app = warp::service(warp::path!("prices").and(with_hub).and(last_event_id()).then(prices));
+//!
+//! let mut stream = get_sse_ok(&app, "/prices").await;
+//! hub.publish("prices", Event::message("1.08").event("price")).await?;
+//! stream.sse_ok().await.sse_type_is("price").sse_text_is("1.08");
+//! # Ok(()) }
+//! ```
+
+use std::{
+    fmt::Debug,
+    future::{Future, poll_fn},
+    panic::Location,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http_body::Body;
+use sse_core::__private::Stream;
+use tower_service::Service;
+use warp::{
+    http::{Method, Request},
+    reply::Reply,
+};
+
+pub use sse_core::test::*;
+
+/// Reads a reply, such as the one that `warp::test::request().filter(&routes)` gives.
+///
+/// `warp::test`'s own `reply` waits for the end of the body.
+pub fn read(reply: impl Reply) -> TestStream<'static> {
+    TestStream::new(reply.into_response().map(|body| Data(Box::pin(body))))
+}
+
+/// The application, made by `warp::service(routes)`, answers GET with an event stream.
+#[track_caller]
+pub fn get_sse_ok<S>(app: &S, uri: &str) -> impl Future<Output = TestStream<'static>>
+where
+    S: Service<Request<String>, Response: Reply, Error: Debug> + Clone,
+{
+    established(app, request(Method::GET, uri, String::new()), format!("get_sse_ok {uri}"))
+}
+
+/// The application answers POST with an event stream.
+#[track_caller]
+pub fn post_sse_ok<S>(
+    app: &S,
+    uri: &str,
+    body: impl Into<String>,
+) -> impl Future<Output = TestStream<'static>>
+where
+    S: Service<Request<String>, Response: Reply, Error: Debug> + Clone,
+{
+    established(app, request(Method::POST, uri, body.into()), format!("post_sse_ok {uri}"))
+}
+
+/// The application answers this request with an event stream.
+#[track_caller]
+pub fn request_sse_ok<S>(app: &S, request: Request<String>) -> impl Future<Output = TestStream<'static>>
+where
+    S: Service<Request<String>, Response: Reply, Error: Debug> + Clone,
+{
+    let assertion = format!("request_sse_ok {} {}", request.method(), request.uri());
+    established(app, request, assertion)
+}
+
+#[track_caller]
+fn request(method: Method, uri: &str, body: String) -> Request<String> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = parse_uri(uri);
+    request
+}
+
+#[track_caller]
+#[allow(clippy::panic, reason = "a failed assertion panics")]
+fn established<S>(
+    app: &S,
+    request: Request<String>,
+    assertion: String,
+) -> impl Future<Output = TestStream<'static>>
+where
+    S: Service<Request<String>, Response: Reply, Error: Debug> + Clone,
+{
+    let at = Location::caller();
+    let mut app = app.clone();
+    async move {
+        let answered = match poll_fn(|cx| app.poll_ready(cx)).await {
+            Ok(()) => app.call(request).await,
+            Err(error) => Err(error),
+        };
+        match answered {
+            Ok(reply) => read(reply).established(assertion, at).await,
+            Err(error) => panic!("{assertion} at {at}: the service failed: {error:?}"),
+        }
+    }
+}
+
+/// A body's bytes without its trailers.
+struct Data<B>(Pin<Box<B>>);
+
+impl<B: Body> Stream for Data<B> {
+    type Item = Result<B::Data, B::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match std::task::ready!(self.0.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
