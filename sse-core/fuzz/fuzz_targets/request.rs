@@ -40,7 +40,7 @@ fuzz_target!(|request: Request<'_>| {
     let Served { runtime, hub } = &*SERVED;
     let last = LastEventId::from_request(request.header, request.accept, request.query);
     let text = format!("{last:?}");
-    assert!(text.len() < 2_000 && text.is_ascii(), "a log would hold {text}");
+    assert!(text.len() < 2_000 && !text.contains(char::is_control), "a log would hold {text}");
     if let Some(text) = last.as_str()
         && let Ok(cursor) = text.parse::<Cursor>()
     {
