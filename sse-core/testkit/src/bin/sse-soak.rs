@@ -10,6 +10,7 @@
 
 use std::{
     net::SocketAddr,
+    pin::pin,
     process::ExitCode,
     sync::{
         Arc,
@@ -97,13 +98,13 @@ async fn main() -> ExitCode {
         }
     }
     let stalled: Vec<_> = (0..options.stalled).map(|seed| tokio::spawn(stall(seed, address))).collect();
-    wait_for_all(&application, options.readers).await;
+    wait_for(&application, options.readers - options.readers / 50).await;
     let resident = watch(&application, &options, &counts).await;
     stalled.iter().for_each(tokio::task::JoinHandle::abort);
     bulk.abort();
     counts.is_ending.store(true, Ordering::Release);
     // Who has just been cut is back by then.
-    wait_for_all(&application, options.readers).await;
+    wait_for(&application, options.readers).await;
     let published = publishing.await.expect("published");
     for reader in readers {
         reader.await.expect("a reader");
@@ -138,10 +139,11 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Waits until so many read.
-async fn wait_for_all(application: &Application, readers: u64) {
-    for _ in 0..600 {
-        if application.stats().await["readers"]["soak"].as_u64() == Some(readers) {
+/// Waits until so many read: but for those that have just been cut.
+async fn wait_for(application: &Application, readers: u64) {
+    let began_at = Instant::now();
+    while began_at.elapsed() < 4 * PATIENCE {
+        if application.stats().await["readers"]["soak"].as_u64() >= Some(readers) {
             return;
         }
         sleep(Duration::from_millis(200)).await;
@@ -232,10 +234,12 @@ async fn read(seed: u64, address: SocketAddr, counts: Arc<Counts>) {
         // As likely in each minute as in any other.
         let minutes = -(1.0 - random.f64()).ln() / CUT_A_MINUTE;
         let leaves_at = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
-        let reading = read_events(&mut stream, &counts, &mut cursor, &mut seen);
-        let is_done = tokio::select! {
-            is_done = reading => is_done,
-            () = sleep_until(leaves_at.into()) => false,
+        let is_done = {
+            let mut reading = pin!(read_events(&mut stream, &counts, &mut cursor, &mut seen));
+            tokio::select! {
+                is_done = &mut reading => is_done,
+                () = sleep_until(leaves_at.into()) => counts.is_ending.load(Ordering::Acquire) && reading.await,
+            }
         };
         if is_done {
             return;
