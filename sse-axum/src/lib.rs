@@ -7,11 +7,13 @@
 
 mod error;
 mod last_event_id;
+mod mount;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
 pub use error::{Error, Result};
 pub use last_event_id::LastEventId;
+pub use mount::{Mount, mount};
 pub use sse::Sse;
 pub use sse_core::*;

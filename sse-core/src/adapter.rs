@@ -1,6 +1,6 @@
-//! What every adapter spells the same way: three hidden macros that define its local types.
+//! What every adapter spells the same way: hidden macros that define its local types.
 //!
-//! The orphan rule wants `Sse`, `LastEventId` and `Error` to be local to each adapter; the macros keep their names,
+//! The orphan rule wants `Sse`, `LastEventId`, `Error` and `Mount` to be local to each adapter; the macros keep their names,
 //! their methods and their documentation equal.
 
 /// Defines an adapter's `Sse`; the adapter implements its framework's responder for it.
@@ -73,6 +73,25 @@ macro_rules! __define_sse {
                 Self(self.0.retry(retry))
             }
 
+            /// Sends gzip, flushed with every chunk, to a reader whose request allows it: give it what the request's
+            /// [`LastEventId`] remembers, or the text of its `Accept-Encoding` header.
+            ///
+            /// Readers of the same topics of a hub share one compressor. What it costs, and when it leaks, stands at
+            /// [`EventStream::compress`](crate::EventStream::compress).
+            ///
+            /// ```
+            #[doc = concat!("use ", $adapter, "::{Hub, LastEventId, Result, Sse};")]
+            ///
+            /// async fn prices(hub: Hub, last: LastEventId) -> Result {
+            ///     let accepts = last.accept_encoding();
+            ///     Ok(Sse::new(hub.subscribe("prices").after(last).await?).compress(accepts))
+            /// }
+            /// ```
+            #[cfg(feature = "compress")]
+            pub fn compress(self, accepts: impl Into<$crate::AcceptEncoding>) -> Self {
+                Self(self.0.compress(accepts))
+            }
+
             /// Calls `hook` once when it has ended, with the reason and what was sent.
             pub fn on_end(self, hook: impl FnOnce($crate::Ended) + Send + 'static) -> Self {
                 Self(self.0.on_end(hook))
@@ -98,7 +117,8 @@ macro_rules! __define_sse {
 #[macro_export]
 macro_rules! __define_last_event_id {
     ($adapter:literal) => {
-        /// Where the request left off: its `Last-Event-ID` header, or the query's `last_event_id` in its place.
+        /// Where the request left off: its `Last-Event-ID` header, or the query's `last_event_id` in its place; and how
+        /// it wants to be answered: see the core's [`LastEventId`](sse_core::LastEventId).
         ///
         /// Extracting it never fails, whatever the bytes are; give it to `hub.subscribe(..).after(last)`.
         ///
@@ -123,6 +143,28 @@ macro_rules! __define_last_event_id {
             #[must_use]
             pub fn is_empty(&self) -> bool {
                 self.0.is_empty()
+            }
+
+            /// Whether the request would rather have an HTML page than an event stream, as a browser that follows a
+            /// link: lets one route answer both.
+            #[must_use]
+            pub fn prefers_html(&self) -> bool {
+                self.0.prefers_html()
+            }
+
+            /// Whether the request may come from an `EventSource`, which any status but 200 stops for good.
+            #[must_use]
+            pub fn is_event_source(&self) -> bool {
+                self.0.is_event_source()
+            }
+        }
+
+        #[cfg(feature = "compress")]
+        impl LastEventId {
+            /// What the request's `Accept-Encoding` header says, for [`Sse::compress`](crate::Sse::compress).
+            #[must_use]
+            pub fn accept_encoding(&self) -> $crate::AcceptEncoding {
+                self.0.accept_encoding()
             }
         }
 
@@ -210,4 +252,81 @@ macro_rules! __define_error {
             }
         }
     )*};
+}
+
+/// Defines an adapter's `mount` and `Mount`; the adapter lets its framework's router take them.
+///
+/// It is given the example of its documentation and the bound of the access hook.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __define_mount {
+    ($example:literal, $($bound:tt)+) => {
+        /// Ready-made routes over a hub: a GET subscribes, and a POST publishes where that is [allowed](Mount::publish).
+        ///
+        /// `access` decides about each request, which it sees in the framework's own type: a function, a type that
+        /// implements [`Access`](crate::Access) where it must wait, or [`Public`](crate::Public). What is asked for
+        /// and not covered by its [`Permit`](crate::Permit) is answered 403.
+        ///
+        /// | Query | |
+        /// |---|---|
+        /// | `topic=` | as often as wanted; with wildcards for a GET |
+        /// | `start=` | `live`, `earliest` or a number of latest events |
+        /// | `last_event_id=` | goes on after it, if there is no `Last-Event-ID` header |
+        /// | `event=`, `key=` | of a POST: the event's type, and a key under which it is published only once |
+        ///
+        /// The body of a POST is the data; the answer is `{"id":"…","receivers":N}`. Pages of other origins are refused
+        /// unless a [policy](Mount::origins) allows them.
+        ///
+        /// ```
+        #[doc = $example]
+        /// ```
+        pub fn mount<A: $($bound)+>(hub: $crate::Hub, access: A) -> Mount<A> {
+            Mount { routes: $crate::__private::Routes::new(hub), access: ::std::sync::Arc::new(access) }
+        }
+
+        /// The routes that [`mount()`] makes.
+        #[derive(Debug)]
+        #[must_use = "nothing is served until a router takes it"]
+        pub struct Mount<A> {
+            routes: $crate::__private::Routes,
+            access: ::std::sync::Arc<A>,
+        }
+
+        impl<A> Mount<A> {
+            /// From where the routes may be used; by default from pages of the same origin, and by what is no browser.
+            pub fn origins(self, policy: $crate::OriginPolicy) -> Self {
+                Self { routes: self.routes.origins(policy), ..self }
+            }
+
+            /// Which topics they are about, in place of those in the query.
+            ///
+            /// # Errors
+            /// [`InvalidTopic`](crate::InvalidTopic) if one is not valid, or there is none.
+            pub fn topics(
+                self,
+                topics: impl $crate::IntoTopics,
+            ) -> ::std::result::Result<Self, $crate::InvalidTopic> {
+                Ok(Self { routes: self.routes.topics(topics)?, ..self })
+            }
+
+            /// Lets those publish whose permit says so, with a body of at most so many bytes.
+            pub fn publish(self, most_bytes: usize) -> Self {
+                Self { routes: self.routes.publish(most_bytes), ..self }
+            }
+
+            /// Options of all streams: keep-alive, age, a hook for their end.
+            pub fn stream(
+                self,
+                options: impl Fn($crate::EventStream) -> $crate::EventStream + Send + Sync + 'static,
+            ) -> Self {
+                Self { routes: self.routes.stream(options), ..self }
+            }
+        }
+
+        impl<A> Clone for Mount<A> {
+            fn clone(&self) -> Self {
+                Self { routes: self.routes.clone(), access: ::std::sync::Arc::clone(&self.access) }
+            }
+        }
+    };
 }

@@ -6,6 +6,9 @@ pub mod resume {}
 #[doc = include_str!("docs/delivery.md")]
 pub mod delivery {}
 
+#[doc = include_str!("docs/fallbacks.md")]
+pub mod fallbacks {}
+
 #[doc = include_str!("docs/shutdown.md")]
 pub mod shutdown {}
 

@@ -5,6 +5,8 @@ use http::{HeaderValue, Response, StatusCode, header};
 use crate::{
     history::{HistoryError, InvalidTopic},
     hub::{ProducerError, PublishError, SubscribeError, json_string},
+    response::Denied,
+    resume::ForbiddenOrigin,
     wire::{InvalidEvent, InvalidEventId, InvalidEventType},
 };
 
@@ -14,10 +16,14 @@ use crate::{
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
+    /// Somebody may not do what they ask for.
+    Denied(Denied),
     /// An event is not valid.
     Event(InvalidEvent),
     /// A history cannot do what was asked.
     History(HistoryError),
+    /// A request comes from where it must not.
+    Origin(ForbiddenOrigin),
     /// Nothing was published, or nobody can say.
     Publish(PublishError),
     /// A run cannot begin or go on.
@@ -29,12 +35,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// The status to answer: 400 or 406 for the caller's mistakes, 409 for a run that goes on already or is over, 503 for
+    /// The status to answer: 400 or 406 for the caller's mistakes, 401, 403 or 404 for what they may not do, 409 for a run that goes on already or is over, 503 for
     /// a history that is away.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
+            Self::Denied(denied) => denied.status(),
             Self::Subscribe(SubscribeError::NotAcceptable) => StatusCode::NOT_ACCEPTABLE,
+            Self::Subscribe(SubscribeError::Origin(_)) | Self::Origin(_) => StatusCode::FORBIDDEN,
             Self::History(_)
             | Self::Publish(PublishError::History(_))
             | Self::Run(ProducerError::Publish(PublishError::History(_))) => StatusCode::SERVICE_UNAVAILABLE,
@@ -58,8 +66,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Denied(error) => error.fmt(f),
             Self::Event(error) => error.fmt(f),
             Self::History(error) => error.fmt(f),
+            Self::Origin(error) => error.fmt(f),
             Self::Publish(error) => error.fmt(f),
             Self::Run(error) => error.fmt(f),
             Self::Subscribe(error) => error.fmt(f),
@@ -71,8 +81,10 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
+            Self::Denied(error) => Some(error),
             Self::Event(error) => Some(error),
             Self::History(error) => Some(error),
+            Self::Origin(error) => Some(error),
             Self::Publish(error) => Some(error),
             Self::Run(error) => Some(error),
             Self::Subscribe(error) => Some(error),
@@ -91,8 +103,10 @@ macro_rules! union {
     )*};
 }
 union!(
+    Denied(Denied),
     Event(InvalidEvent),
     History(HistoryError),
+    Origin(ForbiddenOrigin),
     Publish(PublishError),
     Run(ProducerError),
     Subscribe(SubscribeError),

@@ -9,13 +9,14 @@
 //! | Floor | Holds |
 //! |---|---|
 //! | wire | [`Event`] what a server says; [`Frame`] its checked, encoded form; [`Message`] what a client is told; [`Decoder`] |
-//! | resume | [`Cursor`] and [`Epoch`]; [`LastEventId`] what a request says; [`Resume`] and [`Gap`] what comes of it |
+//! | resume | [`Cursor`] and [`Epoch`]; [`LastEventId`] what a request says; [`Resume`] and [`Gap`] what comes of it; [`OriginPolicy`] |
 //! | history | [`Topic`] and [`Pattern`]; [`History`], the trait of durable engines |
 //! | hub | [`Hub`] fan-out; [`Subscription`] one reader; [`Retention`], [`Start`], [`Receipt`] |
-//! | response | [`EventStream`] status, headers and body; [`KeepAlive`]; [`channel`] |
+//! | response | [`EventStream`] status, headers and body; [`KeepAlive`]; [`channel`]; [`Access`] and [`Permit`] of mounted routes |
 //! | client | [`messages()`] of any stream of bytes; with the feature `client`, `EventSource`, which reconnects and resumes |
 //!
 //! Longer prose stands in [`docs`]. Beside the stairs: [`Shutdown`] ends streams, [`listen`] sets up a listener for them, [`Error`] is the union of errors.
+//! The feature `test` adds assertions for tests, the feature `metrics` counts what [operating](docs::operating) lists.
 //!
 //! # Publish and subscribe
 //! ```
@@ -40,11 +41,14 @@
 
 mod adapter;
 mod client;
+#[cfg(feature = "compress")]
+mod compress;
 pub mod docs;
 mod error;
 mod history;
 mod hub;
 mod listen;
+mod metrics;
 mod response;
 mod resume;
 mod shutdown;
@@ -54,6 +58,8 @@ mod waiters;
 mod wire;
 
 pub use client::*;
+#[cfg(feature = "compress")]
+pub use compress::AcceptEncoding;
 pub use error::Error;
 pub use history::*;
 pub use hub::{
@@ -62,7 +68,10 @@ pub use hub::{
     SubscribeError, Subscription,
 };
 pub use listen::listen;
-pub use response::*;
+pub use response::{
+    Access, Action, Ask, Body, Denied, Ended, EventStream, IntoEventStream, KeepAlive, NoError, Permit,
+    Public, Receiver, SendError, Sender, channel,
+};
 pub use resume::*;
 pub use shutdown::Shutdown;
 pub use wire::*;
@@ -72,4 +81,6 @@ pub use wire::*;
 pub mod __private {
     pub use futures_core::Stream;
     pub use http::StatusCode;
+
+    pub use crate::response::{Answer, Asked, BodyError, Routes, collect};
 }

@@ -115,7 +115,7 @@ fn the_four_adapters_have_the_same_files_but_for_what_their_framework_asks_for()
             .map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8"))
             .collect();
         files.sort_unstable();
-        let mut expected = vec!["error.rs", "last_event_id.rs", "lib.rs", "sse.rs", "test.rs"];
+        let mut expected = vec!["error.rs", "last_event_id.rs", "lib.rs", "mount.rs", "sse.rs", "test.rs"];
         expected.extend(extra);
         expected.sort_unstable();
         assert_eq!(files, expected, "{adapter}");
@@ -141,6 +141,7 @@ fn the_four_adapters_export_the_same_names_and_forward_the_same_features() {
         for export in [
             "pub use error::{Error, Result};",
             "pub use last_event_id::LastEventId;",
+            "pub use mount::{Mount, mount};",
             "pub use sse::Sse;",
             "pub use sse_core::*;",
         ] {
@@ -149,6 +150,7 @@ fn the_four_adapters_export_the_same_names_and_forward_the_same_features() {
         for (file, macro_name) in [
             ("sse", "__define_sse"),
             ("last_event_id", "__define_last_event_id"),
+            ("mount", "__define_mount"),
             ("error", "__define_error"),
         ] {
             let source = adapter_file(adapter, &format!("src/{file}.rs"));

@@ -113,6 +113,28 @@ async fn what_the_history_trimmed_is_a_gap_and_a_quiet_topic_is_not() {
 }
 
 #[tokio::test]
+async fn rule_8_what_was_trimmed_and_seen_is_no_gap_although_more_came_since() {
+    let history = Scripted::new();
+    let hub = small(&history, 1).await;
+    let quiet = hub.publish("quiet", Event::message("0")).await.unwrap();
+    publish(&hub, "busy", 0..100).await;
+    hub.publish("quiet", Event::message("1")).await.unwrap();
+    history.trim(80);
+    // A process that began later has nothing of it in its window.
+    for hub in [&hub, &small(&history, 1).await] {
+        let mut reader = hub.subscribe("quiet").after(quiet.cursor).await.unwrap();
+        assert!(reader.gap().is_none(), "{:?}", reader.resume());
+        assert_eq!(data(&mut reader, 1).await, ["1"]);
+        let before = Cursor::new(quiet.cursor.epoch(), 0);
+        let mut reader = hub.subscribe("quiet").after(before).await.unwrap();
+        let gap = reader.gap().expect("a gap").clone();
+        assert_eq!((gap.reason, gap.resumed_at.seq()), (GapReason::Trimmed, 79));
+        assert_eq!(next(&mut reader).await.event_type(), "sse.gap");
+        assert_eq!(data(&mut reader, 1).await, ["1"]);
+    }
+}
+
+#[tokio::test]
 async fn rule_3_live_readers_beyond_a_fork_are_told_and_the_others_go_on() {
     let history = Scripted::new();
     let hub = open(&history).await;

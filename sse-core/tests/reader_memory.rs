@@ -58,3 +58,74 @@ async fn a_shutdown_handle_adds_at_most_192_bytes() {
     let bytes = unconstrained(async { [&plain, &ending].map(|hub| bytes_each(|| waiting_body(hub))) }).await;
     assert!(bytes[1] <= bytes[0] + 192, "{bytes:?} bytes");
 }
+
+#[cfg(feature = "compress")]
+#[tokio::test]
+async fn a_compressed_response_adds_at_most_512_bytes_and_a_feed_at_most_400_kb() {
+    let hub = Hub::memory();
+    let compressed = |hub: &Hub| {
+        let stream = EventStream::new(subscribed(hub)).compress("gzip");
+        let mut body = Box::pin(stream.into_response().into_body());
+        assert!(body.next().now_or_never().is_some());
+        assert!(body.next().now_or_never().is_none());
+        body
+    };
+    let bytes = unconstrained(async { [bytes_each(|| waiting_body(&hub)), bytes_each(|| compressed(&hub))] });
+    let bytes = bytes.await;
+    assert!(bytes[1] <= bytes[0] + 512, "{bytes:?} bytes");
+    let mut body = compressed(&hub);
+    let info = measure(|| {
+        for n in 0..100 {
+            hub.publish("prices", sse_core::Event::message(format!("the price is {n}")))
+                .into_future()
+                .now_or_never()
+                .expect("at once")
+                .expect("published");
+            assert!(body.next().now_or_never().is_some());
+        }
+    });
+    assert!(info.bytes_current <= 400 << 10, "{} bytes", info.bytes_current);
+}
+
+#[cfg(feature = "compress")]
+#[test]
+fn the_compressors_of_quiet_topics_are_given_back() {
+    use std::time::Duration;
+
+    const TOPICS: usize = 10;
+    /// What one takes, and how many the process keeps for who needs one next.
+    const BYTES: i64 = 250_000;
+    const SPARE: usize = 4;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let runtime = runtime.expect("a runtime");
+    let hub = runtime.block_on(async { Hub::memory() });
+    let mut bodies = runtime.block_on(unconstrained(async {
+        let mut bodies = Vec::new();
+        for n in 0..TOPICS {
+            let topic = format!("prices.{n}");
+            let subscription = hub.subscribe(topic.clone()).await.expect("a subscription");
+            let mut body =
+                Box::pin(EventStream::new(subscription).compress("gzip").into_response().into_body());
+            hub.publish(topic, sse_core::Event::message("1.08")).await.expect("published");
+            while body.next().now_or_never().is_some() {}
+            bodies.push(body);
+        }
+        bodies
+    }));
+    let info = measure(|| {
+        runtime.block_on(async {
+            for _ in 0..60 {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        });
+    });
+    let freed = -info.bytes_current;
+    assert!(freed >= BYTES * (TOPICS - SPARE) as i64, "{freed} bytes");
+    runtime.block_on(unconstrained(async {
+        for (n, body) in bodies.iter_mut().enumerate() {
+            hub.publish(format!("prices.{n}"), sse_core::Event::message("1.09")).await.expect("published");
+            assert!(body.next().now_or_never().is_some());
+        }
+    }));
+}

@@ -12,7 +12,9 @@ use std::{
 
 use futures_util::{SinkExt, StreamExt, future::poll_immediate, stream};
 use reader::publish;
-use sse_core::{Body, End, Ended, Event, EventStream, Frame, Hub, KeepAlive, SendError, Shutdown, channel};
+use sse_core::{
+    Body, End, Ended, Event, EventStream, Frame, Hub, KeepAlive, LastEventId, SendError, Shutdown, channel,
+};
 use tokio::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -352,4 +354,34 @@ async fn readers_at_the_same_place_share_the_same_bytes() {
     }
     assert_eq!(places[0].len(), places[1].len());
     assert!(places.iter().all(|bytes| bytes.as_ptr() == places[0].as_ptr()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g17_webkit_is_freed_from_half_an_event_and_nobody_else_notices() {
+    const SAFARI: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+        Version/18.3 Safari/605.1.15";
+    const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";
+    let hub = Hub::memory();
+    let first = hub.publish("a", Event::message("0")).await.expect("published").cursor;
+    for (agent, accept, is_freed) in [
+        (SAFARI, "text/event-stream", true),
+        (CHROME, "text/event-stream", false),
+        // Its `fetch` is read by a page's own code.
+        (SAFARI, "*/*", false),
+        ("", "text/event-stream", false),
+    ] {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("user-agent", agent.parse().expect("a value"));
+        headers.insert("accept", accept.parse().expect("a value"));
+        headers.insert("last-event-id", first.to_string().parse().expect("a value"));
+        let last = LastEventId::from_headers(&headers, None);
+        let subscription = hub.subscribe("a").after(last).await.expect("a subscription");
+        let mut body = read(EventStream::new(subscription));
+        let begin = body.next().await.expect("the first bytes");
+        let (retry, rest) = begin.split_once('\n').expect("a line");
+        assert!(retry.starts_with("retry: "), "{begin}");
+        // With the reader's own cursor, so that half an event's id is not taken for one that was read.
+        let event = format!("event: sse.checkpoint\ndata: \nid: {first}\n\n");
+        assert_eq!(rest, if is_freed { &*event } else { "" }, "{agent} {accept}");
+    }
 }

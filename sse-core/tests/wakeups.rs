@@ -108,10 +108,8 @@ impl Reader {
                 if std::mem::replace(&mut polled, true) {
                     return Poll::Ready(());
                 }
-                if self.poll(cx).is_pending() {
-                    cx.waker().wake_by_ref();
-                }
-                Poll::Pending
+                cx.waker().wake_by_ref();
+                self.poll(cx)
             }));
         }
     }

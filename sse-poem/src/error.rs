@@ -1,15 +1,24 @@
-use poem::{Body, IntoResponse, Response, error::ResponseError, http::StatusCode};
+use poem::{
+    Body, IntoResponse, Response,
+    error::ResponseError,
+    http::{self, StatusCode},
+};
 
 sse_core::__define_error!("sse_poem");
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let (head, body) = self.into_inner().into_response().into_parts();
-        let mut response = Response::from(Body::from(body));
-        response.set_status(head.status);
-        *response.headers_mut() = head.headers;
-        response
+        text(self.into_inner().into_response())
     }
+}
+
+/// A response that holds no stream.
+pub(crate) fn text(response: http::Response<String>) -> Response {
+    let (head, body) = response.into_parts();
+    let mut response = Response::from(Body::from(body));
+    response.set_status(head.status);
+    *response.headers_mut() = head.headers;
+    response
 }
 
 impl ResponseError for Error {

@@ -2,7 +2,7 @@ use std::io::Cursor;
 
 use rocket::{
     Request,
-    http::{ContentType, Status},
+    http::Status,
     response::{self, Responder, Response},
 };
 
@@ -10,11 +10,23 @@ sse_core::__define_error!("sse_rocket");
 
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
-        let (head, body) = self.into_inner().into_response().into_parts();
-        Response::build()
-            .status(Status::new(head.status.as_u16()))
-            .header(ContentType::JSON)
-            .sized_body(body.len(), Cursor::new(body))
-            .ok()
+        text(self.into_inner().into_response())
+    }
+}
+
+/// A response that holds no stream.
+pub(crate) fn text(response: http::Response<String>) -> response::Result<'static> {
+    let (head, body) = response.into_parts();
+    let mut response = Response::build();
+    response.status(Status::new(head.status.as_u16()));
+    add_headers(&mut response, &head.headers);
+    response.sized_body(body.len(), Cursor::new(body)).ok()
+}
+
+/// Rocket's headers are text.
+pub(crate) fn add_headers(response: &mut response::Builder<'_>, headers: &http::HeaderMap) {
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        response.raw_header_adjoin(name.to_string(), value);
     }
 }

@@ -9,6 +9,7 @@ mod error;
 mod event_stream;
 mod fairing;
 mod last_event_id;
+mod mount;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
@@ -16,6 +17,7 @@ pub mod test;
 pub use error::{Error, Result};
 pub use fairing::{Fairing, fairing};
 pub use last_event_id::LastEventId;
+pub use mount::{Mount, mount};
 pub use sse::Sse;
 pub use sse_core::*;
 

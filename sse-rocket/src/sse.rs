@@ -18,6 +18,8 @@ use rocket::{
 };
 use sse_core::{Body, EventStream, Hub, IntoEventStream};
 
+use crate::error::add_headers;
+
 sse_core::__define_sse!("sse_rocket");
 
 /// Which part of Rocket's grace a stream may use; after it Rocket cuts.
@@ -32,10 +34,7 @@ impl<'r> Responder<'r, 'static> for Sse {
         let (head, body) = stream.into_response().into_parts();
         let mut response = Response::build();
         response.status(Status::new(head.status.as_u16()));
-        for (name, value) in &head.headers {
-            response
-                .raw_header_adjoin(name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
-        }
+        add_headers(&mut response, &head.headers);
         // In this order: setting a body sets the chunk size back to its default.
         response.streamed_body(Reader { body, rest: Bytes::new() }).max_chunk_size(CHUNK).ok()
     }

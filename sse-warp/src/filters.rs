@@ -1,7 +1,11 @@
 use std::convert::Infallible;
 
 use sse_core::IntoEventStream;
-use warp::Filter;
+use warp::{
+    Filter,
+    host::Authority,
+    http::{HeaderMap, HeaderValue, header::HOST},
+};
 
 use crate::{LastEventId, Sse};
 
@@ -22,10 +26,24 @@ use crate::{LastEventId, Sse};
 /// ```
 #[must_use = "a filter does nothing until it is part of a route"]
 pub fn last_event_id() -> impl Filter<Extract = (LastEventId,), Error = Infallible> + Clone {
+    head().map(|headers, query: Option<String>| LastEventId::from_request(&headers, query.as_deref()))
+}
+
+/// The request's headers and query; an HTTP/2 request names its host elsewhere.
+pub(crate) fn head() -> impl Filter<Extract = (HeaderMap, Option<String>), Error = Infallible> + Clone {
     let query = warp::query::raw().map(Some).or(warp::any().map(|| None)).unify();
-    warp::header::headers_cloned()
-        .and(query)
-        .map(|headers, query: Option<String>| LastEventId::from_request(&headers, query.as_deref()))
+    let host = warp::host::optional().or(warp::any().map(|| None)).unify();
+    let headers = warp::header::headers_cloned().and(host).map(with_host);
+    headers.and(query)
+}
+
+fn with_host(mut headers: HeaderMap, host: Option<Authority>) -> HeaderMap {
+    if !headers.contains_key(HOST)
+        && let Some(host) = host.and_then(|host| HeaderValue::try_from(host.as_str()).ok())
+    {
+        headers.insert(HOST, host);
+    }
+    headers
 }
 
 /// A response of a stream of events or frames, a subscription, or a channel's receiver: [`Sse::new`] in Warp's words.

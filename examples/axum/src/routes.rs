@@ -2,17 +2,19 @@ use async_stream::stream;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
-    response::Html,
+    http::request::Parts,
+    response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, published, tokens};
+use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, permit, published, tokens};
 use serde_json::{Value, json};
-use sse_axum::{Event, LastEventId, Result, Sse, channel};
+use sse_axum::{Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, mount};
 use tokio::{spawn, time::sleep};
 
 use crate::extract::{Query, Text};
 
 pub(crate) fn routes(app: App) -> Router {
+    let tenant = mount(app.hub.clone(), access).origins(app.options.origins.clone()).publish(MAX_BODY);
     Router::new()
         .route("/", get(page))
         .route("/events", get(events))
@@ -23,6 +25,8 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/ticks", get(ticks))
         .route("/complete", post(complete))
         .route("/stats", get(stats))
+        .route("/metrics", get(metrics))
+        .route_service("/tenant", tenant)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(app)
 }
@@ -31,10 +35,17 @@ async fn page() -> Html<&'static str> {
     Html(PAGE)
 }
 
-/// Subscribes; a reader that comes back goes on where it left off.
-async fn events(State(app): State<App>, Query(query): Query, last: LastEventId) -> Result {
-    let subscription = app.hub.subscribe(query.topics).after(last).start(query.start).await?;
-    Ok(Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+/// Subscribes; a reader that comes back goes on where it left off. A browser that follows a link here gets the page.
+async fn events(State(app): State<App>, Query(query): Query, last: LastEventId) -> Result<Response> {
+    if last.prefers_html() {
+        return Ok(Html(PAGE).into_response());
+    }
+    let accepts = last.accept_encoding();
+    let subscribe = app.hub.subscribe(query.topics).after(last).start(query.start);
+    let subscription = subscribe.origins(&app.options.origins).await?;
+    let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    let stream = if app.options.compress { stream.compress(accepts) } else { stream };
+    Ok(stream.into_response())
 }
 
 async fn publish(State(app): State<App>, Query(query): Query, Text(text): Text) -> Result<Json<Value>> {
@@ -92,4 +103,13 @@ async fn complete(State(app): State<App>, Text(prompt): Text) -> Sse {
 
 async fn stats(State(app): State<App>) -> Json<Value> {
     Json(app.stats())
+}
+
+async fn metrics(State(app): State<App>) -> String {
+    app.metrics()
+}
+
+/// Who may do what on the adapter's own routes.
+fn access(request: &Parts, _: &Ask) -> std::result::Result<Permit, Denied> {
+    permit(request.headers.get("x-tenant").and_then(|name| name.to_str().ok()))
 }

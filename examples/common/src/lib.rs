@@ -3,19 +3,22 @@
 //!
 //! The applications themselves are in `examples/axum`, `examples/rocket`, `examples/warp` and `examples/poem`.
 
+mod access;
 mod app;
 mod metrics;
 mod options;
+mod prometheus;
 mod query;
 mod reply;
 mod start;
 mod tokens;
 
+pub use access::permit;
 pub use app::App;
 pub use options::{History, Options};
 pub use query::{Query, event, start};
 pub use reply::{published, refusal};
-pub use start::main;
+pub use start::{command_line, log_to_stderr, main, refused};
 pub use tokens::tokens;
 
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use sse_core::Retention;
+use sse_core::{OriginPolicy, OriginPolicyBuilder, Retention};
 
 /// The command line, the same for all four applications.
 #[derive(Debug, Clone)]
@@ -13,8 +13,12 @@ pub struct Options {
     pub addr: SocketAddr,
     /// Where events are kept.
     pub history: History,
-    /// The application's name: its events in Redis or NATS are kept under it, and the page shows it.
+    /// The application's name: its events in Redis or NATS are kept under it.
     pub name: String,
+    /// This node's own name, which the page shows; without one it shows the application's.
+    pub node: Option<String>,
+    /// The nodes between which a balancer in front of them lets the page choose; no flag says them.
+    pub nodes: Vec<String>,
     /// What the window keeps of each topic.
     pub retention: Retention,
     /// How long a stream may be silent.
@@ -23,6 +27,10 @@ pub struct Options {
     pub drain: Duration,
     /// The age at which a stream of events ends; its reader comes back and resumes.
     pub max_age: Duration,
+    /// Pages of which origins may read events, besides our own.
+    pub origins: OriginPolicy,
+    /// Whether events are compressed for readers who accept gzip.
+    pub compress: bool,
 }
 
 /// Where events are kept.
@@ -55,10 +63,14 @@ impl Default for Options {
             addr: SocketAddr::from(([127, 0, 0, 1], 3000)),
             history: History::Memory,
             name: "example".to_owned(),
+            node: None,
+            nodes: Vec::new(),
             retention: Retention::default(),
             keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(10),
             max_age: Duration::from_secs(24 * 60 * 60),
+            origins: OriginPolicy::same_origin(),
+            compress: false,
         }
     }
 }
@@ -67,6 +79,7 @@ impl Options {
     /// Reads the arguments that follow the program's name.
     pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, BadFlag> {
         let mut options = Self::default();
+        let mut origins = OriginPolicy::builder();
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             let (flag, value) = match arg.split_once('=') {
@@ -76,8 +89,17 @@ impl Options {
             if matches!(&*flag, "--help" | "-h") {
                 return Ok(Asked::Help);
             }
-            options.set(&flag, || value.or_else(|| args.next()))?;
+            if flag == "--compress" && value.is_some() {
+                return Err(BadFlag("--compress: it takes no value".to_owned()));
+            }
+            let value = || value.or_else(|| args.next());
+            if flag == "--origin" {
+                origins = origin(origins, value())?;
+                continue;
+            }
+            options.set(&flag, value)?;
         }
+        options.origins = origins.build().map_err(|error| BadFlag(format!("--origin: {error}")))?;
         Ok(Asked::Run(Box::new(options)))
     }
 
@@ -86,11 +108,13 @@ impl Options {
         match flag {
             "--addr" => self.addr = addr(&value()?)?,
             "--history" => self.history = history(&value()?)?,
-            "--name" => self.name = name(value()?)?,
+            "--name" => self.name = name(flag, value()?)?,
+            "--node" => self.node = Some(name(flag, value()?)?),
             "--retain" => self.retention = self.retention.events(retain(&value()?)?),
             "--keep-alive" => self.keep_alive = positive(flag, seconds(flag, &value()?)?)?,
             "--drain" => self.drain = seconds(flag, &value()?)?,
             "--max-age" => self.max_age = positive(flag, seconds(flag, &value()?)?)?,
+            "--compress" => self.compress = true,
             _ => return Err(BadFlag(format!("{flag}: no such flag; see --help"))),
         }
         Ok(())
@@ -105,15 +129,23 @@ Usage: example-{framework} [FLAGS]
   --addr ADDRESS        where to listen; port 0 is any free port (127.0.0.1:3000)
   --history HISTORY     memory, file:PATH, redis:URL or nats:URL (memory)
   --name NAME           the application's name, under which Redis or NATS keep its events (example)
+  --node NAME           this node's own name, which the page shows (as --name)
   --retain EVENTS       how many events of each topic are kept in memory (10000)
   --keep-alive SECONDS  how long a stream may be silent (15)
   --drain SECONDS       how long a shutdown may take (10)
   --max-age SECONDS     the age at which a stream ends, to be resumed (86400)
+  --origin ORIGIN       pages of this origin may read events as well, as https://app.example.com; may be repeated
+  --compress            send gzip to readers of events who accept it
   --help                this text
 
 Seconds may have a fraction. RUST_LOG sets what is logged to stderr (info)."
         )
     }
+}
+
+fn origin(origins: OriginPolicyBuilder, value: Option<String>) -> Result<OriginPolicyBuilder, BadFlag> {
+    let value = value.ok_or_else(|| BadFlag("--origin: the value is missing; see --help".to_owned()))?;
+    Ok(origins.origin(value))
 }
 
 fn addr(value: &str) -> Result<SocketAddr, BadFlag> {
@@ -133,14 +165,14 @@ fn history(value: &str) -> Result<History, BadFlag> {
     }
 }
 
-fn name(value: String) -> Result<String, BadFlag> {
+fn name(flag: &str, value: String) -> Result<String, BadFlag> {
     let is_name = |name: &str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     if is_name(&value) {
         return Ok(value);
     }
-    Err(BadFlag(format!("--name: `{}` is no name; use letters, digits, `-` and `_`", value.escape_debug())))
+    Err(BadFlag(format!("{flag}: `{}` is no name; use letters, digits, `-` and `_`", value.escape_debug())))
 }
 
 fn retain(value: &str) -> Result<usize, BadFlag> {

@@ -5,7 +5,7 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use crate::{App, Options, metrics, options::Asked};
+use crate::{App, Options, options::Asked};
 
 /// The whole of an application's `main`: reads the command line, opens the hub, publishes the metrics, and serves until
 /// the shutdown has ended.
@@ -16,23 +16,18 @@ pub async fn main(
     framework: &'static str,
     serve: impl AsyncFnOnce(App) -> Result<(), io::Error>,
 ) -> ExitCode {
-    let options = match Options::parse(env::args().skip(1)) {
-        Ok(Asked::Help) => {
-            println!("{}", Options::help(framework));
-            return ExitCode::SUCCESS;
-        }
-        Ok(Asked::Run(options)) => *options,
-        Err(error) => return refused(framework, &error.to_string()),
+    let options = match command_line(framework, env::args().skip(1)) {
+        Ok(options) => options,
+        Err(exit) => return exit,
     };
-    let from_env = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(from_env).with_writer(io::stderr).init();
+    log_to_stderr();
 
     let addr = options.addr;
     let app = match App::open(framework, options).await {
         Ok(app) => app,
         Err(error) => return refused(framework, &error),
     };
-    tokio::spawn(metrics::publish(app.hub.clone(), app.shutdown.clone()));
+    tokio::spawn(app.clone().publish_metrics());
     match serve(app).await {
         Ok(()) => {
             tracing::info!(pid = process::id(), "ended");
@@ -45,7 +40,30 @@ pub async fn main(
     }
 }
 
-fn refused(framework: &str, error: &str) -> ExitCode {
-    eprintln!("example-{framework}: {error}");
+/// Reads the arguments that follow the program's name.
+///
+/// # Errors
+/// The exit code, after the help on stdout or one line on stderr.
+pub fn command_line(program: &str, arguments: impl IntoIterator<Item = String>) -> Result<Options, ExitCode> {
+    match Options::parse(arguments) {
+        Ok(Asked::Run(options)) => Ok(*options),
+        Ok(Asked::Help) => {
+            println!("{}", Options::help(program));
+            Err(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(refused(program, &error.to_string())),
+    }
+}
+
+/// Logs to stderr what `RUST_LOG` asks for.
+pub fn log_to_stderr() {
+    let from_env = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(from_env).with_writer(io::stderr).init();
+}
+
+/// Says on stderr why a program cannot do what it was asked to.
+#[must_use]
+pub fn refused(program: &str, error: &str) -> ExitCode {
+    eprintln!("example-{program}: {error}");
     ExitCode::from(2)
 }

@@ -1,16 +1,17 @@
 use async_stream::stream;
-use example_common::{App, PAGE, SECOND, THINKING, event, published, tokens};
+use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, permit, published, tokens};
 use poem::{
-    Endpoint, EndpointExt, Route, get, handler, post,
+    Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get, handler, post,
     web::{Data, Html, Json},
 };
 use serde_json::{Value, json};
-use sse_poem::{Event, LastEventId, Result, Sse, channel};
+use sse_poem::{Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, mount};
 use tokio::{spawn, time::sleep};
 
 use crate::extract::{Query, Text};
 
 pub(crate) fn routes(app: App) -> impl Endpoint + 'static {
+    let tenant = mount(app.hub.clone(), access).origins(app.options.origins.clone()).publish(MAX_BODY);
     Route::new()
         .at("/", get(page))
         .at("/events", get(events))
@@ -21,6 +22,8 @@ pub(crate) fn routes(app: App) -> impl Endpoint + 'static {
         .at("/ticks", get(ticks))
         .at("/complete", post(complete))
         .at("/stats", get(stats))
+        .at("/metrics", get(metrics))
+        .at("/tenant", tenant)
         .data(app)
 }
 
@@ -29,11 +32,18 @@ async fn page() -> Html<&'static str> {
     Html(PAGE)
 }
 
-/// Subscribes; a reader that comes back goes on where it left off.
+/// Subscribes; a reader that comes back goes on where it left off. A browser that follows a link here gets the page.
 #[handler]
-async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -> Result {
-    let subscription = app.hub.subscribe(query.topics).after(last).start(query.start).await?;
-    Ok(Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -> Result<Response> {
+    if last.prefers_html() {
+        return Ok(Html(PAGE).into_response());
+    }
+    let accepts = last.accept_encoding();
+    let subscribe = app.hub.subscribe(query.topics).after(last).start(query.start);
+    let subscription = subscribe.origins(&app.options.origins).await?;
+    let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    let stream = if app.options.compress { stream.compress(accepts) } else { stream };
+    Ok(stream.into_response())
 }
 
 #[handler]
@@ -98,4 +108,14 @@ async fn complete(Data(app): Data<&App>, Text(prompt): Text) -> Sse {
 #[handler]
 async fn stats(Data(app): Data<&App>) -> Json<Value> {
     Json(app.stats())
+}
+
+#[handler]
+async fn metrics(Data(app): Data<&App>) -> String {
+    app.metrics()
+}
+
+/// Who may do what on the adapter's own routes.
+fn access(request: &Request, _: &Ask) -> std::result::Result<Permit, Denied> {
+    permit(request.header("x-tenant"))
 }

@@ -1,51 +1,8 @@
-//! The example application on Rocket. The same functions stand in the same order in all four, so `diff -r` between two
-//! of them shows what an adapter looks like.
+//! The program; everything about Rocket is in the library, so that `examples/cluster` can serve it as well.
 
-mod extract;
-mod routes;
-
-use std::{collections::HashSet, io, process::ExitCode};
-
-use example_common::App;
-use rocket::{Config, config, fairing::AdHoc};
+use std::process::ExitCode;
 
 #[rocket::main]
 async fn main() -> ExitCode {
-    example_common::main("rocket", serve).await
-}
-
-/// Serves until the shutdown has ended.
-///
-/// Rocket opens its listener itself, so `sse_rocket::listen` has no place here: a peer that is dead, or does not read, is
-/// noticed when the kernel gives up on it, which takes minutes rather than two keep-alives.
-async fn serve(app: App) -> io::Result<()> {
-    let listening = app.clone();
-    let rocket = rocket::custom(config(&app))
-        .attach(AdHoc::on_liftoff("listening", move |rocket| {
-            let config = rocket.config();
-            listening.listening((config.address, config.port).into());
-            Box::pin(async {})
-        }))
-        .attach(sse_rocket::fairing(app.hub.clone()))
-        .manage(app.clone())
-        .mount("/", routes::routes())
-        .register("/", extract::catchers());
-    app.shutdown.serve(rocket.launch()).await.map_or(Ok(()), |ended| ended.map(drop).map_err(failed))
-}
-
-/// The signals are ours, and the fairing gives Rocket as long as our shutdown has. Rocket's log goes to stdout, so it is off.
-fn config(app: &App) -> Config {
-    let shutdown = config::Shutdown { ctrlc: false, signals: HashSet::new(), ..config::Shutdown::default() };
-    Config {
-        address: app.options.addr.ip(),
-        port: app.options.addr.port(),
-        log_level: config::LogLevel::Off,
-        cli_colors: false,
-        shutdown,
-        ..Config::release_default()
-    }
-}
-
-fn failed(error: rocket::Error) -> io::Error {
-    io::Error::other(error.to_string())
+    example_common::main("rocket", example_rocket::serve).await
 }

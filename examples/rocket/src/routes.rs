@@ -1,17 +1,17 @@
-use example_common::{App, PAGE, SECOND, THINKING, event, published, start, tokens};
+use example_common::{App, PAGE, SECOND, THINKING, event, permit, published, start, tokens};
 use rocket::{
-    Route, State, get, post,
+    Either, Request, Route, State, get, post,
     response::content::RawHtml,
     routes,
     serde::json::{Value, json},
     tokio::{spawn, time::sleep},
 };
-use sse_rocket::{Event, EventStream, LastEventId, Result, Sse, channel};
+use sse_rocket::{Ask, Denied, Event, EventStream, LastEventId, Permit, Result, Sse, channel};
 
 use crate::extract::Text;
 
 pub(crate) fn routes() -> Vec<Route> {
-    routes![page, events, publish, signal, finish, disconnect, ticks, complete, stats]
+    routes![page, events, publish, signal, finish, disconnect, ticks, complete, stats, metrics]
 }
 
 #[get("/")]
@@ -19,11 +19,22 @@ async fn page() -> RawHtml<&'static str> {
     RawHtml(PAGE)
 }
 
-/// Subscribes; a reader that comes back goes on where it left off.
+/// Subscribes; a reader that comes back goes on where it left off. A browser that follows a link here gets the page.
 #[get("/events?<topic>&<start>")]
-async fn events(app: &State<App>, topic: Vec<String>, start: Option<&str>, last: LastEventId) -> Result {
-    let subscription = app.hub.subscribe(topic).after(last).start(self::start(start)).await?;
-    Ok(Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+async fn events(
+    app: &State<App>,
+    topic: Vec<String>,
+    start: Option<&str>,
+    last: LastEventId,
+) -> Result<Either<RawHtml<&'static str>, Sse>> {
+    if last.prefers_html() {
+        return Ok(Either::Left(RawHtml(PAGE)));
+    }
+    let accepts = last.accept_encoding();
+    let subscribe = app.hub.subscribe(topic).after(last).start(self::start(start));
+    let subscription = subscribe.origins(&app.options.origins).await?;
+    let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    Ok(Either::Right(if app.options.compress { stream.compress(accepts) } else { stream }))
 }
 
 #[post("/publish?<topic>&<event>&<key>", data = "<text>")]
@@ -94,4 +105,14 @@ async fn complete(app: &State<App>, prompt: Text) -> Sse {
 #[get("/stats")]
 async fn stats(app: &State<App>) -> Value {
     app.stats()
+}
+
+#[get("/metrics")]
+async fn metrics(app: &State<App>) -> String {
+    app.metrics()
+}
+
+/// Who may do what on the adapter's own routes.
+pub(crate) fn access(request: &Request<'_>, _: &Ask) -> std::result::Result<Permit, Denied> {
+    permit(request.headers().get_one("x-tenant"))
 }

@@ -3,7 +3,7 @@ use std::{panic::AssertUnwindSafe, pin::Pin, time::Instant};
 use futures_util::FutureExt;
 use sse_testkit::{Failed, Outcome};
 
-use crate::{Engine, Session, browsers, page};
+use crate::{Engine, Session, browsers, compressed, page};
 
 /// Something that must hold in a browser: its name, and what tries it with an application's program.
 pub type Case =
@@ -21,6 +21,7 @@ pub const ALL: &[Case] = cases! {
     browsers: g17_stops_at_204 g17_checkpoints_move_the_cursor g1_reads_any_text g2_reads_events_of_64_kib
         g5_reads_500_events_a_second g4_keeps_a_tab_for_several_ages g17_survives_a_cut_within_an_event
         g17_goes_back_to_a_page g17_survives_an_outage g17_reads_across_origins_with_credentials;
+    compressed: reads_compressed;
 };
 
 /// What an adapter could get wrong where another gets it right.

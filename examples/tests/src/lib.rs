@@ -6,10 +6,13 @@ mod browser;
 mod browsers;
 pub mod cases;
 mod clients;
+mod compressed;
 mod judge;
 mod link;
 mod page;
 mod process;
+pub mod proxies;
+mod proxy;
 mod publisher;
 mod reading;
 mod relay;
@@ -19,6 +22,7 @@ pub use app::{App, Ended};
 pub use browser::Engine;
 pub use clients::others_clients_hold_every_event;
 pub use judge::{ALL, Case, MAIN, judge};
+pub use proxy::{Front, Proxy, Settings};
 pub use publisher::Publisher;
 pub use reading::{Heard, Reading};
 pub use relay::Relay;
@@ -35,13 +39,14 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 macro_rules! application {
     ($program:expr) => {
         $crate::__tests! { $program; cases:
+            answers_by_accept mounts_routes_for_tenants lets_pages_of_named_origins_read
             serves_the_page publishes_to_readers publishes_once_under_a_key signals_without_an_id
             resumes_where_a_reader_left_off g7_resumes_after_a_crash a_header_is_newer_than_the_query starts_where_it_is_told
             g8_any_cursor_is_answered finishes_and_then_answers_204 disconnects_and_resumes
-            refuses_bad_input_with_json takes_16_mib_and_no_more publishes_the_metrics says_its_stats ticks_every_second
+            refuses_bad_input_with_json takes_16_mib_and_no_more publishes_the_metrics says_its_stats serves_the_metrics ticks_every_second
             completes_a_prompt stops_when_the_reader_has_left g10_keep_alive_applies_to_every_stream
             ends_a_stream_at_its_age g13_terminates_with_streams_open g13_terminates_with_a_reader_that_does_not_read
-            a_bad_flag_is_one_line_and_exit_2 help_is_on_stdout an_address_in_use_is_one_line
+            a_bad_flag_is_one_line_and_exit_2 help_is_on_stdout an_address_in_use_is_one_line curl_reads_compressed
         }
     };
 }
@@ -65,6 +70,38 @@ macro_rules! browsers {
             $crate::judge($program, $crate::Engine::WebKit, $cases).await
         }
     };
+}
+
+/// Makes the tests behind each proxy: `proxies!(env!("CARGO_BIN_EXE_example-axum"));`.
+#[macro_export]
+macro_rules! proxies {
+    ($program:expr) => {
+        $crate::__proxies! { $program; nginx Nginx, haproxy Haproxy, caddy Caddy }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __proxies {
+    ($program:expr; $($module:ident $proxy:ident),*) => {$(
+        mod $module {
+            $crate::__behind! { $program; $proxy:
+                g10_passes_each_event_at_once g10_keep_alive_beats_a_read_timeout g4_survives_a_restart_of_the_proxy
+                g14_survives_a_restart_of_the_application
+            }
+        }
+    )*};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __behind {
+    ($program:expr; $proxy:ident: $($case:ident)*) => {$(
+        #[tokio::test]
+        async fn $case() -> $crate::Outcome {
+            $crate::proxies::$case($program, $crate::Proxy::$proxy).await
+        }
+    )*};
 }
 
 /// Makes the test of other people's clients, with so many events:

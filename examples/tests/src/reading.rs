@@ -5,16 +5,23 @@ use sse_testkit::{Failed, Outcome};
 
 use crate::{App, Relay, Session};
 
-/// Opens an `EventSource` and keeps all that it tells.
+/// Opens an `EventSource` and keeps all that it tells; of checkpoints, how many have moved the cursor.
 const READER: &str = "
     const [target, options] = arguments;
     const source = new EventSource(target, options);
-    const read = { source, told: [], opens: 0, lost: [] };
+    const read = { source, told: [], checkpoints: 0, last: '', opens: 0, lost: [] };
     source.onopen = () => { read.opens += 1; };
-    source.onerror = () => { read.lost.push(read.told.at(-1)?.id ?? ''); };
-    for (const type of ['message', 'note', 'sse.gap', 'sse.checkpoint', 'sse.end']) {
-        source.addEventListener(type, ({ data, lastEventId: id }) => { read.told.push({ type, data, id }); });
+    source.onerror = () => { read.lost.push(read.last); };
+    for (const type of ['message', 'note', 'sse.gap', 'sse.end']) {
+        source.addEventListener(type, ({ data, lastEventId: id }) => {
+            read.told.push({ type, data, id });
+            read.last = id;
+        });
     }
+    source.addEventListener('sse.checkpoint', ({ lastEventId: id }) => {
+        if (id !== read.last) read.checkpoints += 1;
+        read.last = id;
+    });
     addEventListener('pageshow', ({ persisted }) => { read.isRestored = persisted; });
     window.read = read;";
 

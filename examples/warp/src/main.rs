@@ -1,24 +1,8 @@
-//! The example application on Warp. The same functions stand in the same order in all four, so `diff -r` between two of
-//! them shows what an adapter looks like.
+//! The program; everything about Warp is in the library, so that `examples/cluster` can serve it as well.
 
-mod extract;
-mod routes;
-
-use std::{io, process::ExitCode};
-
-use example_common::App;
+use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    example_common::main("warp", serve).await
-}
-
-/// Serves until the shutdown has ended.
-async fn serve(app: App) -> io::Result<()> {
-    let listener = sse_warp::listen(app.options.addr, app.options.keep_alive)?;
-    app.listening(listener.local_addr()?);
-    let routes = routes::routes(app.clone());
-    let server = warp::serve(routes).incoming(listener).graceful(app.shutdown.clone()).run();
-    app.shutdown.serve(server).await;
-    Ok(())
+    example_common::main("warp", example_warp::serve).await
 }

@@ -1,16 +1,19 @@
 use async_stream::stream;
-use example_common::{App, PAGE, Query, SECOND, THINKING, event, published, tokens};
+use example_common::{App, MAX_BODY, PAGE, Query, SECOND, THINKING, event, permit, published, tokens};
 use serde_json::json;
-use sse_warp::{Event, LastEventId, Result, Sse, channel, last_event_id};
+use sse_warp::{Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, last_event_id, mount};
 use tokio::{spawn, time::sleep};
 use warp::{
-    Filter, Rejection, any, get, path, post,
-    reply::{self, Html, Json, Reply},
+    Filter, Rejection, any, get,
+    http::Request,
+    path, post,
+    reply::{self, Html, Json, Reply, Response},
 };
 
 use crate::extract::{query, refused, text};
 
 pub(crate) fn routes(app: App) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
+    let tenant = mount(app.hub.clone(), access).origins(app.options.origins.clone()).publish(MAX_BODY);
     let app = any().map(move || app.clone());
     let route = |name: &'static str| path(name).and(path::end()).and(app.clone());
     path::end()
@@ -24,6 +27,8 @@ pub(crate) fn routes(app: App) -> impl Filter<Extract = (impl Reply,), Error = R
         .or(route("ticks").and(get()).then(ticks))
         .or(route("complete").and(post()).and(text()).then(complete))
         .or(route("stats").and(get()).then(stats))
+        .or(route("metrics").and(get()).then(metrics))
+        .or(path("tenant").and(path::end()).and(tenant.into_filter()))
         .recover(refused)
 }
 
@@ -31,10 +36,17 @@ async fn page() -> Html<&'static str> {
     reply::html(PAGE)
 }
 
-/// Subscribes; a reader that comes back goes on where it left off.
-async fn events(app: App, query: Query, last: LastEventId) -> Result {
-    let subscription = app.hub.subscribe(query.topics).after(last).start(query.start).await?;
-    Ok(sse_warp::reply(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age))
+/// Subscribes; a reader that comes back goes on where it left off. A browser that follows a link here gets the page.
+async fn events(app: App, query: Query, last: LastEventId) -> Result<Response> {
+    if last.prefers_html() {
+        return Ok(reply::html(PAGE).into_response());
+    }
+    let accepts = last.accept_encoding();
+    let subscribe = app.hub.subscribe(query.topics).after(last).start(query.start);
+    let subscription = subscribe.origins(&app.options.origins).await?;
+    let stream = sse_warp::reply(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
+    let stream = if app.options.compress { stream.compress(accepts) } else { stream };
+    Ok(stream.into_response())
 }
 
 async fn publish(app: App, query: Query, text: String) -> Result<Json> {
@@ -92,4 +104,13 @@ async fn complete(app: App, prompt: String) -> Sse {
 
 async fn stats(app: App) -> Json {
     reply::json(&app.stats())
+}
+
+async fn metrics(app: App) -> String {
+    app.metrics()
+}
+
+/// Who may do what on the adapter's own routes.
+fn access(request: &Request<()>, _: &Ask) -> std::result::Result<Permit, Denied> {
+    permit(request.headers().get("x-tenant").and_then(|name| name.to_str().ok()))
 }

@@ -5,10 +5,12 @@ use std::net::Ipv4Addr;
 use axum::{
     Router,
     extract::{RawQuery, State},
+    http::request::Parts,
+    response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use sse_axum::{LastEventId, Receipt, Result, Sse, channel};
-use sse_testkit::{App, Asked, Context, Serving};
+use sse_axum::{Access, Ask, Denied, LastEventId, Permit, Receipt, Result, Sse, channel, mount};
+use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;
 
 pub(crate) struct Axum;
@@ -26,8 +28,16 @@ impl App for Axum {
 }
 
 fn routes(context: Context) -> Router {
+    let dress = context.clone();
+    let mounted = mount(context.hub.clone(), Tenants(context.clone()))
+        .origins(context.origins())
+        .publish(MOST_BODY)
+        .stream(move |stream| dress.dress(stream));
     Router::new()
+        .route_service("/mounted", mounted)
+        .route("/page", get(page))
         .route("/events", get(events))
+        .route("/compressed", get(compressed))
         .route("/late", get(late))
         .route("/script", get(script))
         .route("/failing", get(failing))
@@ -44,6 +54,18 @@ async fn events(State(app): State<Context>, RawQuery(query): RawQuery, last: Las
     let asked = Asked::from_query(query.as_deref());
     let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
     Ok(Sse::new(app.dress(subscription)))
+}
+
+async fn page(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Response {
+    if last.prefers_html() {
+        return Html(PAGE).into_response();
+    }
+    events(State(app), query, last).await.into_response()
+}
+
+async fn compressed(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
+    Ok(events(State(app), query, last).await?.compress(accepts))
 }
 
 async fn late(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Result {
@@ -92,4 +114,13 @@ async fn finish(State(app): State<Context>, RawQuery(query): RawQuery) -> Result
 
 fn answer(receipt: Receipt) -> String {
     format!(r#"{{"id":"{}","receivers":{}}}"#, receipt.cursor, receipt.receivers.unwrap_or(0))
+}
+
+struct Tenants(Context);
+
+impl Access<Parts> for Tenants {
+    async fn permit(&self, request: &Parts, ask: &Ask) -> std::result::Result<Permit, Denied> {
+        let tenant = request.headers.get("x-tenant").and_then(|name| name.to_str().ok());
+        self.0.permit(tenant, ask)
+    }
 }

@@ -6,7 +6,7 @@ use crate::memory::Held;
 pub(crate) const USAGE: &str = "\
 usage: sse-bench [WORK..] [--quick] [--with PEER,..] [--results FOLDER]
 
-WORK     encode, decode, fanout, memory, replay, publish, topics, storm or all (the default)
+WORK     encode, decode, fanout, memory, replay, publish, topics, storm, compress or all (the default)
 --quick  a short run that shows that everything works; its figures mean little
 --with   peers that are not Rust crates and must be installed: nchan, better-sse, eventsource-parser
 --results  where the JSON and the plots go; sse-core/bench/results by default";
@@ -42,6 +42,7 @@ pub(crate) enum Work {
     Publish,
     Topics,
     Storm,
+    Compress,
 }
 
 /// A peer that is no Rust crate.
@@ -53,7 +54,7 @@ pub(crate) enum Outside {
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Encode,
         Self::Decode,
         Self::Fanout,
@@ -62,6 +63,7 @@ impl Work {
         Self::Publish,
         Self::Topics,
         Self::Storm,
+        Self::Compress,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -74,6 +76,7 @@ impl Work {
             Self::Publish => "publish",
             Self::Topics => "topics",
             Self::Storm => "storm",
+            Self::Compress => "compress",
         }
     }
 

@@ -59,7 +59,6 @@ async fn read_numbers(server: SocketAddr) {
 }
 
 /// A client that comes back soon.
-#[must_use]
 pub fn source(server: SocketAddr, path: &str) -> EventSource {
     let backoff = Backoff::default().min(Duration::from_millis(1)).max(Duration::from_millis(100));
     EventSource::get(format!("http://{server}/{path}")).backoff(backoff).connect().expect("a valid request")

@@ -2,9 +2,13 @@ use std::{error, fmt, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use tokio::time::Instant;
 
 use super::{Pattern, Topic};
-use crate::resume::{Cursor, EpochStart, Epochs};
+use crate::{
+    metrics,
+    resume::{Cursor, EpochStart, Epochs},
+};
 
 /// An engine that keeps events durably and in one order: a file, Redis Streams, NATS JetStream, or your own.
 ///
@@ -34,7 +38,7 @@ pub trait History: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Record>, HistoryError>> + Send;
 
     /// What is kept now, read where writes go (a primary, never a replica); `patterns` are the topics for which
-    /// [`Span::last`] and [`Span::finished`] are asked.
+    /// [`Span::last`], [`Span::trimmed`] and [`Span::finished`] are asked.
     ///
     /// # Errors
     /// As `append`.
@@ -121,6 +125,9 @@ pub struct Span {
     /// The last position of a record with one of the topics asked for, kept or trimmed: 0 if there never was one,
     /// `head` if the engine cannot tell.
     pub last: u64,
+    /// The last position below `oldest` of a record with one of the topics asked for: what was trimmed of them goes up to
+    /// there. 0 if nothing was, `oldest - 1` if the engine cannot tell.
+    pub trimmed: u64,
     /// Of the exact topics asked for, those whose last record is a finish, and where it stands.
     pub finished: Vec<(Topic, Cursor)>,
 }
@@ -229,26 +236,38 @@ pub(crate) trait ErasedHistory: Send + Sync {
 
 impl<H: History> ErasedHistory for H {
     fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>> {
-        Box::pin(History::append(self, entries))
+        Box::pin(counted("append", History::append(self, entries)))
     }
 
     fn read(&self, after: u64, limit: usize) -> Answer<'_, Vec<Record>> {
-        Box::pin(History::read(self, after, limit))
+        Box::pin(counted("read", History::read(self, after, limit)))
     }
 
     fn span<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, Span> {
-        Box::pin(History::span(self, patterns))
+        Box::pin(counted("span", History::span(self, patterns)))
     }
 
     fn holds(&self, cursor: Cursor) -> Answer<'_, bool> {
-        Box::pin(History::holds(self, cursor))
+        Box::pin(counted("holds", History::holds(self, cursor)))
     }
 
     fn signal(&self, entry: Entry) -> Answer<'_, Reach> {
-        Box::pin(History::signal(self, entry))
+        Box::pin(counted("signal", History::signal(self, entry)))
     }
 
     fn tail(&self, after: u64) -> Tail {
         Box::pin(History::tail(self, after))
     }
+}
+
+/// The same answer, after saying how long it took. That something was trimmed is no failure.
+async fn counted<T>(
+    operation: &'static str,
+    answer: impl Future<Output = Result<T, HistoryError>> + Send,
+) -> Result<T, HistoryError> {
+    let asked_at = Instant::now();
+    let answer = answer.await;
+    let has_failed = answer.as_ref().is_err_and(|error| error.kind() != HistoryErrorKind::Trimmed);
+    metrics::history(operation, asked_at.elapsed(), has_failed);
+    answer
 }

@@ -2,6 +2,7 @@
 
 #[cfg(any(feature = "file", feature = "redis"))]
 mod codec;
+mod covers;
 mod engine;
 #[cfg(feature = "file")]
 mod file;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::{feed::Feed, reader::Reader, ring::TopicRing, state::State, window::Window};
 use crate::{
     history::{Pattern, Topic},
-    resume::Epochs,
+    resume::{Cursor, Epochs},
 };
 use tokio::time::Instant;
 
@@ -19,6 +19,14 @@ pub(crate) struct Attached {
     pub(crate) is_known: bool,
     pub(crate) last_signal: u64,
     pub(crate) reader: Arc<Reader>,
+}
+
+impl Attached {
+    /// Whether the window alone knows that nothing asked for was evicted after the cursor.
+    pub(crate) fn proves(&self, cursor: Cursor) -> bool {
+        let is_known = self.epochs.fork_after(cursor.epoch()).is_some();
+        is_known && cursor.seq() <= self.head && cursor.seq() >= self.evicted
+    }
 }
 
 impl Window {

@@ -158,6 +158,7 @@ impl HubBuilder {
 async fn send_signals(history: DynHistory, mut queue: mpsc::Receiver<Entry>) {
     while let Some(entry) = queue.recv().await {
         if let Err(error) = history.signal(entry).await {
+            crate::metrics::signal_lost();
             tracing::warn!(%error, "a signal was lost");
         }
     }

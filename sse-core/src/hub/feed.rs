@@ -6,6 +6,8 @@ use std::{
 
 use tokio::time::Instant;
 
+#[cfg(feature = "compress")]
+use super::blocks::Blocks;
 use super::{
     chunk::{CHUNK_BYTES, Chunk, bounded},
     labels::{Labelled, Labels},
@@ -51,6 +53,12 @@ pub(crate) struct FeedInner {
     signals: VecDeque<Labelled>,
     last_signal: u64,
     chunks: VecDeque<Chunk>,
+    /// How often what had been told was forgotten.
+    #[cfg(feature = "compress")]
+    cuts: u64,
+    /// What compressing readers share, while there are any.
+    #[cfg(feature = "compress")]
+    blocks: std::sync::Weak<Blocks>,
 }
 
 /// Frames after a position were evicted before the reader could take them.
@@ -80,6 +88,10 @@ impl Feed {
             signals: VecDeque::new(),
             last_signal: 0,
             chunks: VecDeque::new(),
+            #[cfg(feature = "compress")]
+            cuts: 0,
+            #[cfg(feature = "compress")]
+            blocks: std::sync::Weak::new(),
         };
         Self { patterns, is_exact, inner: Mutex::new(inner) }
     }
@@ -225,7 +237,7 @@ impl FeedInner {
 
     /// Forgets everything: nothing is known of what happened up to `floor`.
     pub(crate) fn skip_to(&mut self, floor: u64) -> Vec<Option<Waker>> {
-        self.chunks.clear();
+        self.forget_chunks();
         self.recent.clear();
         self.recent_floor = floor;
         self.last = floor;
@@ -233,9 +245,17 @@ impl FeedInner {
         self.waiters.take()
     }
 
+    fn forget_chunks(&mut self) {
+        self.chunks.clear();
+        #[cfg(feature = "compress")]
+        {
+            self.cuts += 1;
+        }
+    }
+
     /// Forgets what stands at `fork` and after it.
     pub(crate) fn truncate(&mut self, fork: u64) -> Vec<Option<Waker>> {
-        self.chunks.clear();
+        self.forget_chunks();
         self.recent.retain(|event| event.seq < fork);
         self.recent_floor = self.recent_floor.min(fork.saturating_sub(1));
         self.last = 0;
@@ -248,7 +268,8 @@ impl FeedInner {
         self.waiters.take()
     }
 
-    fn frames_after(
+    /// The first frames after `position`, up to `most` bytes but at least one.
+    pub(super) fn frames_after(
         &self,
         position: u64,
         forgiven: &[u64],
@@ -268,6 +289,32 @@ impl FeedInner {
                 None => merged(rings, position..self.last, forgiven, most),
             },
         }
+    }
+}
+
+#[cfg(feature = "compress")]
+impl FeedInner {
+    /// What compressing readers share; forgotten once they all have left.
+    pub(crate) fn blocks(&mut self) -> Arc<Blocks> {
+        self.blocks.upgrade().unwrap_or_else(|| {
+            let blocks = Arc::default();
+            self.blocks = Arc::downgrade(&blocks);
+            blocks
+        })
+    }
+
+    /// The same, if there are any such readers.
+    pub(crate) fn live_blocks(&self) -> Option<Arc<Blocks>> {
+        self.blocks.upgrade()
+    }
+
+    pub(crate) fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
+    /// When the newest frame came.
+    pub(crate) fn last_at(&self) -> Option<Instant> {
+        self.last_at
     }
 }
 

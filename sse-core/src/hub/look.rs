@@ -92,6 +92,12 @@ impl Subscription {
 
     #[inline(always)]
     fn look(&mut self, cx: &mut Context<'_>, most: usize) -> Look {
+        #[cfg(feature = "compress")]
+        let is_sharing = self.shares_blocks();
+        #[cfg(feature = "compress")]
+        if is_sharing && let Some(look) = self.look_for_block() {
+            return look;
+        }
         let mut feed = self.feed.lock();
         if self.reader.is_called() {
             return Look::Called;
@@ -113,6 +119,8 @@ impl Subscription {
         }
         match feed.chunk_after(self.position, self.forgiven(), most) {
             Err(Evicted) => return Look::Behind,
+            #[cfg(feature = "compress")]
+            Ok(Some(_)) if is_sharing => return Look::Called,
             Ok(Some(chunk)) => {
                 drop(feed);
                 self.told = Some(chunk.to);
@@ -122,6 +130,10 @@ impl Subscription {
             Ok(None) => {}
         }
         if let Some(chunk) = feed.signals_after(self.signals_seen, most) {
+            #[cfg(feature = "compress")]
+            if is_sharing {
+                return Look::Called;
+            }
             self.signals_seen = chunk.to;
             return Look::Chunk(chunk);
         }
@@ -219,7 +231,7 @@ impl Subscription {
 }
 
 /// What a look at the window found.
-enum Look {
+pub(super) enum Look {
     Chunk(Chunk),
     /// Events of which the reader may not get all.
     Events(Vec<Labelled>),
@@ -227,7 +239,7 @@ enum Look {
     Signals(Vec<Labelled>),
     /// Something asked for is no longer in the window.
     Behind,
-    /// Somebody told the reader something.
+    /// Somebody told the reader something, or something came meanwhile: look again.
     Called,
     Ended(End),
     Nothing,

@@ -2,6 +2,8 @@
 
 mod ahead;
 mod attach;
+#[cfg(feature = "compress")]
+mod blocks;
 mod builder;
 mod chunk;
 mod control;
@@ -18,6 +20,7 @@ mod lease;
 mod look;
 mod merge;
 mod notice;
+mod origins;
 mod pace;
 mod place;
 mod publish;
@@ -28,6 +31,8 @@ mod replay;
 mod ring;
 mod run;
 mod seat;
+#[cfg(feature = "compress")]
+mod sharing;
 mod sieve;
 mod snapshot;
 mod state;
@@ -73,7 +78,7 @@ pub use view::EventView;
 
 pub(crate) use chunk::Chunk;
 pub(crate) use look::MOST;
-pub(crate) use notice::{gap_json, json_string};
+pub(crate) use notice::{discard, gap_json, json_string};
 
 use crate::{
     Shutdown,

@@ -4,8 +4,8 @@
 
 use crate::{
     history::Topic,
-    resume::{Cursor, Gap},
-    wire::Frame,
+    resume::{Cursor, Gap, Resume},
+    wire::{EventId, Frame},
 };
 
 /// The first event after a gap; its id is the new cursor.
@@ -24,6 +24,28 @@ pub(crate) fn gap_json(gap: &Gap) -> String {
         r#"{{"reason":"{}","requested":{requested},"resumed_at":"{}","missed":{missed}}}"#,
         gap.reason, gap.resumed_at
     )
+}
+
+/// Frees an `EventSource` of WebKit from half an event.
+///
+/// WebKit 2.50 keeps what it has of an event when a connection breaks, even half a line, and joins it to the next
+/// connection's first event. This is that event: pages do not listen for it, and its id is the cursor with which the
+/// reader came, so that the half event's own id does not become the cursor before the event itself has come.
+pub(crate) fn discard(resume: &Resume) -> Vec<u8> {
+    let mut lines = b"event: sse.checkpoint\ndata: \nid: ".to_vec();
+    match resume {
+        Resume::Fresh => {}
+        Resume::Exact { after } | Resume::AtTail { after } => {
+            lines.extend_from_slice(after.to_string().as_bytes())
+        }
+        // What is no cursor is a gap again.
+        Resume::Gap(gap) => {
+            let requested = gap.requested.as_deref().and_then(|requested| EventId::new(requested).ok());
+            lines.extend_from_slice(requested.as_ref().map_or("-", EventId::as_str).as_bytes());
+        }
+    }
+    lines.extend_from_slice(b"\n\n");
+    lines
 }
 
 /// Moves a reader's cursor past what it did not ask for.

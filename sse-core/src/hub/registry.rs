@@ -14,6 +14,7 @@ use super::{
     reader::{EndedBy, Reader},
     seat::Exclusive,
 };
+use crate::metrics;
 
 /// The readers of one hub.
 pub(crate) struct Registry {
@@ -51,6 +52,7 @@ impl Registry {
             return Err(End::Limit);
         }
         reader.is_counted.store(true, Ordering::Release);
+        metrics::reader_entered();
         let entered = self.sit(reader, seat);
         if entered.is_err() {
             self.leave(reader);
@@ -64,6 +66,7 @@ impl Registry {
             return;
         }
         self.total.fetch_sub(1, Ordering::AcqRel);
+        metrics::reader_left();
         let Some(control) = reader.control.get() else { return };
         let mut named = self.lock();
         named.by_id.remove(&control.id);

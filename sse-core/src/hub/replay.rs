@@ -55,7 +55,7 @@ pub(crate) async fn read(
                 return match history.span(&feed.patterns).await {
                     Ok(span) if span.oldest <= after + 1 => Replayed::Failed(moved_on()),
                     // Nothing of what was trimmed concerns this reader.
-                    Ok(span) if span.last <= after => {
+                    Ok(span) if span.trimmed <= after => {
                         let through = range.end.min(span.oldest.saturating_sub(1));
                         Replayed::Read { frames, through, next_at }
                     }

@@ -3,7 +3,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::resume::{Cursor, GapReason};
+use crate::{
+    metrics,
+    resume::{Cursor, GapReason},
+};
 
 /// What a hub has done and holds, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +40,18 @@ const GAP_REASONS: [GapReason; 5] =
     [GapReason::Epoch, GapReason::Fork, GapReason::Future, GapReason::Malformed, GapReason::Trimmed];
 
 impl Counters {
+    pub(crate) fn count_published(&self) {
+        self.published.fetch_add(1, Ordering::Relaxed);
+        metrics::published();
+    }
+
+    pub(crate) fn count_stalled(&self, readers: usize) {
+        self.stalled.fetch_add(readers as u64, Ordering::Relaxed);
+        metrics::stalled(readers as u64);
+    }
+
     pub(crate) fn count_gap(&self, reason: GapReason) {
+        metrics::gap(reason.as_str());
         let counters = GAP_REASONS.iter().zip(&self.gaps);
         for (_, counter) in counters.filter(|(known, _)| **known == reason) {
             counter.fetch_add(1, Ordering::Relaxed);

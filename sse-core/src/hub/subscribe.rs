@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     history::{DynHistory, HistoryError, IntoTopics, InvalidTopic, Pattern, Span},
-    resume::{Cursor, Decision, Gap, GapReason, Known, LastEventId, Requested, Resume, decide},
+    metrics,
+    resume::{
+        Cursor, Decision, ForbiddenOrigin, Gap, GapReason, Known, LastEventId, Requested, Resume, decide,
+    },
 };
 
 /// Where a reader without a cursor begins.
@@ -73,8 +76,10 @@ impl Subscribe {
     async fn run(self) -> Result<Subscription, SubscribeError> {
         self.check_names()?;
         let negotiated = self.last.negotiated().ok_or(SubscribeError::NotAcceptable)?;
+        let cors = self.terms.origins.as_ref().map(|policy| policy.check(&self.last)).transpose()?;
         let mut subscription = self.begin().await?;
         subscription.negotiated = negotiated;
+        subscription.cors = cors.filter(|cors| !cors.is_empty()).map(Box::new);
         Ok(subscription)
     }
 
@@ -112,6 +117,11 @@ impl Subscribe {
                 }
             },
         };
+        if opening.position < attached.evicted && subscription.hub.history().is_some() {
+            metrics::replayed("history");
+        } else if !opening.at_tail {
+            metrics::replayed("window");
+        }
         subscription.open(opening, &requested);
         for (patterns, start) in also {
             subscription.tell_state(&patterns, start);
@@ -150,10 +160,7 @@ async fn ask(
 ) -> Result<Option<Told>, HistoryError> {
     let unknown_finish = attached.feed.is_exact && !attached.is_known;
     let before_window = match requested {
-        Requested::Cursor(cursor) => {
-            let known_epoch = attached.epochs.fork_after(cursor.epoch()).is_some();
-            !known_epoch || cursor.seq() > attached.head || cursor.seq() < attached.evicted
-        }
+        Requested::Cursor(cursor) => !attached.proves(*cursor),
         Requested::Nothing | Requested::Malformed(_) => start != Start::Live && attached.evicted > 0,
     };
     let unproved = match requested {
@@ -223,10 +230,12 @@ fn open(attached: &Attached, requested: &Requested, start: Start, told: Option<&
     let feed = attached.feed.lock();
     let mut known = Known { epochs: &attached.epochs, head: attached.head, evicted: attached.evicted };
     if let Some(told) = told {
-        // What was trimmed matters only if something asked for came after the cursor.
+        // What was trimmed matters only if something asked for was among it and came after the cursor. The window may know
+        // that nothing was, although the history does not.
         known = Known { epochs: &told.span.epochs, head: told.span.head.max(attached.head), evicted: 0 };
         if let Requested::Cursor(cursor) = requested
-            && told.span.last > cursor.seq()
+            && told.span.trimmed > cursor.seq()
+            && !attached.proves(*cursor)
         {
             known.evicted = told.span.oldest.saturating_sub(1);
         }
@@ -320,6 +329,8 @@ impl Opening {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeError {
+    /// The request comes from where it must not; see [`OriginPolicy`](crate::OriginPolicy).
+    Origin(ForbiddenOrigin),
     /// The name of a principal, a limit or an exclusive place is empty or longer than 512 bytes. Use a hash of it.
     Name,
     /// The request's `Accept` header names types, and none of them is an event stream, JSON lines or JSON.
@@ -331,6 +342,7 @@ pub enum SubscribeError {
 impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Origin(error) => error.fmt(f),
             Self::Name => f.write_str(
                 "subscribe: the name of a principal, a limit or an exclusive place has 1 to 512 bytes; use a hash of it",
             ),
@@ -345,9 +357,16 @@ impl fmt::Display for SubscribeError {
 impl error::Error for SubscribeError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
+            Self::Origin(error) => Some(error),
             Self::Name | Self::NotAcceptable => None,
             Self::Topic(error) => Some(error),
         }
+    }
+}
+
+impl From<ForbiddenOrigin> for SubscribeError {
+    fn from(error: ForbiddenOrigin) -> Self {
+        Self::Origin(error)
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     history::Pattern,
-    resume::{Cursor, Decision, Gap, Negotiated, Requested, Resume},
+    resume::{Cors, Cursor, Decision, Gap, Negotiated, Requested, Resume},
     waiters::Slot,
     wire::Frame,
 };
@@ -41,6 +41,8 @@ pub struct Subscription {
     is_refused: bool,
     /// How its request wants to be answered.
     pub(super) negotiated: Negotiated,
+    /// What its page is told, if its request was judged.
+    pub(super) cors: Option<Box<Cors>>,
     pub(super) signals_seen: u64,
     /// The last place that the reader was told.
     pub(super) told: Option<u64>,
@@ -92,6 +94,7 @@ impl Subscription {
             no_content: false,
             is_refused: false,
             negotiated: Negotiated::default(),
+            cors: None,
             signals_seen: attached.last_signal,
             told: None,
             resume: None,
@@ -107,6 +110,7 @@ impl Subscription {
         let mut subscription = Self::new(hub, &attached, None);
         subscription.end(end);
         subscription.is_refused = true;
+        crate::metrics::subscribed(subscription.began());
         subscription
     }
 
@@ -130,6 +134,7 @@ impl Subscription {
             Resume::Gap(gap) => self.tell_gap(gap),
         }
         self.resume = (resume != Resume::Fresh).then(|| Box::new(resume));
+        crate::metrics::subscribed(self.began());
         if self.is_loading() {
             if let Some(Resume::Gap(gap)) = self.resume.as_deref_mut() {
                 gap.resumed_at = self.hub.window().lock().cursor_at(self.position);
@@ -187,6 +192,26 @@ impl Subscription {
         Frames::new(self)
     }
 
+    /// How it began, in one word for logs and metrics.
+    pub(crate) fn began(&self) -> &'static str {
+        match self.resume() {
+            _ if self.is_refused => "refused",
+            Resume::Fresh => "fresh",
+            Resume::Exact { .. } => "exact",
+            Resume::AtTail { .. } => "at_tail",
+            Resume::Gap(_) => "gap",
+        }
+    }
+
+    /// What it was subscribed to.
+    pub(crate) fn topics(&self) -> &[Pattern] {
+        &self.feed.patterns
+    }
+
+    pub(crate) fn principal(&self) -> Option<&str> {
+        self.reader.control.get()?.principal.as_deref()
+    }
+
     /// The reader needs no body: it has everything of topics that are finished.
     pub(crate) fn is_no_content(&self) -> bool {
         self.no_content
@@ -194,6 +219,10 @@ impl Subscription {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    pub(crate) fn cors(&self) -> Option<&Cors> {
+        self.cors.as_deref()
     }
 
     pub(crate) fn negotiated(&self) -> Negotiated {
@@ -321,6 +350,8 @@ impl Subscription {
             feed.remove_reader(&self.reader);
             feed.readers.is_empty()
         };
+        #[cfg(feature = "compress")]
+        self.leave_blocks();
         if is_last {
             self.hub.window().detach(&self.feed);
         }

@@ -15,10 +15,12 @@ use super::{
     sieve::Sieve,
     snapshot::{Loader, Snapshots},
 };
+use crate::resume::OriginPolicy;
 
 /// The terms of a subscription that has not begun.
 #[derive(Default)]
 pub(crate) struct Terms {
+    pub(crate) origins: Option<OriginPolicy>,
     pub(crate) lease: Option<Lease>,
     pub(crate) sieve: Sieve,
     pub(crate) seat: Seat,
@@ -39,6 +41,9 @@ pub(crate) struct Extras {
     pub(crate) snapshots: Option<Snapshots>,
     /// When it may have more read from the history, if the hub paces its readers.
     pub(crate) next_replay_at: Option<Instant>,
+    /// Of a reader whose response is compressed.
+    #[cfg(feature = "compress")]
+    pub(crate) sharing: Option<Box<super::sharing::Sharing>>,
 }
 
 /// A lease, and what wakes the reader when it is over.
@@ -61,7 +66,11 @@ impl Extras {
         if !self.forgiven.is_empty() && self.forgiven.iter().all(|evicted| *evicted <= position) {
             self.forgiven = Box::default();
         }
-        let Self { lease, ended, forgiven, sieve, joined_at, snapshots, next_replay_at } = self;
+        #[cfg(feature = "compress")]
+        if self.sharing.is_some() {
+            return true;
+        }
+        let Self { lease, ended, forgiven, sieve, joined_at, snapshots, next_replay_at, .. } = self;
         let (is_bound, is_placed) =
             (lease.is_some() || sieve.is_some(), joined_at.is_some() || next_replay_at.is_some());
         is_bound || is_placed || ended.is_some() || snapshots.is_some() || !forgiven.is_empty()

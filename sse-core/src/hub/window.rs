@@ -306,7 +306,7 @@ impl Window {
         state.head_check = cursor.check();
         self.head.store(seq, Ordering::Release);
         waiting.push(state.head_waiters.take());
-        self.counters.published.fetch_add(1, Ordering::Relaxed);
+        self.counters.count_published();
         (Placed { cursor, receivers, duplicate: false }, waiting)
     }
 

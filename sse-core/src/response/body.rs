@@ -10,16 +10,20 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::{Instant, Sleep};
+use tracing::Span;
 
 use super::{
     Ended, KeepAlive, NoError,
     endings::{Endings, OnEnd, Until},
     keep_alive::Form,
     source::{Source, Taken},
+    span,
     written::Written,
 };
 use crate::{
-    hub::End,
+    hub::{End, discard},
+    metrics,
+    resume::Negotiated,
     wire::{Frame, MIN_RETRY, write_lines, write_retry},
 };
 
@@ -40,6 +44,9 @@ pub(crate) struct Options {
     pub(crate) max_age: Option<Duration>,
     pub(crate) retry: Duration,
     pub(crate) on_end: Option<OnEnd>,
+    /// What the request said, if the application compresses at all.
+    #[cfg(feature = "compress")]
+    pub(crate) compress: Option<crate::AcceptEncoding>,
 }
 
 impl Default for Options {
@@ -50,6 +57,8 @@ impl Default for Options {
             max_age: None,
             retry: Duration::from_secs(2),
             on_end: None,
+            #[cfg(feature = "compress")]
+            compress: None,
         }
     }
 }
@@ -90,7 +99,7 @@ enum Stage {
 impl Body {
     /// `over` is how it has ended already, if it has; what is `written` is sent all the same.
     pub(super) fn new(source: Source, options: Options, written: Option<Written>, over: Option<End>) -> Self {
-        let Options { keep_alive, until, max_age, retry, on_end } = options;
+        let Options { keep_alive, until, max_age, retry, on_end, .. } = options;
         let max_age = max_age.filter(|_| over.is_none()).map(|max_age| {
             let age = max_age.mul_f64(1.0 - 0.2 * fastrand::f64());
             Box::pin(tokio::time::sleep(age))
@@ -102,6 +111,7 @@ impl Body {
             shutdown: source.shutdown().cloned(),
             drained: None,
             on_end,
+            span: span::of(&source),
         };
         let mut state = State {
             source,
@@ -118,6 +128,7 @@ impl Body {
             began_at: Instant::now(),
             last_byte: 0,
         };
+        metrics::stream_began();
         if let Some(end) = over {
             state.end(end);
         }
@@ -131,6 +142,8 @@ impl Stream for Body {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         // The lock only makes the body `Sync`; through `&mut` it is never contended.
         let state = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let span = state.endings.as_ref().and_then(|endings| endings.span.clone());
+        let _entered = span.as_ref().map(Span::enter);
         state.poll(cx).map(|bytes| bytes.map(Ok))
     }
 }
@@ -223,9 +236,7 @@ impl State {
 
     /// A checkpoint if the reader's place has moved, else what the options say.
     fn alive(&mut self) -> Bytes {
-        if let Source::Subscription(subscription) = &mut self.source
-            && let Some(checkpoint) = subscription.checkpoint()
-        {
+        if let Some(checkpoint) = self.source.checkpoint() {
             return self.count(checkpoint.into_bytes(), 1);
         }
         match self.keep_alive.as_ref().and_then(KeepAlive::form) {
@@ -239,24 +250,38 @@ impl State {
                 bytes.extend_from_slice(lines);
                 self.count(bytes.into(), 0)
             }
-            None => self.retry_line(),
+            None => {
+                let line = self.retry_line();
+                self.count(line, 0)
+            }
         }
     }
 
     fn first_line(&mut self) -> Bytes {
-        if !self.source.negotiated().is_padded {
-            return self.retry_line();
+        let Negotiated { is_padded, may_hold_half, .. } = self.source.negotiated();
+        if !is_padded && !may_hold_half {
+            let line = self.retry_line();
+            return self.count(line, 0);
         }
-        let mut bytes = Vec::with_capacity(PADDING + 20);
+        let mut bytes = Vec::new();
         write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
-        write_lines(&mut bytes, b": ", &" ".repeat(PADDING));
+        // A reader that is refused keeps its half until it is let in.
+        if may_hold_half
+            && self.source.refusal().is_none()
+            && let Some(resume) = self.source.resume()
+        {
+            bytes.extend_from_slice(&discard(resume));
+        }
+        if is_padded {
+            write_lines(&mut bytes, b": ", &" ".repeat(PADDING));
+        }
         self.count(bytes.into(), 0)
     }
 
-    fn retry_line(&mut self) -> Bytes {
+    fn retry_line(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(16);
         write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
-        self.count(bytes.into(), 0)
+        bytes.into()
     }
 
     fn sent(&mut self, taken: Taken) -> Bytes {
@@ -304,25 +329,38 @@ impl State {
         self.count_at(Instant::now(), bytes, events)
     }
 
-    /// Counts what is sent. `at` may be a little before now, which makes a keep-alive come that much earlier.
+    /// Counts what is sent, and gives it the form in which it is sent. `at` may be a little before now, which makes a
+    /// keep-alive come that much earlier.
     fn count_at(&mut self, at: Instant, bytes: Bytes, events: u64) -> Bytes {
-        let bytes = match self.written.as_deref_mut() {
-            Some(written) => written.of(bytes),
-            None => bytes,
-        };
+        let bytes = self.written_form(bytes);
         let since = at.saturating_duration_since(self.began_at).as_nanos();
         self.last_byte = self.last_byte.max(u64::try_from(since).unwrap_or(u64::MAX));
+        let bytes = self.source.encode(bytes);
+        metrics::sent(events, bytes.len());
         self.bytes += bytes.len() as u64;
         self.events += events;
         bytes
+    }
+
+    fn written_form(&mut self, bytes: Bytes) -> Bytes {
+        match self.written.as_deref_mut() {
+            Some(written) => written.of(bytes),
+            None => bytes,
+        }
     }
 
     /// Ends the stream; a last `retry` says when to come back, if coming back is what the reader will do.
     fn last_words(&mut self, end: End) -> Option<Bytes> {
         let words = self.last_retry(&end).map(|retry| {
             self.told_retry = retry;
-            self.retry_line()
+            let line = self.retry_line();
+            self.written_form(line)
         });
+        let words = self.source.finish(words);
+        if let Some(words) = &words {
+            metrics::sent(0, words.len());
+            self.bytes += words.len() as u64;
+        }
         self.end(end);
         words
     }
@@ -355,6 +393,12 @@ impl State {
         self.stage = Stage::Over;
         let lasted = self.began_at.elapsed();
         let ended = Ended { end, events: self.events, bytes: self.bytes, lasted };
+        metrics::stream_ended(ended.end.as_str(), lasted);
+        let span = self.endings.as_mut().and_then(|endings| endings.span.take());
+        if let Some(span) = &span {
+            span::record(span, &ended);
+        }
+        let _entered = span.as_ref().map(Span::enter);
         tracing::debug!(end = %ended.end, events = ended.events, bytes = ended.bytes, ?lasted, "an event stream ended");
         if let Some(on_end) = self.endings.as_mut().and_then(|endings| endings.on_end.take()) {
             on_end(ended);

@@ -5,6 +5,7 @@ use std::{
 };
 
 use tokio::time::Sleep;
+use tracing::Span;
 
 use super::Ended;
 use crate::{Shutdown, hub::End};
@@ -25,13 +26,16 @@ pub(super) struct Endings {
     pub(super) shutdown: Option<Shutdown>,
     pub(super) drained: Option<Until>,
     pub(super) on_end: Option<OnEnd>,
+    /// Where somebody listens to it.
+    pub(super) span: Option<Span>,
 }
 
 impl Endings {
     pub(super) fn has_any(&self) -> bool {
-        let Self { of_source, until, max_age, shutdown, drained, on_end } = self;
+        let Self { of_source, until, max_age, shutdown, drained, on_end, span } = self;
         let is_timed = max_age.is_some() || drained.is_some();
-        is_timed || of_source.is_some() || !until.is_empty() || shutdown.is_some() || on_end.is_some()
+        let is_heard = on_end.is_some() || span.is_some();
+        is_timed || of_source.is_some() || !until.is_empty() || shutdown.is_some() || is_heard
     }
 
     /// What ends the stream from outside, before another byte is written.

@@ -2,14 +2,18 @@
 
 mod body;
 mod channel;
+#[cfg(feature = "compress")]
+mod compressed;
 mod endings;
 mod event_stream;
 mod json_lines;
 mod keep_alive;
+mod mount;
 mod no_error;
 mod page;
 mod request;
 mod source;
+mod span;
 mod unavailable;
 mod written;
 
@@ -17,4 +21,8 @@ pub use body::Body;
 pub use channel::{Receiver, SendError, Sender, channel};
 pub use event_stream::{Ended, EventStream, IntoEventStream};
 pub use keep_alive::KeepAlive;
+pub use mount::{Access, Action, Ask, Denied, Permit, Public};
 pub use no_error::NoError;
+
+#[doc(hidden)]
+pub use mount::{Answer, Asked, BodyError, Routes, collect};

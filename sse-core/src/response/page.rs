@@ -111,6 +111,6 @@ impl Page {
 fn place(source: &mut Source) -> Option<String> {
     match source {
         Source::Subscription(subscription) => subscription.place().map(|cursor| cursor.to_string()),
-        Source::Frames(_) | Source::Receiver(_) => None,
+        _ => None,
     }
 }

@@ -1,20 +1,58 @@
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Authority};
 
-use crate::resume::LastEventId;
+use crate::resume::{Cors, LastEventId, RequestOrigin};
 
-const LAST_EVENT_ID: header::HeaderName = header::HeaderName::from_static("last-event-id");
-const SEC_FETCH_MODE: header::HeaderName = header::HeaderName::from_static("sec-fetch-mode");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 impl LastEventId {
     /// Reads a request's headers and query string; see [`from_request`](LastEventId::from_request).
+    ///
+    /// The name of the server is taken from the `Host` header, which an HTTP/2 request does not have: see
+    /// [`from_parts`](LastEventId::from_parts).
     #[must_use]
     pub fn from_headers(headers: &HeaderMap, query: Option<&str>) -> Self {
-        let last = headers.get(LAST_EVENT_ID).map(|value| value.as_bytes());
-        let accept: Vec<_> = headers.get_all(header::ACCEPT).iter().map(|value| value.as_bytes()).collect();
-        let accept = (!accept.is_empty()).then(|| accept.join(&b','));
-        let is_fetch = headers.contains_key(SEC_FETCH_MODE) && !is_revalidating(headers);
-        Self::from_request(last, accept.as_deref(), query).of_fetch(is_fetch)
+        Self::from_both(headers, None, query)
     }
+
+    /// Reads a request's headers and its target.
+    #[must_use]
+    pub fn from_parts(headers: &HeaderMap, uri: &Uri) -> Self {
+        Self::from_both(headers, uri.authority().map(Authority::as_str), uri.query())
+    }
+
+    fn from_both(headers: &HeaderMap, authority: Option<&str>, query: Option<&str>) -> Self {
+        let last = headers.get(LAST_EVENT_ID).map(|value| value.as_bytes());
+        let accept = joined(headers, &header::ACCEPT);
+        let is_fetch = headers.contains_key(SEC_FETCH_MODE) && !is_revalidating(headers);
+        let text = |name| joined(headers, name).map(|value| String::from_utf8_lossy(&value).into_owned());
+        let origin = RequestOrigin {
+            origin: text(&header::ORIGIN),
+            host: text(&header::HOST).or_else(|| authority.map(str::to_owned)),
+            site: text(&SEC_FETCH_SITE),
+        };
+        let request = Self::from_request(last, accept.as_deref(), query);
+        let request = request.of_fetch(is_fetch).of_webkit(is_webkit(headers)).from_origin(origin);
+        #[cfg(feature = "compress")]
+        let request = request.with_accept_encoding(joined(headers, &header::ACCEPT_ENCODING).as_deref());
+        request
+    }
+}
+
+/// Adds what a page is told about its origin.
+pub(super) fn allow(headers: &mut HeaderMap, cors: &Cors) {
+    for (name, value) in cors.headers() {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.append(name, value);
+        }
+    }
+}
+
+/// All values of a header, joined with commas.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<u8>> {
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+    (!values.is_empty()).then(|| values.join(&b','))
 }
 
 /// Whether it says `Cache-Control: no-cache`, as every browser's `EventSource` does.
@@ -23,4 +61,10 @@ fn is_revalidating(headers: &HeaderMap) -> bool {
     values
         .flat_map(|value| value.split(','))
         .any(|directive| directive.trim().eq_ignore_ascii_case("no-cache"))
+}
+
+/// Whether a browser on WebKit sends it: Safari, every browser on iOS, WebKitGTK. Blink names WebKit too, but itself as well.
+fn is_webkit(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    agent.contains("AppleWebKit/") && !agent.contains("Chrome/")
 }

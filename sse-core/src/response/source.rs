@@ -14,10 +14,12 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::Receiver;
+#[cfg(feature = "compress")]
+use super::compressed::Compressed;
 use crate::{
     Shutdown,
     hub::{Chunk, End, MOST, Subscription},
-    resume::Negotiated,
+    resume::{Negotiated, Resume},
     wire::{Frame, IntoFrame},
 };
 
@@ -30,6 +32,8 @@ pub(crate) enum Source {
     Subscription(Box<Subscription>),
     Frames(Frames),
     Receiver(Receiver),
+    #[cfg(feature = "compress")]
+    Compressed(Box<Compressed>),
 }
 
 /// What a source had ready.
@@ -62,6 +66,8 @@ impl Source {
         match self {
             Self::Subscription(subscription) => subscription.hub().shutdown(),
             Self::Frames(_) | Self::Receiver(_) => None,
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.source().shutdown(),
         }
     }
 
@@ -70,6 +76,8 @@ impl Source {
         match self {
             Self::Subscription(subscription) => subscription.negotiated(),
             Self::Frames(_) | Self::Receiver(_) => Negotiated::default(),
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.source().negotiated(),
         }
     }
 
@@ -78,12 +86,58 @@ impl Source {
         match self {
             Self::Subscription(subscription) => subscription.refusal(),
             Self::Frames(_) | Self::Receiver(_) => None,
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.source().refusal(),
+        }
+    }
+
+    /// How the reader began, if it resumes.
+    pub(crate) fn resume(&self) -> Option<&Resume> {
+        match self {
+            Self::Subscription(subscription) => Some(subscription.resume()),
+            Self::Frames(_) | Self::Receiver(_) => None,
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.source().resume(),
         }
     }
 
     /// Whether a reader that reconnects gets what it missed.
     pub(crate) fn resumes(&self) -> bool {
-        matches!(self, Self::Subscription(_))
+        match self {
+            Self::Subscription(_) => true,
+            Self::Frames(_) | Self::Receiver(_) => false,
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.source().resumes(),
+        }
+    }
+
+    /// A checkpoint, if the reader's place has moved past what it was told.
+    pub(crate) fn checkpoint(&mut self) -> Option<Frame> {
+        match self {
+            Self::Subscription(subscription) => subscription.checkpoint(),
+            Self::Frames(_) | Self::Receiver(_) => None,
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.source_mut().checkpoint(),
+        }
+    }
+
+    /// The bytes to send for text that was taken just now, or that is this reader's alone.
+    #[inline]
+    pub(crate) fn encode(&mut self, plain: Bytes) -> Bytes {
+        match self {
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.encode(&plain),
+            _ => plain,
+        }
+    }
+
+    /// The same for the last of all, if there is anything to send.
+    pub(crate) fn finish(&mut self, plain: Option<Bytes>) -> Option<Bytes> {
+        match self {
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => Some(compressed.finish(plain.as_deref().unwrap_or_default())),
+            _ => plain,
+        }
     }
 
     /// Everything that is ready, up to a chunk's size, and how the source has ended after that, if it has; it is asked
@@ -99,6 +153,10 @@ impl Source {
             return chunk.map(|Chunk { bytes, events, retry, at, .. }| {
                 Ok((Taken::Shared { bytes, events, retry, at }, None))
             });
+        }
+        #[cfg(feature = "compress")]
+        if let Self::Compressed(compressed) = self {
+            return compressed.poll_take(end, cx);
         }
         let mut frames = Vec::new();
         let mut bytes = 0;
@@ -125,6 +183,8 @@ impl Source {
             Self::Subscription(_) => Poll::Ready(None),
             Self::Frames(frames) => frames.as_mut().poll_next(cx),
             Self::Receiver(receiver) => receiver.poll_frame(cx).map(|frame| frame.map(Ok)),
+            #[cfg(feature = "compress")]
+            Self::Compressed(_) => Poll::Ready(None),
         }
     }
 }

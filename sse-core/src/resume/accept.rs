@@ -18,11 +18,13 @@ pub(crate) struct Negotiated {
     pub(crate) form: Form,
     pub(crate) is_event_source: bool,
     pub(crate) is_padded: bool,
+    /// It may hold half an event of the connection before, which it would join to what comes first.
+    pub(crate) may_hold_half: bool,
 }
 
 impl Default for Negotiated {
     fn default() -> Self {
-        Self { form: Form::Stream, is_event_source: true, is_padded: false }
+        Self { form: Form::Stream, is_event_source: true, is_padded: false, may_hold_half: false }
     }
 }
 

@@ -3,7 +3,10 @@ use std::fmt;
 use super::{
     Cursor,
     accept::{Accept, Negotiated},
+    origin::RequestOrigin,
 };
+#[cfg(feature = "compress")]
+use crate::compress::AcceptEncoding;
 
 /// The names under which a request's query may carry the last event id, for clients that cannot set the header: our
 /// own, better-sse's, and that of the older polyfills.
@@ -27,7 +30,8 @@ const KEPT: usize = 128;
 /// [`after`](crate::Subscribe::after) it is answered so: as an event stream, as JSON lines or as a page of JSON by its
 /// `Accept` header; with 2 KiB of padding first if the query holds `padding=true` (or `evs_preamble`), for buffers
 /// that hold back less; and when it is refused, by what an [`EventSource`](LastEventId::is_event_source) survives or by
-/// 503. See [`docs::fallbacks`](crate::docs::fallbacks).
+/// 503; with the feature `compress` what `Accept-Encoding` says. And it remembers from where the request came, for an
+/// [`OriginPolicy`](crate::OriginPolicy). See [`docs::fallbacks`](crate::docs::fallbacks).
 ///
 /// ```
 /// use sse_core::LastEventId;
@@ -44,6 +48,12 @@ pub struct LastEventId {
     is_padded: bool,
     /// A browser's `fetch` said it, although the `Accept` header is that of an `EventSource`.
     is_fetch: bool,
+    /// Unknown unless the request's headers were read.
+    origin: Option<Box<RequestOrigin>>,
+    /// A browser on WebKit said it.
+    is_webkit: bool,
+    #[cfg(feature = "compress")]
+    accept_encoding: AcceptEncoding,
 }
 
 /// A request's cursor, read.
@@ -127,10 +137,48 @@ impl LastEventId {
         Self { is_fetch, ..self }
     }
 
+    /// The request says that it comes from there.
+    pub(crate) fn from_origin(self, origin: RequestOrigin) -> Self {
+        Self { origin: Some(Box::new(origin)), ..self }
+    }
+
+    /// Where the request says it comes from, if it was asked.
+    pub(super) fn origin(&self) -> Option<&RequestOrigin> {
+        self.origin.as_deref()
+    }
+
+    /// The request comes from a browser on WebKit.
+    pub(crate) fn of_webkit(self, is_webkit: bool) -> Self {
+        Self { is_webkit, ..self }
+    }
+
     /// How it wants to be answered; nothing if no form that there is will do.
     pub(crate) fn negotiated(&self) -> Option<Negotiated> {
         let form = self.accept.form()?;
-        Some(Negotiated { form, is_event_source: self.is_event_source(), is_padded: self.is_padded })
+        let is_event_source = self.is_event_source();
+        let may_hold_half = self.is_webkit && is_event_source;
+        Some(Negotiated { form, is_event_source, is_padded: self.is_padded, may_hold_half })
+    }
+
+    /// What was remembered of `Accept-Encoding`.
+    #[cfg(feature = "compress")]
+    #[must_use]
+    pub fn accept_encoding(&self) -> AcceptEncoding {
+        self.accept_encoding
+    }
+
+    /// Remembers all `Accept-Encoding` headers, joined with commas, for `compress`.
+    ///
+    /// ```
+    /// use sse_core::LastEventId;
+    ///
+    /// let last = LastEventId::from_request(None, None, None).with_accept_encoding(Some(b"gzip, br"));
+    /// assert!(last.accept_encoding().allows_gzip());
+    /// ```
+    #[cfg(feature = "compress")]
+    #[must_use]
+    pub fn with_accept_encoding(self, header: Option<&[u8]>) -> Self {
+        Self { accept_encoding: AcceptEncoding::from_request(header), ..self }
     }
 
     pub(crate) fn requested(&self) -> Requested {

@@ -8,6 +8,8 @@ mod epochs;
 #[cfg(feature = "json")]
 mod gap_notice;
 mod last_event_id;
+mod origin;
+mod origin_policy;
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +18,10 @@ pub use cursor::{Cursor, Epoch, InvalidCursor};
 pub use decision::{Gap, GapReason, Resume};
 pub use epochs::{EpochStart, Epochs};
 pub use last_event_id::{LastEventId, QUERY_NAMES};
+pub use origin::{ForbiddenOrigin, InvalidOrigin};
+pub use origin_policy::{Cors, OriginPolicy, OriginPolicyBuilder};
 
 pub(crate) use accept::{Form, Negotiated};
 pub(crate) use decision::{Decision, Known, decide};
 pub(crate) use last_event_id::Requested;
+pub(crate) use origin::RequestOrigin;

@@ -102,6 +102,9 @@ impl Event {
     /// Sets the id that the client sends back as `Last-Event-ID`; see [`EventId`](super::EventId) for what is allowed.
     ///
     /// A hub sets the ids of what it publishes itself, and refuses an event that has one.
+    ///
+    /// Call it last: fields are written in the order of the calls, and npm's `fetch-event-source` believes an id before the
+    /// event has ended, so that it skips an event whose connection breaks behind its id.
     pub fn id(mut self, id: impl IntoEventId) -> Self {
         let draft = &mut *self.0;
         let start = draft.fields.len();

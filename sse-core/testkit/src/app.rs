@@ -1,6 +1,6 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
-use sse_core::{Event, KeepAlive, Retention};
+use sse_core::{Event, KeepAlive, OriginPolicy, Retention};
 
 use crate::Context;
 
@@ -12,6 +12,9 @@ pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// | Route | Answers |
 /// |---|---|
 /// | `GET /events?topic=T&start=S` | a subscription, after the request's last event id |
+/// | `GET /page?topic=T` | [`PAGE`](crate::PAGE) to who prefers HTML, a subscription to others |
+/// | `/mounted` | the adapter's own routes, with [`Context::permit`] as access hook, which is told the `X-Tenant` header |
+/// | `GET /compressed?topic=T&start=S` | the same, compressed for who accepts gzip |
 /// | `GET /late?topic=T` | the same, but subscribes only once the shutdown has begun |
 /// | `GET /script` | a plain stream of [`Context::script`] |
 /// | `GET /failing` | a stream that fails after the script: [`Context::failing`] |
@@ -55,6 +58,10 @@ pub struct Settings {
     pub stays_open: bool,
     /// Of the hub's window.
     pub retention: Retention,
+    /// How many readers the hub lets in.
+    pub most_readers: usize,
+    /// From where the mounted routes may be used.
+    pub origins: OriginPolicy,
     /// The hub's limit on readers that do not read.
     pub stalled_after: Duration,
     /// The shutdown's window.
@@ -71,6 +78,8 @@ impl Default for Settings {
             script: Vec::new(),
             stays_open: false,
             retention: Retention::default(),
+            most_readers: usize::MAX,
+            origins: OriginPolicy::same_origin(),
             stalled_after: Duration::from_secs(30),
             window: Duration::from_secs(1),
         }

@@ -1,4 +1,5 @@
 use std::{
+    collections::HashMap,
     future::pending,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -7,10 +8,22 @@ use std::{
 
 use async_stream::stream;
 use futures_util::Stream;
-use sse_core::{Ended, Event, EventStream, Hub, IntoEventStream, SendError, Sender, Shutdown, Start};
+use sse_core::{
+    Ask, Denied, Ended, Event, EventStream, Hub, IntoEventStream, Lease, OriginPolicy, Permit, SendError,
+    Sender, Shutdown, Start,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Settings;
+
+/// The page of `GET /page`.
+pub const PAGE: &str = "<!doctype html><title>A page</title>";
+
+/// How long a body the mounted routes take, in bytes.
+pub const MOST_BODY: usize = 1_000;
+
+/// How many readers each tenant of the mounted routes may have.
+pub(crate) const MOST_READERS: usize = 2;
 
 /// What the handlers of an [`App`](crate::App) share.
 #[derive(Clone, Debug)]
@@ -19,6 +32,8 @@ pub struct Context {
     pub hub: Hub,
     /// The handle that ends the hub's streams and the server.
     pub shutdown: Shutdown,
+    /// Of each tenant of the mounted routes.
+    leases: Arc<Mutex<HashMap<String, Lease>>>,
     settings: Arc<Settings>,
     listens: Arc<Mutex<Option<oneshot::Sender<SocketAddr>>>>,
     ended: mpsc::UnboundedSender<Ended>,
@@ -37,6 +52,7 @@ impl Context {
         let shutdown = Shutdown::within(settings.window);
         let hub = Hub::builder()
             .retention(settings.retention)
+            .most_readers(settings.most_readers)
             .stalled_after(settings.stalled_after)
             .shutdown(shutdown.clone())
             .memory();
@@ -44,7 +60,8 @@ impl Context {
         let (ended, endings) = mpsc::unbounded_channel();
         let (left, leavings) = mpsc::unbounded_channel();
         let listens = Arc::new(Mutex::new(Some(listens)));
-        let context = Self { hub, shutdown, settings: Arc::new(settings), listens, ended, left };
+        let (settings, leases) = (Arc::new(settings), Arc::default());
+        let context = Self { hub, shutdown, leases, settings, listens, ended, left };
         (context, Reports { listens: listening, ended: endings, left: leavings })
     }
 
@@ -55,6 +72,33 @@ impl Context {
             // A case that has given up does not wait for it any more.
             let _ = listens.send(address);
         }
+    }
+
+    /// From where the mounted routes may be used.
+    pub fn origins(&self) -> OriginPolicy {
+        self.settings.origins.clone()
+    }
+
+    /// The access hook of the mounted routes: each tenant reads and publishes below `tenant.NAME`, under its own lease and
+    /// limit.
+    ///
+    /// # Errors
+    /// If nobody says who they are.
+    pub fn permit(&self, tenant: Option<&str>, _: &Ask) -> Result<Permit, Denied> {
+        let tenant = tenant.ok_or(Denied::Unauthorized)?.to_owned();
+        let own = format!("tenant.{tenant}.>");
+        let lease = self.lease(&tenant);
+        let permit = Permit::read([&*own, "news"])?.publish(own)?;
+        Ok(permit.with(move |subscribe| {
+            let limit = format!("tenant {tenant}");
+            subscribe.lease(lease).limit(limit, MOST_READERS).principal(tenant)
+        }))
+    }
+
+    /// The lease under which a tenant reads.
+    pub(crate) fn lease(&self, tenant: &str) -> Lease {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.entry(tenant.to_owned()).or_default().clone()
     }
 
     /// The stream with the case's options, and a hook that reports its end.

@@ -41,7 +41,19 @@ impl Request {
         Self { method: "POST", body: body.into(), ..Self::get(target) }
     }
 
-    /// Adds a header, whatever its bytes.
+    /// An OPTIONS.
+    #[must_use]
+    pub fn options(target: impl Into<String>) -> Self {
+        Self { method: "OPTIONS", ..Self::get(target) }
+    }
+
+    /// A DELETE.
+    #[must_use]
+    pub fn delete(target: impl Into<String>) -> Self {
+        Self { method: "DELETE", ..Self::get(target) }
+    }
+
+    /// Adds a header, whatever its bytes; a `Host` replaces the address.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name, value.as_ref().to_vec()));
@@ -68,8 +80,10 @@ impl Request {
     }
 
     fn bytes(&self, address: SocketAddr) -> Vec<u8> {
-        let mut bytes =
-            format!("{} {} HTTP/1.1\r\nhost: {address}\r\n", self.method, self.target).into_bytes();
+        let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            bytes.extend_from_slice(format!("host: {address}\r\n").as_bytes());
+        }
         for (name, value) in &self.headers {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");

@@ -23,7 +23,7 @@ mod server;
 
 pub use app::{App, Serving, Settings};
 pub use chunks::Chunks;
-pub use context::{Asked, Context};
+pub use context::{Asked, Context, MOST_BODY, PAGE};
 pub use exchange::{Ending, Exchange, Request};
 pub use golden::{Scripted, scripted};
 pub use hostile::{HOSTILE, Hostile, every_builder};

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
-use sse_core::{Ended, Event, Hub, PublishError, Receipt, SendError, Shutdown};
+use sse_core::{Ended, Event, Hub, Lease, PublishError, Receipt, SendError, Shutdown};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
 use crate::{App, Context, Exchange, Failed, Outcome, Request, Settings};
@@ -12,6 +12,7 @@ pub struct Server {
     pub hub: Hub,
     /// What ends it.
     pub shutdown: Shutdown,
+    context: Context,
     address: SocketAddr,
     patience: Duration,
     ended: mpsc::UnboundedReceiver<Ended>,
@@ -27,16 +28,23 @@ impl Server {
     pub async fn start(app: &dyn App, settings: Settings) -> Outcome<Self> {
         let (context, reports) = Context::new(settings);
         let (hub, shutdown) = (context.hub.clone(), context.shutdown.clone());
-        let task = tokio::spawn(app.serve(context));
+        let task = tokio::spawn(app.serve(context.clone()));
         let patience = app.patience();
         let address = timeout(patience, reports.listens).await??;
-        Ok(Self { hub, shutdown, address, patience, ended: reports.ended, left: reports.left, task })
+        let (ended, left) = (reports.ended, reports.left);
+        Ok(Self { hub, shutdown, context, address, patience, ended, left, task })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The lease under which a tenant of the mounted routes reads.
+    #[must_use]
+    pub fn lease(&self, tenant: &str) -> Lease {
+        self.context.lease(tenant)
     }
 
     /// Sends a request on a connection of its own and waits for the answer's head.

@@ -41,6 +41,8 @@ async fn every_case_fails_when_its_promise_is_broken() {
 
 fn fault_of(case: &str) -> Fault {
     match case {
+        "compress::accept_encoding_decides_about_compression" => Fault::CompressesForAll,
+        "compress::compressed_readers_are_told_the_same_at_once" => Fault::BreaksGzip,
         "errors::a_stream_that_fails_ends_after_what_came_before" => Fault::Cut,
         "errors::accept_decides_between_a_stream_and_406" => Fault::IgnoresAccept,
         "errors::an_event_that_is_wrong_ends_the_stream_after_what_came_before" => {
@@ -48,6 +50,17 @@ fn fault_of(case: &str) -> Fault {
         }
         "errors::g14_a_bad_topic_is_400_with_json" => Fault::ErrorIsText,
         "errors::publish_says_what_is_wrong" => Fault::ErrorIs500,
+        "fallbacks::g4_long_polls_get_everything_once"
+        | "fallbacks::json_lines_say_what_the_stream_says"
+        | "fallbacks::long_polls_are_told_gaps_and_ends"
+        | "fallbacks::one_route_answers_a_page_or_a_stream"
+        | "refusals::a_fetch_client_over_the_limit_gets_503" => Fault::IgnoresAccept,
+        "fallbacks::padding_comes_if_it_is_asked_for" => Fault::HeaderOnly,
+        "mounted::g9_two_tenants_cannot_read_each_others_events" => Fault::OneTenant,
+        "mounted::hosts_decide_before_a_reader_is_one" => Fault::IgnoresHost,
+        "mounted::mounted_routes_subscribe_and_publish" => Fault::ErrorIs500,
+        "mounted::origins_decide_before_a_reader_is_one" => Fault::IgnoresOrigin,
+        "refusals::g14_an_event_source_over_the_limit_is_told_to_come_back" => Fault::RefusedIs503,
         "keep_alive::a_comment_alone_follows_a_retry_line" => Fault::CommentsBare,
         "keep_alive::g10_the_first_byte_comes_at_once" => Fault::HoldsFirstBytes,
         "keep_alive::g10_the_keep_alive_is_the_retry_line_again" => Fault::BlankLineAfterKeepAlive,

@@ -161,9 +161,12 @@ impl History for Scripted {
         state.check()?;
         let of =
             |record: &&Record, pattern: &Pattern| record.topics.iter().any(|topic| pattern.matches(topic));
-        let mut last = 0;
+        let (mut last, mut trimmed) = (0, 0);
         let mut finished = Vec::new();
         for pattern in patterns {
+            let gone = |record: &&Record| of(record, pattern) && record.cursor.seq() < state.oldest;
+            let gone = state.records.iter().rev().find(gone).map(|record| record.cursor.seq());
+            trimmed = gone.max(Some(trimmed)).unwrap_or(trimmed);
             let Some(record) = state.records.iter().rev().find(|record| of(record, pattern)) else {
                 continue;
             };
@@ -172,7 +175,8 @@ impl History for Scripted {
                 finished.push((topic, record.cursor));
             }
         }
-        Ok(Span { oldest: state.oldest, head: state.head(), epochs: state.epochs.clone(), last, finished })
+        let (oldest, head, epochs) = (state.oldest, state.head(), state.epochs.clone());
+        Ok(Span { oldest, head, epochs, last, trimmed, finished })
     }
 
     async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {

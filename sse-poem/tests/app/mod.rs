@@ -2,9 +2,15 @@
 
 use std::net::Ipv4Addr;
 
-use poem::{EndpointExt, Route, Server, get, handler, http::Uri, listener::TcpAcceptor, post, web::Data};
-use sse_poem::{LastEventId, Receipt, Result, Sse, channel};
-use sse_testkit::{App, Asked, Context, Serving};
+use poem::{
+    EndpointExt, IntoResponse, Request, Response, Route, Server, get, handler,
+    http::Uri,
+    listener::TcpAcceptor,
+    post,
+    web::{Data, Html},
+};
+use sse_poem::{Access, Ask, Denied, LastEventId, Permit, Receipt, Result, Sse, channel, mount};
+use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;
 
 pub(crate) struct Poem;
@@ -16,15 +22,23 @@ impl App for Poem {
             context.listens_at(listener.local_addr().unwrap());
             let shutdown = context.shutdown.clone();
             let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener).unwrap());
-            let app = routes().data(context);
+            let app = routes(&context).data(context);
             shutdown.serve(server.run_with_graceful_shutdown(app, shutdown.clone(), None)).await;
         })
     }
 }
 
-fn routes() -> Route {
+fn routes(context: &Context) -> Route {
+    let dress = context.clone();
+    let mounted = mount(context.hub.clone(), Tenants(context.clone()))
+        .origins(context.origins())
+        .publish(MOST_BODY)
+        .stream(move |stream| dress.dress(stream));
     Route::new()
+        .at("/mounted", mounted)
+        .at("/page", get(page))
         .at("/events", get(events))
+        .at("/compressed", get(compressed))
         .at("/late", get(late))
         .at("/script", get(script))
         .at("/failing", get(failing))
@@ -39,6 +53,20 @@ fn routes() -> Route {
 #[handler]
 async fn events(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result {
     subscribed(app, uri, last).await
+}
+
+#[handler]
+async fn page(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result<Response> {
+    if last.prefers_html() {
+        return Ok(Html(PAGE).into_response());
+    }
+    Ok(subscribed(app, uri, last).await?.into_response())
+}
+
+#[handler]
+async fn compressed(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
+    Ok(subscribed(app, uri, last).await?.compress(accepts))
 }
 
 #[handler]
@@ -101,4 +129,12 @@ async fn finish(Data(app): Data<&Context>, uri: &Uri) -> Result<String> {
 
 fn answer(receipt: Receipt) -> String {
     format!(r#"{{"id":"{}","receivers":{}}}"#, receipt.cursor, receipt.receivers.unwrap_or(0))
+}
+
+struct Tenants(Context);
+
+impl Access<Request> for Tenants {
+    async fn permit(&self, request: &Request, ask: &Ask) -> std::result::Result<Permit, Denied> {
+        self.0.permit(request.header("x-tenant"), ask)
+    }
 }

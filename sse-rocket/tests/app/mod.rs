@@ -3,17 +3,21 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use rocket::{
-    Config, State, catchers,
+    Config, Either, Request, State, catchers,
     config::{Ident, LogLevel},
     fairing::AdHoc,
     futures::FutureExt,
     get,
     http::uri::Origin,
-    post, routes,
+    post,
+    response::content::RawHtml,
+    routes,
     shield::Shield,
 };
-use sse_rocket::{EventStream, LastEventId, Receipt, Result, Sse, channel, fairing};
-use sse_testkit::{App, Asked, Context, Serving};
+use sse_rocket::{
+    Access, Ask, Denied, EventStream, LastEventId, Permit, Receipt, Result, Sse, channel, fairing, mount,
+};
+use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 
 pub(crate) struct Rocket;
 
@@ -28,8 +32,15 @@ impl App for Rocket {
                 reporting.listens_at(SocketAddr::new(config.address, config.port));
                 async {}.boxed()
             });
-            let routes =
-                routes![events, late, script, failing, ticks, tokens, complete, talk, publish, finish];
+            let routes = routes![
+                events, page, compressed, late, script, failing, ticks, tokens, complete, talk, publish,
+                finish
+            ];
+            let dress = context.clone();
+            let mounted = mount(context.hub.clone(), Tenants(context.clone()))
+                .origins(context.origins())
+                .publish(MOST_BODY)
+                .stream(move |stream| dress.dress(stream));
             let rocket = rocket::custom(config())
                 .attach(fairing(hub))
                 .attach(report)
@@ -37,6 +48,7 @@ impl App for Rocket {
                 .attach(Shield::new())
                 .manage(context)
                 .mount("/", routes)
+                .mount("/mounted", mounted)
                 .register("/", catchers![]);
             shutdown.serve(rocket.launch()).await;
         })
@@ -68,6 +80,24 @@ async fn events(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Re
     let asked = asked(uri);
     let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
     Ok(Sse::new(app.dress(subscription)))
+}
+
+#[get("/page")]
+async fn page(
+    app: &State<Context>,
+    uri: &Origin<'_>,
+    last: LastEventId,
+) -> Result<Either<RawHtml<&'static str>, Sse>> {
+    if last.prefers_html() {
+        return Ok(Either::Left(RawHtml(PAGE)));
+    }
+    events(app, uri, last).await.map(Either::Right)
+}
+
+#[get("/compressed")]
+async fn compressed(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
+    Ok(events(app, uri, last).await?.compress(accepts))
 }
 
 #[get("/late")]
@@ -129,4 +159,12 @@ fn asked(uri: &Origin<'_>) -> Asked {
 
 fn answer(receipt: Receipt) -> String {
     format!(r#"{{"id":"{}","receivers":{}}}"#, receipt.cursor, receipt.receivers.unwrap_or(0))
+}
+
+struct Tenants(Context);
+
+impl<'r> Access<Request<'r>> for Tenants {
+    async fn permit(&self, request: &Request<'r>, ask: &Ask) -> std::result::Result<Permit, Denied> {
+        self.0.permit(request.headers().get_one("x-tenant"), ask)
+    }
 }

@@ -2,10 +2,17 @@
 
 use std::{convert::Infallible, net::Ipv4Addr};
 
-use sse_testkit::{App, Asked, Context, Serving};
-use sse_warp::{LastEventId, Receipt, Result, Sse, channel, last_event_id, reply};
+use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
+use sse_warp::{
+    Access, Ask, Denied, LastEventId, Permit, Receipt, Result, Sse, channel, last_event_id, mount, reply,
+};
 use tokio::net::TcpListener;
-use warp::{Filter, filters::BoxedFilter, reply::Reply};
+use warp::{
+    Filter,
+    filters::BoxedFilter,
+    http::Request,
+    reply::{Reply, Response, html},
+};
 
 pub(crate) struct Warp;
 
@@ -22,11 +29,19 @@ impl App for Warp {
 }
 
 fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
+    let dress = context.clone();
+    let mounted = mount(context.hub.clone(), Tenants(context.clone()))
+        .origins(context.origins())
+        .publish(MOST_BODY)
+        .stream(move |stream| dress.dress(stream));
+    let mounted = warp::path!("mounted").and(mounted.into_filter());
     let app = warp::any().map(move || context.clone());
     let get = || warp::get().or(warp::head()).unify().and(app.clone());
     let post = || warp::post().and(app.clone());
 
     let events = warp::path!("events").and(get()).and(asked()).and(last_event_id()).then(events);
+    let page = warp::path!("page").and(get()).and(asked()).and(last_event_id()).then(page);
+    let compressed = warp::path!("compressed").and(get()).and(asked()).and(last_event_id()).then(compressed);
     let late = warp::path!("late").and(get()).and(asked()).and(last_event_id()).then(late);
     let script = warp::path!("script").and(get()).map(script);
     let failing = warp::path!("failing").and(get()).map(failing);
@@ -37,13 +52,26 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
     let publish = warp::path!("publish").and(post()).and(asked()).and(text()).then(publish);
     let finish = warp::path!("finish").and(post()).and(asked()).then(finish);
 
-    let streams = events.or(late).or(script).or(failing).or(ticks).or(tokens);
+    let streams =
+        events.or(page).or(compressed).or(mounted).or(late).or(script).or(failing).or(ticks).or(tokens);
     streams.or(complete).or(talk).or(publish).or(finish).boxed()
 }
 
 async fn events(app: Context, asked: Asked, last: LastEventId) -> Result {
     let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
     Ok(reply(app.dress(subscription)))
+}
+
+async fn page(app: Context, asked: Asked, last: LastEventId) -> Response {
+    if last.prefers_html() {
+        return html(PAGE).into_response();
+    }
+    events(app, asked, last).await.into_response()
+}
+
+async fn compressed(app: Context, asked: Asked, last: LastEventId) -> Result {
+    let accepts = last.accept_encoding();
+    Ok(events(app, asked, last).await?.compress(accepts))
 }
 
 async fn late(app: Context, asked: Asked, last: LastEventId) -> Result {
@@ -99,4 +127,13 @@ fn text() -> impl Filter<Extract = (String,), Error = warp::Rejection> + Clone {
 
 fn answer(receipt: Receipt) -> String {
     format!(r#"{{"id":"{}","receivers":{}}}"#, receipt.cursor, receipt.receivers.unwrap_or(0))
+}
+
+struct Tenants(Context);
+
+impl Access<Request<()>> for Tenants {
+    async fn permit(&self, request: &Request<()>, ask: &Ask) -> std::result::Result<Permit, Denied> {
+        let tenant = request.headers().get("x-tenant").and_then(|name| name.to_str().ok());
+        self.0.permit(tenant, ask)
+    }
 }

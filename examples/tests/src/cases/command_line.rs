@@ -7,7 +7,7 @@ use crate::App;
 /// # Errors
 /// If not.
 pub async fn a_bad_flag_is_one_line_and_exit_2(program: &str) -> Outcome {
-    let bad: [&[&str]; 15] = [
+    let bad: [&[&str]; 17] = [
         &["--port", "3000"],
         &["3000"],
         &["--addr"],
@@ -23,6 +23,8 @@ pub async fn a_bad_flag_is_one_line_and_exit_2(program: &str) -> Outcome {
         &["--keep-alive", "NaN"],
         &["--drain", "-1"],
         &["--max-age=soon"],
+        &["--origin"],
+        &["--origin", "app.example.com"],
     ];
     for arguments in bad {
         let ended = App::run(program, arguments).await?;
@@ -41,7 +43,9 @@ pub async fn a_bad_flag_is_one_line_and_exit_2(program: &str) -> Outcome {
 pub async fn help_is_on_stdout(program: &str) -> Outcome {
     let ended = App::run(program, &["--help"]).await?;
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
-    for flag in ["--addr", "--history", "--name", "--retain", "--keep-alive", "--drain", "--max-age"] {
+    for flag in
+        ["--addr", "--history", "--name", "--retain", "--keep-alive", "--drain", "--max-age", "--origin"]
+    {
         assert!(ended.stdout.contains(flag), "{flag} in {}", ended.stdout);
     }
     Ok(())

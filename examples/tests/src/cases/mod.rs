@@ -1,12 +1,16 @@
 //! What an application must do, whatever its framework.
 
+mod answers;
 mod command_line;
+mod compressed;
 mod input;
 mod routes;
 mod shutdown;
 mod streams;
 
+pub use answers::*;
 pub use command_line::*;
+pub use compressed::*;
 pub use input::*;
 pub use routes::*;
 pub use shutdown::*;

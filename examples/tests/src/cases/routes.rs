@@ -158,6 +158,33 @@ pub async fn says_its_stats(program: &str) -> Outcome {
     Ok(())
 }
 
+/// Prometheus is told of what happened, under the names that the dashboard asks for.
+///
+/// # Errors
+/// If not.
+pub async fn serves_the_metrics(program: &str) -> Outcome {
+    let app = App::start(program, &[]).await?;
+    let mut reader = app.stream(Request::get("/events?topic=a")).await?;
+    app.publish("a", "x").await?;
+    reader.until_told(1).await?;
+    app.json(200, Request::post("/finish?topic=a", "")).await?;
+    reader.to_end().await?;
+    let mut metrics = app.send(Request::get("/metrics")).await?;
+    metrics.to_end().await?;
+    let text = metrics.text();
+    for line in [
+        "# TYPE sse_delivered_total counter",
+        "# TYPE sse_stream_seconds histogram",
+        "sse_ends_total{reason=\"finished\"} 1",
+        "sse_readers 0",
+        "sse_stream_seconds_bucket{le=\"+Inf\"} 1",
+        "sse_subscriptions_total{resume=\"fresh\"} 1",
+    ] {
+        assert!(text.lines().any(|told| told == line), "{line} in {text}");
+    }
+    Ok(())
+}
+
 /// The plain stream counts.
 ///
 /// # Errors

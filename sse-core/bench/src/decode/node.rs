@@ -4,6 +4,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use super::peers::Stream;
@@ -11,6 +12,9 @@ use crate::{Failure, measure::Case};
 
 /// Where its script is.
 const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
+
+/// How long it runs before it is measured.
+const WARM_UP: Duration = Duration::from_millis(200);
 
 /// A process that has the stream and decodes it as often as it is told to.
 struct Node {
@@ -28,6 +32,11 @@ pub(super) fn case(stream: &Stream) -> Result<Case<'_>, Failure> {
         return Err(
             format!("eventsource-parser found {found} units of data instead of {}", stream.units).into()
         );
+    }
+    // Node compiles what it has seen often.
+    let began = Instant::now();
+    while began.elapsed() < WARM_UP {
+        node.decode(1)?;
     }
     // One that dies meanwhile is seen by its figures: it finds nothing, at once.
     let run = Box::new(move |count| node.decode(count).unwrap_or_default());

@@ -1,14 +1,21 @@
 //! Buckets: what is trimmed at once.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use redb::{ReadableTable, WriteTransaction};
 
 use super::{
+    block,
     failure::{storing, writing},
     layout::{BUCKETS, Records, bucket_name},
 };
-use crate::history::{HistoryError, Retention};
+use crate::{
+    history::{HistoryError, Record, Retention, Topic},
+    resume::Epochs,
+};
 
 /// Into how many buckets what is retained is divided.
 const BUCKETS_KEPT: u32 = 8;
@@ -101,16 +108,33 @@ impl Buckets {
             || u128::from(now.saturating_sub(oldest.newest)) > age.as_millis()
     }
 
-    /// Drops the buckets that must go.
-    pub(super) fn trim(&mut self, transaction: &WriteTransaction, now: u64) -> Result<(), HistoryError> {
+    /// Drops the buckets that must go; returns the last position that each topic had in them.
+    pub(super) fn trim(
+        &mut self,
+        transaction: &WriteTransaction,
+        epochs: &Epochs,
+        now: u64,
+    ) -> Result<HashMap<Topic, u64>, HistoryError> {
+        let mut trimmed = HashMap::new();
         let mut table = transaction.open_table(BUCKETS).map_err(writing)?;
         while self.is_trim_due(now) {
             let Some(oldest) = self.kept.pop_front() else { break };
             self.bytes -= oldest.bytes;
             table.remove(oldest.first).map_err(storing)?;
-            transaction.delete_table(Records::new(&bucket_name(oldest.first))).map_err(writing)?;
+            let name = bucket_name(oldest.first);
+            let records = transaction.open_table(Records::new(&name)).map_err(writing)?;
+            let mut block = Vec::new();
+            for row in records.iter().map_err(storing)? {
+                let (last, bytes) = row.map_err(storing)?;
+                block::read(bytes.value(), last.value(), 0, epochs, usize::MAX, &mut block)?;
+                for Record { topics, cursor, .. } in block.drain(..) {
+                    trimmed.extend(topics.into_iter().map(|topic| (topic, cursor.seq())));
+                }
+            }
+            drop(records);
+            transaction.delete_table(Records::new(&name)).map_err(writing)?;
         }
-        Ok(())
+        Ok(trimmed)
     }
 
     fn most_events(&self) -> u64 {

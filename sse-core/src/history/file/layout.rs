@@ -15,6 +15,9 @@ pub(super) const META_HEAD: &str = "head";
 /// No topic that was forgotten had a record after this position.
 pub(super) const META_FORGOTTEN: &str = "forgotten";
 
+/// Up to here it is not known which topics were trimmed: a file from before that was noted.
+pub(super) const META_UNNOTED: &str = "unnoted";
+
 /// Each epoch's place in the table: its name and first position.
 pub(super) const EPOCHS: TableDefinition<'_, u64, (u64, u64)> = TableDefinition::new("epochs");
 
@@ -24,6 +27,9 @@ pub(super) const BUCKETS: TableDefinition<'_, u64, (u64, u64, u64)> = TableDefin
 
 /// Each topic: its last position, the epoch of that, when it was written, and whether it is a finish.
 pub(super) const TOPICS: TableDefinition<'_, &str, (u64, u64, u64, bool)> = TableDefinition::new("topics");
+
+/// Each topic of which a record was trimmed: the last position of those.
+pub(super) const TRIMMED: TableDefinition<'_, &str, u64> = TableDefinition::new("trimmed");
 
 /// Each generation of keys: when it began, and how many keys it has.
 pub(super) const GENERATIONS: TableDefinition<'_, u64, (u64, u64)> = TableDefinition::new("key generations");

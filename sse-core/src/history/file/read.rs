@@ -12,7 +12,7 @@ use super::{
     block,
     failure::reading,
     layout::{BUCKETS, META, META_HEAD, Records, bucket_name},
-    topics,
+    topics::{self, Found},
 };
 use crate::{
     history::{HistoryError, HistoryErrorKind, Pattern, Record, Span},
@@ -106,8 +106,8 @@ impl Reader {
     pub(super) fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
         let transaction = self.database.begin_read().map_err(reading)?;
         let Bounds { oldest, head } = Bounds::of(&transaction)?;
-        let (last, finished) = topics::look_up(&transaction, patterns, head)?;
-        Ok(Span { oldest, head, epochs: (*self.epochs).clone(), last, finished })
+        let Found { last, trimmed, finished } = topics::look_up(&transaction, patterns, oldest, head)?;
+        Ok(Span { oldest, head, epochs: (*self.epochs).clone(), last, trimmed, finished })
     }
 }
 

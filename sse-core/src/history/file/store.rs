@@ -15,7 +15,7 @@ use super::{
     buckets::Buckets,
     failure::{self, storing, writing},
     keys::Generations,
-    layout::{EPOCHS, FORMAT, META, META_FORMAT, META_HEAD, Records, TOPICS, bucket_name},
+    layout::{EPOCHS, FORMAT, META, META_FORMAT, META_HEAD, Records, bucket_name},
     options::FileHistoryBuilder,
     read::Reader,
     topics::{self, Lasts},
@@ -76,7 +76,7 @@ impl Store {
         let head = head(&transaction)?;
         let buckets = Buckets::load(&transaction, options.retention)?;
         let generations = Generations::load(&transaction)?;
-        transaction.open_table(TOPICS).map_err(writing)?;
+        topics::make_tables(&transaction, buckets.oldest(head))?;
         let epochs = begin_epoch(&transaction, head, buckets.oldest(head))?;
         transaction.commit().map_err(writing)?;
         let reader =
@@ -156,7 +156,8 @@ impl Store {
         }
         topics::remember(transaction, &lasts, now)?;
         if self.buckets.is_trim_due(now) {
-            self.buckets.trim(transaction, now)?;
+            let trimmed = self.buckets.trim(transaction, &self.reader.epochs, now)?;
+            topics::note_trimmed(transaction, &trimmed)?;
             topics::forget(transaction, self.buckets.oldest(self.head), now)?;
         }
         let mut meta = transaction.open_table(META).map_err(writing)?;

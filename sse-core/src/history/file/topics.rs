@@ -6,7 +6,7 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransacti
 
 use super::{
     failure::{reading, storing, writing},
-    layout::{META, META_FORGOTTEN, TOPICS},
+    layout::{META, META_FORGOTTEN, META_UNNOTED, TOPICS, TRIMMED},
 };
 use crate::{
     history::{EntryKind, HistoryError, Pattern, Topic},
@@ -28,26 +28,52 @@ const MOST_SCANNED: usize = 10_000;
 /// The last record of each topic in a transaction.
 pub(super) type Lasts = HashMap<Topic, (Cursor, EntryKind)>;
 
-/// The last position of a record with one of these topics, and which of the exact ones are finished where.
+/// What is known of some topics together.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The last position of a record with one of them.
+    pub(super) last: u64,
+    /// The last position of those that were trimmed.
+    pub(super) trimmed: u64,
+    /// Which of the exact ones are finished, and where.
+    pub(super) finished: Vec<(Topic, Cursor)>,
+}
+
+/// Looks some topics up.
 pub(super) fn look_up(
     transaction: &ReadTransaction,
     patterns: &[Pattern],
+    oldest: u64,
     head: u64,
-) -> Result<(u64, Vec<(Topic, Cursor)>), HistoryError> {
-    let mut last = 0;
-    let mut finished = Vec::new();
+) -> Result<Found, HistoryError> {
+    let mut found = Found::default();
     if patterns.is_empty() {
-        return Ok((last, finished));
+        return Ok(found);
     }
+    let Found { last, trimmed, finished } = &mut found;
     let topics = transaction.open_table(TOPICS).map_err(reading)?;
+    let trims = transaction.open_table(TRIMMED).map_err(reading)?;
     let meta = transaction.open_table(META).map_err(reading)?;
     let forgotten = meta.get(META_FORGOTTEN).map_err(reading)?.map_or(0, |seq| seq.value());
+    let unnoted = meta.get(META_UNNOTED).map_err(reading)?.map_or(0, |seq| seq.value());
+    let trimmed_of = |topic: &str, seq: u64| -> Result<u64, HistoryError> {
+        if seq < oldest {
+            return Ok(seq);
+        }
+        // A topic that came back after it was forgotten may have been trimmed up to there.
+        let noted = trims.get(topic).map_err(reading)?.map_or(forgotten, |trimmed| trimmed.value());
+        Ok(noted.max(unnoted).min(oldest - 1))
+    };
     for pattern in patterns {
         if let Ok(topic) = pattern.clone().into_topic() {
             match topics.get(topic.as_str()).map_err(reading)?.map(|row| row.value()) {
-                None => last = last.max(forgotten),
+                None => {
+                    *last = forgotten.max(*last);
+                    *trimmed = forgotten.max(*trimmed);
+                }
                 Some((seq, epoch, _, is_finish)) => {
-                    last = last.max(seq);
+                    *last = seq.max(*last);
+                    *trimmed = trimmed_of(topic.as_str(), seq)?.max(*trimmed);
                     if is_finish {
                         finished.push((topic, Cursor::new(Epoch::from_bits(epoch), seq)));
                     }
@@ -55,7 +81,8 @@ pub(super) fn look_up(
             }
             continue;
         }
-        last = last.max(forgotten);
+        *last = forgotten.max(*last);
+        *trimmed = forgotten.max(*trimmed);
         let prefix = pattern.literal_prefix();
         for (scanned, row) in topics.range(prefix..).map_err(reading)?.enumerate() {
             let (name, row) = row.map_err(reading)?;
@@ -63,16 +90,43 @@ pub(super) fn look_up(
                 break;
             }
             if scanned == MOST_SCANNED {
-                last = head;
+                *last = head;
+                *trimmed = oldest - 1;
                 break;
             }
             let seq = row.value().0;
-            if seq > last && pattern.matches_text(name.value()) {
-                last = seq;
+            // Nothing below what is known already changes anything.
+            if seq > (*last).min(*trimmed) && pattern.matches_text(name.value()) {
+                *last = seq.max(*last);
+                *trimmed = trimmed_of(name.value(), seq)?.max(*trimmed);
             }
         }
     }
-    Ok((last, finished))
+    Ok(found)
+}
+
+/// Notes up to where records of these topics were trimmed.
+pub(super) fn note_trimmed(
+    transaction: &WriteTransaction,
+    trimmed: &HashMap<Topic, u64>,
+) -> Result<(), HistoryError> {
+    let mut trims = transaction.open_table(TRIMMED).map_err(writing)?;
+    for (topic, seq) in trimmed {
+        trims.insert(topic.as_str(), *seq).map_err(storing)?;
+    }
+    Ok(())
+}
+
+/// Makes the tables; a file from before it was noted what was trimmed says up to where that is.
+pub(super) fn make_tables(transaction: &WriteTransaction, oldest: u64) -> Result<(), HistoryError> {
+    transaction.open_table(TOPICS).map_err(writing)?;
+    let mut meta = transaction.open_table(META).map_err(writing)?;
+    let is_noted = meta.get(META_UNNOTED).map_err(storing)?.is_some();
+    if !is_noted {
+        meta.insert(META_UNNOTED, oldest - 1).map_err(storing)?;
+    }
+    transaction.open_table(TRIMMED).map_err(writing)?;
+    Ok(())
 }
 
 /// Notes the last records of a transaction.
@@ -108,7 +162,20 @@ pub(super) fn forget(transaction: &WriteTransaction, oldest: u64, now: u64) -> R
     let Some(highest) = excess.checked_sub(1).and_then(|place| candidates.get(place)).copied() else {
         return Ok(());
     };
-    topics.retain(|_, row| !(may_go(row) && row.0 <= highest)).map_err(storing)?;
+    let mut trims = transaction.open_table(TRIMMED).map_err(writing)?;
+    let mut gone = Vec::new();
+    topics
+        .retain(|topic, row| {
+            let goes = may_go(row) && row.0 <= highest;
+            if goes {
+                gone.push(topic.to_owned());
+            }
+            !goes
+        })
+        .map_err(storing)?;
+    for topic in gone {
+        trims.remove(&*topic).map_err(storing)?;
+    }
     let mut meta = transaction.open_table(META).map_err(writing)?;
     let known = meta.get(META_FORGOTTEN).map_err(storing)?.map_or(0, |seq| seq.value());
     meta.insert(META_FORGOTTEN, known.max(highest)).map_err(storing)?;

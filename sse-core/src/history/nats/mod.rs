@@ -91,8 +91,8 @@ const CURRENT: Duration = Duration::from_secs(5);
 /// - A key is remembered for the stream's duplicate window, 2 minutes by default.
 /// - Several entries of one append are kept in their order, but not all or none of them: if the connection breaks
 ///   in between, the error is of the kind `Uncertain`.
-/// - A topic whose events were all trimmed gives a gap to a cursor from before the oldest event, although nothing of
-///   it may be missing: JetStream does not remember where the topic's last event stood.
+/// - A topic whose events were trimmed gives a gap to a cursor from before the oldest event, although nothing of it may
+///   be missing, unless this process has seen all since the cursor: JetStream does not remember where they stood.
 /// - The number of processes that a signal reached is not known.
 /// - Nothing can be deleted or purged, because that would renumber or hide events; the limits trim the oldest. A
 ///   stream that was deleted is made again, and every reader gets a gap notice.

@@ -115,7 +115,9 @@ impl Inner {
         };
         self.first_rows.get_or_init(|| epochs.rows().len());
         let (last, finished) = self.last(patterns, &info).await?;
-        Ok(Span { oldest: info.oldest(), head: info.head(), epochs, last, finished })
+        // Where the last trimmed event of a topic stood is not remembered.
+        let trimmed = last.min(info.oldest() - 1);
+        Ok(Span { oldest: info.oldest(), head: info.head(), epochs, last, trimmed, finished })
     }
 
     /// The last position of the patterns, or a higher one; and which exact topics are finished.

@@ -8,8 +8,8 @@ use crate::{
     resume::{Cursor, Epoch, EpochStart, Epochs},
 };
 
-/// The answer of the script that tells the span: head, oldest, last, epochs, finished topics and their places.
-pub(super) type Told = (u64, u64, u64, Vec<String>, Vec<String>);
+/// The answer of the script that tells the span: head, oldest, last, epochs, finished topics and their places, trimmed.
+pub(super) type Told = (u64, u64, u64, Vec<String>, Vec<String>, u64);
 
 /// A stream's entry: some neighbouring records of one epoch.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ pub(super) fn appended(answers: &[String]) -> Option<Vec<Appended>> {
 }
 
 /// The span as the script told it.
-pub(super) fn span((head, oldest, last, epochs, finished): Told) -> RedisResult<Span> {
+pub(super) fn span((head, oldest, last, epochs, finished, trimmed): Told) -> RedisResult<Span> {
     let rows = epochs.iter().map(|row| {
         let cursor = cursor(row)?;
         Some(EpochStart { epoch: cursor.epoch(), begins: cursor.seq() })
@@ -104,7 +104,7 @@ pub(super) fn span((head, oldest, last, epochs, finished): Told) -> RedisResult<
             told.push((topic, cursor(place).ok_or_else(unexpected)?));
         }
     }
-    Ok(Span { oldest, head, epochs, last, finished: told })
+    Ok(Span { oldest, head, epochs, last, trimmed, finished: told })
 }
 
 fn cursor(place: &str) -> Option<Cursor> {

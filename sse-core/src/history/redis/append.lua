@@ -6,7 +6,7 @@ local memory, count = ARGV[5], tonumber(ARGV[6])
 local MOST_RECORDS, MOST_BYTES = 256, 65536
 
 local answers, blocks, block, size, added = {}, {}, {}, 0, 0
-local placed, lasts, ends = {}, {}, {}
+local placed, firsts, lasts, ends = {}, {}, {}, {}
 
 local function flush()
   if #block > 0 then
@@ -18,7 +18,7 @@ end
 for number = 1, count do
   local at = 3 + 4 * number
   local key = tonumber(ARGV[at + 2])
-  local name = key > 0 and KEYS[6 + key]
+  local name = key > 0 and KEYS[7 + key]
   local place = name and (placed[name] or redis.call('GET', name))
   if place then
     answers[number] = '=' .. place
@@ -31,6 +31,7 @@ for number = 1, count do
     end
     local is_finish = ARGV[at + 1] == '1'
     for topic in string.gmatch(ARGV[at], '[^ ]+') do
+      firsts[topic] = firsts[topic] or text(head)
       lasts[topic] = text(head)
       ends[topic] = is_finish and (place .. ' ' .. text(now))
     end
@@ -60,6 +61,14 @@ end
 for name, place in pairs(placed) do
   redis.call('SET', name, place, 'PX', memory)
 end
+-- A topic whose records were all trimmed comes back: nothing of it lies between the last of those and the first new one.
+local from, forgotten = oldest(), redis.call('HGET', meta, 'forgotten') or '0'
+for topic, seq in pairs(firsts) do
+  local former = redis.call('ZSCORE', topics, topic)
+  if not former or tonumber(former) < from then
+    redis.call('HSET', lulls, topic, (former or forgotten) .. ' ' .. seq)
+  end
+end
 for topic, seq in pairs(lasts) do
   redis.call('ZADD', topics, seq, topic)
   if ends[topic] then
@@ -79,7 +88,7 @@ end
 trim()
 
 if redis.call('ZCARD', topics) > MOST_TOPICS + SLACK then
-  local from, forgotten = oldest(), tonumber(redis.call('HGET', meta, 'forgotten') or 0)
+  from, forgotten = oldest(), tonumber(forgotten)
   local quiet = redis.call('ZRANGE', topics, 0, 999, 'WITHSCORES')
   for place = 1, #quiet, 2 do
     local topic, seq = quiet[place], tonumber(quiet[place + 1])
@@ -90,6 +99,7 @@ if redis.call('ZCARD', topics) > MOST_TOPICS + SLACK then
     if not finish or now - tonumber(string.match(finish, '(%d+)$')) > FINISH_MEMORY then
       redis.call('ZREM', topics, topic)
       redis.call('HDEL', finishes, topic)
+      redis.call('HDEL', lulls, topic)
       forgotten = math.max(forgotten, seq)
     end
   end

@@ -16,6 +16,8 @@ pub(super) struct Names {
     pub(super) topics: String,
     /// A hash: of each finished topic where and when.
     pub(super) finishes: String,
+    /// A hash: of each topic a place and the next one, between which it had no record, and the former was trimmed.
+    pub(super) lulls: String,
     /// A list: how the stream grew.
     pub(super) marks: String,
     /// The channel of signals.
@@ -42,6 +44,7 @@ impl Names {
             epochs: key("epochs"),
             topics: key("topics"),
             finishes: key("finishes"),
+            lulls: key("lulls"),
             marks: key("marks"),
             signals: key("signals"),
             key: key("key:"),
@@ -54,13 +57,14 @@ impl Names {
     }
 
     /// Each key and the type that it must have.
-    pub(super) fn types(&self) -> [(&str, &'static str); 6] {
+    pub(super) fn types(&self) -> [(&str, &'static str); 7] {
         [
             (&self.log, "stream"),
             (&self.meta, "hash"),
             (&self.epochs, "list"),
             (&self.topics, "zset"),
             (&self.finishes, "hash"),
+            (&self.lulls, "hash"),
             (&self.marks, "list"),
         ]
     }

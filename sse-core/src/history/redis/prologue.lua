@@ -1,11 +1,11 @@
 -- What every script begins with: whether this server may answer, and whether the history may have lost its end.
--- KEYS: log, meta, epochs, topics, finishes, marks. ARGV: a fresh epoch, then how many events, bytes and milliseconds to keep.
+-- KEYS: log, meta, epochs, topics, finishes, marks, lulls. ARGV: a fresh epoch, then how many events, bytes and milliseconds to keep.
 -- Before 7.0, a script that asks for the time may write only what it did, not be run again elsewhere.
 if redis.replicate_commands then
   redis.replicate_commands()
 end
 
-local log, meta, epochs, topics, finishes, marks = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local log, meta, epochs, topics, finishes, marks, lulls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local keep_events, keep_bytes, keep_age = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
 -- How many topics are remembered beyond those that have records, how many more there may be for a while, and for how

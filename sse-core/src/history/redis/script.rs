@@ -81,9 +81,9 @@ impl Scripts {
 }
 
 fn begin<'a>(script: &'a Script, settings: &Settings) -> ScriptInvocation<'a> {
-    let Names { log, meta, epochs, topics, finishes, marks, .. } = &settings.names;
+    let Names { log, meta, epochs, topics, finishes, lulls, marks, .. } = &settings.names;
     let mut call = script.key(log);
-    call.key(meta).key(epochs).key(topics).key(finishes).key(marks);
+    call.key(meta).key(epochs).key(topics).key(finishes).key(marks).key(lulls);
     let retention = settings.retention;
     call.arg(Epoch::random().to_string())
         .arg((retention.events as u128).clamp(1, UNLIMITED).to_string())

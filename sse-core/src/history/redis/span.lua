@@ -30,8 +30,21 @@ local function scan(pattern)
   last = head
 end
 
+-- Up to where the records of a topic were trimmed, as far as it is known.
+local from = oldest()
+local function trimmed_of(topic, seq)
+  if seq < from then
+    return seq
+  end
+  local before, next = string.match(redis.call('HGET', lulls, topic) or '', '^(%d+) (%d+)$')
+  if before and from <= tonumber(next) then
+    return math.min(tonumber(before), from - 1)
+  end
+  return from - 1
+end
+
 -- A topic that is remembered is not one that was forgotten.
-local exact_last, all_remembered = 0, true
+local exact_last, exact_trimmed, all_remembered = 0, 0, true
 for number = 1, count do
   local at = 4 + 2 * number
   local what = ARGV[at + 1]
@@ -39,6 +52,7 @@ for number = 1, count do
     local seq = redis.call('ZSCORE', topics, what)
     if seq then
       exact_last = math.max(exact_last, tonumber(seq))
+      exact_trimmed = math.max(exact_trimmed, trimmed_of(what, tonumber(seq)))
       local finish = redis.call('HGET', finishes, what)
       if finish then
         finished[#finished + 1] = what
@@ -52,9 +66,11 @@ for number = 1, count do
     scan(what)
   end
 end
+local trimmed = exact_trimmed
 if all_remembered then
   last = exact_last
 else
+  trimmed = math.max(trimmed, math.min(last, from - 1))
   last = math.max(last, exact_last)
 end
-return { text(head), text(oldest()), text(last), redis.call('LRANGE', epochs, 0, -1), finished }
+return { text(head), text(from), text(last), redis.call('LRANGE', epochs, 0, -1), finished, text(trimmed) }

@@ -59,7 +59,7 @@ pub async fn g14_a_bad_topic_is_400_with_json(app: &dyn App) -> Outcome {
 /// A page or a plain client may ask for anything; who names types and leaves the stream out is refused.
 pub async fn accept_decides_between_a_stream_and_406(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
-    for accept in ["application/json", "text/html, application/xhtml+xml", "text/event-stream;q=0, */*"] {
+    for accept in ["image/png", "text/html, application/xhtml+xml", "text/*;q=0, */*;q=0"] {
         let mut answer = server.send(Request::get("/events?topic=a").header("Accept", accept)).await?;
         refused(&mut answer, 406, "text/event-stream").await?;
     }
@@ -104,7 +104,7 @@ pub async fn publish_says_what_is_wrong(app: &dyn App) -> Outcome {
 }
 
 /// Refused with this status and `{"error":"…"}`, where the message says so.
-async fn refused(answer: &mut Exchange, status: u16, says: &str) -> Outcome {
+pub(crate) async fn refused(answer: &mut Exchange, status: u16, says: &str) -> Outcome {
     answer.to_end().await?;
     ensure_eq!(answer.status(), status);
     ensure_eq!(answer.header("content-type"), Some("application/json"));

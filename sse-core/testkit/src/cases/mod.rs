@@ -1,8 +1,12 @@
 //! The promises, one function each. Those that begin with `g` and a number are named after the guarantee that they
 //! prove.
 
+pub mod compress;
 pub mod errors;
+pub mod fallbacks;
 pub mod keep_alive;
+pub mod mounted;
+pub mod refusals;
 pub mod resume;
 pub mod shutdown;
 pub mod slow_reader;
@@ -15,12 +19,23 @@ macro_rules! for_each_case {
     ([$($callback:tt)*] $($arguments:tt)*) => {
         $($callback)*! {
             $($arguments)*;
+            compress {
+                accept_encoding_decides_about_compression
+                compressed_readers_are_told_the_same_at_once
+            }
             errors {
                 a_stream_that_fails_ends_after_what_came_before
                 accept_decides_between_a_stream_and_406
                 an_event_that_is_wrong_ends_the_stream_after_what_came_before
                 g14_a_bad_topic_is_400_with_json
                 publish_says_what_is_wrong
+            }
+            fallbacks {
+                g4_long_polls_get_everything_once
+                json_lines_say_what_the_stream_says
+                long_polls_are_told_gaps_and_ends
+                one_route_answers_a_page_or_a_stream
+                padding_comes_if_it_is_asked_for
             }
             keep_alive {
                 a_comment_alone_follows_a_retry_line
@@ -34,6 +49,16 @@ macro_rules! for_each_case {
                 max_age_ends_a_subscription_cleanly
                 the_hook_counts_events_and_bytes
                 until_ends_a_stream_cleanly
+            }
+            mounted {
+                g9_two_tenants_cannot_read_each_others_events
+                hosts_decide_before_a_reader_is_one
+                mounted_routes_subscribe_and_publish
+                origins_decide_before_a_reader_is_one
+            }
+            refusals {
+                a_fetch_client_over_the_limit_gets_503
+                g14_an_event_source_over_the_limit_is_told_to_come_back
             }
             resume {
                 g3_positions_increase

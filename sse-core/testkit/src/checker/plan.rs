@@ -51,7 +51,7 @@ impl Plan {
     #[must_use]
     pub fn new(engine: EngineKind, seed: u64, length: Duration) -> Self {
         let mut random = Rng::with_seed(seed);
-        let may_lose = seed % 2 == 0;
+        let may_lose = seed.is_multiple_of(2);
         let mut faults = Vec::new();
         let mut bag = Vec::new();
         let mut at = Duration::from_millis(random.u64(300..900));

@@ -51,7 +51,7 @@ pub async fn run(options: Options) -> Report {
     let mut random = Rng::with_seed(options.seed);
     let first = client::publish_one("first", &TOPICS, &site.nodes, &mut random.fork()).await;
     // The last one's content is drawn from a seed of its own, so that readers know it beforehand.
-    let last_random = random.fork();
+    let mut last_random = random.fork();
     let last = Digest::of(&client::data("last", &mut last_random.clone()));
     let marks = [first.digest, last];
     let listeners: Vec<Listener> = (0..options.readers)
@@ -72,7 +72,6 @@ pub async fn run(options: Options) -> Report {
     sabotage(&site, &plan).await;
     phase.send_replace(Phase::Calm);
     let mut published: Vec<_> = publishers.join_all().await.into_iter().flatten().collect();
-    let mut last_random = last_random;
     published.push(client::publish_one("last", &TOPICS, &site.nodes, &mut last_random).await);
     published.push(first);
     phase.send_replace(Phase::Over);
@@ -149,6 +148,6 @@ impl fmt::Display for Report {
             length.as_secs_f64(),
             self.plan
         )?;
-        violations.iter().take(20).try_for_each(|violation| write!(f, "  {violation}\n"))
+        violations.iter().take(20).try_for_each(|violation| writeln!(f, "  {violation}"))
     }
 }

@@ -118,6 +118,34 @@ pub async fn a_quiet_topic_is_exact_although_the_history_was_trimmed<E: Engine>(
     assert_eq!(data(&mut reader, 1).await, ["1"]);
 }
 
+/// What was trimmed was seen, and what came since is kept: that is no gap, if the engine can know it.
+pub async fn a_topic_that_comes_back_after_it_was_trimmed_is_exact<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(Some(50)).await;
+    let hub = narrow(history.clone()).await;
+    let quiet = publish(&hub, "quiet", 0..2).await;
+    let busy = publish(&hub, "busy", 0..400).await;
+    settled(&history, &[], |span| span.oldest > 60).await;
+    publish(&hub, "quiet", 2..3).await;
+    // The process that lived through it knows it, and what other topics' events stand between.
+    for id in [&quiet[1], &busy[50]] {
+        let mut reader = hub.subscribe("quiet").after(&**id).await.unwrap();
+        assert!(reader.gap().is_none(), "{:?}", reader.resume());
+        assert_eq!(data(&mut reader, 1).await, ["2"]);
+    }
+    let later = narrow(engine.open(Some(50)).await).await;
+    let mut reader = later.subscribe("quiet").after(&*quiet[1]).await.unwrap();
+    assert_eq!(reader.gap().is_none(), E::KNOWS_TRIMMED_TOPICS, "{:?}", reader.resume());
+    if !E::KNOWS_TRIMMED_TOPICS {
+        assert_eq!(next(&mut reader).await.event_type(), "sse.gap");
+    }
+    assert_eq!(data(&mut reader, 1).await, ["2"]);
+    let mut reader = later.subscribe("quiet").after(&*quiet[0]).await.unwrap();
+    assert_eq!(reader.gap().map(|gap| gap.reason), Some(GapReason::Trimmed));
+    assert_eq!(next(&mut reader).await.event_type(), "sse.gap");
+    assert_eq!(data(&mut reader, 1).await, ["2"]);
+}
+
 /// A cursor below what is kept is told so before anything else, and goes on from the oldest.
 pub async fn a_trimmed_cursor_gets_its_gap_first<E: Engine>() {
     let engine = E::start().await;

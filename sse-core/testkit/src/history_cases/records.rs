@@ -192,6 +192,34 @@ pub async fn a_key_keeps_one_event_for_the_same_topics<E: Engine>() {
     assert_eq!(texts(&history.read(0, 100).await.unwrap()), ["1", "3", "4", "5", "7", "10"]);
 }
 
+/// What was trimmed of a topic may end long before what was trimmed of all, and it may have come back since.
+pub async fn the_span_knows_up_to_where_a_topic_was_trimmed<E: Engine>() {
+    let engine = E::start().await;
+    let history = engine.open(Some(50)).await;
+    let mut append = Vec::from([entry("quiet", 0), entry("quiet", 1)]);
+    for _ in 0..40 {
+        append.extend((0..10).map(|n| entry("busy", n)));
+        history.append(std::mem::take(&mut append)).await.unwrap();
+    }
+    settled(&history, &[], |span| span.oldest > 100).await;
+    history.append(vec![entry("quiet", 2), entry("new", 0), entry("quiet", 3)]).await.unwrap();
+    for (topics, expected) in [
+        (&["quiet"][..], Some(2)),
+        (&["new"], Some(0)),
+        (&["never"], Some(0)),
+        (&["new", "quiet"], Some(2)),
+        (&["busy"], None),
+        (&["busy", "quiet"], None),
+    ] {
+        let span = history.span(&patterns(topics)).await.unwrap();
+        let unknown = span.oldest - 1;
+        let expected = expected.filter(|_| E::KNOWS_TRIMMED_TOPICS).unwrap_or(unknown);
+        assert_eq!(span.trimmed, expected, "{topics:?} of {span:?}");
+        assert!(span.trimmed <= span.last && span.last <= span.head, "{topics:?} of {span:?}");
+    }
+    assert_eq!(history.span(&[]).await.unwrap().trimmed, 0);
+}
+
 /// Of many that publish under one key at once, one is kept.
 pub async fn a_key_raced_for_is_kept_once<E: Engine>() {
     let engine = E::start().await;

@@ -9,9 +9,13 @@ pub(crate) use fault::Fault;
 
 use fault::Breaker;
 use futures_util::{StreamExt, stream};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use request::{Incoming, incoming};
-use sse_core::{Error, EventStream, LastEventId, Publishing, Start, channel};
-use sse_testkit::{App, Asked, Context, Serving};
+use sse_core::{
+    __private::{Routes, collect},
+    Error, EventStream, LastEventId, Permit, Publishing, Start, channel,
+};
+use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -59,6 +63,7 @@ async fn accept(listener: TcpListener, context: Context, fault: Fault) {
 enum Answer {
     Stream(Box<EventStream>),
     Text { status: u16, kind: &'static str, body: String },
+    Whole(Response<String>),
 }
 
 async fn answer(mut socket: TcpStream, app: Context, fault: Fault) -> Option<()> {
@@ -70,6 +75,20 @@ async fn answer(mut socket: TcpStream, app: Context, fault: Fault) -> Option<()>
             let head =
                 format!("HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
             socket.write_all((head + &body).as_bytes()).await.ok()
+        }
+        Answer::Whole(response) => {
+            let status = match response.status().as_u16() {
+                400.. if fault == Fault::ErrorIs500 => 500,
+                status => status,
+            };
+            let mut head = format!("HTTP/1.1 {status} -\r\n");
+            for (name, value) in response.headers() {
+                head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+            }
+            if status != 204 {
+                head.push_str(&format!("content-length: {}\r\n", response.body().len()));
+            }
+            socket.write_all((head + "\r\n" + response.body()).as_bytes()).await.ok()
         }
         Answer::Stream(stream) => {
             let ends_at_once = fault == Fault::EndsTokensAtOnce && request.path == "/tokens";
@@ -83,6 +102,21 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
     let asked = Asked::from_query(request.query.as_deref());
     let done = match &*request.path {
         "/events" => events(request, app, asked, fault).await,
+        "/mounted" => return mounted(request, app, fault).await,
+        "/page" => {
+            let last = LastEventId::from_request(None, request.header("accept"), None);
+            if last.prefers_html() && fault != Fault::IgnoresAccept {
+                return Answer::Text { status: 200, kind: "text/html; charset=utf-8", body: PAGE.to_owned() };
+            }
+            events(request, app, asked, fault).await
+        }
+        "/compressed" => {
+            let accepts = match fault {
+                Fault::CompressesForAll => Some("gzip"),
+                _ => request.header("accept-encoding").and_then(|header| str::from_utf8(header).ok()),
+            };
+            events(request, app, asked, fault).await.map(|stream| stream.compress(accepts))
+        }
         "/late" => {
             app.shutdown.clone().await;
             if fault == Fault::LateIs503 {
@@ -115,6 +149,54 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
     }
 }
 
+async fn mounted(request: &Incoming, app: &Context, fault: Fault) -> Answer {
+    let dress = app.clone();
+    let routes = Routes::new(app.hub.clone())
+        .origins(app.origins())
+        .publish(MOST_BODY)
+        .stream(move |stream| dress.dress(stream));
+    let mut headers = request.header_map();
+    if fault == Fault::IgnoresOrigin {
+        headers.remove(header::ORIGIN);
+        headers.remove("sec-fetch-site");
+    }
+    if fault == Fault::IgnoresHost {
+        headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+        headers.remove(header::ORIGIN);
+    }
+    let target = match &request.query {
+        Some(query) => format!("{}?{query}", request.path),
+        None => request.path.clone(),
+    };
+    let method = request.method.parse().unwrap();
+    let answer = match routes.ask(&method, &headers, &target.parse().unwrap()) {
+        Err(answer) => answer,
+        Ok(asked) => {
+            let tenant = headers.get("x-tenant").and_then(|name| name.to_str().ok());
+            let permit = match fault {
+                Fault::OneTenant => Ok(Permit::read_all().publish(">").unwrap()),
+                _ => app.permit(tenant, &asked.ask),
+            };
+            let body = stream::iter([Ok::<_, Error>(&*request.body)]);
+            routes.answer(asked, permit, collect(body, routes.most_body())).await
+        }
+    };
+    match answer {
+        sse_core::__private::Answer::Stream(stream) => Answer::Stream(stream),
+        sse_core::__private::Answer::Text(response) => Answer::Whole(response),
+    }
+}
+
+fn request_of(request: &Incoming, fault: Fault) -> HeaderMap {
+    let mut headers = request.header_map();
+    match fault {
+        Fault::IgnoresAccept => drop(headers.remove(header::ACCEPT)),
+        Fault::RefusedIs503 => drop(headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"))),
+        _ => {}
+    }
+    headers
+}
+
 async fn events(
     request: &Incoming,
     app: &Context,
@@ -137,7 +219,7 @@ async fn events(
                 None => last,
             },
         },
-        _ => LastEventId::from_request(header, accept, query),
+        _ => LastEventId::from_headers(&request_of(request, fault), query),
     };
     let length = header.map_or(0, <[u8]>::len);
     let bad = length > 0 && last.as_str().is_none_or(|text| text.parse::<sse_core::Cursor>().is_err());
@@ -176,8 +258,9 @@ fn refusal(error: Error, fault: Fault) -> Answer {
 async fn send(socket: &mut TcpStream, stream: EventStream, method: &str, fault: Fault) -> Option<()> {
     let response = stream.into_response();
     let no_content = response.status().as_u16() == 204 && fault != Fault::FinishedIs200;
-    let mut head =
-        String::from(if no_content { "HTTP/1.1 204 No Content\r\n" } else { "HTTP/1.1 200 OK\r\n" });
+    let status =
+        if no_content || response.status().as_u16() != 204 { response.status() } else { StatusCode::OK };
+    let mut head = format!("HTTP/1.1 {status}\r\n");
     for (name, value) in response.headers() {
         let hidden = name == "x-accel-buffering" && fault == Fault::NoAccelHeader;
         if !(hidden || name == "sse-gap" && fault == Fault::DropsGap) {
@@ -189,6 +272,7 @@ async fn send(socket: &mut TcpStream, stream: EventStream, method: &str, fault: 
     if no_content || method == "HEAD" && fault != Fault::HeadHasBody {
         return Some(());
     }
+    let is_coded = response.headers().contains_key("content-encoding");
     let body = response.into_body().map(|Ok(bytes)| bytes);
     let body = if fault == Fault::ReadsAhead { read_ahead(body).boxed() } else { body.boxed() };
     let mut body = pin!(body);
@@ -204,7 +288,15 @@ async fn send(socket: &mut TcpStream, stream: EventStream, method: &str, fault: 
                 writing.write_all(b"2\r\n:\n\r\n").await.ok()?;
             }
             bytes = body.next() => {
-                let Some(bytes) = bytes else { break };
+                let Some(mut bytes) = bytes else { break };
+                if is_coded {
+                    // The trailer is the end of the last chunk.
+                    if fault == Fault::BreaksGzip && bytes.ends_with(&[0; 2]) {
+                        bytes.truncate(bytes.len() - 8);
+                    }
+                    writing.write_all(&[format!("{:x}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat()).await.ok()?;
+                    continue;
+                }
                 for text in breaker.chunk(&bytes).iter().filter(|text| !text.is_empty()) {
                     let chunk = format!("{:x}\r\n{text}\r\n", text.len());
                     let sent = writing.write_all(chunk.as_bytes()).await;

@@ -1,3 +1,4 @@
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 /// A request as it came.
@@ -11,6 +12,14 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
+    /// All headers.
+    pub(crate) fn header_map(&self) -> HeaderMap {
+        let pairs = self.headers.iter().map(|(name, value)| {
+            (HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(value).unwrap())
+        });
+        pairs.collect()
+    }
+
     /// A header's value, several joined by commas.
     pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
         // The suite sends only `Accept` twice, and then the last one is what matters.

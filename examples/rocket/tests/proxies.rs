@@ -1,0 +1,3 @@
+//! The application on Rocket behind real proxies.
+
+example_tests::proxies!(env!("CARGO_BIN_EXE_example-rocket"));

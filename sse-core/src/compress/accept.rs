@@ -1,0 +1,73 @@
+/// What a request's `Accept-Encoding` header says of gzip; for `compress`.
+///
+/// Made of the header's text, or remembered by the request's [`LastEventId`](crate::LastEventId).
+/// Weights are respected (RFC 9110, section 12.5.3): gzip is used if the header names it, as `gzip`, `x-gzip` or `*`,
+/// with a weight that is not 0 and not below that of `identity`. Without the header nothing is compressed.
+///
+/// ```
+/// use sse_core::AcceptEncoding;
+///
+/// assert!(AcceptEncoding::from("gzip, deflate, br").allows_gzip());
+/// assert!(!AcceptEncoding::from("gzip;q=0, *").allows_gzip());
+/// assert!(!AcceptEncoding::default().allows_gzip());
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AcceptEncoding {
+    gzip: bool,
+}
+
+impl AcceptEncoding {
+    /// Reads all `Accept-Encoding` headers, joined with commas; what cannot be read is ignored.
+    #[must_use]
+    pub fn from_request(header: Option<&[u8]>) -> Self {
+        Self { gzip: header.is_some_and(prefers_gzip) }
+    }
+
+    /// Whether gzip may be sent.
+    #[must_use]
+    pub fn allows_gzip(self) -> bool {
+        self.gzip
+    }
+}
+
+impl From<&str> for AcceptEncoding {
+    fn from(header: &str) -> Self {
+        Self::from_request(Some(header.as_bytes()))
+    }
+}
+
+impl From<Option<&str>> for AcceptEncoding {
+    fn from(header: Option<&str>) -> Self {
+        Self::from_request(header.map(str::as_bytes))
+    }
+}
+
+fn prefers_gzip(header: &[u8]) -> bool {
+    let header = String::from_utf8_lossy(header);
+    let (mut gzip, mut any, mut identity) = (None, None, None);
+    for coding in header.split(',') {
+        let mut parts = coding.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = parts.find_map(weight).unwrap_or(1000);
+        match &*name {
+            "gzip" | "x-gzip" => gzip = gzip.max(Some(weight)),
+            "*" => any = any.max(Some(weight)),
+            "identity" => identity = identity.max(Some(weight)),
+            _ => {}
+        }
+    }
+    // `*` does not stand for `identity` unless it forbids it, and then there is nothing else to send.
+    let gzip = gzip.or(any).unwrap_or(0);
+    gzip > 0 && gzip >= identity.unwrap_or(0)
+}
+
+/// A weight in thousandths; what cannot be read counts as 0.
+fn weight(parameter: &str) -> Option<u16> {
+    let (name, value) = parameter.split_once('=')?;
+    if !name.trim().eq_ignore_ascii_case("q") {
+        return None;
+    }
+    let value = value.trim().parse::<f32>().ok().filter(|value| (0.0..=1.0).contains(value));
+    // In range, so the cast only drops what is finer than a thousandth.
+    Some(value.map_or(0, |value| (value * 1000.0) as u16))
+}

@@ -1,0 +1,112 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+use super::deflater::{self, Deflater};
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// Deflated text that ends at a byte's boundary, and after what it can be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Block {
+    /// No other block of the process has it.
+    id: u64,
+    /// The block that a reader must have been sent right before, because this one refers back to it or to what it
+    /// followed itself; `None` if it refers to nothing before it.
+    follows: Option<u64>,
+    deflated: Bytes,
+    /// Of all that was compressed since the last block that follows nothing, with that and with this one.
+    run: Check,
+}
+
+/// The check of a gzip stream, or of a part of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Check {
+    pub(super) crc: u32,
+    pub(super) len: u64,
+}
+
+/// A compressor whose blocks follow each other.
+#[derive(Debug)]
+pub(crate) struct Run {
+    deflater: Deflater,
+    last: Option<u64>,
+    check: Check,
+}
+
+impl Block {
+    /// A block that can be sent after anything.
+    pub(crate) fn alone(plain: &[u8]) -> Self {
+        let deflated = deflater::alone(plain).into();
+        Self { id: next_id(), follows: None, deflated, run: Check::default().with(plain) }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn follows(&self) -> Option<u64> {
+        self.follows
+    }
+
+    /// Whether it can be sent to a reader whose last block was `last`.
+    pub(crate) fn fits_after(&self, last: Option<u64>) -> bool {
+        self.follows.is_none() || self.follows == last
+    }
+
+    pub(crate) fn deflated(&self) -> &Bytes {
+        &self.deflated
+    }
+
+    pub(super) fn run(&self) -> Check {
+        self.run
+    }
+}
+
+impl Run {
+    /// A run that has not begun; `None` if there are too many in the process.
+    pub(crate) fn open() -> Option<Self> {
+        Some(Self { deflater: Deflater::open()?, last: None, check: Check::default() })
+    }
+
+    /// Its newest block, if there is one.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.last
+    }
+
+    /// Lets the next block follow nothing.
+    pub(crate) fn restart(&mut self) {
+        self.deflater.reset();
+        self.last = None;
+        self.check = Check::default();
+    }
+
+    /// The next block.
+    pub(crate) fn block(&mut self, plain: &[u8]) -> Block {
+        let deflated = self.deflater.deflate(plain).into();
+        self.check = self.check.with(plain);
+        let id = next_id();
+        let follows = self.last.replace(id);
+        Block { id, follows, deflated, run: self.check }
+    }
+}
+
+impl Check {
+    /// Of this and what follows it.
+    pub(super) fn with(self, plain: &[u8]) -> Self {
+        let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.len);
+        hasher.update(plain);
+        Self { crc: hasher.finalize(), len: self.len + plain.len() as u64 }
+    }
+
+    /// Of this and a part that follows it, whose check is known.
+    pub(super) fn and(self, part: Self) -> Self {
+        let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.len);
+        hasher.combine(&crc32fast::Hasher::new_with_initial_len(part.crc, part.len));
+        Self { crc: hasher.finalize(), len: self.len + part.len }
+    }
+}
+
+fn next_id() -> u64 {
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}

@@ -1,0 +1,77 @@
+use bytes::Bytes;
+
+use super::{Block, Run, block::Check};
+
+/// RFC 1952 section 2.3.1: gzip, deflate, no name, no time, unknown system.
+const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+
+/// A last block that holds nothing.
+const LAST_BLOCK: [u8; 2] = [3, 0];
+
+/// One reader's gzip stream: whatever blocks it is given, it stays valid.
+///
+/// A block that refers back is taken only right after the block that it follows; in its place the text is compressed on
+/// its own.
+#[derive(Debug)]
+pub(crate) struct Member {
+    has_begun: bool,
+    /// Of what was sent before the run.
+    settled: Check,
+    /// The last block sent, and the check of what was sent since the last one that followed nothing.
+    run: Option<(u64, Check)>,
+    /// The compressor of a stream that shares nothing.
+    own: Option<Run>,
+}
+
+impl Member {
+    /// A stream that is given blocks which others are given too.
+    pub(crate) fn of_shared() -> Self {
+        Self { has_begun: false, settled: Check::default(), run: None, own: None }
+    }
+
+    /// A stream of one reader alone, with a compressor of its own if there are not too many in the process.
+    pub(crate) fn of_own() -> Self {
+        Self { own: Run::open(), ..Self::of_shared() }
+    }
+
+    /// The last block sent: what a block that refers back must follow.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.run.map(|(last, _)| last)
+    }
+
+    /// The bytes to send for `plain`, for which `block` stands if there is one that others are given too.
+    pub(crate) fn push(&mut self, plain: &[u8], block: Option<Block>) -> Bytes {
+        let last = self.last();
+        let block = match (block, &mut self.own) {
+            (Some(block), None) if block.fits_after(last) => block,
+            (_, Some(own)) => own.block(plain),
+            (_, None) => Block::alone(plain),
+        };
+        if block.follows().is_none() {
+            self.settle();
+        }
+        self.run = Some((block.id(), block.run()));
+        if std::mem::replace(&mut self.has_begun, true) {
+            return block.deflated().clone();
+        }
+        [&HEADER, &**block.deflated()].concat().into()
+    }
+
+    /// The bytes to send for the last `plain` and after it: nothing may follow.
+    pub(crate) fn finish(&mut self, plain: &[u8]) -> Bytes {
+        let mut bytes = Vec::from(self.push(plain, None));
+        self.settle();
+        bytes.extend_from_slice(&LAST_BLOCK);
+        bytes.extend_from_slice(&self.settled.crc.to_le_bytes());
+        // The length modulo 2^32.
+        bytes.extend(self.settled.len.to_le_bytes().into_iter().take(4));
+        self.own = None;
+        bytes.into()
+    }
+
+    fn settle(&mut self) {
+        if let Some((_, run)) = self.run.take() {
+            self.settled = self.settled.and(run);
+        }
+    }
+}

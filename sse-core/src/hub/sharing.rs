@@ -1,0 +1,97 @@
+//! A reader whose response is compressed.
+
+use std::sync::Arc;
+
+use super::{
+    Subscription,
+    blocks::{Blocks, Found, Spot},
+    feed::Evicted,
+    look::Look,
+};
+use crate::compress::Block;
+
+/// What such a reader carries along.
+#[derive(Default)]
+pub(crate) struct Sharing {
+    /// The last block that it was sent.
+    last: Option<u64>,
+    /// What it shares with the others of its feed, once it has looked.
+    blocks: Option<Arc<Blocks>>,
+    /// The block of the chunk that it was just given.
+    block: Option<Block>,
+}
+
+impl Subscription {
+    /// Asks for blocks that others are sent too, from now on.
+    pub(crate) fn share_blocks(&mut self) {
+        self.extras.get_or_insert_default().sharing = Some(Box::default());
+    }
+
+    /// Says which block was sent last; before each poll.
+    pub(crate) fn set_last_block(&mut self, last: Option<u64>) {
+        if let Some(sharing) = self.sharing() {
+            sharing.last = last;
+        }
+    }
+
+    /// The block of the chunk that was just given, if it has one.
+    pub(crate) fn take_block(&mut self) -> Option<Block> {
+        self.sharing()?.block.take()
+    }
+
+    /// Forgets what was shared with the readers of its feed, which it leaves.
+    pub(super) fn leave_blocks(&mut self) {
+        if let Some(sharing) = self.sharing() {
+            *sharing = Sharing { last: sharing.last, ..Sharing::default() };
+        }
+    }
+
+    /// Whether it takes blocks; a reader who may not get every event has none in common with others.
+    pub(super) fn shares_blocks(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.sharing.is_some() && extras.reach().is_none())
+    }
+
+    /// The next chunk with its block; `None` if nothing was pending.
+    pub(super) fn look_for_block(&mut self) -> Option<Look> {
+        let feed = Arc::clone(&self.feed);
+        let last = self.sharing()?.last;
+        let blocks = match &self.sharing()?.blocks {
+            Some(blocks) => Arc::clone(blocks),
+            None => {
+                let blocks = feed.lock().blocks();
+                self.sharing()?.blocks.insert(blocks).clone()
+            }
+        };
+        let found = {
+            let mut blocks = blocks.lock();
+            let feed = feed.lock();
+            if self.reader.is_called() || self.unlisted > self.position {
+                return None;
+            }
+            let (position, signals_seen) = (self.position, self.signals_seen);
+            blocks.find(feed, Spot { position, forgiven: self.forgiven(), signals_seen, last })
+        };
+        let (chunk, block) = match found {
+            Err(Evicted) => return Some(Look::Behind),
+            Ok(Found::Nothing) => return None,
+            Ok(Found::Events(chunk, block)) => (chunk, block),
+            Ok(Found::Alone(chunk, shares)) => {
+                let block = blocks.alone(&chunk, shares);
+                (chunk, block)
+            }
+            Ok(Found::Signals(chunk, block)) => {
+                self.signals_seen = chunk.to;
+                self.sharing()?.block = block;
+                return Some(Look::Chunk(chunk));
+            }
+        };
+        self.sharing()?.block = Some(block);
+        self.told = Some(chunk.to);
+        self.move_to(chunk.to);
+        Some(Look::Chunk(chunk))
+    }
+
+    fn sharing(&mut self) -> Option<&mut Sharing> {
+        self.extras.as_mut()?.sharing.as_deref_mut()
+    }
+}

@@ -1,0 +1,56 @@
+use std::future::{Future, ready};
+
+use super::{Ask, Denied, Permit};
+
+/// Who may do what: the hook of mounted routes, which sees each request `R` in the framework's own type.
+///
+/// A function `fn(&R, &Ask) -> Result<Permit, Denied>` is one. One that must wait, for a session in a database perhaps,
+/// implements the trait with an `async fn`:
+///
+/// ```
+/// use sse_core::{Access, Ask, Denied, Permit};
+///
+/// struct Sessions;
+///
+/// impl<R: Sync> Access<R> for Sessions {
+///     async fn permit(&self, request: &R, ask: &Ask) -> Result<Permit, Denied> {
+///         # let _ = (request, ask);
+///         let tenant = Some("acme"); // looked up, by the request's cookie
+///         let tenant = tenant.ok_or(Denied::Unauthorized)?;
+///         Ok(Permit::read([format!("tenant.{tenant}.>")])?)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot decide about access",
+    label = "not an access hook for `{R}`",
+    note = "it is a function `fn(&{R}, &Ask) -> Result<Permit, Denied>`, a type that implements `Access`, or `Public`",
+    note = "a closure must name the types of its arguments: `|request: &…, ask: &Ask| …`"
+)]
+pub trait Access<R: ?Sized>: Send + Sync + 'static {
+    /// Decides about one request, after its origin was judged and before anything is allocated for it.
+    ///
+    /// # Errors
+    /// [`Denied`] is the answer.
+    fn permit(&self, request: &R, ask: &Ask) -> impl Future<Output = Result<Permit, Denied>> + Send;
+}
+
+impl<R, F> Access<R> for F
+where
+    R: ?Sized,
+    F: Fn(&R, &Ask) -> Result<Permit, Denied> + Send + Sync + 'static,
+{
+    fn permit(&self, request: &R, ask: &Ask) -> impl Future<Output = Result<Permit, Denied>> + Send {
+        ready(self(request, ask))
+    }
+}
+
+/// Everybody may read everything, and nobody may publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Public;
+
+impl<R: ?Sized> Access<R> for Public {
+    fn permit(&self, _: &R, _: &Ask) -> impl Future<Output = Result<Permit, Denied>> + Send {
+        ready(Ok(Permit::read_all()))
+    }
+}

@@ -1,0 +1,68 @@
+use crate::{
+    history::{InvalidTopic, Pattern},
+    hub::Start,
+};
+
+/// What a request to mounted routes asks for, before anybody has decided whether it may.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    action: Action,
+    topics: Vec<Pattern>,
+    pub(super) start: Start,
+    pub(super) event_type: Option<String>,
+    pub(super) key: Option<String>,
+}
+
+/// Of which kind it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Reading topics.
+    Subscribe,
+    /// Publishing to topics.
+    Publish,
+}
+
+impl Ask {
+    /// Reads a query: `topic` as often as wanted, `start`, `event` and `key`. Other names are passed over.
+    pub(super) fn read(
+        action: Action,
+        query: Option<&str>,
+        topics: Option<&[Pattern]>,
+    ) -> Result<Self, InvalidTopic> {
+        let topics = topics.map(<[Pattern]>::to_vec);
+        let is_fixed = topics.is_some();
+        let topics = topics.unwrap_or_default();
+        let mut ask = Self { action, topics, start: Start::Live, event_type: None, key: None };
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            match &*name {
+                "topic" if !is_fixed => ask.topics.push(Pattern::new(&value)?),
+                "start" => ask.start = start(&value),
+                "event" => ask.event_type = Some(value.into_owned()),
+                "key" => ask.key = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        if ask.topics.is_empty() { Err(InvalidTopic::Missing) } else { Ok(ask) }
+    }
+
+    /// Of which kind it is.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// The topics, with wildcards if it is to subscribe. At least one.
+    #[must_use]
+    pub fn topics(&self) -> &[Pattern] {
+        &self.topics
+    }
+}
+
+/// Anything else is `live`: an `EventSource` that is answered with an error never comes back.
+fn start(text: &str) -> Start {
+    match text {
+        "earliest" => Start::Earliest,
+        number => number.parse().map_or(Start::Live, Start::Latest),
+    }
+}

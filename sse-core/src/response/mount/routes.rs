@@ -1,0 +1,278 @@
+use std::{fmt, future::poll_fn, pin::pin, sync::Arc};
+
+use bytes::Buf;
+use futures_core::Stream;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
+
+use super::{Action, Ask, Denied, Permit};
+use crate::{
+    Error,
+    history::{IntoTopics, InvalidTopic, Pattern},
+    hub::{Hub, Receipt, json_string},
+    response::{EventStream, request::allow},
+    resume::{Cors, LastEventId, OriginPolicy},
+    wire::Event,
+};
+
+/// How long a browser may remember the answer to a preflight, in seconds.
+const PREFLIGHT_MAX_AGE: &str = "600";
+
+/// What an adapter's mounted routes do, without a framework.
+#[derive(Clone)]
+pub struct Routes {
+    hub: Hub,
+    origins: OriginPolicy,
+    topics: Option<Arc<[Pattern]>>,
+    publishes: bool,
+    most_body: usize,
+    stream: Option<Arc<dyn Fn(EventStream) -> EventStream + Send + Sync>>,
+}
+
+/// A request that has been read.
+#[derive(Debug)]
+pub struct Asked {
+    /// What the access hook is asked about.
+    pub ask: Ask,
+    last: LastEventId,
+    cors: Cors,
+}
+
+/// A response for the adapter to hand out.
+#[derive(Debug)]
+pub enum Answer {
+    /// A stream, or what is answered in its place.
+    Stream(Box<EventStream>),
+    /// Anything else.
+    Text(Response<String>),
+}
+
+/// Why a request's body is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyError {
+    /// The client broke it off.
+    Broken,
+    /// It is longer than allowed.
+    TooLong,
+}
+
+impl Routes {
+    /// Routes over a hub: reading alone, for pages of the same origin.
+    #[must_use]
+    pub fn new(hub: Hub) -> Self {
+        let origins = OriginPolicy::same_origin();
+        Self { hub, origins, topics: None, publishes: false, most_body: 1 << 20, stream: None }
+    }
+
+    /// From where they may be used.
+    #[must_use]
+    pub fn origins(self, origins: OriginPolicy) -> Self {
+        Self { origins, ..self }
+    }
+
+    /// Which topics they are about, in place of those in the query.
+    ///
+    /// # Errors
+    /// [`InvalidTopic`] if one is not valid, or there is none.
+    pub fn topics(self, topics: impl IntoTopics) -> Result<Self, InvalidTopic> {
+        let topics: Vec<Pattern> = topics.into_topics()?;
+        if topics.is_empty() {
+            return Err(InvalidTopic::Missing);
+        }
+        Ok(Self { topics: Some(topics.into()), ..self })
+    }
+
+    /// Lets those publish to whom the access hook permits it, with a body of at most so many bytes.
+    #[must_use]
+    pub fn publish(self, most_body: usize) -> Self {
+        Self { publishes: true, most_body, ..self }
+    }
+
+    /// Options of all streams.
+    #[must_use]
+    pub fn stream(self, options: impl Fn(EventStream) -> EventStream + Send + Sync + 'static) -> Self {
+        Self { stream: Some(Arc::new(options)), ..self }
+    }
+
+    /// How many bytes a body may have.
+    #[must_use]
+    pub fn most_body(&self) -> usize {
+        self.most_body
+    }
+
+    /// Reads a request: what the access hook is to decide about, or the answer if there is nothing to decide.
+    ///
+    /// # Errors
+    /// The answer.
+    pub fn ask(&self, method: &Method, headers: &HeaderMap, uri: &Uri) -> Result<Asked, Answer> {
+        let last = LastEventId::from_parts(headers, uri);
+        let cors = self.origins.check(&last).map_err(|error| Answer::error(error, &Cors::default()))?;
+        let action = match *method {
+            Method::GET | Method::HEAD => Action::Subscribe,
+            Method::POST if self.publishes => Action::Publish,
+            Method::OPTIONS => return Err(Answer::Text(self.options(headers, &cors))),
+            _ => return Err(Answer::Text(self.not_allowed(&cors))),
+        };
+        match Ask::read(action, uri.query(), self.topics.as_deref()) {
+            Ok(ask) => Ok(Asked { ask, last, cors }),
+            Err(error) => Err(Answer::error(error, &cors)),
+        }
+    }
+
+    /// Answers a request about which the access hook has decided. The body is awaited only if it is to be published.
+    pub async fn answer(
+        &self,
+        asked: Asked,
+        decided: Result<Permit, Denied>,
+        body: impl Future<Output = Result<Vec<u8>, BodyError>>,
+    ) -> Answer {
+        let Asked { ask, last, cors } = asked;
+        let permit = match decided.and_then(|permit| permit.check(&ask).map(|()| permit)) {
+            Ok(permit) => permit,
+            Err(denied) => return Answer::error(denied, &cors),
+        };
+        match ask.action() {
+            Action::Subscribe => match self.subscribe(ask, last, permit).await {
+                Ok(stream) => Answer::Stream(Box::new(stream)),
+                Err(error) => Answer::error(error, &cors),
+            },
+            Action::Publish => {
+                match body.await.and_then(|body| String::from_utf8(body).map_err(|_| BodyError::Broken)) {
+                    Ok(text) => match self.publish_text(ask, &text).await {
+                        Ok(receipt) => Answer::text(StatusCode::OK, receipt_json(&receipt), &cors),
+                        Err(error) => Answer::error(error, &cors),
+                    },
+                    Err(error) => self.bad_body(error, &cors),
+                }
+            }
+        }
+    }
+
+    async fn subscribe(&self, ask: Ask, last: LastEventId, permit: Permit) -> Result<EventStream, Error> {
+        let subscribe =
+            self.hub.subscribe(ask.topics().to_vec()).after(last).start(ask.start).origins(&self.origins);
+        let stream = EventStream::new(permit.apply(subscribe).await?);
+        Ok(match &self.stream {
+            Some(options) => options(stream),
+            None => stream,
+        })
+    }
+
+    async fn publish_text(&self, ask: Ask, text: &str) -> Result<Receipt, Error> {
+        let event = match &ask.event_type {
+            Some(event_type) => Event::message(text).event(event_type),
+            None => Event::message(text),
+        };
+        let publish = self.hub.publish(ask.topics().to_vec(), event);
+        Ok(match ask.key {
+            Some(key) => publish.key(key).await?,
+            None => publish.await?,
+        })
+    }
+
+    fn bad_body(&self, error: BodyError, cors: &Cors) -> Answer {
+        let (status, message) = match error {
+            BodyError::Broken => {
+                (StatusCode::BAD_REQUEST, "body: broken off or not UTF-8; send text".to_owned())
+            }
+            BodyError::TooLong => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("body: more than {} bytes; send less", self.most_body),
+            ),
+        };
+        Answer::text(status, error_json(&message), cors)
+    }
+
+    fn methods(&self) -> HeaderValue {
+        HeaderValue::from_static(if self.publishes {
+            "GET, HEAD, OPTIONS, POST"
+        } else {
+            "GET, HEAD, OPTIONS"
+        })
+    }
+
+    fn not_allowed(&self, cors: &Cors) -> Response<String> {
+        let message = "method: GET subscribes, and POST publishes where that is allowed; use one of them";
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, error_json(message), cors);
+        response.headers_mut().insert(header::ALLOW, self.methods());
+        response
+    }
+
+    /// A preflight, or somebody who asks what there is.
+    fn options(&self, headers: &HeaderMap, cors: &Cors) -> Response<String> {
+        let mut response = Response::new(String::new());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let told = response.headers_mut();
+        told.insert(header::ALLOW, self.methods());
+        allow(told, cors);
+        if cors.is_granted() && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+            told.insert(header::ACCESS_CONTROL_ALLOW_METHODS, self.methods());
+            if let Ok(names) = HeaderValue::try_from(self.origins.request_headers()) {
+                told.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
+            }
+            told.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_MAX_AGE));
+        }
+        response
+    }
+}
+
+impl Answer {
+    fn error(error: impl Into<Error>, cors: &Cors) -> Self {
+        let mut response = error.into().into_response();
+        allow(response.headers_mut(), cors);
+        Self::Text(response)
+    }
+
+    fn text(status: StatusCode, json: String, cors: &Cors) -> Self {
+        Self::Text(text(status, json, cors))
+    }
+}
+
+fn text(status: StatusCode, json: String, cors: &Cors) -> Response<String> {
+    let mut response = Response::new(json);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    allow(response.headers_mut(), cors);
+    response
+}
+
+fn error_json(message: &str) -> String {
+    format!("{{\"error\":{}}}", json_string(message))
+}
+
+fn receipt_json(receipt: &Receipt) -> String {
+    let receivers = receipt.receivers.map_or_else(|| "null".to_owned(), |receivers| receivers.to_string());
+    let duplicate = if receipt.duplicate { ",\"duplicate\":true" } else { "" };
+    format!("{{\"id\":\"{}\",\"receivers\":{receivers}{duplicate}}}", receipt.cursor)
+}
+
+/// Collects a body of at most so many bytes.
+///
+/// # Errors
+/// [`BodyError`].
+pub async fn collect<B: Buf, E>(
+    body: impl Stream<Item = Result<B, E>>,
+    most: usize,
+) -> Result<Vec<u8>, BodyError> {
+    let mut body = pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(chunk) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
+        let mut chunk = chunk.map_err(|_| BodyError::Broken)?;
+        if chunk.remaining() > most - bytes.len() {
+            return Err(BodyError::TooLong);
+        }
+        while chunk.has_remaining() {
+            let part = chunk.chunk();
+            bytes.extend_from_slice(part);
+            let len = part.len();
+            chunk.advance(len);
+        }
+    }
+    Ok(bytes)
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topics, publishes, .. } = self;
+        f.debug_struct("Routes").field("topics", topics).field("publishes", publishes).finish_non_exhaustive()
+    }
+}

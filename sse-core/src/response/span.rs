@@ -1,0 +1,39 @@
+use tracing::{Span, debug_span, field::Empty};
+
+use super::{Ended, source::Source};
+use crate::resume::Resume;
+
+/// The span of one stream, from its response to its end; `None` where nobody listens to it.
+///
+/// It is a child of the handler's span, so a request's own fields stand above it.
+pub(super) fn of(source: &Source) -> Option<Span> {
+    let span = debug_span!(
+        "event_stream",
+        topics = Empty,
+        principal = Empty,
+        resume = Empty,
+        gap = Empty,
+        end = Empty,
+        events = Empty,
+        bytes = Empty,
+    );
+    if span.is_disabled() {
+        return None;
+    }
+    if let Source::Subscription(subscription) = source {
+        span.record("topics", tracing::field::debug(subscription.topics()));
+        span.record("principal", subscription.principal());
+        span.record("resume", subscription.began());
+        if let Resume::Gap(gap) = subscription.resume() {
+            span.record("gap", gap.reason.as_str());
+        }
+    }
+    Some(span)
+}
+
+/// Says in it how the stream ended.
+pub(super) fn record(span: &Span, ended: &Ended) {
+    span.record("end", ended.end.as_str());
+    span.record("events", ended.events);
+    span.record("bytes", ended.bytes);
+}

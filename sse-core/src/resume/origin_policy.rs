@@ -1,0 +1,217 @@
+use std::sync::Arc;
+
+use super::{
+    LastEventId,
+    origin::{ForbiddenOrigin, HostPattern, InvalidOrigin, OriginPattern},
+};
+
+/// The request headers that a page of another origin may always send.
+const REQUEST_HEADERS: [&str; 3] = ["authorization", "content-type", "last-event-id"];
+
+/// From where a stream may be asked for: pages of which origins, and under which names of this server.
+///
+/// Checked before anything is allocated for the reader; see [`Subscribe::origins`](crate::Subscribe::origins). It looks
+/// at `Origin`, `Host` and `Sec-Fetch-Site`, none of which a page can forge, and answers with the CORS headers that let
+/// the pages that are allowed read the stream. Clients that are no browsers send no `Origin` and pass: it is no
+/// authentication.
+///
+/// ```
+/// use sse_core::{InvalidOrigin, OriginPolicy};
+///
+/// let policy = OriginPolicy::builder()
+///     .origin("https://app.example.com")
+///     .origin("https://*.example.org")
+///     .credentials(true)
+///     .host("events.example.com")
+///     .build()?;
+/// # let _ = policy;
+/// let everybody = OriginPolicy::builder().any_origin().credentials(true).build();
+/// assert_eq!(everybody.unwrap_err(), InvalidOrigin::AnyWithCredentials);
+/// # Ok::<(), InvalidOrigin>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct OriginPolicy(Arc<Rules>);
+
+#[derive(Debug)]
+struct Rules {
+    any_origin: bool,
+    origins: Vec<OriginPattern>,
+    hosts: Vec<HostPattern>,
+    credentials: bool,
+    request_headers: String,
+}
+
+impl Default for OriginPolicy {
+    fn default() -> Self {
+        Self::same_origin()
+    }
+}
+
+impl OriginPolicy {
+    /// Only pages that this server itself served, under whatever name, and clients that are no browsers.
+    #[must_use]
+    pub fn same_origin() -> Self {
+        let (origins, hosts, request_headers) = (Vec::new(), Vec::new(), String::new());
+        Self(Arc::new(Rules { any_origin: false, origins, hosts, credentials: false, request_headers }))
+    }
+
+    /// More than that.
+    pub fn builder() -> OriginPolicyBuilder {
+        OriginPolicyBuilder::default()
+    }
+
+    /// Judges a request, and says what to tell its page.
+    ///
+    /// For handlers that subscribe to nothing; [`Subscribe::origins`](crate::Subscribe::origins) does it by itself.
+    ///
+    /// # Errors
+    /// [`ForbiddenOrigin`]: answer 403.
+    pub fn check(&self, request: &LastEventId) -> Result<Cors, ForbiddenOrigin> {
+        let rules = &*self.0;
+        let from = request.origin().ok_or(ForbiddenOrigin::Unknown)?;
+        let host = from.host.as_deref().and_then(|host| HostPattern::new(host).ok());
+        let is_allowed = |host: &HostPattern| rules.hosts.iter().any(|allowed| allowed.matches(host));
+        if !rules.hosts.is_empty() && !host.as_ref().is_some_and(is_allowed) {
+            return Err(ForbiddenOrigin::Host);
+        }
+        if rules.any_origin {
+            return Ok(Cors { allow_origin: Some("*".into()), credentials: false, varies: false });
+        }
+        let is_same_site = matches!(from.site.as_deref(), None | Some("same-origin" | "none"));
+        let cors = Cors { allow_origin: None, credentials: false, varies: !rules.origins.is_empty() };
+        let Some(text) = from.origin.as_deref() else {
+            return if is_same_site { Ok(cors) } else { Err(ForbiddenOrigin::Site) };
+        };
+        let origin = OriginPattern::new(text).ok().filter(OriginPattern::is_exact);
+        let origin = origin.ok_or(ForbiddenOrigin::Origin)?;
+        if is_same_site && host.is_some_and(|host| origin.is_of_host(&host)) {
+            return Ok(cors);
+        }
+        if !rules.origins.iter().any(|allowed| allowed.matches(&origin)) {
+            return Err(ForbiddenOrigin::Origin);
+        }
+        Ok(Cors { allow_origin: Some(text.into()), credentials: rules.credentials, ..cors })
+    }
+
+    /// The request headers that pages may send, as a header's value.
+    pub(crate) fn request_headers(&self) -> String {
+        format!("{}{}", REQUEST_HEADERS.join(", "), self.0.request_headers)
+    }
+}
+
+/// What to tell a page about the permission of its origin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cors {
+    allow_origin: Option<Box<str>>,
+    credentials: bool,
+    varies: bool,
+}
+
+impl Cors {
+    /// The response's headers, with names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let credentials = self.credentials.then_some(("access-control-allow-credentials", "true"));
+        let varies = self.varies.then_some(("vary", "origin"));
+        let origin = self.allow_origin.as_deref().into_iter().flat_map(|origin| {
+            // Else a page cannot read them.
+            [
+                ("access-control-allow-origin", origin),
+                ("access-control-expose-headers", "retry-after, sse-gap"),
+            ]
+        });
+        origin.chain(credentials).chain(varies)
+    }
+
+    /// Whether a page of another origin may read the response.
+    pub(crate) fn is_granted(&self) -> bool {
+        self.allow_origin.is_some()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Options for an [`OriginPolicy`]; what is wrong is said by [`build`](OriginPolicyBuilder::build).
+#[derive(Debug, Clone, Default)]
+#[must_use = "nothing is checked until `build`"]
+pub struct OriginPolicyBuilder {
+    any_origin: bool,
+    origins: Vec<String>,
+    hosts: Vec<String>,
+    credentials: bool,
+    request_headers: Vec<String>,
+}
+
+impl OriginPolicyBuilder {
+    /// Allows pages of this origin, such as `https://app.example.com` or `http://localhost:3000`; `https://*.example.com`
+    /// stands for every host below `example.com`, and not for that itself.
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.push(origin.into());
+        self
+    }
+
+    /// Allows pages of any origin: for streams that are public anyway. Together with credentials it is refused.
+    pub fn any_origin(mut self) -> Self {
+        self.any_origin = true;
+        self
+    }
+
+    /// Whether pages of the origins that are named may send cookies; by default not.
+    pub fn credentials(self, credentials: bool) -> Self {
+        Self { credentials, ..self }
+    }
+
+    /// Allows requests that name this server so, and no other: `events.example.com`, `localhost:3000`, `*.example.com`.
+    /// Without a port any will do. If none is named, every name will do.
+    ///
+    /// A server on a developer's machine or in a private network needs it, or a page reaches it by letting a name of its
+    /// own point there.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    /// Allows requests that name this server as this machine: `localhost`, `127.0.0.1` or `[::1]`, on any port.
+    pub fn loopback(self) -> Self {
+        self.host("localhost").host("127.0.0.1").host("[::1]")
+    }
+
+    /// Lets pages of other origins send this request header, besides `Authorization`, `Content-Type` and
+    /// `Last-Event-ID`.
+    pub fn request_header(mut self, name: impl Into<String>) -> Self {
+        self.request_headers.push(name.into());
+        self
+    }
+
+    /// The policy.
+    ///
+    /// # Errors
+    /// [`InvalidOrigin`] says which of the options cannot be and what to do.
+    pub fn build(self) -> Result<OriginPolicy, InvalidOrigin> {
+        if self.any_origin && self.credentials {
+            return Err(InvalidOrigin::AnyWithCredentials);
+        }
+        let mut request_headers = String::new();
+        for name in self.request_headers {
+            if name.is_empty()
+                || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            {
+                return Err(InvalidOrigin::Header(name));
+            }
+            request_headers.push_str(", ");
+            request_headers.push_str(&name.to_ascii_lowercase());
+        }
+        Ok(OriginPolicy(Arc::new(Rules {
+            any_origin: self.any_origin,
+            origins: self
+                .origins
+                .iter()
+                .map(|origin| OriginPattern::new(origin))
+                .collect::<Result<_, _>>()?,
+            hosts: self.hosts.iter().map(|host| HostPattern::new(host)).collect::<Result<_, _>>()?,
+            credentials: self.credentials,
+            request_headers,
+        })))
+    }
+}

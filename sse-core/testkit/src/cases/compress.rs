@@ -1,0 +1,98 @@
+//! Compressed responses.
+
+use std::io::Write as _;
+
+use sse_core::Event;
+
+use crate::{
+    App, Exchange, Outcome, Request, Server, Settings,
+    outcome::{ensure, ensure_eq},
+};
+
+/// All that is answered before a compressed body, besides the date.
+const HEAD: &str = "http/1.1 200 ok
+cache-control: no-cache, no-transform
+content-encoding: gzip
+content-type: text/event-stream
+transfer-encoding: chunked
+vary: accept-encoding
+x-accel-buffering: no";
+
+const EVENTS: usize = 100;
+
+/// Readers who take gzip are told the same as one who does not, each event at once, and their streams end as gzip ends.
+pub async fn compressed_readers_are_told_the_same_at_once(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::quiet()).await?;
+    let mut plain = server.stream(Request::get("/compressed?topic=a")).await?;
+    let mut readers = vec![compressed(&server).await?, compressed(&server).await?];
+    let mut missed = String::new();
+    for n in 0..EVENTS {
+        let data = format!("{{\"symbol\":\"EURUSD\",\"bid\":1.08{n:03},\"volume\":{}}}", n * 7);
+        server.publish("a", &data).await?;
+        plain.until_text(&data).await?;
+        for reader in &mut readers {
+            let told = |reader: &Exchange| unzipped(reader.body()).text.contains(&data);
+            reader.until(&format!("event {n}, decompressed"), told).await?;
+        }
+        if n == EVENTS / 3 {
+            readers.push(compressed(&server).await?);
+            missed = after_first_line(&plain.text()).to_owned();
+        }
+    }
+    server.send(Request::post("/finish?topic=a", "")).await?;
+    plain.to_end().await?;
+    let said = plain.text();
+    let said = after_first_line(&said);
+    for (missed, mut reader) in ["", "", &missed].into_iter().zip(readers) {
+        reader.to_end().await?;
+        let Unzipped { text, is_whole } = unzipped(reader.body());
+        ensure!(is_whole, "the gzip stream is cut off");
+        ensure_eq!(Some(after_first_line(&text)), said.strip_prefix(missed));
+        ensure!(reader.body().len() < text.len(), "{} of {} bytes", reader.body().len(), text.len());
+    }
+    Ok(())
+}
+
+/// What a request does not accept it is not sent, and caches are told that it depends.
+pub async fn accept_encoding_decides_about_compression(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::scripted([Event::message("once")])).await?;
+    for codings in [None, Some("br"), Some("gzip;q=0, *"), Some("identity")] {
+        let mut request = Request::get("/compressed?topic=a");
+        if let Some(codings) = codings {
+            request = request.header("Accept-Encoding", codings);
+        }
+        let answer = server.stream(request).await?;
+        ensure_eq!(answer.header("content-encoding"), None);
+        ensure_eq!(answer.header("vary"), Some("accept-encoding"));
+        ensure!(answer.text().starts_with("retry: "), "{codings:?}: {}", answer.text());
+    }
+    ensure_eq!(server.get("/script").await?.header("vary"), None);
+    Ok(())
+}
+
+/// A reader who takes gzip, subscribed.
+async fn compressed(server: &Server) -> Outcome<Exchange> {
+    let request = Request::get("/compressed?topic=a").header("Accept-Encoding", "br, gzip;q=0.5");
+    let mut reader = server.send(request).await?;
+    ensure_eq!(reader.head(), HEAD);
+    reader.until("the first line", |reader| unzipped(reader.body()).text.ends_with('\n')).await?;
+    Ok(reader)
+}
+
+struct Unzipped {
+    text: String,
+    /// Whether the trailer is there and right.
+    is_whole: bool,
+}
+
+/// What a client has of it so far.
+fn unzipped(bytes: &[u8]) -> Unzipped {
+    let mut decoder = flate2::write::GzDecoder::new(Vec::new());
+    let is_valid = decoder.write_all(bytes).and_then(|()| decoder.flush()).is_ok();
+    let text = String::from_utf8_lossy(decoder.get_ref()).into_owned();
+    Unzipped { text, is_whole: is_valid && decoder.try_finish().is_ok() }
+}
+
+fn after_first_line(text: &str) -> &str {
+    text.split_once('\n').map_or("", |(_, rest)| rest)
+}

@@ -1,0 +1,145 @@
+//! Answers to clients that cannot read event streams.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sse_core::Event;
+
+use super::wire::is_retry;
+use crate::{
+    App, Outcome, PAGE, Request, Server, Settings,
+    outcome::{ensure, ensure_eq},
+};
+
+/// Sends one poll; `None` is a new reader.
+async fn poll(server: &Server, cursor: Option<&str>) -> Outcome<Value> {
+    let target = cursor.map_or_else(String::new, |cursor| format!("&last_event_id={cursor}"));
+    let request = Request::get(format!("/events?topic=a{target}")).header("Accept", "application/json");
+    let mut answer = server.send(request).await?;
+    answer.to_end().await?;
+    ensure_eq!(answer.status(), 200);
+    ensure_eq!(answer.header("content-type"), Some("application/json"));
+    ensure_eq!(answer.header("cache-control"), Some("no-cache, no-transform"));
+    Ok(serde_json::from_slice(answer.body())?)
+}
+
+fn message(data: &str, id: &str) -> Value {
+    json!({ "type": "message", "data": data, "lastEventId": id })
+}
+
+/// The same handler answers with what there is, or with what comes next, and with the cursor for the next poll.
+pub async fn g4_long_polls_get_everything_once(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::default()).await?;
+    server.publish("a", "before").await?;
+    let head = server.hub.stats().head.to_string();
+    let new = poll(&server, None).await?;
+    ensure_eq!(new, json!({ "events": [], "cursor": head }));
+    let mut expected = Vec::new();
+    for data in ["one", "two\nlines \"é\"", "three"] {
+        expected.push(message(data, &server.publish("a", data).await?.cursor.to_string()));
+    }
+    let page = poll(&server, Some(&head)).await?;
+    let last = expected.last().and_then(|event| event["lastEventId"].as_str()).unwrap_or_default().to_owned();
+    ensure_eq!(page, json!({ "events": expected, "cursor": last }));
+    // Nothing comes for a while, except for others; the cursor moves on.
+    let other = server.publish("b", "not yours").await?.cursor.to_string();
+    let idle = poll(&server, Some(&last)).await?;
+    ensure_eq!(idle, json!({ "events": [], "cursor": other }));
+    // What comes while a poll waits.
+    let publish = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        server.publish("a", "next").await
+    };
+    let (page, receipt) = tokio::join!(poll(&server, Some(&other)), publish);
+    let next = receipt?.cursor.to_string();
+    ensure_eq!(page?, json!({ "events": [message("next", &next)], "cursor": next }));
+    // The cursor is the stream's as well.
+    let mut reader = server.stream(Request::get("/events?topic=a").after(&last)).await?;
+    let told = reader.until_told(1).await?;
+    ensure!(told.first().is_some_and(|told| told.data == "next" && told.id == next), "{told:?}");
+    Ok(())
+}
+
+/// A gap is the first event, a finish the last one, and then comes 204.
+pub async fn long_polls_are_told_gaps_and_ends(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::default()).await?;
+    let gap = poll(&server, Some("nonsense")).await?;
+    ensure_eq!(gap["events"][0]["type"], "sse.gap");
+    let cursor = gap["cursor"].as_str().unwrap_or_default();
+    ensure_eq!(gap["events"][0]["lastEventId"], *cursor);
+    let finish = server.hub.finish("a").await?.cursor.to_string();
+    let end = json!({ "type": "sse.end", "data": r#"{"topic":"a"}"#, "lastEventId": finish });
+    ensure_eq!(poll(&server, Some(cursor)).await?, json!({ "events": [end], "cursor": finish }));
+    let again = Request::get("/events?topic=a").after(&finish).header("Accept", "application/json");
+    let mut again = server.send(again).await?;
+    again.to_end().await?;
+    ensure_eq!(again.status(), 204);
+    Ok(())
+}
+
+/// The stream's every word, one JSON text on each line.
+pub async fn json_lines_say_what_the_stream_says(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::quiet()).await?;
+    let first = server.publish("a", "one").await?.cursor.to_string();
+    let accept = "application/x-ndjson, application/json;q=0.5";
+    let request = Request::get("/events?topic=a&start=earliest").header("Accept", accept);
+    let mut reader = server.send(request).await?;
+    ensure_eq!(reader.status(), 200);
+    ensure_eq!(reader.header("content-type"), Some("application/x-ndjson"));
+    ensure_eq!(reader.header("x-accel-buffering"), Some("no"));
+    reader.until_text("one").await?;
+    let event = Event::message("é\ntwo").event("note").retry(Duration::from_millis(7_000));
+    let second = server.hub.publish("a", event).await?.cursor.to_string();
+    let end = server.hub.finish("a").await?.cursor.to_string();
+    reader.to_end().await?;
+    let text = reader.text();
+    let mut lines = text.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
+    let retry = lines.first().and_then(|line| line["retry"].as_u64());
+    ensure!(retry.is_some_and(|retry| (2_000..=4_000).contains(&retry)), "begins with {text:?}");
+    lines.remove(0);
+    let note = json!({ "type": "note", "data": "é\ntwo", "lastEventId": second });
+    let end = json!({ "type": "sse.end", "data": r#"{"topic":"a"}"#, "lastEventId": end });
+    // Whether the time to wait comes before or after its event is the event's own order.
+    lines.retain(|line| line["retry"] != 7_000);
+    ensure_eq!(lines, [message("one", &first), note, end]);
+    Ok(())
+}
+
+/// A browser that follows a link gets HTML, everything else the stream.
+pub async fn one_route_answers_a_page_or_a_stream(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::quiet()).await?;
+    for accept in ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"] {
+        let mut page = server.send(Request::get("/page?topic=a").header("Accept", accept)).await?;
+        page.to_end().await?;
+        ensure_eq!(page.status(), 200);
+        ensure_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        ensure_eq!(page.text(), PAGE);
+    }
+    for accept in ["text/event-stream", "*/*", "text/*"] {
+        let stream = server.stream(Request::get("/page?topic=a").header("Accept", accept)).await?;
+        ensure_eq!(stream.header("content-type"), Some("text/event-stream"));
+    }
+    Ok(())
+}
+
+/// 2 KiB with the first line, which no client takes for an event.
+pub async fn padding_comes_if_it_is_asked_for(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::quiet()).await?;
+    for query in ["padding=true", "evs_preamble=2056"] {
+        let mut reader = server.stream(Request::get(format!("/events?topic=a&{query}"))).await?;
+        reader
+            .until("2,056 bytes", |reader| reader.body().len() > 2_056 && reader.body().ends_with(b"\n"))
+            .await?;
+        let text = reader.text();
+        ensure!(text.lines().next().is_some_and(is_retry), "begins with {:?}", text.lines().next());
+        ensure!(text.lines().nth(1).is_some_and(|line| line.starts_with(':')), "{text:?}");
+        server.publish("a", "after").await?;
+        let told = reader.until_told(1).await?;
+        ensure!(told.len() == 1 && told[0].data == "after", "{told:?}");
+    }
+    let mut reader = server.stream(Request::get("/events?topic=a&padding=false")).await?;
+    server.publish("a", "after").await?;
+    reader.until_told(1).await?;
+    ensure!(reader.body().len() < 500, "{} bytes", reader.body().len());
+    Ok(())
+}

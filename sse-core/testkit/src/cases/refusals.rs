@@ -1,0 +1,50 @@
+//! Readers that are one too many.
+
+use super::wire::is_retry;
+use crate::{
+    App, Outcome, Request, Server, Settings,
+    outcome::{ensure, ensure_eq},
+};
+
+/// 200, `retry`, end: any other status would stop it for good.
+pub async fn g14_an_event_source_over_the_limit_is_told_to_come_back(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings { most_readers: 1, ..Settings::default() }).await?;
+    let first = server.stream(Request::get("/events?topic=a")).await?;
+    let browser = || {
+        let request = Request::get("/events?topic=a").header("Accept", "text/event-stream");
+        request.header("Cache-Control", "no-cache").header("Sec-Fetch-Mode", "cors")
+    };
+    let mut second = server.send(browser()).await?;
+    second.to_end().await?;
+    ensure_eq!(second.status(), 200);
+    ensure_eq!(second.header("content-type"), Some("text/event-stream"));
+    ensure!(!second.body().is_empty() && second.text().lines().all(is_retry), "{:?}", second.text());
+    // Who comes when there is room again is let in.
+    drop(first);
+    server.wait_for("the first reader to go", |hub| hub.stats().readers.is_empty()).await?;
+    let mut third = server.stream(browser()).await?;
+    server.publish("a", "welcome").await?;
+    third.until_text("data: welcome\n").await
+}
+
+/// 503, and in whole seconds when to come back, jittered like a `retry`.
+pub async fn a_fetch_client_over_the_limit_gets_503(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings { most_readers: 1, ..Settings::quiet() }).await?;
+    let _first = server.stream(Request::get("/events?topic=a")).await?;
+    for accept in ["*/*", "application/json", "application/x-ndjson", "text/event-stream, application/json"] {
+        let mut answer = server.send(Request::get("/events?topic=a").header("Accept", accept)).await?;
+        answer.to_end().await?;
+        ensure!(answer.status() == 503, "{accept}: {}", answer.head());
+        ensure_eq!(answer.header("content-type"), Some("application/json"));
+        ensure_eq!(answer.header("cache-control"), Some("no-cache, no-transform"));
+        let after = answer.header("retry-after").and_then(|after| after.parse::<u64>().ok());
+        ensure!(after.is_some_and(|after| (2..=4).contains(&after)), "{}", answer.head());
+        let json: serde_json::Value = serde_json::from_slice(answer.body())?;
+        ensure!(json["error"].as_str().is_some_and(|error| error.contains("as many readers")), "{json}");
+    }
+    // A page's `fetch` says what an `EventSource` says, but for this.
+    let fetch = Request::get("/events?topic=a").header("Accept", "text/event-stream");
+    let answer = server.send(fetch.header("Sec-Fetch-Mode", "cors")).await?;
+    ensure_eq!(answer.status(), 503);
+    Ok(())
+}

@@ -1,0 +1,318 @@
+//! Answers to clients that cannot read event streams, and to those that are refused.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use serde_json::{Value, json};
+use sse_core::{
+    Body, End, Event, EventStream, Exclusive, Hub, KeepAlive, LastEventId, Lease, Retention, Shutdown, Start,
+};
+use tokio::{sync::mpsc, time::Instant};
+
+const JSON: &str = "application/json";
+const LINES: &str = "application/x-ndjson";
+
+/// A request with this `Accept` that goes on after `cursor`.
+fn asking(accept: &str, cursor: Option<&str>) -> LastEventId {
+    LastEventId::from_request(cursor.map(str::as_bytes), Some(accept.as_bytes()), None)
+}
+
+async fn whole(response: Response<Body>) -> String {
+    let body: Vec<_> = response.into_body().collect().await;
+    let bytes = body.into_iter().flat_map(|bytes| bytes.unwrap_or_else(|never| match never {})).collect();
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+/// One poll, and how long it took.
+async fn poll(hub: &Hub, cursor: Option<&str>) -> (Value, Duration) {
+    let subscription = hub.subscribe("a").after(asking(JSON, cursor)).await.expect("subscribed");
+    let began = Instant::now();
+    let response = EventStream::new(subscription).into_response();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], JSON);
+    let text = whole(response).await;
+    (serde_json::from_str(&text).expect("JSON"), began.elapsed())
+}
+
+fn cursor_of(page: &Value) -> &str {
+    page["cursor"].as_str().expect("a cursor")
+}
+
+fn data_of(page: &Value) -> Vec<&str> {
+    page["events"].as_array().expect("events").iter().map(|event| event["data"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_reader_is_answered_at_once_with_a_cursor_and_the_next_poll_waits() {
+    let hub = Hub::memory();
+    hub.publish("a", Event::message("before")).await.unwrap();
+    let (first, took) = poll(&hub, None).await;
+    assert_eq!(first, json!({ "events": [], "cursor": hub.stats().head.to_string() }));
+    assert_eq!(took, Duration::ZERO);
+
+    let (waited, took) = poll(&hub, Some(cursor_of(&first))).await;
+    assert_eq!(waited, first, "nothing came, and the cursor stays");
+    assert!(took > Duration::from_secs(13) && took <= Duration::from_secs(15), "{took:?}");
+
+    let publish = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        hub.publish("a", Event::message("one\ntwo \"é\"").event("note")).await.unwrap()
+    };
+    let (receipt, (page, took)) = tokio::join!(publish, poll(&hub, Some(cursor_of(&first))));
+    let id = receipt.cursor.to_string();
+    let event = json!({ "type": "note", "data": "one\ntwo \"é\"", "lastEventId": id });
+    assert_eq!(page, json!({ "events": [event], "cursor": id }));
+    assert_eq!(took, Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_get_every_event_once_in_order_whatever_the_size() {
+    let hub = Hub::memory();
+    let (mut page, _) = poll(&hub, None).await;
+    let large = "x".repeat(10_000);
+    for n in 0..100 {
+        hub.publish("a", Event::message(format!("{n} {large}"))).await.unwrap();
+    }
+    let mut got = Vec::new();
+    let mut pages = 0;
+    while got.len() < 100 {
+        let cursor = cursor_of(&page).to_owned();
+        let (next, took) = poll(&hub, Some(&cursor)).await;
+        assert_eq!(took, Duration::ZERO, "there is something to say");
+        got.extend(data_of(&next).iter().map(|data| data.split(' ').next().unwrap().parse::<u32>().unwrap()));
+        page = next;
+        pages += 1;
+    }
+    assert_eq!(got, (0..100).collect::<Vec<_>>());
+    assert!(pages > 3, "a page is bounded: {pages}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_topic_moves_the_cursor_of_a_poll() {
+    let hub = Hub::memory();
+    let (first, _) = poll(&hub, None).await;
+    hub.publish("b", Event::message("not yours")).await.unwrap();
+    let (second, _) = poll(&hub, Some(cursor_of(&first))).await;
+    assert_eq!(second, json!({ "events": [], "cursor": hub.stats().head.to_string() }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_is_filtered_as_a_stream_is_and_moves_past_what_is_withheld() {
+    let hub = Hub::memory();
+    let (first, _) = poll(&hub, None).await;
+    for data in ["mine 1", "theirs", "mine 2", "theirs"] {
+        hub.publish("a", Event::message(data)).await.unwrap();
+    }
+    let subscribe = hub.subscribe("a").after(asking(JSON, Some(cursor_of(&first))));
+    let subscription = subscribe.filter(|event| event.data().starts_with("mine")).await.unwrap();
+    let page: Value =
+        serde_json::from_str(&whole(EventStream::new(subscription).into_response()).await).unwrap();
+    assert_eq!(data_of(&page), ["mine 1", "mine 2"]);
+    assert_eq!(cursor_of(&page), hub.stats().head.to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_the_first_event_of_a_page() {
+    let hub = Hub::builder().retention(Retention::default().events(2)).memory();
+    let (first, _) = poll(&hub, None).await;
+    for n in 0..5 {
+        hub.publish("a", Event::message(n.to_string())).await.unwrap();
+    }
+    let (page, took) = poll(&hub, Some(cursor_of(&first))).await;
+    assert_eq!(page["events"][0]["type"], "sse.gap");
+    assert_eq!(data_of(&page)[1..], ["3", "4"]);
+    assert_eq!(took, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_is_never_cut_by_a_page() {
+    let hub = Hub::memory();
+    let part = "x".repeat(60_000);
+    let subscribe = hub.subscribe("a").after(asking(JSON, None)).snapshot(move |_| {
+        let part = part.clone();
+        async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok::<_, &str>((0..5).map(|_| Event::message(&part)).collect::<Vec<_>>())
+        }
+    });
+    let text = whole(EventStream::new(subscribe.await.unwrap()).into_response()).await;
+    let page: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(data_of(&page).len(), 5);
+    assert_eq!(cursor_of(&page), hub.stats().head.to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_topic_ends_in_a_page_and_then_answers_204() {
+    let hub = Hub::memory();
+    let (first, _) = poll(&hub, None).await;
+    hub.finish("a").await.unwrap();
+    let (page, _) = poll(&hub, Some(cursor_of(&first))).await;
+    assert_eq!(page["events"][0]["type"], "sse.end");
+    assert_eq!(page.get("retry"), None);
+    let again = hub.subscribe("a").after(asking(JSON, Some(cursor_of(&page)))).await.unwrap();
+    let response = EventStream::new(again).into_response();
+    assert_eq!(response.status(), 204);
+    assert_eq!(whole(response).await, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_is_ended_says_when_to_come_back_and_what_it_was_counts() {
+    let hub = Hub::memory();
+    let (first, _) = poll(&hub, None).await;
+    let (tell, mut ended) = mpsc::unbounded_channel();
+    let lease = Lease::within(Duration::from_secs(1));
+    let subscribe = hub.subscribe("a").after(asking(JSON, Some(cursor_of(&first)))).lease(&lease);
+    let stream = EventStream::new(subscribe.await.unwrap()).on_end(move |end| drop(tell.send(end)));
+    let text = whole(stream.into_response()).await;
+    let page: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((data_of(&page).len(), cursor_of(&page)), (0, cursor_of(&first)));
+    assert!((2_000..=4_000).contains(&page["retry"].as_u64().unwrap()), "{page}");
+    let ended = ended.recv().await.unwrap();
+    assert!(matches!(ended.end, End::Expired), "{}", ended.end);
+    assert_eq!((ended.events, ended.bytes), (0, text.len() as u64));
+}
+
+#[tokio::test(start_paused = true)]
+async fn json_lines_say_what_the_stream_says() {
+    let hub = Hub::memory();
+    let (tell, mut ended) = mpsc::unbounded_channel();
+    let subscription = hub.subscribe("a").after(asking(LINES, None)).await.unwrap();
+    let stream = EventStream::new(subscription).on_end(move |end| drop(tell.send(end)));
+    let response =
+        stream.keep_alive(KeepAlive::every(Duration::from_secs(1)).comment("ignored")).into_response();
+    assert_eq!(response.headers()["content-type"], LINES);
+    let mut body = response.into_body();
+    let mut line = async || {
+        let bytes = body.next().await.unwrap().unwrap_or_else(|never| match never {});
+        assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 1, "{bytes:?}");
+        serde_json::from_slice::<Value>(&bytes).unwrap()
+    };
+    let retry = line().await;
+    assert!((2_000..=4_000).contains(&retry["retry"].as_u64().unwrap()), "{retry}");
+    let place = line().await;
+    let head = hub.stats().head.to_string();
+    assert_eq!(place, json!({ "type": "sse.checkpoint", "data": "", "lastEventId": head }));
+    assert_eq!(line().await, retry, "a keep-alive repeats it");
+    let id = hub.publish("a", Event::message("é\n\u{1f600}")).await.unwrap().cursor.to_string();
+    assert_eq!(line().await, json!({ "type": "message", "data": "é\n\u{1f600}", "lastEventId": id }));
+    hub.signal("a", Event::message("now").retry(Duration::from_secs(9))).unwrap();
+    let bytes = body.next().await.unwrap().unwrap_or_else(|never| match never {});
+    let said: Vec<Value> =
+        bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    assert!(said.contains(&json!({ "retry": 9_000 })), "{said:?}");
+    assert!(said.contains(&json!({ "type": "message", "data": "now", "lastEventId": id })), "{said:?}");
+    drop(body);
+    assert_eq!(ended.recv().await.unwrap().events, 3);
+}
+
+#[tokio::test]
+async fn accept_weighs_the_forms() {
+    let hub = Hub::memory();
+    for (accept, form) in [
+        ("application/json, text/event-stream", "text/event-stream"),
+        ("application/json, text/plain, */*", "text/event-stream"),
+        ("application/json, */*;q=0.8", JSON),
+        ("application/json;q=0.5, application/x-ndjson;q=0.6", LINES),
+        ("application/*", LINES),
+        ("text/event-stream;q=0, */*", LINES),
+        ("text/event-stream;q=broken, */*", "text/event-stream"),
+    ] {
+        let subscription = hub.subscribe("a").after(asking(accept, None)).await.unwrap();
+        let response = EventStream::new(subscription).into_response();
+        assert_eq!(response.headers()["content-type"], form, "{accept}");
+    }
+}
+
+#[tokio::test]
+async fn padding_comes_with_the_first_line_if_it_is_asked_for() {
+    let hub = Hub::memory();
+    for (query, is_padded) in [
+        ("padding=true", true),
+        ("padding=1", true),
+        ("evs_preamble=2056", true),
+        ("padding=false", false),
+        ("padding=0", false),
+        ("topic=padding", false),
+    ] {
+        let last = LastEventId::from_request(None, None, Some(query));
+        let mut body =
+            EventStream::new(hub.subscribe("a").after(last).await.unwrap()).into_response().into_body();
+        let first = body.next().await.unwrap().unwrap_or_else(|never| match never {});
+        let text = String::from_utf8(first.to_vec()).unwrap();
+        assert!(text.starts_with("retry: ") && text.ends_with('\n') && !text.contains("\n\n"), "{text}");
+        assert_eq!(text.len() > 2_056, is_padded, "{query}: {} bytes", text.len());
+        assert_eq!(text.lines().count(), 1 + usize::from(is_padded));
+    }
+}
+
+fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+    let pairs = pairs
+        .iter()
+        .map(|(name, value)| (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap()));
+    pairs.collect()
+}
+
+#[test]
+fn an_event_source_is_known_by_what_it_says() {
+    let is_event_source = |pairs: &[_]| LastEventId::from_headers(&headers(pairs), None).is_event_source();
+    let stream = ("accept", "text/event-stream");
+    // What Chromium, Firefox and WebKit send.
+    assert!(is_event_source(&[stream, ("cache-control", "no-cache"), ("sec-fetch-mode", "cors")]));
+    // Over plain HTTP they send no Sec-Fetch headers; libraries never do.
+    assert!(is_event_source(&[stream, ("cache-control", "no-cache")]));
+    assert!(is_event_source(&[stream]));
+    assert!(is_event_source(&[("accept", "TEXT/Event-Stream")]));
+    // Nobody can know.
+    assert!(is_event_source(&[]));
+    // A page's own `fetch`.
+    assert!(!is_event_source(&[stream, ("sec-fetch-mode", "cors")]));
+    assert!(!is_event_source(&[stream, ("sec-fetch-mode", "cors"), ("cache-control", "max-age=0")]));
+    for accept in ["*/*", "application/json", "text/event-stream, */*", "application/json, text/event-stream"]
+    {
+        assert!(!is_event_source(&[("accept", accept)]), "{accept}");
+    }
+}
+
+#[tokio::test]
+async fn g14_a_refusal_is_200_for_an_event_source_and_503_for_others() {
+    let shutdown = Shutdown::within(Duration::from_secs(1));
+    let hub = Hub::memory();
+    let ending = Hub::builder().shutdown(shutdown.clone()).memory();
+    shutdown.notify();
+    let _first = hub.subscribe("a").limit("one", 1).exclusive("place", Exclusive::Refuse).await.unwrap();
+    let over = Lease::within(Duration::ZERO);
+    let refused = |last: LastEventId| {
+        [
+            (hub.subscribe("a").after(last.clone()).limit("one", 1), "as many readers"),
+            (hub.subscribe("a").after(last.clone()).exclusive("place", Exclusive::Refuse), "another reader"),
+            (hub.subscribe("a").after(last.clone()).lease(&over), "permission has ended"),
+            (ending.subscribe("a").after(last), "shuts down"),
+        ]
+    };
+    for (subscribe, _) in refused(asking("text/event-stream", None)) {
+        let response = EventStream::new(subscribe.await.unwrap()).into_response();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["content-type"]),
+            (200, &"text/event-stream".parse().unwrap())
+        );
+        let text = whole(response).await;
+        assert!(text.starts_with("retry: ") && !text.contains("data"), "{text}");
+    }
+    for accept in ["*/*", JSON, LINES] {
+        for (subscribe, says) in refused(asking(accept, None)) {
+            let (tell, mut ended) = mpsc::unbounded_channel();
+            let stream = EventStream::new(subscribe.start(Start::Earliest).await.unwrap());
+            let stream = stream.retry(Duration::from_secs(20)).on_end(move |end| drop(tell.send(end)));
+            let response = stream.into_response();
+            assert_eq!(response.status(), 503);
+            assert_eq!(response.headers()["content-type"], JSON);
+            assert_eq!(response.headers()["cache-control"], "no-cache, no-transform");
+            let after: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+            assert!((20..=40).contains(&after), "{after}");
+            let error: Value = serde_json::from_str(&whole(response).await).unwrap();
+            assert!(error["error"].as_str().unwrap().contains(says), "{error}");
+            assert!(!matches!(ended.recv().await.unwrap().end, End::Left));
+        }
+    }
+}

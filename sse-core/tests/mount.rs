@@ -1,0 +1,104 @@
+//! Mounted routes without a framework: what a permit covers, and what is said when routes are made.
+
+use futures_util::stream;
+use http::{HeaderMap, Method, Uri};
+use sse_core::{
+    __private::{Answer, BodyError, Routes, collect},
+    Action, Ask, Denied, Error, Hub, InvalidTopic, Pattern, Permit, Topic,
+};
+
+/// All texts of up to `most` of these parts.
+fn texts(parts: &[&str], most: usize) -> Vec<String> {
+    let mut all: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
+    let mut longest = all.clone();
+    for _ in 1..most {
+        longest =
+            longest.iter().flat_map(|text| parts.iter().map(move |part| format!("{text}.{part}"))).collect();
+        all.extend(longest.iter().cloned());
+    }
+    all
+}
+
+#[test]
+fn a_pattern_covers_what_matches_nothing_that_it_does_not_match() {
+    let patterns: Vec<_> =
+        texts(&["a", "b", "*", ">"], 3).iter().filter_map(|text| Pattern::new(text).ok()).collect();
+    // One part more than a pattern has, and a part that no pattern names.
+    let topics: Vec<_> = texts(&["a", "b", "c"], 4).iter().map(|text| Topic::new(text).unwrap()).collect();
+    let mut covered = 0;
+    for one in &patterns {
+        for other in &patterns {
+            let expected = topics.iter().all(|topic| !other.matches(topic) || one.matches(topic));
+            assert_eq!(one.covers(other), expected, "{one} and {other}");
+            covered += usize::from(expected);
+        }
+    }
+    assert!(patterns.len() > 40 && covered > patterns.len(), "{covered} of {}", patterns.len());
+}
+
+fn ask(routes: &Routes, method: &str, target: &str) -> Result<Ask, (u16, String)> {
+    let method = Method::try_from(method).unwrap();
+    match routes.ask(&method, &HeaderMap::new(), &target.parse::<Uri>().unwrap()) {
+        Ok(asked) => Ok(asked.ask),
+        Err(Answer::Text(response)) => Err((response.status().as_u16(), response.into_body())),
+        Err(Answer::Stream(_)) => panic!("a stream before anybody decided"),
+    }
+}
+
+#[test]
+fn a_request_says_what_it_asks_for() {
+    let routes = Routes::new(Hub::memory());
+    let reading = ask(&routes, "GET", "/x?topic=a.*&topic=b&other=1").unwrap();
+    assert_eq!(reading.action(), Action::Subscribe);
+    assert_eq!(reading.topics().iter().map(Pattern::as_str).collect::<Vec<_>>(), ["a.*", "b"]);
+    assert_eq!(ask(&routes, "GET", "/x").unwrap_err().0, 400);
+    let (status, says) = ask(&routes, "POST", "/x?topic=a").unwrap_err();
+    assert_eq!(status, 405, "publishing must be allowed first");
+    assert!(says.contains("GET subscribes"), "{says}");
+    assert_eq!(ask(&routes.publish(10), "POST", "/x?topic=a").unwrap().action(), Action::Publish);
+}
+
+#[test]
+fn topics_may_be_fixed_and_are_checked_when_the_routes_are_made() {
+    let routes = Routes::new(Hub::memory());
+    assert_eq!(routes.clone().topics(Vec::<&str>::new()).unwrap_err(), InvalidTopic::Missing);
+    assert_eq!(routes.clone().topics("a..b").unwrap_err(), InvalidTopic::EmptyPart);
+    let routes = routes.topics("prices.*").unwrap();
+    let asked = ask(&routes, "GET", "/x?topic=secrets").unwrap();
+    assert_eq!(asked.topics().iter().map(Pattern::as_str).collect::<Vec<_>>(), ["prices.*"]);
+}
+
+#[tokio::test]
+async fn a_permit_to_read_is_none_to_publish() {
+    let hub = Hub::memory();
+    let routes = Routes::new(hub.clone()).publish(10);
+    let target = "/x?topic=a".parse::<Uri>().unwrap();
+    for (permit, status) in [
+        (Permit::read_all(), 403),
+        (Permit::read("a").unwrap(), 403),
+        (Permit::read("b").unwrap().publish("a").unwrap(), 200),
+    ] {
+        let asked = routes.ask(&Method::POST, &HeaderMap::new(), &target).unwrap();
+        let answer = routes.answer(asked, Ok(permit), async { Ok(b"text".to_vec()) }).await;
+        let Answer::Text(response) = answer else { panic!("a stream after POST") };
+        assert_eq!(response.status(), status, "{}", response.body());
+    }
+    assert_eq!(hub.stats().published, 1);
+    for (denied, status) in [
+        (Denied::Unauthorized, 401),
+        (Denied::Forbidden, 403),
+        (Denied::NotFound, 404),
+        (InvalidTopic::EmptyPart.into(), 400),
+    ] {
+        assert_eq!(Error::from(denied).status(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_collected_up_to_its_limit() {
+    let parts = |parts: [&'static str; 2]| stream::iter(parts.map(|part| Ok::<_, Error>(part.as_bytes())));
+    assert_eq!(collect(parts(["12345", "67890"]), 10).await, Ok(b"1234567890".to_vec()));
+    assert_eq!(collect(parts(["12345", "678901"]), 10).await, Err(BodyError::TooLong));
+    let broken = stream::iter([Ok(&b"1"[..]), Err("broken")]);
+    assert_eq!(collect(broken, 10).await, Err(BodyError::Broken));
+}

@@ -1,0 +1,223 @@
+//! From where a stream may be asked for.
+
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use sse_core::{
+    Error, EventStream, ForbiddenOrigin, Hub, InvalidOrigin, LastEventId, OriginPolicy, OriginPolicyBuilder,
+    SubscribeError,
+};
+
+fn request(pairs: &[(&str, &str)]) -> LastEventId {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+    }
+    LastEventId::from_headers(&headers, None)
+}
+
+fn judged(policy: &OriginPolicy, pairs: &[(&str, &str)]) -> Result<Vec<(String, String)>, ForbiddenOrigin> {
+    let cors = policy.check(&request(pairs))?;
+    Ok(cors.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+fn granted(origin: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
+    let first =
+        [("access-control-allow-origin", origin), ("access-control-expose-headers", "retry-after, sse-gap")];
+    first.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+const HERE: (&str, &str) = ("host", "app.example.com");
+
+#[test]
+fn the_same_origin_and_clients_that_are_no_browsers_pass() {
+    let policy = OriginPolicy::default();
+    for passes in [
+        &[HERE][..],
+        &[],
+        &[HERE, ("sec-fetch-site", "same-origin")],
+        &[HERE, ("sec-fetch-site", "none")],
+        &[HERE, ("origin", "https://app.example.com")],
+        &[HERE, ("origin", "http://app.example.com")],
+        &[("host", "APP.example.com:443"), ("origin", "https://app.example.com")],
+        &[("host", "app.example.com:8443"), ("origin", "https://app.example.com:8443")],
+        &[("host", "[::1]:3000"), ("origin", "http://[::1]:3000")],
+        &[HERE, ("origin", "https://app.example.com"), ("sec-fetch-site", "same-origin")],
+    ] {
+        assert_eq!(judged(&policy, passes), Ok(Vec::new()), "{passes:?}");
+    }
+    for (refused, why) in [
+        (&[HERE, ("origin", "https://evil.example")][..], ForbiddenOrigin::Origin),
+        (&[HERE, ("origin", "null")], ForbiddenOrigin::Origin),
+        (&[HERE, ("origin", "https://app.example.com:8443")], ForbiddenOrigin::Origin),
+        (
+            &[HERE, ("origin", "https://app.example.com"), ("sec-fetch-site", "cross-site")],
+            ForbiddenOrigin::Origin,
+        ),
+        (
+            &[HERE, ("origin", "https://app.example.com"), ("origin", "https://app.example.com")],
+            ForbiddenOrigin::Origin,
+        ),
+        (&[("origin", "https://app.example.com")], ForbiddenOrigin::Origin),
+        (&[("host", "*.example.com"), ("origin", "https://app.example.com")], ForbiddenOrigin::Origin),
+        // An image or a link of another site: no `Origin`, and the response could not be read, but it would cost.
+        (&[HERE, ("sec-fetch-site", "cross-site")], ForbiddenOrigin::Site),
+        (&[HERE, ("sec-fetch-site", "same-site")], ForbiddenOrigin::Site),
+    ] {
+        assert_eq!(judged(&policy, refused), Err(why), "{refused:?}");
+    }
+}
+
+#[test]
+fn listed_origins_pass_and_are_told_so() {
+    let policy = OriginPolicy::builder()
+        .origin("https://web.example.com")
+        .origin("HTTP://LocalHost:3000")
+        .origin("https://*.tenants.example")
+        .origin("capacitor://localhost")
+        .build()
+        .unwrap();
+    let varies = [("vary", "origin")];
+    for origin in [
+        "https://web.example.com",
+        "http://localhost:3000",
+        "https://a.tenants.example",
+        "https://a.b.tenants.example",
+        "capacitor://localhost",
+    ] {
+        let request = [HERE, ("origin", origin), ("sec-fetch-site", "cross-site")];
+        assert_eq!(judged(&policy, &request), Ok(granted(origin, &varies)), "{origin}");
+    }
+    for origin in [
+        "http://web.example.com",
+        "https://web.example.com:444",
+        "https://web.example.com.evil.example",
+        "https://evilweb.example.com",
+        "https://tenants.example",
+        "https://eviltenants.example",
+        "https://*.tenants.example",
+        "https://.tenants.example",
+        "http://localhost",
+        "null",
+        "https://web.example.com/",
+        "https://user@web.example.com",
+        "",
+    ] {
+        assert_eq!(judged(&policy, &[HERE, ("origin", origin)]), Err(ForbiddenOrigin::Origin), "{origin}");
+    }
+    // The answer to the same origin differs from that to others, and caches must know.
+    assert_eq!(judged(&policy, &[HERE]), Ok(vec![("vary".to_owned(), "origin".to_owned())]));
+    assert_eq!(judged(&policy, &[HERE, ("sec-fetch-site", "cross-site")]), Err(ForbiddenOrigin::Site));
+}
+
+#[test]
+fn credentials_are_for_origins_that_are_named() {
+    let named = OriginPolicy::builder().origin("https://web.example.com").credentials(true).build().unwrap();
+    let told = granted(
+        "https://web.example.com",
+        &[("access-control-allow-credentials", "true"), ("vary", "origin")],
+    );
+    assert_eq!(judged(&named, &[HERE, ("origin", "https://web.example.com")]), Ok(told));
+    let any = OriginPolicy::builder().any_origin().build().unwrap();
+    assert_eq!(judged(&any, &[HERE, ("origin", "https://evil.example")]), Ok(granted("*", &[])));
+    assert_eq!(judged(&any, &[HERE, ("sec-fetch-site", "cross-site")]), Ok(granted("*", &[])));
+}
+
+#[test]
+fn hosts_keep_names_out_that_others_let_point_here() {
+    let local = OriginPolicy::builder().loopback().build().unwrap();
+    for host in ["localhost", "LOCALHOST:3000", "127.0.0.1:80", "[::1]:3000"] {
+        assert_eq!(judged(&local, &[("host", host)]), Ok(Vec::new()), "{host}");
+    }
+    for host in
+        ["evil.example", "localhost.evil.example", "0.0.0.0:3000", "127.0.0.1.evil.example", "", "local host"]
+    {
+        let rebound = format!("http://{host}");
+        let request = [("host", host), ("origin", &*rebound), ("sec-fetch-site", "same-origin")];
+        assert_eq!(judged(&local, &request), Err(ForbiddenOrigin::Host), "{host}");
+    }
+    assert_eq!(judged(&local, &[]), Err(ForbiddenOrigin::Host));
+    assert_eq!(
+        judged(&local, &[("host", "localhost"), ("host", "evil.example")]),
+        Err(ForbiddenOrigin::Host)
+    );
+    let exact =
+        OriginPolicy::builder().host("events.example.com:8443").host("*.example.org").build().unwrap();
+    assert!(judged(&exact, &[("host", "events.example.com:8443")]).is_ok());
+    assert!(judged(&exact, &[("host", "a.example.org:1")]).is_ok());
+    assert!(judged(&exact, &[("host", "events.example.com")]).is_err());
+    // An HTTP/2 request has no `Host` header.
+    let uri = Uri::from_static("https://localhost:3000/events");
+    assert!(local.check(&LastEventId::from_parts(&HeaderMap::new(), &uri)).is_ok());
+    let uri = Uri::from_static("https://evil.example/events");
+    assert!(local.check(&LastEventId::from_parts(&HeaderMap::new(), &uri)).is_err());
+}
+
+#[test]
+fn what_cannot_be_is_said_when_the_policy_is_made() {
+    let refused = |builder: OriginPolicyBuilder| builder.build().unwrap_err();
+    let builder = OriginPolicy::builder;
+    assert_eq!(refused(builder().any_origin().credentials(true)), InvalidOrigin::AnyWithCredentials);
+    assert_eq!(refused(builder().origin("null")), InvalidOrigin::Null);
+    for text in ["*", "app.example.com", "localhost:3000", "", "://x", "1http://x"] {
+        assert_eq!(refused(builder().origin(text)), InvalidOrigin::Scheme(text.to_owned()));
+    }
+    for text in [
+        "https://",
+        "https://app.example.com/",
+        "https://app.example.com/path",
+        "https://app.*.com",
+        "https://*",
+        "https://*app.example.com",
+        "https://app.example.com:99999",
+        "https://app.example.com:",
+        "https://bücher.example",
+        "https://a..b",
+        "https://[::1",
+        "https://[x]",
+        "https://a b",
+    ] {
+        assert_eq!(refused(builder().origin(text)), InvalidOrigin::Host(text.to_owned()));
+    }
+    for text in ["https://app.example.com", "*", "", "a/b", "[::1", "a:b"] {
+        assert_eq!(refused(builder().host(text)), InvalidOrigin::Host(text.to_owned()));
+    }
+    for text in ["", "x y", "x:y"] {
+        assert_eq!(refused(builder().request_header(text)), InvalidOrigin::Header(text.to_owned()));
+    }
+    assert!(refused(builder().any_origin().credentials(true)).to_string().contains("name the origins"));
+}
+
+#[tokio::test]
+async fn a_subscription_is_judged_before_it_is_one() {
+    let hub = Hub::memory();
+    let policy = OriginPolicy::builder().origin("https://web.example.com").build().unwrap();
+    let refused = request(&[HERE, ("origin", "https://evil.example")]);
+    let error = hub.subscribe("a").origins(&policy).after(refused).await.unwrap_err();
+    assert_eq!(error, SubscribeError::Origin(ForbiddenOrigin::Origin));
+    assert_eq!(Error::from(error).status(), 403);
+    assert!(hub.stats().readers.is_empty());
+    // Whoever does not pass the request on does not get past the policy.
+    for unknown in [LastEventId::default(), LastEventId::from("7"), None::<LastEventId>.into()] {
+        let error = hub.subscribe("a").origins(&policy).after(unknown).await.unwrap_err();
+        assert_eq!(error, SubscribeError::Origin(ForbiddenOrigin::Unknown));
+    }
+    let allowed = request(&[HERE, ("origin", "https://web.example.com")]);
+    let stream = EventStream::new(hub.subscribe("a").after(allowed).origins(&policy).await.unwrap());
+    let response = stream.into_response();
+    assert_eq!(response.headers()["access-control-allow-origin"], "https://web.example.com");
+    assert_eq!(response.headers()["vary"], "origin");
+    assert!(response.into_body().next().await.is_some());
+}
+
+#[cfg(feature = "compress")]
+#[tokio::test]
+async fn a_compressed_stream_varies_by_both() {
+    let policy = OriginPolicy::builder().origin("https://web.example.com").build().unwrap();
+    let allowed = request(&[HERE, ("origin", "https://web.example.com"), ("accept-encoding", "gzip")]);
+    let accepts = allowed.accept_encoding();
+    let subscription = Hub::memory().subscribe("a").after(allowed).origins(&policy).await.unwrap();
+    let response = EventStream::new(subscription).compress(accepts).into_response();
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    let varies: Vec<_> = response.headers().get_all("vary").iter().collect();
+    assert_eq!(varies, ["origin", "accept-encoding"]);
+}

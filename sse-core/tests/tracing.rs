@@ -1,0 +1,89 @@
+//! The span of each stream, as a subscriber sees it.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use futures_util::{StreamExt, stream};
+use sse_core::{Event, EventStream, Hub};
+use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// What is logged at this level while `work` runs.
+async fn logged(level: tracing_subscriber::filter::LevelFilter, work: impl Future) -> String {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(false)
+        .with_writer(log.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    work.await;
+    drop(guard);
+    String::from_utf8(log.0.lock().expect("not poisoned").clone()).expect("UTF-8")
+}
+
+async fn read_two_streams() {
+    let hub = Hub::memory();
+    let reader = hub.subscribe(["b.*", "a"]).after("elsewhere").principal("ann").await.unwrap();
+    let mut body = EventStream::new(reader).into_response().into_body();
+    for _ in 0..2 {
+        body.next().await.expect("the first line, and the gap").unwrap();
+    }
+    drop(body);
+    let results = stream::iter([Ok(Event::message("x")), Err(io::Error::other("out of cheese"))]);
+    let failing = EventStream::try_new(results).into_response().into_body();
+    assert_eq!(failing.count().await, 3);
+}
+
+#[tokio::test]
+async fn a_span_says_who_read_what_how_it_began_and_why_it_ended() {
+    let log = logged(tracing_subscriber::filter::LevelFilter::DEBUG, read_two_streams()).await;
+    let closed: Vec<_> = log.lines().filter(|line| line.contains(": close ")).collect();
+    assert_eq!(closed.len(), 2, "{log}");
+    for field in [
+        r#"topics=["a", "b.*"]"#,
+        r#"principal="ann""#,
+        r#"resume="gap""#,
+        r#"gap="malformed""#,
+        r#"end="left""#,
+        "events=1",
+    ] {
+        assert!(closed[0].contains(field), "{field} in {}", closed[0]);
+    }
+    assert!(closed[1].contains(r#"end="error" events=1 bytes="#), "{}", closed[1]);
+    assert!(!closed[1].contains("principal") && !closed[1].contains("topics"), "{}", closed[1]);
+    // What is logged on the way stands within it.
+    let error = log.lines().find(|line| line.contains("out of cheese")).expect("the error is logged");
+    assert!(error.contains("event_stream"), "{error}");
+}
+
+#[tokio::test]
+async fn without_debug_there_is_no_span() {
+    let log = logged(tracing_subscriber::filter::LevelFilter::INFO, read_two_streams()).await;
+    assert!(!log.contains("event_stream"), "{log}");
+    assert!(log.contains("out of cheese"), "{log}");
+}

@@ -1,0 +1,44 @@
+use poem::{Endpoint, IntoResponse, Request, Response};
+use sse_core::{
+    __private::{Answer, collect},
+    Access,
+};
+
+use crate::{Sse, error::text};
+
+sse_core::__define_mount!(
+    r#"use sse_poem::{Ask, Denied, Hub, Permit, mount};
+use poem::{Request, Route};
+
+fn access(request: &Request, _: &Ask) -> Result<Permit, Denied> {
+    let tenant = request.header("x-tenant").ok_or(Denied::Unauthorized)?;
+    Ok(Permit::read([format!("tenant.{tenant}.>")])?)
+}
+
+let hub = Hub::memory();
+let app = Route::new().at("/events", mount(hub, access));
+# let _ = app;"#,
+    Access<Request>
+);
+
+impl<A: Access<Request>> Endpoint for Mount<A> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let body = request.take_body();
+        let asked = match self.routes.ask(request.method(), request.headers(), request.uri()) {
+            Ok(asked) => asked,
+            Err(answer) => return Ok(respond(answer)),
+        };
+        let decided = self.access.permit(&request, &asked.ask).await;
+        let body = collect(body.into_bytes_stream(), self.routes.most_body());
+        Ok(respond(self.routes.answer(asked, decided, body).await))
+    }
+}
+
+fn respond(answer: Answer) -> Response {
+    match answer {
+        Answer::Stream(stream) => Sse::from(*stream).into_response(),
+        Answer::Text(response) => text(response),
+    }
+}

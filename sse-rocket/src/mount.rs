@@ -1,0 +1,72 @@
+use rocket::{
+    Data, Request, Route,
+    data::ToByteUnit,
+    http::Method,
+    response::Responder,
+    route::{Handler, Outcome},
+};
+use sse_core::{
+    __private::{Answer, BodyError},
+    Access,
+};
+
+use crate::{Sse, error::text, last_event_id::headers};
+
+sse_core::__define_mount!(
+    r#"use sse_rocket::{Ask, Denied, Hub, Permit, mount};
+use rocket::Request;
+
+fn access(request: &Request<'_>, _: &Ask) -> Result<Permit, Denied> {
+    let tenant = request.headers().get_one("x-tenant").ok_or(Denied::Unauthorized)?;
+    Ok(Permit::read([format!("tenant.{tenant}.>")])?)
+}
+
+let hub = Hub::memory();
+let rocket = rocket::build().mount("/events", mount(hub, access));
+# let _ = rocket;"#,
+    for<'r> Access<Request<'r>>
+);
+
+/// What a route may be asked by; Rocket lets GET answer HEAD.
+const METHODS: [Method; 6] =
+    [Method::Get, Method::Post, Method::Options, Method::Put, Method::Patch, Method::Delete];
+
+impl<A: for<'r> Access<Request<'r>>> From<Mount<A>> for Vec<Route> {
+    fn from(mount: Mount<A>) -> Self {
+        METHODS.map(|method| Route::new(method, "/", mount.clone())).into()
+    }
+}
+
+#[rocket::async_trait]
+impl<A: for<'r> Access<Request<'r>>> Handler for Mount<A> {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
+        let answer = self.respond(request, data).await;
+        let response = match answer {
+            Answer::Stream(stream) => Sse::from(*stream).respond_to(request),
+            Answer::Text(response) => text(response),
+        };
+        response.map_or_else(Outcome::Error, Outcome::Success)
+    }
+}
+
+impl<A: for<'r> Access<Request<'r>>> Mount<A> {
+    async fn respond(&self, request: &Request<'_>, data: Data<'_>) -> Answer {
+        // What Rocket has read are a method and a target.
+        let method = http::Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or_default();
+        let uri = request.uri().to_string().parse().unwrap_or_default();
+        let asked = match self.routes.ask(&method, &headers(request), &uri) {
+            Ok(asked) => asked,
+            Err(answer) => return answer,
+        };
+        let decided = self.access.permit(request, &asked.ask).await;
+        self.routes.answer(asked, decided, body(data, self.routes.most_body())).await
+    }
+}
+
+async fn body(data: Data<'_>, most: usize) -> Result<Vec<u8>, BodyError> {
+    match data.open(most.bytes()).into_bytes().await {
+        Ok(body) if body.is_complete() => Ok(body.into_inner()),
+        Ok(_) => Err(BodyError::TooLong),
+        Err(_) => Err(BodyError::Broken),
+    }
+}

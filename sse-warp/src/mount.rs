@@ -1,0 +1,66 @@
+use sse_core::{
+    __private::{Answer, collect},
+    Access,
+};
+use warp::{
+    Filter, Rejection,
+    http::{HeaderMap, Method, Request},
+    path::FullPath,
+    reply::{Reply, Response},
+};
+
+use crate::{Sse, filters::head};
+
+sse_core::__define_mount!(
+    r#"use sse_warp::{Ask, Denied, Hub, Permit, mount};
+use warp::{Filter, http::Request};
+
+fn access(request: &Request<()>, _: &Ask) -> Result<Permit, Denied> {
+    let tenant = request.headers().get("x-tenant").and_then(|name| name.to_str().ok()).ok_or(Denied::Unauthorized)?;
+    Ok(Permit::read([format!("tenant.{tenant}.>")])?)
+}
+
+let hub = Hub::memory();
+let route = warp::path!("events").and(mount(hub, access).into_filter());
+# let _ = route;"#,
+    Access<Request<()>>
+);
+
+impl<A: Access<Request<()>>> Mount<A> {
+    /// The routes as a filter; it takes every method, and rejects nothing.
+    #[must_use = "a filter does nothing until it is part of a route"]
+    pub fn into_filter(self) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
+        let mount = warp::any().map(move || self.clone());
+        let request = warp::method().and(warp::path::full()).and(head()).map(request);
+        mount.and(request).and(warp::body::stream()).then(async |mount: Self, request: Request<()>, body| {
+            let asked = match mount.routes.ask(request.method(), request.headers(), request.uri()) {
+                Ok(asked) => asked,
+                Err(answer) => return respond(answer),
+            };
+            let decided = mount.access.permit(&request, &asked.ask).await;
+            let body = collect(body, mount.routes.most_body());
+            respond(mount.routes.answer(asked, decided, body).await)
+        })
+    }
+}
+
+/// The request as Warp's filters saw it.
+fn request(method: Method, path: FullPath, headers: HeaderMap, query: Option<String>) -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.headers_mut() = headers;
+    let target = match &query {
+        Some(query) => format!("{}?{query}", path.as_str()),
+        None => path.as_str().to_owned(),
+    };
+    // Both parts were read from a target, so they are one.
+    *request.uri_mut() = target.parse().unwrap_or_default();
+    request
+}
+
+fn respond(answer: Answer) -> Response {
+    match answer {
+        Answer::Stream(stream) => Sse::from(*stream).into_response(),
+        Answer::Text(response) => response.map(Into::into),
+    }
+}
