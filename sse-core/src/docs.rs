@@ -21,6 +21,9 @@ pub mod security {}
 #[doc = include_str!("docs/tuning.md")]
 pub mod tuning {}
 
+#[doc = include_str!("docs/scaling.md")]
+pub mod scaling {}
+
 #[cfg(feature = "test")]
 #[doc = include_str!("docs/testing.md")]
 pub mod testing {}

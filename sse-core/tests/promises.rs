@@ -11,10 +11,11 @@ const RULES: usize = 19;
 const ENGINES: [&str; 3] = ["of the file", "of Redis", "of JetStream"];
 
 /// Where the macros are that make a test of each function named in them.
-const LISTS: [&str; 3] = [
+const LISTS: [&str; 4] = [
     "sse-core/testkit/src/cases/mod.rs",
     "sse-core/testkit/src/history_cases/mod.rs",
     "examples/tests/src/lib.rs",
+    "examples/tests/src/judge.rs",
 ];
 
 /// A test that a document names.

@@ -22,7 +22,8 @@ use futures_util::{
 use reader::{data, is_idle, next, publish};
 use scripted::Scripted;
 use sse_core::{
-    Appended, Change, Entry, Event, History, HistoryError, Hub, Pattern, Reach, Record, Span, Start,
+    Appended, Change, Entry, Event, EventStream, History, HistoryError, Hub, Pattern, Reach, Record, Span,
+    Start,
 };
 
 /// A history whose tail leaves out every third record, as a stream does that moved on while nobody asked.
@@ -112,4 +113,20 @@ async fn rule_15_signals_wait_in_a_bounded_ring_and_the_newest_survive() {
     let rest = data(&mut reader, 1_000 - first - 1).await;
     assert_eq!(rest.last().map(String::as_str), Some("999"));
     assert!(is_idle(&mut reader).await);
+}
+
+#[tokio::test]
+async fn g3_an_end_that_follows_a_gap_does_not_move_the_reader_back() {
+    let hub = Hub::memory();
+    publish(&hub, "a", 0..1).await;
+    hub.finish("a").await.expect("finished");
+    publish(&hub, "b", 0..3).await;
+    let mut reader = hub.subscribe("a").after("nonsense").await.expect("subscribed");
+    let gap = next(&mut reader).await;
+    assert_eq!(gap.event_type(), "sse.gap");
+    let end = next(&mut reader).await;
+    assert_eq!((end.event_type(), end.last_event_id()), ("sse.end", ""));
+    assert!(reader.next().await.is_none());
+    let again = hub.subscribe("a").after(gap.last_event_id()).await.expect("subscribed");
+    assert_eq!(EventStream::new(again).into_response().status(), 204);
 }

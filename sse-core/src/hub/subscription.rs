@@ -332,8 +332,13 @@ impl Subscription {
             }
         }
         finishes.sort_by_key(|(cursor, _)| cursor.seq());
-        self.told = finishes.last().map(|(cursor, _)| cursor.seq()).max(self.told);
-        finishes.into_iter().for_each(|(_, frame)| self.say(frame));
+        let told = self.told;
+        self.told = finishes.last().map(|(cursor, _)| cursor.seq()).max(told);
+        for (cursor, frame) in finishes {
+            // After a gap notice that names a later place, its id would move the reader back.
+            let is_passed = told.is_some_and(|told| told > cursor.seq());
+            self.say(if is_passed { Frame::block(notice::without_id(&frame), None) } else { frame });
+        }
     }
 }
 

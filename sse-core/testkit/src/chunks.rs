@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 /// A chunked response, read as it comes; dropping it cuts the connection.
@@ -19,12 +19,26 @@ impl Chunks {
     /// # Errors
     /// If there is no answer.
     pub async fn get(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Self> {
-        let mut stream = TcpStream::connect(address).await?;
+        Self::ask(TcpStream::connect(address).await?, target, cursor).await
+    }
+
+    /// As [`get`](Self::get), with so large a buffer for receiving: a small one is full soon when nobody reads.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn narrow(address: SocketAddr, target: &str, buffer: u32) -> std::io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_recv_buffer_size(buffer)?;
+        Self::ask(socket.connect(address).await?, target, "").await
+    }
+
+    async fn ask(mut stream: TcpStream, target: &str, cursor: &str) -> std::io::Result<Self> {
         let last = if cursor.is_empty() { String::new() } else { format!("last-event-id: {cursor}\r\n") };
         let request =
             format!("GET {target} HTTP/1.1\r\nhost: test\r\naccept: text/event-stream\r\n{last}\r\n");
         stream.write_all(request.as_bytes()).await?;
-        let mut stream = BufReader::new(stream);
+        // Programs hold thousands of these.
+        let mut stream = BufReader::with_capacity(1 << 10, stream);
         let mut line = String::new();
         stream.read_line(&mut line).await?;
         let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());

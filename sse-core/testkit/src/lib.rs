@@ -16,6 +16,7 @@ mod exchange;
 mod golden;
 pub mod history_cases;
 mod hostile;
+pub mod load;
 mod outcome;
 mod reader;
 mod server;
