@@ -76,7 +76,7 @@ fn is_test(named: &Named) -> Result<(), String> {
         })
     };
     let at =
-        lines.iter().position(|line| declared(&line)).ok_or_else(|| format!("{file} has no `{function}`"))?;
+        lines.iter().position(declared).ok_or_else(|| format!("{file} has no `{function}`"))?;
     let attributes = lines.iter().take(at).rev().take_while(|line| line.starts_with("#["));
     if attributes.into_iter().any(|line| line.contains("test")) {
         return Ok(());
