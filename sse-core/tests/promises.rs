@@ -75,8 +75,7 @@ fn is_test(named: &Named) -> Result<(), String> {
             rest.strip_prefix(&**function).is_some_and(|rest| rest.starts_with(['(', '<']))
         })
     };
-    let at =
-        lines.iter().position(declared).ok_or_else(|| format!("{file} has no `{function}`"))?;
+    let at = lines.iter().position(declared).ok_or_else(|| format!("{file} has no `{function}`"))?;
     let attributes = lines.iter().take(at).rev().take_while(|line| line.starts_with("#["));
     if attributes.into_iter().any(|line| line.contains("test")) {
         return Ok(());

@@ -134,7 +134,7 @@ Usage: example-{framework} [FLAGS]
   --keep-alive SECONDS  how long a stream may be silent (15)
   --drain SECONDS       how long a shutdown may take (10)
   --max-age SECONDS     the age at which a stream ends, to be resumed (86400)
-  --origin ORIGIN       pages of this origin may read events as well, as https://app.example.com; may be repeated
+  --origin ORIGIN       pages of this origin may read events as well, with cookies, as https://app.example.com; may be repeated
   --compress            send gzip to readers of events who accept it
   --help                this text
 
@@ -145,7 +145,7 @@ Seconds may have a fraction. RUST_LOG sets what is logged to stderr (info)."
 
 fn origin(origins: OriginPolicyBuilder, value: Option<String>) -> Result<OriginPolicyBuilder, BadFlag> {
     let value = value.ok_or_else(|| BadFlag("--origin: the value is missing; see --help".to_owned()))?;
-    Ok(origins.origin(value))
+    Ok(origins.origin(value).credentials(true))
 }
 
 fn addr(value: &str) -> Result<SocketAddr, BadFlag> {

@@ -7,7 +7,7 @@ use serde_json::json;
 use sse_testkit::{Outcome, Request};
 use tokio::time::interval;
 
-use crate::{Engine, Publisher, Reading, Session};
+use crate::{App, Engine, Publisher, Reading, Session};
 
 /// A topic that is finished ends the stream, and the browser that comes back is told by 204 to stay away.
 pub(crate) async fn g17_stops_at_204(program: &str, page: &Session) -> Outcome {
@@ -201,10 +201,10 @@ pub(crate) async fn g17_survives_an_outage(program: &str, page: &Session) -> Out
 /// Firefox gives up for good on a stream of another origin whose reconnect is refused; its page opens a new `EventSource`, with the
 /// cursor in the query.
 pub(crate) async fn g17_reads_across_origins_with_credentials(program: &str, page: &Session) -> Outcome {
-    let mut reading = Reading::open(program, &[], page, "/events?topic=a").await?;
-    let origin = format!("http://{}", reading.app.address());
+    let other = App::start(program, &[]).await?;
+    let origin = format!("http://{}", other.address());
+    let mut reading = Reading::open(program, &["--origin", &origin], page, "/events?topic=a").await?;
     let stream = format!("http://{}/events?topic=a", reading.relay.address());
-    reading.relay.allow(&origin);
     reading.go(&format!("{origin}/stats")).await?;
     reading.run("document.cookie = 'reader=anna'", json!([])).await?;
     reading.read(&stream, json!({})).await?;

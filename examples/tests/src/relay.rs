@@ -34,8 +34,6 @@ struct Notes {
     requests: Vec<String>,
     /// The bytes after which the next connection that carries them is cut.
     cut_after: Option<Vec<u8>>,
-    /// The origin whose pages may read the answers, with credentials.
-    allowed: Option<String>,
 }
 
 impl Relay {
@@ -96,11 +94,6 @@ impl Relay {
         notes.requests.iter().filter(|head| head.starts_with(&begin)).cloned().collect()
     }
 
-    /// Lets pages of this origin read the answers, with credentials, as a gateway in front of an application may.
-    pub fn allow(&self, origin: &str) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).allowed = Some(origin.to_owned());
-    }
-
     /// Cuts the next connection that carries this text to a browser, right behind it: in the middle of the answer.
     pub fn cut_after(&self, text: &str) {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).cut_after = Some(text.into());
@@ -159,7 +152,6 @@ async fn pass_answers(
         if from.read_buf(&mut passed).await? == 0 {
             return Ok(());
         }
-        allow(&mut passed, before, &notes.lock().unwrap_or_else(PoisonError::into_inner));
         let cut = cut(&passed, &mut notes.lock().unwrap_or_else(PoisonError::into_inner));
         let end = cut.unwrap_or(passed.len());
         to.write_all(passed.get(before..end).unwrap_or_default()).await?;
@@ -167,17 +159,6 @@ async fn pass_answers(
             return Ok(());
         }
         passed.drain(..passed.len().saturating_sub(64));
-    }
-}
-
-/// Adds to the answer that begins here, if one does, that a page of another origin may read it.
-fn allow(passed: &mut Vec<u8>, begin: usize, notes: &Notes) {
-    let Some(origin) = &notes.allowed else { return };
-    let read = passed.get(begin..).unwrap_or_default();
-    if let (true, Some(end)) = (read.starts_with(b"HTTP/1.1 "), find(read, b"\r\n")) {
-        let headers =
-            format!("access-control-allow-origin: {origin}\r\naccess-control-allow-credentials: true\r\n");
-        passed.splice(begin + end..begin + end, headers.into_bytes());
     }
 }
 

@@ -20,6 +20,7 @@ mod lease;
 mod look;
 mod merge;
 mod notice;
+mod opening;
 mod origins;
 mod pace;
 mod place;

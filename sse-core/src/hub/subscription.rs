@@ -11,11 +11,11 @@ use futures_core::Stream;
 
 use super::{
     End, Hub, Start, ahead::Ahead, attach::Attached, feed::Feed, frames::Frames, labels::Labelled, notice,
-    reader::Reader, replay::Replayed, terms::Extras,
+    opening::Opening, reader::Reader, replay::Replayed, terms::Extras,
 };
 use crate::{
     history::Pattern,
-    resume::{Cors, Cursor, Decision, Gap, Negotiated, Requested, Resume},
+    resume::{Cors, Cursor, Gap, Negotiated, Requested, Resume},
     waiters::Slot,
     wire::Frame,
 };
@@ -56,23 +56,6 @@ pub struct Subscription {
 }
 
 pub(super) type ReplayFuture = Pin<Box<dyn Future<Output = Replayed> + Send>>;
-
-/// Where a reader begins.
-#[derive(Debug)]
-pub(crate) struct Opening {
-    pub(crate) decision: Decision,
-    pub(crate) position: u64,
-    /// What each ring had evicted, if the reader asked for what is kept.
-    pub(crate) forgiven: Option<Box<[u64]>>,
-    /// Everything asked for is finished, and the reader has it all.
-    pub(crate) no_content: bool,
-    /// Everything asked for is finished before the position.
-    pub(crate) is_over: bool,
-    /// Nothing asked for follows the position yet.
-    pub(crate) at_tail: bool,
-    /// How many rows of the epoch table were taken into account.
-    pub(crate) version: usize,
-}
 
 impl Subscription {
     pub(crate) fn new(hub: Hub, attached: &Attached, extras: Option<Box<Extras>>) -> Self {

@@ -1,6 +1,5 @@
 use std::{
     fmt,
-    future::Future,
     pin::Pin,
     sync::{Mutex, PoisonError},
     task::{Context, Poll},
@@ -15,7 +14,6 @@ use tracing::Span;
 use super::{
     Ended, KeepAlive, NoError,
     endings::{Endings, OnEnd, Until},
-    keep_alive::Form,
     source::{Source, Taken},
     span,
     written::Written,
@@ -79,14 +77,14 @@ pub(super) struct State {
     /// The base of the jittered retries, and the last one told, in milliseconds.
     retry: u32,
     pub(super) told_retry: u32,
-    keep_alive: Option<KeepAlive>,
-    timer: Option<Pin<Box<Sleep>>>,
+    pub(super) keep_alive: Option<KeepAlive>,
+    pub(super) timer: Option<Pin<Box<Sleep>>>,
     endings: Option<Box<Endings>>,
     events: u64,
     bytes: u64,
-    began_at: Instant,
+    pub(super) began_at: Instant,
     /// In nanoseconds since it began.
-    last_byte: u64,
+    pub(super) last_byte: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -196,67 +194,6 @@ impl State {
         polled.map(Some)
     }
 
-    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
-        // Bytes do not reset the timer, which would cost more than to look again when it fires.
-        if let Some(timer) = &mut self.timer
-            && timer.as_mut().poll(cx).is_pending()
-        {
-            return Poll::Pending;
-        }
-        self.set_timer(cx)
-    }
-
-    /// Sets the timer if there is none, and says that the stream is alive if it fired and nothing was sent meanwhile.
-    #[cold]
-    fn set_timer(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
-        let Some(keep_alive) = &self.keep_alive else { return Poll::Pending };
-        let last_byte = self.began_at + Duration::from_nanos(self.last_byte);
-        loop {
-            let due = last_byte + keep_alive.pause();
-            match &mut self.timer {
-                None => {
-                    let timer = self.timer.insert(Box::pin(tokio::time::sleep_until(due)));
-                    if timer.as_mut().poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                }
-                Some(_) if Instant::now() >= due => {
-                    self.timer = None;
-                    return Poll::Ready(self.alive());
-                }
-                Some(timer) => {
-                    timer.as_mut().reset(due);
-                    if timer.as_mut().poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                }
-            }
-        }
-    }
-
-    /// A checkpoint if the reader's place has moved, else what the options say.
-    fn alive(&mut self) -> Bytes {
-        if let Some(checkpoint) = self.source.checkpoint() {
-            return self.count(checkpoint.into_bytes(), 1);
-        }
-        match self.keep_alive.as_ref().and_then(KeepAlive::form) {
-            Some(Form::Event(frame)) => {
-                let bytes = frame.bytes().clone();
-                self.count(bytes, 1)
-            }
-            Some(Form::Comment(lines)) => {
-                let mut bytes = Vec::new();
-                write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
-                bytes.extend_from_slice(lines);
-                self.count(bytes.into(), 0)
-            }
-            None => {
-                let line = self.retry_line();
-                self.count(line, 0)
-            }
-        }
-    }
-
     fn first_line(&mut self) -> Bytes {
         let Negotiated { is_padded, may_hold_half, .. } = self.source.negotiated();
         if !is_padded && !may_hold_half {
@@ -278,7 +215,7 @@ impl State {
         self.count(bytes.into(), 0)
     }
 
-    fn retry_line(&self) -> Bytes {
+    pub(super) fn retry_line(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(16);
         write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
         bytes.into()
@@ -325,7 +262,7 @@ impl State {
         }
     }
 
-    fn count(&mut self, bytes: Bytes, events: u64) -> Bytes {
+    pub(super) fn count(&mut self, bytes: Bytes, events: u64) -> Bytes {
         self.count_at(Instant::now(), bytes, events)
     }
 

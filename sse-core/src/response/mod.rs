@@ -1,5 +1,6 @@
 //! The response: what is sent to a reader, with status, headers and body. The only server floor that knows HTTP.
 
+mod alive;
 mod body;
 mod channel;
 #[cfg(feature = "compress")]

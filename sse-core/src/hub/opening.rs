@@ -1,0 +1,125 @@
+//! Where a reader begins.
+
+use std::collections::BTreeSet;
+
+use super::{Start, attach::Attached, feed::FeedInner};
+use crate::{
+    history::Span,
+    resume::{Cursor, Decision, Gap, GapReason, Known, Requested, Resume, decide},
+};
+
+/// Where a reader begins.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) decision: Decision,
+    pub(crate) position: u64,
+    /// What each ring had evicted, if the reader asked for what is kept.
+    pub(crate) forgiven: Option<Box<[u64]>>,
+    /// Everything asked for is finished, and the reader has it all.
+    pub(crate) no_content: bool,
+    /// Everything asked for is finished before the position.
+    pub(crate) is_over: bool,
+    /// Nothing asked for follows the position yet.
+    pub(crate) at_tail: bool,
+    /// How many rows of the epoch table were taken into account.
+    pub(crate) version: usize,
+}
+
+/// What a history said about a cursor that the window cannot judge alone.
+pub(super) struct Told {
+    pub(super) span: Span,
+    /// How many rows of its epoch table were taken into account.
+    pub(super) version: usize,
+    /// Whether the record at the cursor is still the one that the cursor names.
+    pub(super) holds: bool,
+    /// Where a reader that begins with the newest events begins, if that lies before the window.
+    pub(super) latest: Option<u64>,
+}
+
+/// Decides where a reader begins, in one look at what is kept.
+pub(super) fn open(attached: &Attached, requested: &Requested, start: Start, told: Option<&Told>) -> Opening {
+    let feed = attached.feed.lock();
+    let mut known = Known { epochs: &attached.epochs, head: attached.head, evicted: attached.evicted };
+    if let Some(told) = told {
+        // What was trimmed matters only if something asked for was among it and came after the cursor. The window may know
+        // that nothing was, although the history does not.
+        known = Known { epochs: &told.span.epochs, head: told.span.head.max(attached.head), evicted: 0 };
+        if let Requested::Cursor(cursor) = requested
+            && told.span.trimmed > cursor.seq()
+            && !attached.proves(*cursor)
+        {
+            known.evicted = told.span.oldest.saturating_sub(1);
+        }
+    }
+    let mut decision = decide(requested, &known);
+    // A cursor beyond a fork that is known has a better answer: it goes on where the fork is.
+    if matches!(decision, Decision::Exact(_)) && told.is_some_and(|told| !told.holds) {
+        decision = Decision::GapByStart(GapReason::Fork);
+    }
+    let resumed = match decision {
+        Decision::Exact(position) => Some(position),
+        Decision::GapAt { resume, .. } => Some(resume),
+        Decision::Fresh | Decision::GapByStart(_) => None,
+    };
+    let (position, forgiven) = match (resumed, start, told) {
+        (Some(position), ..) => (position, None),
+        (None, Start::Live, _) => (attached.head, None),
+        (None, Start::Earliest, Some(told)) => (told.span.oldest.saturating_sub(1), None),
+        (None, Start::Latest(_), Some(Told { latest: Some(latest), .. })) => (*latest, None),
+        (None, Start::Earliest, None) => kept(&feed, attached.head, usize::MAX),
+        (None, Start::Latest(count), _) => kept(&feed, attached.head, count),
+    };
+    let finishes = if attached.feed.is_exact { finishes(&feed) } else { None };
+    let is_over =
+        finishes.as_ref().is_some_and(|finishes| finishes.iter().all(|finish| position >= finish.seq()));
+    let no_content = is_over && matches!(decision, Decision::Exact(_));
+    let at_tail = feed.last <= position;
+    let version = told.map_or(attached.version, |told| told.version);
+    Opening { decision, position, forgiven, no_content, is_over, at_tail, version }
+}
+
+/// The places of the finish records if every topic has one as its last.
+fn finishes(feed: &FeedInner) -> Option<Vec<Cursor>> {
+    feed.rings.iter().map(|ring| ring.lock().finished.map(|(cursor, _)| cursor)).collect()
+}
+
+/// The position before the newest `count` frames that are kept, and what each ring had evicted at that moment.
+fn kept(feed: &FeedInner, head: u64, count: usize) -> (u64, Option<Box<[u64]>>) {
+    let mut newest = BTreeSet::new();
+    let mut forgiven = Vec::with_capacity(feed.rings.len());
+    for ring in &feed.rings {
+        let ring = ring.lock();
+        forgiven.push(ring.evicted);
+        newest.extend(ring.after(0).rev().take(count).map(|kept| kept.seq));
+    }
+    let position = before_newest(&newest, count).unwrap_or(head);
+    (position, Some(forgiven.into_boxed_slice()))
+}
+
+/// The position before the newest `count` of these, if there are any.
+pub(super) fn before_newest(positions: &BTreeSet<u64>, count: usize) -> Option<u64> {
+    let nth = count.min(positions.len()).checked_sub(1)?;
+    positions.iter().nth_back(nth).map(|first| first - 1)
+}
+
+impl Opening {
+    /// How the subscription began, for the handler, and the notice for the reader if there is a gap.
+    pub(crate) fn resume(&self, requested: &Requested, at: impl Fn(u64) -> Cursor) -> Resume {
+        let (reason, missed) = match (self.decision, requested) {
+            (Decision::Fresh, _) => return Resume::Fresh,
+            (Decision::Exact(_), Requested::Cursor(after)) if self.at_tail => {
+                return Resume::AtTail { after: *after };
+            }
+            (Decision::Exact(_), Requested::Cursor(after)) => return Resume::Exact { after: *after },
+            (Decision::Exact(_), _) => return Resume::Fresh,
+            (Decision::GapAt { reason, missed, .. }, _) => (reason, missed),
+            (Decision::GapByStart(reason), _) => (reason, None),
+        };
+        let requested = match requested {
+            Requested::Nothing => None,
+            Requested::Cursor(cursor) => Some(cursor.to_string()),
+            Requested::Malformed(text) => Some(text.clone()),
+        };
+        Resume::Gap(Gap { reason, requested, resumed_at: at(self.position), missed })
+    }
+}

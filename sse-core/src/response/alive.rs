@@ -1,0 +1,77 @@
+//! What a body says when there is nothing to say: that it is alive.
+
+use std::{
+    future::Future,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{KeepAlive, body::State, keep_alive::Form};
+use crate::wire::write_retry;
+
+impl State {
+    /// Bytes that say so, when a pause has been long enough.
+    pub(super) fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        // Bytes do not reset the timer, which would cost more than to look again when it fires.
+        if let Some(timer) = &mut self.timer
+            && timer.as_mut().poll(cx).is_pending()
+        {
+            return Poll::Pending;
+        }
+        self.set_timer(cx)
+    }
+
+    /// Sets the timer if there is none, and says that the stream is alive if it fired and nothing was sent meanwhile.
+    #[cold]
+    fn set_timer(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        let Some(keep_alive) = &self.keep_alive else { return Poll::Pending };
+        let last_byte = self.began_at + Duration::from_nanos(self.last_byte);
+        loop {
+            let due = last_byte + keep_alive.pause();
+            match &mut self.timer {
+                None => {
+                    let timer = self.timer.insert(Box::pin(tokio::time::sleep_until(due)));
+                    if timer.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+                Some(_) if Instant::now() >= due => {
+                    self.timer = None;
+                    return Poll::Ready(self.alive());
+                }
+                Some(timer) => {
+                    timer.as_mut().reset(due);
+                    if timer.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A checkpoint if the reader's place has moved, else what the options say.
+    fn alive(&mut self) -> Bytes {
+        if let Some(checkpoint) = self.source.checkpoint() {
+            return self.count(checkpoint.into_bytes(), 1);
+        }
+        match self.keep_alive.as_ref().and_then(KeepAlive::form) {
+            Some(Form::Event(frame)) => {
+                let bytes = frame.bytes().clone();
+                self.count(bytes, 1)
+            }
+            Some(Form::Comment(lines)) => {
+                let mut bytes = Vec::new();
+                write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
+                bytes.extend_from_slice(lines);
+                self.count(bytes.into(), 0)
+            }
+            None => {
+                let line = self.retry_line();
+                self.count(line, 0)
+            }
+        }
+    }
+}
