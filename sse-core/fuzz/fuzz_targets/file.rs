@@ -82,8 +82,14 @@ fn check(alterations: &[Alteration]) -> Corpus {
     runtime.block_on(async {
         let Ok(history) = FileHistory::open(&path) else { return };
         let Ok(read) = history.read(0, 1_000).await else { return };
-        // An older commit that is whole is what a restored copy would be.
-        assert!(records.starts_with(&read), "{} records, not those that were written", read.len());
+        // An older commit that is whole is what a restored copy would be, a later beginning is told as trimmed, and an
+        // epoch under another name as a gap.
+        let same = |one: &Record, other: &Record| {
+            one.cursor.seq() == other.cursor.seq() && one.topics == other.topics && one.lines == other.lines
+        };
+        let is_part = read.is_empty()
+            || records.windows(read.len()).any(|part| part.iter().zip(&read).all(|(one, other)| same(one, other)));
+        assert!(is_part, "{} records, not those that were written", read.len());
         if let Ok(appended) = history.append(vec![entry(99)]).await {
             let cursor = appended.first().expect("one").cursor;
             assert!(records.iter().all(|record| record.cursor != cursor), "{cursor} was given twice");

@@ -39,16 +39,16 @@ impl BlockWriter {
         self.count == 0
     }
 
-    /// The bytes to store; the next record begins a new block.
-    pub(super) fn take(&mut self) -> Vec<u8> {
+    /// The bytes to store under the position of the last record; the next record begins a new block.
+    pub(super) fn take(&mut self, last: u64) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.bytes);
         let count = std::mem::take(&mut self.count);
         if let Some(place) = bytes.get_mut(4..HEADER) {
             place.copy_from_slice(&count.to_le_bytes());
         }
-        let check = crc32fast::hash(bytes.get(4..).unwrap_or_default());
+        let check = checksum(last, bytes.get(4..).unwrap_or_default());
         if let Some(place) = bytes.get_mut(..4) {
-            place.copy_from_slice(&check.to_le_bytes());
+            place.copy_from_slice(&check);
         }
         bytes
     }
@@ -64,7 +64,7 @@ pub(super) fn read(
     records: &mut Vec<Record>,
 ) -> Result<(), HistoryError> {
     let (check, rest) = block.split_at_checked(4).ok_or_else(wrong)?;
-    if crc32fast::hash(rest).to_le_bytes() != check {
+    if checksum(last, rest) != check {
         return Err(wrong());
     }
     let mut bytes = Bytes::copy_from_slice(rest);
@@ -81,6 +81,14 @@ pub(super) fn read(
         records.push(codec::record(entry, Cursor::new(epochs.at(seq), seq)));
     }
     Ok(())
+}
+
+/// Of the position as well: a record must never be read under another one's.
+fn checksum(last: u64, rest: &[u8]) -> [u8; 4] {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&last.to_le_bytes());
+    hasher.update(rest);
+    hasher.finalize().to_le_bytes()
 }
 
 fn wrong() -> HistoryError {

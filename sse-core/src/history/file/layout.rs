@@ -4,8 +4,8 @@
 
 use redb::TableDefinition;
 
-/// The version of this layout.
-pub(super) const FORMAT: u64 = 1;
+/// The version of this layout: since 2 the checksum of a block covers its position.
+pub(super) const FORMAT: u64 = 2;
 
 /// Single values by name.
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");

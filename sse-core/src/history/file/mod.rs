@@ -11,6 +11,9 @@ mod store;
 mod topics;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     path::Path,

@@ -90,7 +90,11 @@ impl Reader {
             let before = position;
             for row in table.range::<u64>((Bound::Excluded(position), Bound::Unbounded)).map_err(reading)? {
                 let (last, bytes) = row.map_err(reading)?;
+                let held = records.len();
                 block::read(bytes.value(), last.value(), position, &self.epochs, limit, &mut records)?;
+                if records.get(held).is_some_and(|next| next.cursor.seq() != position + 1) {
+                    return Err(super::failure::damaged("records are missing"));
+                }
                 position = records.last().map_or(position, |record| record.cursor.seq());
                 if records.len() == limit {
                     break;

@@ -175,7 +175,7 @@ impl Store {
         if block.is_empty() {
             return Ok(());
         }
-        let bytes = block.take();
+        let bytes = block.take(self.head);
         let name = bucket_name(self.buckets.newest());
         let mut records = transaction.open_table(Records::new(&name)).map_err(writing)?;
         records.insert(self.head, &*bytes).map_err(storing)?;
@@ -201,9 +201,10 @@ fn check_format(transaction: &mut WriteTransaction) -> Result<(), HistoryError> 
             meta.insert(META_FORMAT, FORMAT).map_err(storing)?;
             Ok(())
         }
-        Some(newer) => {
+        Some(other) => {
+            let what = if other < FORMAT { "an older version, or a new file" } else { "a newer version" };
             let message =
-                format!("the file has layout {newer}, and this version writes {FORMAT}; use a newer version");
+                format!("the file has layout {other}, and this version writes {FORMAT}; use {what}");
             Err(HistoryError::new(HistoryErrorKind::Settings, message))
         }
         None => {
