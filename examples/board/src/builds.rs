@@ -1,0 +1,55 @@
+//! Builds: they go on whoever reads, and late readers get them from the start.
+
+use std::time::Duration;
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use sse_axum::{Event, LastEventId, ProducerError, Result, Run, Sse, Start};
+
+use crate::App;
+
+/// How many steps a build has, and how long each takes.
+const STEPS: (u32, Duration) = (10, Duration::from_millis(200));
+
+/// `POST /builds/NAME`: begins a build.
+pub(crate) async fn start(
+    State(App { hub, .. }): State<App>,
+    Path(name): Path<String>,
+) -> Result<StatusCode> {
+    let run = hub.run(format!("builds.{name}"))?;
+    tokio::spawn(build(run));
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// `GET /builds/NAME`: its steps from the first one on, then `sse.end`, and 204 to those who come back.
+pub(crate) async fn read(
+    State(App { hub, .. }): State<App>,
+    Path(name): Path<String>,
+    last: LastEventId,
+) -> Result {
+    Ok(Sse::new(hub.subscribe(format!("builds.{name}")).after(last).start(Start::Earliest).await?))
+}
+
+/// `DELETE /builds/NAME`: stops the work, on whichever node it is done.
+pub(crate) async fn stop(State(App { hub, .. }): State<App>, Path(name): Path<String>) -> Result<StatusCode> {
+    let is_known = hub.stop(format!("builds.{name}")).await?;
+    Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
+}
+
+async fn build(run: Run) -> std::result::Result<(), ProducerError> {
+    let (steps, pause) = STEPS;
+    for step in 1..=steps {
+        tokio::select! {
+            () = run.stopped() => {
+                run.publish(Event::message("stopped")).await?;
+                break;
+            }
+            () = tokio::time::sleep(pause) => {
+                run.publish(Event::message(format!("step {step} of {steps}"))).await?;
+            }
+        }
+    }
+    run.finish().await.map(|_| ())
+}

@@ -1,0 +1,34 @@
+//! What a hub can do beyond resuming, in one small application on Axum.
+
+mod board;
+mod builds;
+mod prices;
+mod readers;
+
+use axum::{
+    Router,
+    routing::{delete, get, post, put},
+};
+use sse_axum::Hub;
+
+pub use board::Board;
+
+/// What every handler has.
+#[derive(Debug, Clone)]
+pub struct App {
+    hub: Hub,
+    board: Board,
+}
+
+/// The application's routes over this hub.
+pub fn routes(hub: Hub) -> Router {
+    Router::new()
+        .route("/board", get(board::read).put(board::change))
+        .route("/prices", get(prices::read))
+        .route("/prices/{symbol}", post(prices::publish))
+        .route("/builds/{name}", get(builds::read).post(builds::start).delete(builds::stop))
+        .route("/topics/{topic}/readers", get(readers::list))
+        .route("/readers/{id}", delete(readers::close))
+        .route("/readers/{id}/topics", put(readers::set_topics))
+        .with_state(App { hub, board: Board::default() })
+}

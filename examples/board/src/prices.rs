@@ -1,0 +1,22 @@
+//! Prices, of which only the latest matters.
+
+use axum::extract::{Path, State};
+use sse_axum::{Event, LastEventId, Result, Sse, Start};
+
+use crate::App;
+
+/// `GET /prices`: the latest of each symbol; a reader that lags gets no older ones.
+pub(crate) async fn read(State(App { hub, .. }): State<App>, last: LastEventId) -> Result {
+    let latest = hub.subscribe("prices.*").after(last).start(Start::Earliest);
+    Ok(Sse::new(latest.conflate_by(|event| event.topics().first().cloned()).await?))
+}
+
+/// `POST /prices/SYMBOL`: the price is this one from now on.
+pub(crate) async fn publish(
+    State(App { hub, .. }): State<App>,
+    Path(symbol): Path<String>,
+    price: String,
+) -> Result<String> {
+    let receipt = hub.publish(format!("prices.{symbol}"), Event::message(price).event(symbol)).await?;
+    Ok(receipt.cursor.to_string())
+}

@@ -1,0 +1,121 @@
+//! Each route does what it says.
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, StatusCode},
+};
+use serde_json::{Value, json};
+use sse_axum::{
+    Hub,
+    test::{TestStream, get_sse_ok},
+};
+use tower_service::Service;
+
+fn app() -> Router {
+    example_board::routes(Hub::memory())
+}
+
+async fn send(app: &Router, method: &str, uri: &str, body: Value) -> (StatusCode, String) {
+    let text = if let Value::String(text) = &body { text.clone() } else { body.to_string() };
+    let request = Request::builder().method(method).uri(uri).header("content-type", "application/json");
+    let request = request.body(Body::from(text)).expect("a request");
+    let response = app.clone().call(request).await.expect("answered");
+    let status = response.status();
+    let body = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+    (status, String::from_utf8(body.to_vec()).expect("text"))
+}
+
+fn json_of(stream: &TestStream<'_>) -> Value {
+    stream.message().expect("a message").json().expect("JSON")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_has_the_board_at_any_time_from_its_state_and_the_patches_after_it() {
+    let app = app();
+    send(&app, "PUT", "/board", json!({ "todo": ["a"], "done": [] })).await;
+
+    let mut stream = get_sse_ok(&app, "/board").await;
+    stream.sse_ok().await.sse_type_is("board");
+    let mut board = json_of(&stream);
+    for change in [json!({ "todo": ["a", "b"], "done": [] }), json!({ "todo": ["b"], "done": ["a"] })] {
+        send(&app, "PUT", "/board", change.clone()).await;
+        stream.sse_ok().await.sse_type_is("patch");
+        json_patch::patch(
+            &mut board,
+            &serde_json::from_value::<json_patch::Patch>(json_of(&stream)).expect("a patch"),
+        )
+        .expect("it applies");
+        assert_eq!(board, change);
+    }
+
+    // Cut, and changed meanwhile: the patch that was missed, not the whole.
+    stream.sse_finish_ok();
+    send(&app, "PUT", "/board", json!({ "todo": [], "done": ["a", "b"] })).await;
+    let mut stream = get_sse_ok(&app, &format!("/board?last_event_id={}", stream.last_event_id())).await;
+    stream.sse_ok().await.sse_type_is("patch");
+
+    // A cursor that is no good is told, and gets the whole.
+    let mut stream = get_sse_ok(&app, "/board?last_event_id=nonsense").await;
+    stream.sse_ok().await.sse_type_is("sse.gap");
+    stream.sse_ok().await.sse_type_is("board").sse_json_is(&json!({ "todo": [], "done": ["a", "b"] }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_of_prices_gets_the_latest_alone() {
+    let app = app();
+    for price in ["1.07", "1.08", "1.09"] {
+        send(&app, "POST", "/prices/eur", json!(price)).await;
+    }
+    send(&app, "POST", "/prices/usd", json!("0.93")).await;
+    let mut stream = get_sse_ok(&app, "/prices").await;
+    stream.sse_ok().await.sse_type_is("eur").sse_text_is("1.09");
+    stream.sse_ok().await.sse_type_is("usd").sse_text_is("0.93");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_reader_gets_a_build_from_its_start_and_a_stop_reaches_the_work() {
+    let app = app();
+    assert_eq!(send(&app, "POST", "/builds/1", json!("")).await.0, StatusCode::ACCEPTED);
+    let mut early = get_sse_ok(&app, "/builds/1").await;
+    early.sse_ok().await.sse_text_is("step 1 of 10");
+    early.sse_ok().await.sse_text_is("step 2 of 10");
+    let mut late = get_sse_ok(&app, "/builds/1").await;
+    late.sse_ok().await.sse_text_is("step 1 of 10");
+
+    assert_eq!(send(&app, "DELETE", "/builds/1", json!("")).await.0, StatusCode::NO_CONTENT);
+    late.sse_ok().await.sse_text_is("step 2 of 10");
+    late.sse_ok().await.sse_text_is("stopped");
+    late.sse_ok().await.sse_type_is("sse.end");
+    let last = late.last_event_id().to_owned();
+    late.sse_finished_ok().await;
+    let (status, _) = send(&app, "GET", &format!("/builds/1?last_event_id={last}"), json!("")).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    assert_eq!(send(&app, "DELETE", "/builds/2", json!("")).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_control_endpoint_lists_moves_and_closes_readers() {
+    let app = app();
+    let mut stream = get_sse_ok(&app, "/prices").await;
+    let (_, readers) = send(&app, "GET", "/topics/prices.eur/readers", json!("")).await;
+    let readers: Value = serde_json::from_str(&readers).expect("JSON");
+    assert_eq!(readers[0]["topics"], json!(["prices.*"]), "{readers}");
+    let reader = format!("/readers/{}", readers[0]["id"].as_str().expect("an id"));
+
+    assert_eq!(
+        send(&app, "PUT", &format!("{reader}/topics"), json!(["board"])).await.0,
+        StatusCode::NO_CONTENT
+    );
+    send(&app, "PUT", "/board", json!({ "todo": [] })).await;
+    stream.sse_ok().await.sse_type_is("patch");
+    assert_eq!(
+        send(&app, "PUT", &format!("{reader}/topics"), json!(["a..b"])).await.0,
+        StatusCode::BAD_REQUEST
+    );
+
+    assert_eq!(send(&app, "DELETE", &reader, json!("")).await.0, StatusCode::NO_CONTENT);
+    stream.sse_finished_ok().await;
+    drop(stream);
+    assert_eq!(send(&app, "DELETE", &reader, json!("")).await.0, StatusCode::NOT_FOUND);
+}
