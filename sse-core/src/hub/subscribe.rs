@@ -51,7 +51,7 @@ impl Subscribe {
         }
     }
 
-    /// Goes on after this cursor: a [`LastEventId`], a [`Cursor`] or text, or `None` for a new reader.
+    /// Goes on after this cursor: a [`LastEventId`], a [`Cursor`](crate::Cursor) or text, or `None` for a new reader.
     pub fn after(self, last: impl Into<LastEventId>) -> Self {
         Self { last: last.into(), ..self }
     }
