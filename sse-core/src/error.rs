@@ -56,11 +56,16 @@ impl Error {
     /// The answer: the status, and `{"error":"…"}` with a message that says what to do.
     #[must_use]
     pub fn into_response(self) -> Response<String> {
-        let mut response = Response::new(format!("{{\"error\":{}}}", json_string(&self.to_string())));
+        let mut response = Response::new(error_json(&self.to_string()));
         *response.status_mut() = self.status();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
+}
+
+/// The body of an answer that says what went wrong: `{"error":"…"}`.
+pub(crate) fn error_json(message: &str) -> String {
+    format!("{{\"error\":{}}}", json_string(message))
 }
 
 impl fmt::Display for Error {

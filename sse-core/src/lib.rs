@@ -55,6 +55,7 @@ mod shutdown;
 #[cfg(feature = "test")]
 pub mod test;
 mod waiters;
+mod weights;
 mod wire;
 
 pub use client::*;

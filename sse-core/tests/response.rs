@@ -385,3 +385,28 @@ async fn g17_webkit_is_freed_from_half_an_event_and_nobody_else_notices() {
         assert_eq!(rest, if is_freed { &*event } else { "" }, "{agent} {accept}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn g4_what_frees_webkit_never_moves_its_cursor() {
+    const SAFARI: &str =
+        "Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.3 Safari/605.1.15";
+    let shutdown = Shutdown::within(Duration::from_secs(4));
+    let hub = Hub::builder().shutdown(shutdown.clone()).memory();
+    let begin = async |text: Option<&str>| {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("user-agent", SAFARI.parse().expect("a value"));
+        if let Some(text) = text {
+            headers.insert("last-event-id", text.parse().expect("a value"));
+        }
+        let last = LastEventId::from_headers(&headers, None);
+        let subscription = hub.subscribe("a").after(last).await.expect("a subscription");
+        read(EventStream::new(subscription)).next().await.expect("the first bytes")
+    };
+    // A new reader has no cursor, and gets none.
+    assert!(begin(None).await.ends_with("\nevent: sse.discard\ndata: \nid: \n\n"));
+    // What is no cursor stays what it is, so that the gap is told again if the notice is lost.
+    assert!(begin(Some("elsewhere")).await.ends_with("\nevent: sse.discard\ndata: \nid: elsewhere\n\n"));
+    // Who is refused keeps the cursor and the half, until it is let in.
+    shutdown.notify();
+    assert!(!begin(Some("elsewhere")).await.contains("sse.discard"));
+}

@@ -1,17 +1,14 @@
 //! The assertions of the feature `test` on Warp.
 #![cfg(feature = "test")]
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::time::Duration;
 
-use futures_util::{FutureExt, stream};
+use futures_util::stream;
 use sse_warp::{
     Event, Hub, LastEventId, Lease, Sse, last_event_id,
-    test::{get_sse_ok, post_sse_ok, read, request_sse_ok},
+    test::{read, request_sse_ok},
 };
-use tokio::time::Instant;
 use warp::{Filter, Rejection, Reply, http::Request};
-
-const SECOND: Duration = Duration::from_secs(1);
 
 fn app(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
     let with_hub = warp::any().map(move || hub.clone());
@@ -21,7 +18,7 @@ fn app(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Cl
 }
 
 async fn prices(hub: Hub, last: LastEventId) -> sse_warp::Result {
-    let lease = Lease::within(60 * SECOND);
+    let lease = Lease::within(Duration::from_secs(60));
     Ok(Sse::new(hub.subscribe("prices").after(last).lease(lease).await?))
 }
 
@@ -30,51 +27,12 @@ fn echo(text: impl AsRef<[u8]>) -> Sse {
     Sse::new(stream::iter(words))
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_stream_is_read_as_a_page_reads_it() {
-    let hub = Hub::memory();
-    let app = warp::service(app(hub.clone()));
-    let mut stream = get_sse_ok(&app, "/prices").await;
-    stream.status_is(200).header_is("cache-control", "no-cache, no-transform");
-    let receipt = hub.publish("prices", Event::message("1.08").event("price")).await.unwrap();
-    stream.sse_ok().await.sse_type_is("price").sse_text_is("1.08").sse_id_is(receipt.cursor);
-    assert!(stream.retry().is_some_and(|retry| retry >= 2 * SECOND));
-
-    // The wire is cut; the reader comes back and gets what it missed.
-    stream.sse_finish_ok();
-    hub.publish("prices", Event::message("1.09")).await.unwrap();
-    let mut stream = get_sse_ok(&app, &format!("/prices?last_event_id={}", stream.last_event_id())).await;
-    stream.sse_ok().await.sse_type_is("message").sse_text_like(r"^1\.\d+$");
-
-    hub.finish("prices").await.unwrap();
-    stream.sse_ok().await.sse_type_is("sse.end").sse_finished_ok().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn paused_time_passes_at_once() {
-    let hub = Hub::memory();
-    let app = warp::service(app(hub.clone()));
-    let began_at = Instant::now();
-    // The application's lease ends after a minute.
-    let mut stream = get_sse_ok(&app, "/prices").await;
-    for _ in 0..3 {
-        stream.sse_keep_alive_ok().await;
-    }
-    assert!((40..=45).contains(&began_at.elapsed().as_secs()), "{:?}", began_at.elapsed());
-    stream.sse_finished_ok().await;
-    assert_eq!(began_at.elapsed().as_secs(), 60);
-}
+sse_testkit::assertions!(sse_warp, async |hub| warp::service(app(hub)));
 
 #[tokio::test]
 async fn other_requests_are_made_in_the_frameworks_own_way() {
     let hub = Hub::memory();
     let app = warp::service(app(hub.clone()));
-    let mut words = post_sse_ok(&app, "/echo", "so it goes").await;
-    for word in ["so", "it", "goes"] {
-        words.sse_ok().await.sse_text_is(word);
-    }
-    words.sse_finished_ok().await;
-
     let request = Request::get("/prices").header("last-event-id", "elsewhere").body(String::new()).unwrap();
     let mut gap = request_sse_ok(&app, request).await;
     gap.sse_ok().await.sse_type_is("sse.gap").sse_text_like(r#""reason":"malformed""#);
@@ -83,14 +41,4 @@ async fn other_requests_are_made_in_the_frameworks_own_way() {
     let mut own = read(warp::test::request().path("/prices").filter(&routes).await.unwrap());
     hub.publish("prices", Event::message("1.10")).await.unwrap();
     own.sse_ok().await.sse_text_is("1.10");
-}
-
-#[tokio::test]
-async fn an_answer_that_is_no_event_stream_fails_and_is_shown() {
-    let hub = Hub::memory();
-    let app = warp::service(app(hub.clone()));
-    let missing = AssertUnwindSafe(get_sse_ok(&app, "/missing")).catch_unwind().await.expect_err("404");
-    let said = missing.downcast::<String>().unwrap();
-    assert!(said.starts_with("get_sse_ok /missing at sse-"), "{said}");
-    assert!(said.contains("tests/helpers.rs:") && said.contains("the response: 404 Not Found"), "{said}");
 }

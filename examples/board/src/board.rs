@@ -11,7 +11,7 @@ use crate::App;
 
 /// The document, and the place of the last change of it.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<Mutex<(Value, Option<Cursor>)>>);
+pub(crate) struct Board(Arc<Mutex<(Value, Option<Cursor>)>>);
 
 /// `GET /board`: the whole as an event of type `board`, to a new reader and after a gap; then the changes, as `patch`.
 pub(crate) async fn read(State(App { hub, board }): State<App>, last: LastEventId) -> Result {

@@ -11,11 +11,11 @@ use axum::{
 };
 use sse_axum::Hub;
 
-pub use board::Board;
+use board::Board;
 
 /// What every handler has.
 #[derive(Debug, Clone)]
-pub struct App {
+struct App {
     hub: Hub,
     board: Board,
 }

@@ -1,3 +1,5 @@
+use crate::weights::weighted;
+
 /// What a request's `Accept-Encoding` header says of gzip; for `compress`.
 ///
 /// Made of the header's text, or remembered by the request's [`LastEventId`](crate::LastEventId).
@@ -45,10 +47,9 @@ impl From<Option<&str>> for AcceptEncoding {
 fn prefers_gzip(header: &[u8]) -> bool {
     let header = String::from_utf8_lossy(header);
     let (mut gzip, mut any, mut identity) = (None, None, None);
-    for coding in header.split(',') {
-        let mut parts = coding.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let weight = parts.find_map(weight).unwrap_or(1000);
+    for (name, weight) in weighted(&header) {
+        // Nothing is compressed for who cannot say what they want.
+        let weight = weight.unwrap_or(0);
         match &*name {
             "gzip" | "x-gzip" => gzip = gzip.max(Some(weight)),
             "*" => any = any.max(Some(weight)),
@@ -59,15 +60,4 @@ fn prefers_gzip(header: &[u8]) -> bool {
     // `*` does not stand for `identity` unless it forbids it, and then there is nothing else to send.
     let gzip = gzip.or(any).unwrap_or(0);
     gzip > 0 && gzip >= identity.unwrap_or(0)
-}
-
-/// A weight in thousandths; what cannot be read counts as 0.
-fn weight(parameter: &str) -> Option<u16> {
-    let (name, value) = parameter.split_once('=')?;
-    if !name.trim().eq_ignore_ascii_case("q") {
-        return None;
-    }
-    let value = value.trim().parse::<f32>().ok().filter(|value| (0.0..=1.0).contains(value));
-    // In range, so the cast only drops what is finer than a thousandth.
-    Some(value.map_or(0, |value| (value * 1000.0) as u16))
 }

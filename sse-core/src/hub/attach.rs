@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{feed::Feed, reader::Reader, ring::TopicRing, state::State, window::Window};
 use crate::{
     history::{Pattern, Topic},
     resume::{Cursor, Epochs},
 };
-use tokio::time::Instant;
 
 /// What a new reader of a feed needs to know, taken in one locked look.
 pub(crate) struct Attached {

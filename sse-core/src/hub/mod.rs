@@ -42,6 +42,7 @@ mod subscribe;
 mod subscription;
 mod sweep;
 mod tail;
+mod tell;
 mod terms;
 mod view;
 mod window;

@@ -13,7 +13,8 @@ use tracing::Span;
 
 use super::{
     Ended, KeepAlive, NoError,
-    endings::{Endings, OnEnd, Until},
+    endings::Endings,
+    options::Options,
     source::{Source, Taken},
     span,
     written::Written,
@@ -34,32 +35,6 @@ const PADDING: usize = 2 << 10;
 
 /// How long a reader waits after an error of the application, so that browsers do not hammer the same poison.
 const RETRY_AFTER_ERROR: Duration = Duration::from_secs(30);
-
-/// A stream's options, as its builder sets them.
-pub(crate) struct Options {
-    pub(crate) keep_alive: Option<KeepAlive>,
-    pub(crate) until: Vec<Until>,
-    pub(crate) max_age: Option<Duration>,
-    pub(crate) retry: Duration,
-    pub(crate) on_end: Option<OnEnd>,
-    /// What the request said, if the application compresses at all.
-    #[cfg(feature = "compress")]
-    pub(crate) compress: Option<crate::AcceptEncoding>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            keep_alive: Some(KeepAlive::default()),
-            until: Vec::new(),
-            max_age: None,
-            retry: Duration::from_secs(2),
-            on_end: None,
-            #[cfg(feature = "compress")]
-            compress: None,
-        }
-    }
-}
 
 /// The body of an event stream: a `Stream` of bytes that never fails.
 ///

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use super::compressed::Compressed;
 use super::{
     Body, KeepAlive, Receiver,
-    body::Options,
+    options::Options,
     request::allow,
     source::{BoxError, Source},
     unavailable,

@@ -11,6 +11,7 @@ mod json_lines;
 mod keep_alive;
 mod mount;
 mod no_error;
+mod options;
 mod page;
 mod request;
 mod source;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::{body::jittered, written::Written};
-use crate::hub::{End, json_string};
+use crate::{error::error_json, hub::End};
 
 /// The whole seconds after which to come back, jittered as a `retry` is.
 pub(super) fn retry_after(retry: Duration) -> HeaderValue {
@@ -23,5 +23,5 @@ pub(super) fn answer(end: &End) -> Written {
         End::Shutdown => "subscribe: the server shuts down; come back",
         _ => "subscribe: the history does not answer; come back later",
     };
-    Written::Text(format!("{{\"error\":{}}}", json_string(message)).into())
+    Written::Text(error_json(message).into())
 }

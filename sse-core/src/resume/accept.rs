@@ -1,5 +1,7 @@
 //! What a request's `Accept` header wants: RFC 9110 section 12.5.1.
 
+use crate::weights::{WHOLE, weighted};
+
 /// How an answer is written, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Form {
@@ -39,8 +41,6 @@ pub(super) struct Accept {
     is_stream_alone: bool,
 }
 
-const WHOLE: u16 = 1_000;
-
 impl Default for Accept {
     fn default() -> Self {
         Self { stream: WHOLE, lines: WHOLE, page: WHOLE, html: WHOLE, is_stream_alone: true }
@@ -50,8 +50,10 @@ impl Default for Accept {
 impl Accept {
     /// Reads all `Accept` headers joined with commas; one that names nothing accepts everything.
     pub(super) fn read(accept: &[u8]) -> Self {
-        let accept = String::from_utf8_lossy(accept).to_ascii_lowercase();
-        let ranges: Vec<_> = accept.split(',').filter_map(range).collect();
+        // A weight that is no number counts as if it were not there.
+        let ranges = weighted(&String::from_utf8_lossy(accept))
+            .map(|(range, weight)| (range, weight.unwrap_or(WHOLE)))
+            .collect::<Vec<_>>();
         if ranges.is_empty() {
             return Self::default();
         }
@@ -60,7 +62,7 @@ impl Accept {
             lines: weight(&ranges, "application", "x-ndjson"),
             page: weight(&ranges, "application", "json"),
             html: weight(&ranges, "text", "html"),
-            is_stream_alone: matches!(&*ranges, [("text/event-stream", 1..)]),
+            is_stream_alone: matches!(&*ranges, [(range, 1..)] if range == "text/event-stream"),
         }
     }
 
@@ -87,22 +89,8 @@ impl Accept {
     }
 }
 
-/// A media range and its weight.
-fn range(text: &str) -> Option<(&str, u16)> {
-    let mut parts = text.split(';').map(str::trim);
-    let name = parts.next().filter(|name| !name.is_empty())?;
-    let weight = parts.find_map(|parameter| parameter.strip_prefix("q=")).map_or(WHOLE, |weight| {
-        // What is no number counts as if it were not there.
-        weight
-            .trim()
-            .parse::<f32>()
-            .map_or(WHOLE, |weight| (weight.clamp(0.0, 1.0) * f32::from(WHOLE)) as u16)
-    });
-    Some((name, weight))
-}
-
 /// The most specific range that matches decides.
-fn weight(ranges: &[(&str, u16)], kind: &str, subtype: &str) -> u16 {
+fn weight(ranges: &[(String, u16)], kind: &str, subtype: &str) -> u16 {
     let precision = |name: &str| match name.split_once('/') {
         Some((known, "*")) if known == kind => Some(1),
         Some((known, sub)) if known == kind && sub == subtype => Some(2),

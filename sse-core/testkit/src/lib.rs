@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod app;
+mod assertions;
 pub mod cases;
 pub mod checker;
 mod chunks;

@@ -4,7 +4,8 @@
 
 use redb::TableDefinition;
 
-/// The version of this layout: since 2 the checksum of a block covers its position.
+/// The version of this layout: since 2 the checksum of a block covers its position, and what is
+/// trimmed of each topic is noted.
 pub(super) const FORMAT: u64 = 2;
 
 /// Single values by name.
@@ -14,9 +15,6 @@ pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_HEAD: &str = "head";
 /// No topic that was forgotten had a record after this position.
 pub(super) const META_FORGOTTEN: &str = "forgotten";
-
-/// Up to here it is not known which topics were trimmed: a file from before that was noted.
-pub(super) const META_UNNOTED: &str = "unnoted";
 
 /// Each epoch's place in the table: its name and first position.
 pub(super) const EPOCHS: TableDefinition<'_, u64, (u64, u64)> = TableDefinition::new("epochs");

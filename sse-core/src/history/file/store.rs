@@ -76,7 +76,7 @@ impl Store {
         let head = head(&transaction)?;
         let buckets = Buckets::load(&transaction, options.retention)?;
         let generations = Generations::load(&transaction)?;
-        topics::make_tables(&transaction, buckets.oldest(head))?;
+        topics::make_tables(&transaction)?;
         let epochs = begin_epoch(&transaction, head, buckets.oldest(head))?;
         transaction.commit().map_err(writing)?;
         let reader =

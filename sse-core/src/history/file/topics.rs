@@ -6,7 +6,7 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransacti
 
 use super::{
     failure::{reading, storing, writing},
-    layout::{META, META_FORGOTTEN, META_UNNOTED, TOPICS, TRIMMED},
+    layout::{META, META_FORGOTTEN, TOPICS, TRIMMED},
 };
 use crate::{
     history::{EntryKind, HistoryError, Pattern, Topic},
@@ -55,14 +55,13 @@ pub(super) fn look_up(
     let trims = transaction.open_table(TRIMMED).map_err(reading)?;
     let meta = transaction.open_table(META).map_err(reading)?;
     let forgotten = meta.get(META_FORGOTTEN).map_err(reading)?.map_or(0, |seq| seq.value());
-    let unnoted = meta.get(META_UNNOTED).map_err(reading)?.map_or(0, |seq| seq.value());
     let trimmed_of = |topic: &str, seq: u64| -> Result<u64, HistoryError> {
         if seq < oldest {
             return Ok(seq);
         }
         // A topic that came back after it was forgotten may have been trimmed up to there.
         let noted = trims.get(topic).map_err(reading)?.map_or(forgotten, |trimmed| trimmed.value());
-        Ok(noted.max(unnoted).min(oldest - 1))
+        Ok(noted.min(oldest - 1))
     };
     for pattern in patterns {
         if let Ok(topic) = pattern.clone().into_topic() {
@@ -117,14 +116,9 @@ pub(super) fn note_trimmed(
     Ok(())
 }
 
-/// Makes the tables; a file from before it was noted what was trimmed says up to where that is.
-pub(super) fn make_tables(transaction: &WriteTransaction, oldest: u64) -> Result<(), HistoryError> {
+/// Makes the tables.
+pub(super) fn make_tables(transaction: &WriteTransaction) -> Result<(), HistoryError> {
     transaction.open_table(TOPICS).map_err(writing)?;
-    let mut meta = transaction.open_table(META).map_err(writing)?;
-    let is_noted = meta.get(META_UNNOTED).map_err(storing)?.is_some();
-    if !is_noted {
-        meta.insert(META_UNNOTED, oldest - 1).map_err(storing)?;
-    }
     transaction.open_table(TRIMMED).map_err(writing)?;
     Ok(())
 }

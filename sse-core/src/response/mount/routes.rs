@@ -7,8 +7,9 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use super::{Action, Ask, Denied, Permit};
 use crate::{
     Error,
+    error::error_json,
     history::{IntoTopics, InvalidTopic, Pattern},
-    hub::{Hub, Receipt, json_string},
+    hub::{Hub, Receipt},
     response::{EventStream, request::allow},
     resume::{Cors, LastEventId, OriginPolicy},
     wire::Event,
@@ -233,10 +234,6 @@ fn text(status: StatusCode, json: String, cors: &Cors) -> Response<String> {
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     allow(response.headers_mut(), cors);
     response
-}
-
-fn error_json(message: &str) -> String {
-    format!("{{\"error\":{}}}", json_string(message))
 }
 
 fn receipt_json(receipt: &Receipt) -> String {

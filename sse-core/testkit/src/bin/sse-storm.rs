@@ -9,7 +9,7 @@
 
 use std::{
     net::SocketAddr,
-    process::{ExitCode, Stdio},
+    process::ExitCode,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,16 +18,12 @@ use std::{
 };
 
 use sse_core::Decoder;
-use sse_testkit::Chunks;
+use sse_testkit::load::{Application, PATIENCE, numbers, open};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpStream, tcp::OwnedReadHalf},
-    process::{Child, Command},
     time::timeout,
 };
-
-/// How long anything that must come may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Options {
     application: String,
@@ -49,20 +45,9 @@ struct Counts {
 }
 
 fn options() -> Option<Options> {
-    let mut arguments = std::env::args().skip(1);
-    let mut options =
-        Options { application: arguments.next()?, readers: 1_000, seconds: 60.0, rate: 500.0, drain: 5.0 };
-    while let Some(flag) = arguments.next() {
-        let value: f64 = arguments.next()?.parse().ok()?;
-        match &*flag {
-            "--readers" => options.readers = value as u64,
-            "--seconds" => options.seconds = value,
-            "--rate" => options.rate = value,
-            "--drain" => options.drain = value,
-            _ => return None,
-        }
-    }
-    Some(options)
+    let known = [("--readers", 1_000.0), ("--seconds", 60.0), ("--rate", 500.0), ("--drain", 5.0)];
+    let (application, [readers, seconds, rate, drain]) = numbers(std::env::args().skip(1), known)?;
+    Some(Options { application, readers: readers as u64, seconds, rate, drain })
 }
 
 #[tokio::main]
@@ -73,12 +58,14 @@ async fn main() -> ExitCode {
         );
         return ExitCode::from(2);
     };
-    let (mut application, address) = start(&options).await;
+    let flags = ["--retain", "1000000", "--drain", &options.drain.to_string()];
+    let mut application = Application::start(&options.application, &flags).await;
+    let address = application.address();
     let counts = Arc::new(Counts::default());
     let began_at = Instant::now();
     let published = storm(&options, address, &counts).await;
     let lasted = began_at.elapsed();
-    let (clean, took, exit) = shutdown(&options, &mut application, address).await;
+    let (clean, took, exit) = shutdown(&options, &mut application).await;
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     println!(
         "{published} events published and read in {lasted:.1?}; {} readers, {} connections, {} events read: {} lost, {} twice or out of order, \
@@ -101,25 +88,6 @@ async fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
-}
-
-async fn start(options: &Options) -> (Child, SocketAddr) {
-    let mut application = Command::new(&options.application)
-        .args(["--addr", "127.0.0.1:0", "--retain", "1000000", "--drain", &options.drain.to_string()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the application starts");
-    let mut lines = BufReader::new(application.stdout.take().expect("piped")).lines();
-    let line = timeout(PATIENCE, lines.next_line())
-        .await
-        .expect("a line in time")
-        .expect("readable")
-        .expect("a line");
-    let address =
-        line.strip_prefix("listening on http://").expect("the address").parse().expect("an address");
-    (application, address)
 }
 
 /// Publishes at the rate while the readers come and go; returns how many events there were.
@@ -227,7 +195,7 @@ async fn read_until_over(
 
 /// Reads one connection until it ends, or until `goal` was seen; dropping it cuts the connection.
 async fn read_events(address: SocketAddr, counts: &Counts, cursor: &mut String, seen: &mut u64, goal: u64) {
-    let Ok(mut stream) = stream(address, "/events?topic=storm&start=earliest", cursor).await else {
+    let Ok(mut stream) = open(address, "/events?topic=storm&start=earliest", cursor).await else {
         counts.refused.fetch_add(1, Ordering::Relaxed);
         return tokio::time::sleep(Duration::from_millis(100)).await;
     };
@@ -255,14 +223,11 @@ async fn read_events(address: SocketAddr, counts: &Counts, cursor: &mut String, 
 }
 
 /// Sends SIGTERM while everybody is idle: how many streams ended cleanly, how long it took, and the exit code.
-async fn shutdown(
-    options: &Options,
-    application: &mut Child,
-    address: SocketAddr,
-) -> (u64, Duration, Option<i32>) {
+async fn shutdown(options: &Options, application: &mut Application) -> (u64, Duration, Option<i32>) {
+    let address = application.address();
     let mut streams = Vec::new();
     for _ in 0..options.readers {
-        let mut stream = stream(address, "/events?topic=idle", "").await.expect("connected");
+        let mut stream = open(address, "/events?topic=idle", "").await.expect("connected");
         stream.next().await.expect("the first bytes");
         streams.push(stream);
     }
@@ -275,21 +240,10 @@ async fn shutdown(
             })
         })
         .collect();
-    let began_at = Instant::now();
-    let id = application.id().expect("running").to_string();
-    let status = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
-    assert!(status.success());
-    let exit =
-        timeout(PATIENCE, application.wait()).await.ok().and_then(|exit| exit.expect("waited for").code());
-    let took = began_at.elapsed();
+    let (took, exit) = application.terminate().await;
     let mut clean = 0;
     for reader in readers {
         clean += u64::from(reader.await.expect("a reader"));
     }
     (clean, took, exit)
-}
-
-async fn stream(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Chunks> {
-    let stream = Chunks::get(address, target, cursor).await?;
-    if stream.status() == 200 { Ok(stream) } else { Err(std::io::Error::other("refused")) }
 }

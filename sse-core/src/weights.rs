@@ -1,0 +1,26 @@
+//! Lists of names with weights, as in `Accept` and `Accept-Encoding`: RFC 9110 section 12.4.2.
+
+/// What a weight counts from.
+pub(crate) const WHOLE: u16 = 1_000;
+
+/// The names of a list in lower case, each with its weight in thousandths: [`WHOLE`] where none is given, `None` where it
+/// cannot be read.
+pub(crate) fn weighted(list: &str) -> impl Iterator<Item = (String, Option<u16>)> {
+    list.split(',').filter_map(|element| {
+        let mut parts = element.split(';').map(str::trim);
+        let name = parts.next().filter(|name| !name.is_empty())?;
+        let weight = parts.find_map(|parameter| {
+            let (key, value) = parameter.split_once('=')?;
+            key.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse::<f32>().ok())
+        });
+        let weight = match weight {
+            None => Some(WHOLE),
+            // The cast only drops what is finer than a thousandth.
+            Some(Some(weight)) if weight.is_finite() => {
+                Some((weight.clamp(0.0, 1.0) * f32::from(WHOLE)) as u16)
+            }
+            Some(_) => None,
+        };
+        Some((name.to_ascii_lowercase(), weight))
+    })
+}
