@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sse_core::{FileHistory, History};
+use sse_core::{FileHistory, History, Retention};
 use sse_testkit::history_cases::{appended, entry, texts};
 use tempfile::TempDir;
 
@@ -25,4 +25,34 @@ async fn rule_of_the_file_nothing_is_acknowledged_or_read_before_its_sync() {
     }
     second.await.unwrap();
     assert_eq!(texts(&history.read(0, 10).await.unwrap()), ["0", "1"]);
+}
+
+#[tokio::test]
+async fn rule_of_the_file_epochs_are_pruned_that_no_record_is_of_and_only_those() {
+    const KEPT: usize = 1_000;
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("events.redb");
+    let open = || FileHistory::builder().retention(Retention::default().events(8)).open(&path).unwrap();
+    let first = {
+        let history = open();
+        appended(&history, entry("a", 0)).await.cursor
+    };
+    for _ in 0..KEPT {
+        open();
+    }
+    let history = open();
+    let epochs = history.span(&[]).await.unwrap().epochs;
+    assert_eq!(epochs.rows().len(), KEPT + 2, "the record is of the oldest epoch, so that none may go");
+    assert_eq!(epochs.at(1), first.epoch());
+    let of_last = appended(&history, entry("a", 1)).await.cursor.epoch();
+    for number in 2..40 {
+        appended(&history, entry("a", number)).await;
+    }
+    assert!(history.span(&[]).await.unwrap().oldest > 2, "nothing was trimmed");
+    drop(history);
+
+    let epochs = open().span(&[]).await.unwrap().epochs;
+    assert_eq!(epochs.rows().len(), KEPT);
+    assert!(epochs.rows().iter().all(|row| row.epoch != first.epoch()), "the oldest one is still there");
+    assert_eq!(epochs.at(39), of_last);
 }
