@@ -16,9 +16,7 @@ pub(crate) fn weighted(list: &str) -> impl Iterator<Item = (String, Option<u16>)
         let weight = match weight {
             None => Some(WHOLE),
             // The cast only drops what is finer than a thousandth.
-            Some(Some(weight)) if weight.is_finite() => {
-                Some((weight.clamp(0.0, 1.0) * f32::from(WHOLE)) as u16)
-            }
+            Some(Some(weight)) if (0.0..=1.0).contains(&weight) => Some((weight * f32::from(WHOLE)) as u16),
             Some(_) => None,
         };
         Some((name.to_ascii_lowercase(), weight))
