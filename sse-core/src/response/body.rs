@@ -23,7 +23,7 @@ use crate::{
     hub::{End, discard},
     metrics,
     resume::Negotiated,
-    wire::{Frame, MIN_RETRY, write_lines, write_retry},
+    wire::{MIN_RETRY, write_lines, write_retry},
 };
 
 /// How long a reader waits whose exclusive place another one took, so that the two do not take turns.
@@ -139,7 +139,7 @@ impl State {
             return Poll::Ready(self.last_words(end));
         }
         let of_source = self.endings.as_mut().and_then(|endings| endings.of_source.take());
-        match self.source.poll_take(of_source, cx) {
+        match self.source.poll_take(of_source, self.told_retry, cx) {
             Poll::Ready(Ok((taken, end))) => {
                 if end.is_some() {
                     self.endings.get_or_insert_default().of_source = end;
@@ -197,44 +197,12 @@ impl State {
     }
 
     fn sent(&mut self, taken: Taken) -> Bytes {
-        match taken {
-            Taken::Shared { bytes, events, retry, at } => {
-                self.hear(retry);
-                self.count_at(at.unwrap_or_else(Instant::now), bytes, events)
-            }
-            Taken::Own(mut frames) => {
-                let events = frames.len() as u64;
-                if let [frame] = &*frames
-                    && !frame.is_comments_alone()
-                    && let Some(frame) = frames.pop()
-                {
-                    self.hear(frame.told_retry());
-                    return self.count(frame.into_bytes(), events);
-                }
-                let bytes = self.joined(&frames);
-                self.count(bytes, events)
-            }
-        }
-    }
-
-    fn joined(&mut self, frames: &[Frame]) -> Bytes {
-        let mut bytes = Vec::with_capacity(frames.iter().map(|frame| frame.bytes().len() + 16).sum());
-        for frame in frames {
-            if frame.is_comments_alone() {
-                write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
-            }
-            bytes.extend_from_slice(frame.as_ref());
-            self.hear(frame.told_retry());
-        }
-        bytes.into()
-    }
-
-    /// Takes notice of a `retry` among what is sent.
-    fn hear(&mut self, retry: Option<Duration>) {
+        let Taken { bytes, events, retry, at } = taken;
         if let Some(retry) = retry {
             self.told_retry = millis(retry);
             self.is_retry_given = true;
         }
+        self.count_at(at.unwrap_or_else(Instant::now), bytes, events)
     }
 
     pub(super) fn count(&mut self, bytes: Bytes, events: u64) -> Bytes {

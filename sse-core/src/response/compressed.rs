@@ -35,12 +35,13 @@ impl Compressed {
     pub(crate) fn poll_take(
         &mut self,
         end: Option<End>,
+        told_retry: u32,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(Taken, Option<End>), End>> {
         if let Source::Subscription(subscription) = &mut self.source {
             subscription.set_last_block(self.member.last());
         }
-        self.source.poll_take(end, cx)
+        self.source.poll_take(end, told_retry, cx)
     }
 
     /// The bytes to send in place of `plain`, which was taken just now or is this reader's alone.

@@ -50,9 +50,9 @@ impl Page {
             if let Poll::Ready(end) = state.poll_endings(cx) {
                 return Poll::Ready(self.finish(state, end));
             }
-            match state.source.poll_take(None, cx) {
+            match state.source.poll_take(None, state.told_retry, cx) {
                 Poll::Ready(Ok((taken, end))) => {
-                    self.take(taken);
+                    self.take(&taken);
                     if let Some(end) = end {
                         return Poll::Ready(self.finish(state, end));
                     }
@@ -72,27 +72,21 @@ impl Page {
         }
     }
 
-    fn take(&mut self, taken: Taken) {
-        let frames = match taken {
-            Taken::Shared { bytes, .. } => vec![bytes],
-            Taken::Own(frames) => frames.iter().map(|frame| frame.bytes().clone()).collect(),
-        };
+    fn take(&mut self, taken: &Taken) {
         let Self { events, json, count, bytes, .. } = self;
-        for frame in frames {
-            *bytes += frame.len();
-            events.each(&frame, |said| {
-                // The page's own cursor says what a checkpoint would.
-                if let Said::Event(message) = said
-                    && message.event_type() != "sse.checkpoint"
-                {
-                    if *count > 0 {
-                        json.push(',');
-                    }
-                    push_event(json, message);
-                    *count += 1;
+        *bytes += taken.bytes.len();
+        events.each(&taken.bytes, |said| {
+            // The page's own cursor says what a checkpoint would.
+            if let Said::Event(message) = said
+                && message.event_type() != "sse.checkpoint"
+            {
+                if *count > 0 {
+                    json.push(',');
                 }
-            });
-        }
+                push_event(json, message);
+                *count += 1;
+            }
+        });
     }
 
     fn finish(&mut self, state: &mut State, end: End) -> Bytes {

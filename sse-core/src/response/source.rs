@@ -20,7 +20,7 @@ use crate::{
     Shutdown,
     hub::{Chunk, End, MOST, Subscription},
     resume::{Negotiated, Resume},
-    wire::{Frame, IntoFrame},
+    wire::{Frame, IntoFrame, write_retry},
 };
 
 /// A boxed error of an application.
@@ -36,13 +36,14 @@ pub(crate) enum Source {
     Compressed(Box<Compressed>),
 }
 
-/// What a source had ready.
-pub(crate) enum Taken {
-    /// Whole blocks that are shared with other readers, and how many.
-    /// `at` is when the last of them was published, if that is known: about now.
-    Shared { bytes: Bytes, events: u64, retry: Option<Duration>, at: Option<Instant> },
-    /// Frames of this stream alone.
-    Own(Vec<Frame>),
+/// What a source had ready: whole lines, shared with other readers or this stream's alone.
+pub(crate) struct Taken {
+    pub(crate) bytes: Bytes,
+    pub(crate) events: u64,
+    /// The last `retry` in it.
+    pub(crate) retry: Option<Duration>,
+    /// When the last of it was published, if that is known: about now.
+    pub(crate) at: Option<Instant>,
 }
 
 impl Source {
@@ -141,38 +142,35 @@ impl Source {
     }
 
     /// Everything that is ready, up to a chunk's size, and how the source has ended after that, if it has; it is asked
-    /// no more once that was told and is given back as `end`.
+    /// no more once that was told and is given back as `end`. The reader was told to wait `told_retry` milliseconds.
     #[inline]
     pub(crate) fn poll_take(
         &mut self,
         mut end: Option<End>,
+        told_retry: u32,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(Taken, Option<End>), End>> {
         if let Self::Subscription(subscription) = self {
             let chunk = subscription.poll_chunk(cx, MOST)?;
             return chunk.map(|Chunk { bytes, events, retry, at, .. }| {
-                Ok((Taken::Shared { bytes, events, retry, at }, None))
+                Ok((Taken { bytes, events, retry, at }, None))
             });
         }
         #[cfg(feature = "compress")]
         if let Self::Compressed(compressed) = self {
-            return compressed.poll_take(end, cx);
+            return compressed.poll_take(end, told_retry, cx);
         }
-        let mut frames = Vec::new();
-        let mut bytes = 0;
-        while end.is_none() && bytes < MOST {
+        let mut joined = Joined::default();
+        while end.is_none() && joined.len() < MOST {
             match self.poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    bytes += frame.bytes().len();
-                    frames.push(frame);
-                }
+                Poll::Ready(Some(Ok(frame))) => joined.push(frame, told_retry),
                 Poll::Ready(Some(Err(error))) => end = Some(End::Error(Arc::from(error))),
                 Poll::Ready(None) => end = Some(End::Complete),
                 Poll::Pending => break,
             }
         }
         match end {
-            end if !frames.is_empty() => Poll::Ready(Ok((Taken::Own(frames), end))),
+            end if joined.events > 0 => Poll::Ready(Ok((joined.into_taken(), end))),
             Some(end) => Poll::Ready(Err(end)),
             None => Poll::Pending,
         }
@@ -185,6 +183,57 @@ impl Source {
             Self::Receiver(receiver) => receiver.poll_frame(cx).map(|frame| frame.map(Ok)),
             #[cfg(feature = "compress")]
             Self::Compressed(_) => Poll::Ready(None),
+        }
+    }
+}
+
+/// Frames of one stream as they come; a single one is sent as it is.
+#[derive(Default)]
+struct Joined {
+    first: Option<Frame>,
+    /// All of them, if there is more than the first.
+    all: Vec<u8>,
+    events: u64,
+    retry: Option<Duration>,
+}
+
+impl Joined {
+    fn len(&self) -> usize {
+        self.first.as_ref().map_or(self.all.len(), |first| first.bytes().len())
+    }
+
+    #[inline]
+    fn push(&mut self, frame: Frame, told_retry: u32) {
+        self.events += 1;
+        if self.events == 1 && !frame.is_comments_alone() {
+            self.first = Some(frame);
+        } else {
+            self.join(&frame, told_retry);
+        }
+    }
+
+    fn join(&mut self, frame: &Frame, told_retry: u32) {
+        if let Some(first) = self.first.take() {
+            self.all.reserve(4 * (first.bytes().len() + frame.bytes().len()));
+            self.all.extend_from_slice(first.as_ref());
+            self.retry = first.told_retry();
+        }
+        if frame.is_comments_alone() {
+            write_retry(&mut self.all, self.retry.unwrap_or(Duration::from_millis(told_retry.into())));
+        }
+        self.all.extend_from_slice(frame.as_ref());
+        self.retry = frame.told_retry().or(self.retry);
+    }
+
+    #[inline]
+    fn into_taken(self) -> Taken {
+        let Self { first, all, events, retry } = self;
+        match first {
+            Some(first) => {
+                let retry = first.told_retry();
+                Taken { bytes: first.into_bytes(), events, retry, at: None }
+            }
+            None => Taken { bytes: all.into(), events, retry, at: None },
         }
     }
 }

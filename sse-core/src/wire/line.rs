@@ -25,12 +25,13 @@ pub(crate) fn write_lines(out: &mut Vec<u8>, prefix: &[u8], text: &str) {
 #[inline]
 pub(super) fn control_character(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    let has_one = match bytes.last_chunk::<8>() {
-        // The last eight overlap those before them if the length is no multiple of eight.
-        Some(last) => {
-            bytes.as_chunks::<8>().0.iter().fold(any_control(last), |any, chunk| any | any_control(chunk))
-        }
-        None => bytes.iter().any(u8::is_ascii_control),
+    // A last word overlaps what comes before it if the length is no multiple of its own.
+    let has_one = if let Some(last) = bytes.last_chunk::<8>() {
+        bytes.as_chunks::<8>().0.iter().fold(any_control(last), |any, chunk| any | any_control(chunk))
+    } else if let (Some(&[a, b, c, d]), Some(&[w, x, y, z])) = (bytes.first_chunk(), bytes.last_chunk()) {
+        any_control(&[a, b, c, d, w, x, y, z])
+    } else {
+        bytes.iter().any(u8::is_ascii_control)
     };
     if has_one { bytes.iter().position(u8::is_ascii_control) } else { None }
 }
