@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use sse_core::{Event, KeepAlive};
 
-use super::topics::said;
+use super::{compress::unzipped, topics::said};
 use crate::{
-    App, Outcome, Request, Server, Settings, Told,
+    App, Exchange, Outcome, Request, Server, Settings, Told,
     outcome::{ensure, ensure_eq},
+    read,
 };
 
 /// A subscription under the principal's own filter.
@@ -51,6 +52,9 @@ pub async fn g9_a_filter_is_the_same_live_and_by_replay(app: &dyn App) -> Outcom
         ensure!(polled.eq(expected.iter().copied()), "{principal} polls after {after:?}: {page}");
         readers.push((server.stream(request).await?, expected));
     }
+    let compressed = Request::get("/compressed?as=bob&on=filter&topic=orders&start=earliest");
+    let mut compressed = server.send(compressed.header("Accept-Encoding", "gzip")).await?;
+    ensure_eq!(compressed.header("content-encoding"), Some("gzip"));
     // What is for both comes to both, and nothing else has come before it.
     server.hub.publish(["ann", "bob", "orders"], Event::message("both")).await?;
     for (mut reader, mut expected) in readers {
@@ -60,6 +64,11 @@ pub async fn g9_a_filter_is_the_same_live_and_by_replay(app: &dyn App) -> Outcom
         ensure_eq!(said(&told), messages(&expected));
         ensure_eq!(reader.header("sse-gap"), None);
     }
+    let text_of = |compressed: &Exchange| unzipped(compressed.body()).text;
+    let is_told = |compressed: &Exchange| text_of(compressed).contains("data: both\n");
+    compressed.until("the last event, compressed", is_told).await?;
+    let told = read(text_of(&compressed).as_bytes());
+    ensure_eq!(said(&told), messages(&["1", "3", "5", "both"]));
     Ok(())
 }
 
