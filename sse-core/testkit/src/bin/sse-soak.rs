@@ -116,7 +116,7 @@ async fn main() -> ExitCode {
     let (second, last) = (thirds(&resident, 1), thirds(&resident, 2));
     println!(
         "{published} events to {} readers for {} min: {} read, {} cuts, {} lost, {} twice or out of order, {} gaps, {} refused; \
-         {dropped} of the {} stalled at a time dropped; memory {:.1} MiB in the second third, {:.1} in the last; {left_over} \
+         {dropped} of the {} stalled at a time dropped by the hub, the others by the kernel; memory {:.1} MiB in the second third, {:.1} in the last; {left_over} \
          connections left over; exit {exit:?} after {took:.2?}",
         options.readers,
         options.minutes,
