@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use axum::{
     Router,
     extract::{RawQuery, State},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -47,12 +47,12 @@ fn routes(context: Context) -> Router {
         .route("/talk", get(talk))
         .route("/publish", post(publish))
         .route("/finish", post(finish))
+        .route("/runs", post(run).delete(stop))
         .with_state(context)
 }
 
 async fn events(State(app): State<Context>, RawQuery(query): RawQuery, last: LastEventId) -> Result {
-    let asked = Asked::from_query(query.as_deref());
-    let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
+    let subscription = app.subscribe(Asked::from_query(query.as_deref())).after(last).await?;
     Ok(Sse::new(app.dress(subscription)))
 }
 
@@ -110,6 +110,18 @@ async fn publish(State(app): State<Context>, RawQuery(query): RawQuery, text: St
 async fn finish(State(app): State<Context>, RawQuery(query): RawQuery) -> Result<String> {
     let asked = Asked::from_query(query.as_deref());
     Ok(answer(app.hub.finish(asked.topics).await?))
+}
+
+async fn run(State(app): State<Context>, RawQuery(query): RawQuery, text: String) -> Result<StatusCode> {
+    let asked = Asked::from_query(query.as_deref());
+    app.work(app.hub.run(asked.topics)?, text);
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn stop(State(app): State<Context>, RawQuery(query): RawQuery) -> Result<StatusCode> {
+    let asked = Asked::from_query(query.as_deref());
+    let is_known = app.hub.stop(asked.topics).await?;
+    Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 
 fn answer(receipt: Receipt) -> String {

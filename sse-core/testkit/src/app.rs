@@ -11,7 +11,7 @@ pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
 /// | Route | Answers |
 /// |---|---|
-/// | `GET /events?topic=T&start=S` | a subscription, after the request's last event id |
+/// | `GET /events?topic=T&start=S&as=P&at=A&on=TERM` | [`Context::subscribe`], after the request's last event id |
 /// | `GET /page?topic=T` | [`PAGE`](crate::PAGE) to who prefers HTML, a subscription to others |
 /// | `/mounted` | the adapter's own routes, with [`Context::permit`] as access hook, which is told the `X-Tenant` header |
 /// | `GET /compressed?topic=T&start=S` | the same, compressed for who accepts gzip |
@@ -24,6 +24,8 @@ pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// | `GET /talk` | a channel's receiver, sent to until the reader leaves: [`Context::talk`] |
 /// | `POST /publish?topic=T&event=E` | publishes the body and answers `{"id":"…","receivers":N}` |
 /// | `POST /finish?topic=T` | finishes the topic and answers the same |
+/// | `POST /runs?topic=T` | begins a run of the body's words, [`Context::work`], and answers 202 |
+/// | `DELETE /runs?topic=T` | tells it to stop, and answers 204, or 404 if there is none |
 ///
 /// `GET` routes answer `HEAD` as well.
 pub trait App: Sync {
@@ -58,6 +60,8 @@ pub struct Settings {
     pub stays_open: bool,
     /// Of the hub's window.
     pub retention: Retention,
+    /// After which a silent run is abandoned.
+    pub silence: Option<Duration>,
     /// How many readers the hub lets in.
     pub most_readers: usize,
     /// From where the mounted routes may be used.
@@ -78,6 +82,7 @@ impl Default for Settings {
             script: Vec::new(),
             stays_open: false,
             retention: Retention::default(),
+            silence: None,
             most_readers: usize::MAX,
             origins: OriginPolicy::same_origin(),
             stalled_after: Duration::from_secs(30),

@@ -10,11 +10,11 @@ use async_stream::stream;
 use futures_util::Stream;
 use sse_core::{
     Ask, Denied, Ended, Event, EventStream, Hub, IntoEventStream, Lease, OriginPolicy, Permit, SendError,
-    Sender, Shutdown, Start,
+    Sender, Shutdown,
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::Settings;
+use crate::{Settings, sum::Sum, work::Pace};
 
 /// The page of `GET /page`.
 pub const PAGE: &str = "<!doctype html><title>A page</title>";
@@ -22,7 +22,7 @@ pub const PAGE: &str = "<!doctype html><title>A page</title>";
 /// How long a body the mounted routes take, in bytes.
 pub const MOST_BODY: usize = 1_000;
 
-/// How many readers each tenant of the mounted routes may have.
+/// How many readers each tenant of the mounted routes, and each principal under limits, may have.
 pub(crate) const MOST_READERS: usize = 2;
 
 /// What the handlers of an [`App`](crate::App) share.
@@ -32,9 +32,13 @@ pub struct Context {
     pub hub: Hub,
     /// The handle that ends the hub's streams and the server.
     pub shutdown: Shutdown,
-    /// Of each tenant of the mounted routes.
+    /// What `on=state` tells.
+    pub(crate) sum: Sum,
+    /// Of the runs.
+    pub(crate) pace: Pace,
+    pub(crate) settings: Arc<Settings>,
+    /// Of each tenant of the mounted routes, and of each principal.
     leases: Arc<Mutex<HashMap<String, Lease>>>,
-    settings: Arc<Settings>,
     listens: Arc<Mutex<Option<oneshot::Sender<SocketAddr>>>>,
     ended: mpsc::UnboundedSender<Ended>,
     left: mpsc::UnboundedSender<SendError>,
@@ -61,7 +65,8 @@ impl Context {
         let (left, leavings) = mpsc::unbounded_channel();
         let listens = Arc::new(Mutex::new(Some(listens)));
         let (settings, leases) = (Arc::new(settings), Arc::default());
-        let context = Self { hub, shutdown, leases, settings, listens, ended, left };
+        let (sum, pace) = (Sum::default(), Pace::default());
+        let context = Self { hub, shutdown, sum, pace, settings, leases, listens, ended, left };
         (context, Reports { listens: listening, ended: endings, left: leavings })
     }
 
@@ -95,7 +100,7 @@ impl Context {
         }))
     }
 
-    /// The lease under which a tenant reads.
+    /// The lease under which a tenant or a principal reads.
     pub(crate) fn lease(&self, tenant: &str) -> Lease {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         leases.entry(tenant.to_owned()).or_default().clone()
@@ -190,45 +195,3 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-/// What the query of a request asks for.
-#[derive(Debug, Clone, Default)]
-pub struct Asked {
-    /// The topics, in order.
-    pub topics: Vec<String>,
-    /// Where a reader without a cursor begins.
-    pub start: Start,
-    /// The type of an event to be published.
-    pub event: Option<String>,
-}
-
-impl Asked {
-    /// Reads a raw query string; of percent-encoding the suite needs only `>`.
-    #[must_use]
-    pub fn from_query(query: Option<&str>) -> Self {
-        let mut asked = Self::default();
-        for (name, value) in query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
-            match name {
-                "topic" => asked.topics.push(value.replace("%3E", ">")),
-                "event" => asked.event = Some(value.to_owned()),
-                "start" => {
-                    asked.start = match value {
-                        "earliest" => Start::Earliest,
-                        count => count.parse().map_or(Start::Live, Start::Latest),
-                    }
-                }
-                _ => {}
-            }
-        }
-        asked
-    }
-
-    /// The event to be published.
-    pub fn event_of(&self, data: &str) -> Event {
-        let event = Event::message(data);
-        match &self.event {
-            Some(event_type) => event.event(event_type),
-            None => event,
-        }
-    }
-}

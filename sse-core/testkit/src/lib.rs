@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod app;
+mod asked;
 mod assertions;
 pub mod cases;
 pub mod checker;
@@ -21,10 +22,13 @@ pub mod load;
 mod outcome;
 mod reader;
 mod server;
+mod sum;
+mod work;
 
 pub use app::{App, Serving, Settings};
+pub use asked::{Asked, Term, is_of};
 pub use chunks::Chunks;
-pub use context::{Asked, Context, MOST_BODY, PAGE};
+pub use context::{Context, MOST_BODY, PAGE};
 pub use exchange::{Ending, Exchange, Request};
 pub use golden::{Scripted, scripted};
 pub use hostile::{HOSTILE, Hostile, every_builder};

@@ -41,7 +41,7 @@ impl Server {
         self.address
     }
 
-    /// The lease under which a tenant of the mounted routes reads.
+    /// The lease under which a tenant of the mounted routes, or a principal, reads.
     #[must_use]
     pub fn lease(&self, tenant: &str) -> Lease {
         self.context.lease(tenant)
@@ -82,6 +82,32 @@ impl Server {
     /// What the hub says.
     pub async fn publish(&self, topic: &str, data: &str) -> Result<Receipt, PublishError> {
         self.hub.publish(topic, Event::message(data)).await
+    }
+
+    /// Publishes a text to a topic, under a principal's own label.
+    ///
+    /// # Errors
+    /// What the hub says.
+    pub async fn publish_of(
+        &self,
+        principal: &str,
+        topic: &str,
+        data: &str,
+    ) -> Result<Receipt, PublishError> {
+        self.hub.publish([topic, principal], Event::message(data)).await
+    }
+
+    /// Adds a number to the sum, and says under which id.
+    ///
+    /// # Errors
+    /// What the hub says.
+    pub async fn add(&self, number: u64) -> Result<String, PublishError> {
+        Ok(self.context.sum.add(&self.hub, number).await?.cursor.to_string())
+    }
+
+    /// Lets the producers of runs say so many more words.
+    pub fn let_work(&self, words: usize) {
+        self.context.pace.allow(words);
     }
 
     /// How the next stream to end has ended.

@@ -29,7 +29,7 @@ macro_rules! list {
 #[tokio::test]
 async fn every_case_fails_when_its_promise_is_broken() {
     let all: Vec<(&str, Case)> = for_each_case!([list]);
-    assert!(all.len() > 40, "{} cases", all.len());
+    assert!(all.len() > 80, "{} cases", all.len());
     let run = |(name, case): (&'static str, Case)| async move {
         let fault = fault_of(name);
         (name, fault, within_limits(case(&Wrong(fault))).await)
@@ -105,6 +105,30 @@ fn fault_of(case: &str) -> Fault {
         "wire::g1_hostile_text_stays_in_its_field" => Fault::RawBreaks,
         "wire::g1_the_script_is_byte_exact" => Fault::LosesSpaces,
         "wire::the_head_is_exact" => Fault::NoAccelHeader,
+        "filter::g9_a_filter_is_the_same_live_and_by_replay" => Fault::FiltersOnlyLive,
+        "filter::g9_a_wildcard_does_not_tell_the_names_of_others" => Fault::TellsAllEnds,
+        "filter::rule_9_what_is_withheld_is_passed_by_checkpoints" => Fault::DropsCheckpoints,
+        "leases::g9_a_lease_ends_its_stream_at_its_time" => Fault::IgnoresLease,
+        "leases::g9_a_lease_that_is_over_reads_nothing" => Fault::IgnoresLease,
+        "leases::g9_a_revoked_lease_ends_its_streams_at_once_and_nobody_elses" => Fault::IgnoresLease,
+        "leases::g9_what_is_pending_when_a_lease_ends_is_not_sent" => Fault::ReadsAhead,
+        "readers::a_new_retry_is_told_at_once_and_kept" => Fault::SameRetry,
+        "readers::a_second_exclusive_reader_ends_the_first" => Fault::LetsBoth,
+        "readers::a_second_exclusive_reader_is_refused_if_so_chosen" => Fault::LetsBoth,
+        "readers::closing_a_reader_ends_it_alone" => Fault::NeverEnds,
+        "readers::rule_6_topics_change_without_reconnecting" => Fault::KeepsItsTopics,
+        "readers::the_readers_of_a_topic_are_listed" => Fault::Nameless,
+        "runs::a_run_outlives_its_readers" => Fault::RunEndsWithItsReader,
+        "runs::a_stop_reaches_the_producer" => Fault::StopsNothing,
+        "runs::a_topic_runs_once_at_a_time" => Fault::ErrorIs500,
+        "runs::an_abandoned_run_ends_and_says_so" => Fault::DropsFinish,
+        "state::a_new_reader_gets_the_state_then_the_changes_and_resumes_without_it" => {
+            Fault::StateAtEachConnect
+        }
+        "state::a_reader_that_is_behind_gets_the_latest_of_each_key" => Fault::TellsEveryOne,
+        "state::a_reader_that_reads_slowly_gets_the_latest_of_each_key" => Fault::TellsEveryOne,
+        "state::g4_after_a_gap_the_state_comes_again_under_the_same_cursor" => Fault::StateOnlyOnce,
+        "refusals::limits_count_for_each_principal_and_each_address" => Fault::NoLimits,
         case => panic!("{case} has no fault that it must find: add one"),
     }
 }

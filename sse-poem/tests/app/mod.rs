@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use poem::{
     EndpointExt, IntoResponse, Request, Response, Route, Server, get, handler,
-    http::Uri,
+    http::{StatusCode, Uri},
     listener::TcpAcceptor,
     post,
     web::{Data, Html},
@@ -48,6 +48,7 @@ fn routes(context: &Context) -> Route {
         .at("/talk", get(talk))
         .at("/publish", post(publish))
         .at("/finish", post(finish))
+        .at("/runs", post(run).delete(stop))
 }
 
 #[handler]
@@ -76,8 +77,7 @@ async fn late(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result
 }
 
 async fn subscribed(app: &Context, uri: &Uri, last: LastEventId) -> Result {
-    let asked = Asked::from_query(uri.query());
-    let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
+    let subscription = app.subscribe(Asked::from_query(uri.query())).after(last).await?;
     Ok(Sse::new(app.dress(subscription)))
 }
 
@@ -125,6 +125,18 @@ async fn publish(Data(app): Data<&Context>, uri: &Uri, text: String) -> Result<S
 #[handler]
 async fn finish(Data(app): Data<&Context>, uri: &Uri) -> Result<String> {
     Ok(answer(app.hub.finish(Asked::from_query(uri.query()).topics).await?))
+}
+
+#[handler]
+async fn run(Data(app): Data<&Context>, uri: &Uri, text: String) -> Result<StatusCode> {
+    app.work(app.hub.run(Asked::from_query(uri.query()).topics)?, text);
+    Ok(StatusCode::ACCEPTED)
+}
+
+#[handler]
+async fn stop(Data(app): Data<&Context>, uri: &Uri) -> Result<StatusCode> {
+    let is_known = app.hub.stop(Asked::from_query(uri.query()).topics).await?;
+    Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 
 fn answer(receipt: Receipt) -> String {

@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use rocket::{
     Config, Either, Request, State, catchers,
     config::{Ident, LogLevel},
+    delete,
     fairing::AdHoc,
     futures::FutureExt,
     get,
-    http::uri::Origin,
+    http::{Status, uri::Origin},
     post,
     response::content::RawHtml,
     routes,
@@ -34,7 +35,7 @@ impl App for Rocket {
             });
             let routes = routes![
                 events, page, compressed, late, script, failing, ticks, tokens, complete, talk, publish,
-                finish
+                finish, run, stop
             ];
             let dress = context.clone();
             let mounted = mount(context.hub.clone(), Tenants(context.clone()))
@@ -77,8 +78,7 @@ fn config() -> Config {
 
 #[get("/events")]
 async fn events(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
-    let asked = asked(uri);
-    let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
+    let subscription = app.subscribe(asked(uri)).after(last).await?;
     Ok(Sse::new(app.dress(subscription)))
 }
 
@@ -151,6 +151,18 @@ async fn publish(app: &State<Context>, uri: &Origin<'_>, text: String) -> Result
 #[post("/finish")]
 async fn finish(app: &State<Context>, uri: &Origin<'_>) -> Result<String> {
     Ok(answer(app.hub.finish(asked(uri).topics).await?))
+}
+
+#[post("/runs", data = "<text>")]
+async fn run(app: &State<Context>, uri: &Origin<'_>, text: String) -> Result<Status> {
+    app.work(app.hub.run(asked(uri).topics)?, text);
+    Ok(Status::Accepted)
+}
+
+#[delete("/runs")]
+async fn stop(app: &State<Context>, uri: &Origin<'_>) -> Result<Status> {
+    let is_known = app.hub.stop(asked(uri).topics).await?;
+    Ok(if is_known { Status::NoContent } else { Status::NotFound })
 }
 
 fn asked(uri: &Origin<'_>) -> Asked {

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use warp::{
     Filter,
     filters::BoxedFilter,
-    http::Request,
+    http::{Request, StatusCode},
     reply::{Reply, Response, html},
 };
 
@@ -51,14 +51,16 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
     let talk = warp::path!("talk").and(get()).map(talk);
     let publish = warp::path!("publish").and(post()).and(asked()).and(text()).then(publish);
     let finish = warp::path!("finish").and(post()).and(asked()).then(finish);
+    let run = warp::path!("runs").and(post()).and(asked()).and(text()).then(run);
+    let stop = warp::path!("runs").and(warp::delete()).and(app.clone()).and(asked()).then(stop);
 
     let streams =
         events.or(page).or(compressed).or(mounted).or(late).or(script).or(failing).or(ticks).or(tokens);
-    streams.or(complete).or(talk).or(publish).or(finish).boxed()
+    streams.or(complete).or(talk).or(publish).or(finish).or(run).or(stop).boxed()
 }
 
 async fn events(app: Context, asked: Asked, last: LastEventId) -> Result {
-    let subscription = app.hub.subscribe(asked.topics).after(last).start(asked.start).await?;
+    let subscription = app.subscribe(asked).after(last).await?;
     Ok(reply(app.dress(subscription)))
 }
 
@@ -114,6 +116,16 @@ async fn publish(app: Context, asked: Asked, text: String) -> Result<String> {
 
 async fn finish(app: Context, asked: Asked) -> Result<String> {
     Ok(answer(app.hub.finish(asked.topics).await?))
+}
+
+async fn run(app: Context, asked: Asked, text: String) -> Result<StatusCode> {
+    app.work(app.hub.run(asked.topics)?, text);
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn stop(app: Context, asked: Asked) -> Result<StatusCode> {
+    let is_known = app.hub.stop(asked.topics).await?;
+    Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 
 fn asked() -> impl Filter<Extract = (Asked,), Error = Infallible> + Clone {

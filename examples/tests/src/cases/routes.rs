@@ -172,8 +172,12 @@ pub async fn serves_the_metrics(program: &str) -> Outcome {
     let mut metrics = app.send(Request::get("/metrics")).await?;
     metrics.to_end().await?;
     let text = metrics.text();
+    // What is counted is what has arrived.
+    let bytes = format!("sse_sent_bytes_total {}", reader.body().len());
     for line in [
         "# TYPE sse_delivered_total counter",
+        "sse_delivered_total 2",
+        &bytes,
         "# TYPE sse_stream_seconds histogram",
         "sse_ends_total{reason=\"finished\"} 1",
         "sse_readers 0",

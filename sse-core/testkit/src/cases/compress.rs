@@ -79,14 +79,14 @@ async fn compressed(server: &Server) -> Outcome<Exchange> {
     Ok(reader)
 }
 
-struct Unzipped {
-    text: String,
+pub(super) struct Unzipped {
+    pub(super) text: String,
     /// Whether the trailer is there and right.
     is_whole: bool,
 }
 
 /// What a client has of it so far.
-fn unzipped(bytes: &[u8]) -> Unzipped {
+pub(super) fn unzipped(bytes: &[u8]) -> Unzipped {
     let mut decoder = flate2::write::GzDecoder::new(Vec::new());
     let is_valid = decoder.write_all(bytes).and_then(|()| decoder.flush()).is_ok();
     let text = String::from_utf8_lossy(decoder.get_ref()).into_owned();

@@ -4,12 +4,17 @@
 pub mod compress;
 pub mod errors;
 pub mod fallbacks;
+pub mod filter;
 pub mod keep_alive;
+pub mod leases;
 pub mod mounted;
+pub mod readers;
 pub mod refusals;
 pub mod resume;
+pub mod runs;
 pub mod shutdown;
 pub mod slow_reader;
+pub mod state;
 pub mod topics;
 pub mod wire;
 
@@ -37,6 +42,11 @@ macro_rules! for_each_case {
                 one_route_answers_a_page_or_a_stream
                 padding_comes_if_it_is_asked_for
             }
+            filter {
+                g9_a_filter_is_the_same_live_and_by_replay
+                g9_a_wildcard_does_not_tell_the_names_of_others
+                rule_9_what_is_withheld_is_passed_by_checkpoints
+            }
             keep_alive {
                 a_comment_alone_follows_a_retry_line
                 g10_the_first_byte_comes_at_once
@@ -50,15 +60,30 @@ macro_rules! for_each_case {
                 the_hook_counts_events_and_bytes
                 until_ends_a_stream_cleanly
             }
+            leases {
+                g9_a_lease_ends_its_stream_at_its_time
+                g9_a_lease_that_is_over_reads_nothing
+                g9_a_revoked_lease_ends_its_streams_at_once_and_nobody_elses
+                g9_what_is_pending_when_a_lease_ends_is_not_sent
+            }
             mounted {
                 g9_two_tenants_cannot_read_each_others_events
                 hosts_decide_before_a_reader_is_one
                 mounted_routes_subscribe_and_publish
                 origins_decide_before_a_reader_is_one
             }
+            readers {
+                a_new_retry_is_told_at_once_and_kept
+                a_second_exclusive_reader_ends_the_first
+                a_second_exclusive_reader_is_refused_if_so_chosen
+                closing_a_reader_ends_it_alone
+                rule_6_topics_change_without_reconnecting
+                the_readers_of_a_topic_are_listed
+            }
             refusals {
                 a_fetch_client_over_the_limit_gets_503
                 g14_an_event_source_over_the_limit_is_told_to_come_back
+                limits_count_for_each_principal_and_each_address
             }
             resume {
                 g3_positions_increase
@@ -73,6 +98,12 @@ macro_rules! for_each_case {
                 the_header_wins_over_the_query
                 the_query_may_carry_the_id
             }
+            runs {
+                a_run_outlives_its_readers
+                a_stop_reaches_the_producer
+                a_topic_runs_once_at_a_time
+                an_abandoned_run_ends_and_says_so
+            }
             shutdown {
                 disconnect_ends_readers_who_then_resume
                 g13_a_reader_that_does_not_read_does_not_hold_the_server
@@ -85,6 +116,12 @@ macro_rules! for_each_case {
                 a_channel_delivers_every_word
                 a_reader_that_left_is_noticed
                 g11_a_stalled_reader_delays_nobody_and_is_dropped
+            }
+            state {
+                a_new_reader_gets_the_state_then_the_changes_and_resumes_without_it
+                a_reader_that_is_behind_gets_the_latest_of_each_key
+                a_reader_that_reads_slowly_gets_the_latest_of_each_key
+                g4_after_a_gap_the_state_comes_again_under_the_same_cursor
             }
             topics {
                 a_finished_topic_ends_and_then_answers_204

@@ -3,18 +3,22 @@
 use super::wire::is_retry;
 use crate::{
     App, Outcome, Request, Server, Settings,
+    asked::MOST_FROM_ADDRESS,
+    context::MOST_READERS,
     outcome::{ensure, ensure_eq},
 };
+
+/// A request as an `EventSource` sends it.
+pub(super) fn browser(target: &str) -> Request {
+    let request = Request::get(target).header("Accept", "text/event-stream");
+    request.header("Cache-Control", "no-cache").header("Sec-Fetch-Mode", "cors")
+}
 
 /// 200, `retry`, end: any other status would stop it for good.
 pub async fn g14_an_event_source_over_the_limit_is_told_to_come_back(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings { most_readers: 1, ..Settings::default() }).await?;
     let first = server.stream(Request::get("/events?topic=a")).await?;
-    let browser = || {
-        let request = Request::get("/events?topic=a").header("Accept", "text/event-stream");
-        request.header("Cache-Control", "no-cache").header("Sec-Fetch-Mode", "cors")
-    };
-    let mut second = server.send(browser()).await?;
+    let mut second = server.send(browser("/events?topic=a")).await?;
     second.to_end().await?;
     ensure_eq!(second.status(), 200);
     ensure_eq!(second.header("content-type"), Some("text/event-stream"));
@@ -22,7 +26,7 @@ pub async fn g14_an_event_source_over_the_limit_is_told_to_come_back(app: &dyn A
     // Who comes when there is room again is let in.
     drop(first);
     server.wait_for("the first reader to go", |hub| hub.stats().readers.is_empty()).await?;
-    let mut third = server.stream(browser()).await?;
+    let mut third = server.stream(browser("/events?topic=a")).await?;
     server.publish("a", "welcome").await?;
     third.until_text("data: welcome\n").await
 }
@@ -46,5 +50,30 @@ pub async fn a_fetch_client_over_the_limit_gets_503(app: &dyn App) -> Outcome {
     let fetch = Request::get("/events?topic=a").header("Accept", "text/event-stream");
     let answer = server.send(fetch.header("Sec-Fetch-Mode", "cors")).await?;
     ensure_eq!(answer.status(), 503);
+    Ok(())
+}
+
+/// Over all topics; who comes when another has left is let in.
+pub async fn limits_count_for_each_principal_and_each_address(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::default()).await?;
+    let of = |principal: &str, address: &str, topic: &str| {
+        let target = format!("/events?topic={topic}&as={principal}&at={address}&on=limits");
+        Request::get(target).header("Accept", "*/*")
+    };
+    let mut anns = Vec::new();
+    for topic in ["a", "b"] {
+        anns.push(server.stream(of("ann", "1", topic)).await?);
+    }
+    ensure_eq!((anns.len(), MOST_FROM_ADDRESS), (MOST_READERS, MOST_READERS + 1));
+    let refused = async |request| Outcome::Ok(server.send(request).await?.status() == 503);
+    ensure!(refused(of("ann", "2", "c")).await?, "a third reader of one principal was let in");
+    let _bob = server.stream(of("bob", "1", "a")).await?;
+    ensure!(refused(of("cy", "1", "a")).await?, "a fourth reader from one address was let in");
+    let _cy = server.stream(of("cy", "2", "a")).await?;
+    // Who was refused takes no place.
+    ensure_eq!(server.hub.readers(["a", "b", "c"])?.len(), 4);
+    drop(anns.pop());
+    server.wait_for("a reader to go", |hub| !hub.stats().readers.contains_key("b")).await?;
+    server.stream(of("ann", "1", "c")).await?;
     Ok(())
 }

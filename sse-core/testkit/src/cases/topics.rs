@@ -7,7 +7,8 @@ use crate::{
     outcome::{ensure, ensure_eq},
 };
 
-fn said(told: &[Told]) -> Vec<(&str, &str)> {
+/// Type and data of each.
+pub(super) fn said(told: &[Told]) -> Vec<(&str, &str)> {
     told.iter().map(|told| (&*told.event, &*told.data)).collect()
 }
 
@@ -33,6 +34,23 @@ pub async fn start_says_where_a_fresh_reader_begins(app: &dyn App) -> Outcome {
     for (start, expected, mut reader) in readers {
         let told = reader.until_told(expected.len()).await?;
         ensure!(told.iter().map(|told| &*told.data).eq(expected.iter().copied()), "{start:?}: {told:?}");
+    }
+    // The newest are those of all topics together, and a cursor goes before.
+    let fifth = server.hub.stats().head.to_string();
+    for n in ["6", "7"] {
+        server.publish("b", n).await?;
+    }
+    server.publish("a", "8").await?;
+    for (topics, after, expected) in [
+        ("topic=a&topic=b", "", &["7", "8"][..]),
+        ("topic=%3E", "", &["7", "8"]),
+        ("topic=a", "", &["5", "8"]),
+        ("topic=%3E", &fifth, &["6", "7", "8"]),
+    ] {
+        let request = Request::get(format!("/events?{topics}&start=2"));
+        let mut reader = server.stream(request.after(after)).await?;
+        let told = reader.until_told(expected.len()).await?;
+        ensure!(told.iter().map(|told| &*told.data).eq(expected.iter().copied()), "{topics}: {told:?}");
     }
     Ok(())
 }

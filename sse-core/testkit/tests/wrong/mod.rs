@@ -1,19 +1,23 @@
 //! The suite's application without a framework: a small HTTP/1.1 server that can break one promise.
 
+mod events;
 mod fault;
 mod request;
+mod runs;
 
 use std::{net::Ipv4Addr, pin::pin, time::Duration};
 
 pub(crate) use fault::Fault;
 
+use events::events;
 use fault::Breaker;
 use futures_util::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use request::{Incoming, incoming};
+use runs::runs;
 use sse_core::{
     __private::{Routes, collect},
-    Error, EventStream, LastEventId, Permit, Publishing, Start, channel,
+    Error, EventStream, LastEventId, Permit, Publishing, channel,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::{
@@ -141,6 +145,12 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
             return receipt(app.hub.publish(&asked.topics, event).into_future(), fault).await;
         }
         "/finish" => return receipt(app.hub.finish(asked.topics).into_future(), fault).await,
+        "/runs" => {
+            return match runs(request, app, asked, fault).await {
+                Ok(status) => Answer::Text { status, kind: "text/plain", body: String::new() },
+                Err(error) => refusal(error, fault),
+            };
+        }
         _ => return Answer::Text { status: 404, kind: "text/plain", body: String::new() },
     };
     match done {
@@ -185,54 +195,6 @@ async fn mounted(request: &Incoming, app: &Context, fault: Fault) -> Answer {
         sse_core::__private::Answer::Stream(stream) => Answer::Stream(stream),
         sse_core::__private::Answer::Text(response) => Answer::Whole(*response),
     }
-}
-
-fn request_of(request: &Incoming, fault: Fault) -> HeaderMap {
-    let mut headers = request.header_map();
-    match fault {
-        Fault::IgnoresAccept => drop(headers.remove(header::ACCEPT)),
-        Fault::RefusedIs503 => drop(headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"))),
-        _ => {}
-    }
-    headers
-}
-
-async fn events(
-    request: &Incoming,
-    app: &Context,
-    mut asked: Asked,
-    fault: Fault,
-) -> Result<EventStream, Error> {
-    let header = request.header("last-event-id");
-    let query = request.query.as_deref();
-    let accept = request.header("accept").filter(|_| fault != Fault::IgnoresAccept);
-    let last = match fault {
-        Fault::HeaderOnly => LastEventId::from_request(header, accept, None),
-        Fault::QueryWins => match LastEventId::from_request(None, accept, query) {
-            none if none.is_empty() => LastEventId::from_request(header, accept, None),
-            last => last,
-        },
-        Fault::Inclusive => match LastEventId::from_request(header, accept, query) {
-            last if last.is_empty() => last,
-            last => match last.as_str().and_then(|text| text.parse::<sse_core::Cursor>().ok()) {
-                Some(cursor) => sse_core::Cursor::new(cursor.epoch(), cursor.seq() - 1).into(),
-                None => last,
-            },
-        },
-        _ => LastEventId::from_headers(&request_of(request, fault), query),
-    };
-    let length = header.map_or(0, <[u8]>::len);
-    let bad = length > 0 && last.as_str().is_none_or(|text| text.parse::<sse_core::Cursor>().is_err());
-    if fault == Fault::BadIdIs400 && bad || fault == Fault::LongIdIs400 && length > 8 << 10 {
-        return Err(sse_core::InvalidTopic::Missing.into());
-    }
-    if fault == Fault::IgnoresStart {
-        asked.start = Start::Live;
-    }
-    if fault == Fault::NoWildcards {
-        asked.topics = asked.topics.iter().map(|topic| topic.replace(['*', '>'], "x")).collect();
-    }
-    Ok(app.dress(app.hub.subscribe(asked.topics).after(last).start(asked.start).await?))
 }
 
 async fn receipt(publishing: Publishing, fault: Fault) -> Answer {

@@ -1,0 +1,126 @@
+use sse_core::{Event, EventView, Exclusive, Start, Subscribe};
+
+use crate::{Context, context::MOST_READERS};
+
+/// How many readers each address may have, under limits.
+pub(crate) const MOST_FROM_ADDRESS: usize = 3;
+
+/// What the query of a request asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The topics, in order.
+    pub topics: Vec<String>,
+    /// Where a reader without a cursor begins.
+    pub start: Start,
+    /// The type of an event to be published.
+    pub event: Option<String>,
+    /// Whose reader it is, by `as=`.
+    pub principal: Option<String>,
+    /// From where it comes, by `at=`.
+    pub address: String,
+    /// On which terms it reads, by `on=`.
+    pub terms: Vec<Term>,
+}
+
+/// One of the terms of a subscription; the query names it in lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Term {
+    /// Only what [`is_of`] the principal is told.
+    Filter,
+    /// The sum comes first, then what is added to it.
+    State,
+    /// Of several events of the same first topic the latest is told, if the reader lags.
+    Conflate,
+    /// It lasts as long as the principal's lease.
+    Lease,
+    /// The principal and the address may have only so many readers.
+    Limits,
+    /// The principal has one reader: `replace` or `refuse`.
+    Exclusive(Exclusive),
+}
+
+impl Asked {
+    /// Reads a raw query string; of percent-encoding the suite needs only `>`.
+    #[must_use]
+    pub fn from_query(query: Option<&str>) -> Self {
+        let mut asked = Self::default();
+        for (name, value) in query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
+            match name {
+                "topic" => asked.topics.push(value.replace("%3E", ">")),
+                "event" => asked.event = Some(value.to_owned()),
+                "as" => asked.principal = Some(value.to_owned()),
+                "at" => value.clone_into(&mut asked.address),
+                "on" => asked.terms.extend(Term::named(value)),
+                "start" => {
+                    asked.start = match value {
+                        "earliest" => Start::Earliest,
+                        count => count.parse().map_or(Start::Live, Start::Latest),
+                    }
+                }
+                _ => {}
+            }
+        }
+        asked
+    }
+
+    /// The event to be published.
+    pub fn event_of(&self, data: &str) -> Event {
+        let event = Event::message(data);
+        match &self.event {
+            Some(event_type) => event.event(event_type),
+            None => event,
+        }
+    }
+}
+
+impl Term {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "filter" => Self::Filter,
+            "state" => Self::State,
+            "conflate" => Self::Conflate,
+            "lease" => Self::Lease,
+            "limits" => Self::Limits,
+            "replace" => Self::Exclusive(Exclusive::EndFirst),
+            "refuse" => Self::Exclusive(Exclusive::Refuse),
+            _ => return None,
+        })
+    }
+}
+
+impl Context {
+    /// Subscribes to what is asked for, on the terms that are asked for.
+    pub fn subscribe(&self, asked: Asked) -> Subscribe {
+        let Asked { topics, start, principal, address, terms, .. } = asked;
+        let mut subscribe = self.hub.subscribe(topics).start(start);
+        if let Some(principal) = &principal {
+            subscribe = subscribe.principal(principal);
+        }
+        let principal = principal.unwrap_or_default();
+        for term in terms {
+            subscribe = match term {
+                Term::Filter => {
+                    let principal = principal.clone();
+                    subscribe.filter(move |event| is_of(event, &principal))
+                }
+                Term::State => {
+                    let sum = self.sum.clone();
+                    subscribe.snapshot(move |_| sum.clone().load())
+                }
+                Term::Conflate => subscribe.conflate_by(|event| event.topics().first().cloned()),
+                Term::Lease => subscribe.lease(self.lease(&principal)),
+                Term::Limits => subscribe
+                    .limit(format!("principal {principal}"), MOST_READERS)
+                    .limit(format!("address {address}"), MOST_FROM_ADDRESS),
+                Term::Exclusive(choice) => subscribe.exclusive(&principal, choice),
+            };
+        }
+        subscribe
+    }
+}
+
+/// Whether an event was published under the principal's own topic, or one below it.
+#[must_use]
+pub fn is_of(event: &EventView<'_>, principal: &str) -> bool {
+    event.topics().iter().any(|topic| topic.as_str().split('.').next() == Some(principal))
+}

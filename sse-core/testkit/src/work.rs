@@ -1,0 +1,54 @@
+use std::sync::Arc;
+
+use sse_core::{Event, ProducerError, Run};
+use tokio::{sync::Semaphore, task::JoinHandle};
+
+use crate::Context;
+
+/// At this word a producer fails.
+pub(crate) const CRASH: &str = "crash";
+
+/// How many words the producers of runs may still say.
+#[derive(Debug, Clone)]
+pub(crate) struct Pace(Arc<Semaphore>);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+}
+
+impl Pace {
+    /// Lets so many more words be said.
+    pub(crate) fn allow(&self, words: usize) {
+        self.0.add_permits(words);
+    }
+}
+
+impl Context {
+    /// Produces a run, whoever reads it: the text's words, each when the case lets it be said. Told to stop, it says so and
+    /// finishes.
+    pub fn work(&self, run: Run, text: String) -> JoinHandle<Result<(), ProducerError>> {
+        let Pace(pace) = self.pace.clone();
+        let run = match self.settings.silence {
+            Some(silence) => run.expire_after(silence),
+            None => run,
+        };
+        tokio::spawn(async move {
+            for word in text.split(' ') {
+                tokio::select! {
+                    () = run.stopped() => {
+                        run.publish(Event::message("stopped")).await?;
+                        break;
+                    }
+                    Ok(permit) = pace.acquire() => permit.forget(),
+                }
+                if word == CRASH {
+                    return Ok(());
+                }
+                run.publish(Event::message(word)).await?;
+            }
+            run.finish().await.map(drop)
+        })
+    }
+}

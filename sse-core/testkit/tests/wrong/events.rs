@@ -1,0 +1,91 @@
+//! Subscriptions that are not what they were asked to be.
+
+use http::{HeaderMap, HeaderValue, header};
+use sse_core::{Cursor, Error, EventStream, EventView, InvalidTopic, LastEventId, Start};
+use sse_testkit::{Asked, Context, Term, is_of};
+
+use super::{Fault, Incoming};
+
+fn request_of(request: &Incoming, fault: Fault) -> HeaderMap {
+    let mut headers = request.header_map();
+    match fault {
+        Fault::IgnoresAccept => drop(headers.remove(header::ACCEPT)),
+        Fault::RefusedIs503 => drop(headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"))),
+        _ => {}
+    }
+    headers
+}
+
+/// A subscription as the request asks for it, but for what is broken.
+pub(crate) async fn events(
+    request: &Incoming,
+    app: &Context,
+    mut asked: Asked,
+    fault: Fault,
+) -> Result<EventStream, Error> {
+    let header = request.header("last-event-id");
+    let query = request.query.as_deref();
+    let accept = request.header("accept").filter(|_| fault != Fault::IgnoresAccept);
+    let last = match fault {
+        Fault::HeaderOnly => LastEventId::from_request(header, accept, None),
+        Fault::QueryWins => match LastEventId::from_request(None, accept, query) {
+            none if none.is_empty() => LastEventId::from_request(header, accept, None),
+            last => last,
+        },
+        Fault::Inclusive => match LastEventId::from_request(header, accept, query) {
+            last if last.is_empty() => last,
+            last => match last.as_str().and_then(|text| text.parse::<Cursor>().ok()) {
+                Some(cursor) => Cursor::new(cursor.epoch(), cursor.seq() - 1).into(),
+                None => last,
+            },
+        },
+        _ => LastEventId::from_headers(&request_of(request, fault), query),
+    };
+    let length = header.map_or(0, <[u8]>::len);
+    let bad = length > 0 && last.as_str().is_none_or(|text| text.parse::<Cursor>().is_err());
+    if fault == Fault::BadIdIs400 && bad || fault == Fault::LongIdIs400 && length > 8 << 10 {
+        return Err(InvalidTopic::Missing.into());
+    }
+    if fault == Fault::IgnoresStart {
+        asked.start = Start::Live;
+    }
+    if fault == Fault::NoWildcards {
+        asked.topics = asked.topics.iter().map(|topic| topic.replace(['*', '>'], "x")).collect();
+    }
+    forget_terms(&mut asked, &last, fault);
+    let (principal, topics) = (asked.principal.clone().unwrap_or_default(), asked.topics.clone());
+    let mut subscribe = app.subscribe(asked);
+    match fault {
+        Fault::KeepsItsTopics => {
+            let reads = move |event: &EventView<'_>| {
+                event.topics().iter().any(|topic| topics.iter().any(|asked| asked == topic.as_str()))
+            };
+            subscribe = subscribe.filter(reads);
+        }
+        Fault::TellsAllEnds => {
+            subscribe =
+                subscribe.filter(move |event| event.event_type() == "sse.end" || is_of(event, &principal));
+        }
+        _ => {}
+    }
+    let last = if fault == Fault::StateAtEachConnect { LastEventId::default() } else { last };
+    Ok(app.dress(subscribe.after(last).await?))
+}
+
+/// Some are not kept to.
+fn forget_terms(asked: &mut Asked, last: &LastEventId, fault: Fault) {
+    let is_live = last.is_empty() && asked.start == Start::Live;
+    asked.terms.retain(|term| match fault {
+        Fault::FiltersOnlyLive => is_live || *term != Term::Filter,
+        Fault::IgnoresLease => *term != Term::Lease,
+        Fault::LetsBoth => !matches!(term, Term::Exclusive(_)),
+        Fault::NoLimits => *term != Term::Limits,
+        Fault::StateOnlyOnce => last.is_empty() || *term != Term::State,
+        Fault::TellsAllEnds => *term != Term::Filter,
+        Fault::TellsEveryOne => *term != Term::Conflate,
+        _ => true,
+    });
+    if fault == Fault::Nameless {
+        asked.principal = None;
+    }
+}
