@@ -48,12 +48,17 @@ fn a_type_is_written_as_it_stands() {
 }
 
 #[test]
-fn a_text_of_nothing_but_control_characters_is_refused_at_its_first() {
+fn a_control_character_is_found_alone_among_its_like_and_at_the_end() {
     for character in (0..0x20).chain([0x7f]).map(char::from) {
         for count in 1..20 {
             let text = character.to_string().repeat(count);
             assert_eq!(EventId::new(&text), Err(InvalidEventId::ControlCharacter { at: 0 }), "{text:?}");
             assert_eq!(EventType::new(&text), Err(InvalidEventType::ControlCharacter { at: 0 }), "{text:?}");
+        }
+        // All else even, so that nothing but the character itself can give it away.
+        for before in 0..20 {
+            let text = "x".repeat(before) + &character.to_string();
+            assert_eq!(EventId::new(&text), Err(InvalidEventId::ControlCharacter { at: before }), "{text:?}");
         }
     }
 }
