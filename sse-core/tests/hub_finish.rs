@@ -116,11 +116,14 @@ async fn publish_refuses_what_a_hub_cannot_say() {
         PublishError::Topic(InvalidTopic::Missing)
     ));
     assert!(matches!(hub.publish("a", Event::message("x")).key("").await.unwrap_err(), PublishError::Key));
+    let of_key = |len| hub.publish("a", Event::message("x")).key("k".repeat(len)).into_future();
+    assert!(matches!(of_key(514).await.unwrap_err(), PublishError::Key));
+    assert!(of_key(512).await.is_ok());
     assert!(matches!(
         hub.signal("a", Event::message("x").event("sse.x")).unwrap_err(),
         PublishError::Event(_)
     ));
-    assert_eq!(hub.stats().published, 0);
+    assert_eq!(hub.stats().published, 1);
 }
 
 #[tokio::test]

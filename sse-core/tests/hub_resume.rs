@@ -4,6 +4,7 @@
 #[allow(dead_code)]
 mod reader;
 
+use futures_util::StreamExt as _;
 use reader::{data, is_idle, next, publish};
 use sse_core::{Event, GapReason, Hub, Resume, Retention, Start};
 
@@ -139,6 +140,16 @@ async fn g8_anything_else_is_a_gap_with_its_reason() {
         assert_eq!(next(&mut reader).await.gap(), Some(gap));
         assert_eq!(next(&mut reader).await.data(), "0");
     }
+}
+
+#[tokio::test]
+async fn a_subscription_is_a_stream_of_frames_too() {
+    let hub = Hub::memory();
+    publish(&hub, "a", 0..2).await;
+    hub.finish("a").await.unwrap();
+    let frames = hub.subscribe("a").start(Start::Earliest).await.unwrap().frames();
+    let told: Vec<_> = frames.map(|frame| reader::message(frame.as_ref()).data().to_owned()).collect().await;
+    assert_eq!(told, ["0", "1", r#"{"topic":"a"}"#]);
 }
 
 #[tokio::test]
