@@ -180,3 +180,14 @@ fn a_block_with_an_id_alone_is_an_item_of_its_own() {
         "{item:?}"
     );
 }
+
+#[test]
+fn the_data_of_a_message_is_read_as_json_or_its_error_says_where() {
+    let mut decoder = Decoder::new();
+    let message =
+        decoder.messages(&mut &b"data: [1,\ndata: 2]\n\n"[..]).next().expect("whole").expect("valid");
+    assert_eq!(message.json::<Vec<u8>>().expect("JSON"), [1, 2]);
+    let error = message.json::<bool>().expect_err("no bool");
+    let cause = std::error::Error::source(&error).expect("serde's own error").to_string();
+    assert!(cause.contains("line 1") && error.to_string().ends_with(&cause), "{error}");
+}

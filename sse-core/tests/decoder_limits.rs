@@ -96,6 +96,18 @@ fn what_is_exactly_at_a_limit_passes_and_one_byte_more_fails() {
 }
 
 #[test]
+fn an_error_names_its_limit_and_the_setting() {
+    for (error, limit, setting) in [
+        (DecodeError::LineTooLong { limit: 10 }, "10 bytes", "`Limits::line`"),
+        (DecodeError::EventTooLarge { limit: 11 }, "11 bytes", "`Limits::event`"),
+        (DecodeError::IdTooLong { limit: 12 }, "12 bytes", "`Limits::id`"),
+    ] {
+        let text = error.to_string();
+        assert!(text.contains(limit) && text.contains(setting), "{text}");
+    }
+}
+
+#[test]
 fn a_line_may_always_have_a_name_a_colon_and_a_space() {
     assert_eq!(Limits::default().line(0), Limits::default().line("retry: ".len()));
 }

@@ -72,19 +72,32 @@ fn an_event_of_any_size_takes_bounded_memory() {
 
 #[test]
 fn a_character_is_never_cut() {
-    let mut decoder = Decoder::new().report_parts(8);
-    let mut parts = Vec::new();
-    // The fourth byte of the last character is missing, and comes later.
-    for mut input in [&b"data: 1234567\xf0\x9f\x98"[..], b"\x80\n\n"] {
-        while let Some(item) = decoder.decode(&mut input).expect("within the limits") {
-            match item {
-                Item::Part(part) => parts.push(part.to_owned()),
-                Item::Message(message) => parts.push(message.data().to_owned()),
-                item => panic!("{item:?}"),
+    for character in ["e", "\u{e9}", "\u{2026}", "\u{1f600}"] {
+        // Its last bytes are missing, and come later.
+        for cut in 1..character.len() {
+            let (first, rest) = character.as_bytes().split_at(cut);
+            let mut decoder = Decoder::new().report_parts(8);
+            let mut parts = Vec::new();
+            for chunk in [[b"data: 12345678", first].concat(), [rest, b"\n\n"].concat()] {
+                let mut input = &*chunk;
+                while let Some(item) = decoder.decode(&mut input).expect("within the limits") {
+                    match item {
+                        Item::Part(part) => parts.push(part.to_owned()),
+                        Item::Message(message) => parts.push(message.data().to_owned()),
+                        item => panic!("{item:?}"),
+                    }
+                }
             }
+            assert_eq!(parts, ["12345678", character]);
         }
     }
-    assert_eq!(parts, ["1234567", "\u{1f600}"]);
+}
+
+#[test]
+fn a_part_comes_when_as_many_bytes_are_there_as_were_asked_for() {
+    let mut decoder = Decoder::new().report_parts(16);
+    assert!(matches!(decoder.decode(&mut &b"data: 0123456789abcde"[..]), Ok(None)));
+    assert!(matches!(decoder.decode(&mut &b"f"[..]), Ok(Some(Item::Part("0123456789abcdef")))));
 }
 
 #[test]

@@ -34,6 +34,9 @@ fn nothing_of_an_event_shows_in_the_next() {
     plain();
     assert_eq!(bytes(Event::message(&long).event("t")), format!("data: {long}\nevent: t\n\n"));
     plain();
+    // Behind what was there already.
+    assert_eq!(bytes(Event::default().id("i").data(&long)), format!("id: i\ndata: {long}\n\n"));
+    plain();
     assert_eq!(bytes(Event::message(format!("{long}\n{long}"))), format!("data: {long}\ndata: {long}\n\n"));
     plain();
     // A line or comment alone.

@@ -215,6 +215,8 @@ async fn accept_weighs_the_forms() {
         ("application/json, */*;q=0.8", JSON),
         ("application/json;q=0.5, application/x-ndjson;q=0.6", LINES),
         ("application/*", LINES),
+        ("image/png, *", "text/event-stream"),
+        ("application/json, nonsense", JSON),
         ("text/event-stream;q=0, */*", LINES),
         ("text/event-stream;q=broken, */*", "text/event-stream"),
     ] {

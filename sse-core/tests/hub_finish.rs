@@ -4,7 +4,7 @@
 #[allow(dead_code)]
 mod reader;
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use reader::{data, is_idle, message, next, publish};
 use sse_core::{
@@ -116,11 +116,14 @@ async fn publish_refuses_what_a_hub_cannot_say() {
         PublishError::Topic(InvalidTopic::Missing)
     ));
     assert!(matches!(hub.publish("a", Event::message("x")).key("").await.unwrap_err(), PublishError::Key));
+    let of_key = |len| hub.publish("a", Event::message("x")).key("k".repeat(len)).into_future();
+    assert!(matches!(of_key(514).await.unwrap_err(), PublishError::Key));
+    assert!(of_key(512).await.is_ok());
     assert!(matches!(
         hub.signal("a", Event::message("x").event("sse.x")).unwrap_err(),
         PublishError::Event(_)
     ));
-    assert_eq!(hub.stats().published, 0);
+    assert_eq!(hub.stats().published, 1);
 }
 
 #[tokio::test]
@@ -180,6 +183,25 @@ async fn a_topic_that_was_only_asked_for_costs_nothing_afterwards() {
     }
     let stats = hub.stats();
     assert_eq!((stats.topics, stats.readers.len(), stats.window_bytes), (0, 0, 0));
+    let _reader = hub.subscribe("asked.1").await.unwrap();
+    for topics in [["a", "b"], ["b", "c"]] {
+        hub.publish(topics, Event::message("x")).await.unwrap();
+    }
+    let stats = hub.stats();
+    assert_eq!((stats.topics, &*stats.readers.keys().cloned().collect::<String>()), (3, "asked.1"));
+}
+
+#[tokio::test]
+async fn an_error_says_what_to_do_and_keeps_its_cause() {
+    let hub = Hub::memory();
+    let of_topic = hub.publish("a..b", Event::message("x")).await.unwrap_err();
+    let of_event = hub.publish("a", Event::message("x").event("\n")).await.unwrap_err();
+    let of_name = hub.subscribe("a..b").await.unwrap_err();
+    let no_data = hub.publish("a", Event::default().comment("x")).await.unwrap_err();
+    for error in [&of_topic as &dyn std::error::Error, &of_event, &of_name] {
+        assert_eq!(error.source().map(ToString::to_string), Some(error.to_string()));
+    }
+    assert!(no_data.source().is_none() && no_data.to_string().contains("add `.data(\"\")`"), "{no_data}");
 }
 
 #[tokio::test(start_paused = true)]

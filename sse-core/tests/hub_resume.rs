@@ -4,6 +4,7 @@
 #[allow(dead_code)]
 mod reader;
 
+use futures_util::StreamExt as _;
 use reader::{data, is_idle, next, publish};
 use sse_core::{Event, GapReason, Hub, Resume, Retention, Start};
 
@@ -84,7 +85,10 @@ async fn g4_trimmed_cursor_gets_gap_first() {
         first.cursor, gap.resumed_at
     );
     assert_eq!(notice.data(), expected);
-    assert_eq!(data(&mut reader, 3).await, ["7", "8", "9"]);
+    // A client of ours reads in it what the server knows.
+    assert_eq!(notice.gap(), Some(gap));
+    assert_eq!(next(&mut reader).await.gap(), None);
+    assert_eq!(data(&mut reader, 2).await, ["8", "9"]);
 }
 
 #[tokio::test]
@@ -133,9 +137,19 @@ async fn g8_anything_else_is_a_gap_with_its_reason() {
         let mut reader = hub.subscribe("a").after(&*text).start(Start::Earliest).await.unwrap();
         let gap = reader.gap().unwrap_or_else(|| panic!("no gap for {text:.40}")).clone();
         assert_eq!((gap.reason, gap.missed), (reason, None), "{text:.40}");
-        assert_eq!(next(&mut reader).await.event_type(), "sse.gap");
+        assert_eq!(next(&mut reader).await.gap(), Some(gap));
         assert_eq!(next(&mut reader).await.data(), "0");
     }
+}
+
+#[tokio::test]
+async fn a_subscription_is_a_stream_of_frames_too() {
+    let hub = Hub::memory();
+    publish(&hub, "a", 0..2).await;
+    hub.finish("a").await.unwrap();
+    let frames = hub.subscribe("a").start(Start::Earliest).await.unwrap().frames();
+    let told: Vec<_> = frames.map(|frame| reader::message(frame.as_ref()).data().to_owned()).collect().await;
+    assert_eq!(told, ["0", "1", r#"{"topic":"a"}"#]);
 }
 
 #[tokio::test]

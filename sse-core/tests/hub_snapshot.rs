@@ -122,6 +122,23 @@ async fn the_place_is_taken_before_the_state_is_loaded() {
 }
 
 #[tokio::test]
+async fn a_loader_is_told_why_the_state_is_needed_again() {
+    let hub = Hub::builder().retention(Retention::default().events(1)).memory();
+    let old = hub.stats().head;
+    publish(&hub, "a", 0..3).await;
+    let subscribe = hub.subscribe("a").after(old).snapshot(|request: SnapshotRequest| {
+        let gap = request.gap().map(|gap| (gap.reason, gap.missed));
+        async move {
+            assert_eq!(gap, Some((GapReason::Trimmed, Some(2))));
+            Ok::<_, std::convert::Infallible>(Event::message("state"))
+        }
+    });
+    let mut reader = subscribe.await.unwrap();
+    assert_eq!(next(&mut reader).await.event_type(), "sse.gap");
+    assert_eq!(data(&mut reader, 1).await, ["state"]);
+}
+
+#[tokio::test]
 async fn g4_after_a_gap_the_state_comes_again_and_the_cursor_moves_only_with_it() {
     let hub = Hub::builder().retention(Retention::default().events(3)).memory();
     let sum = Sum::default();

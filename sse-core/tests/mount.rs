@@ -1,10 +1,10 @@
 //! Mounted routes without a framework: what a permit covers, and what is said when routes are made.
 
 use futures_util::stream;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sse_core::{
     __private::{Answer, BodyError, Routes, collect},
-    Action, Ask, Denied, Error, Hub, InvalidTopic, Pattern, Permit, Topic,
+    Action, Ask, Denied, Error, Hub, InvalidTopic, OriginPolicy, Pattern, Permit, Topic,
 };
 
 /// All texts of up to `most` of these parts.
@@ -66,6 +66,28 @@ fn topics_may_be_fixed_and_are_checked_when_the_routes_are_made() {
     let routes = routes.topics("prices.*").unwrap();
     let asked = ask(&routes, "GET", "/x?topic=secrets").unwrap();
     assert_eq!(asked.topics().iter().map(Pattern::as_str).collect::<Vec<_>>(), ["prices.*"]);
+}
+
+#[tokio::test]
+async fn a_preflight_tells_allowed_pages_alone_which_headers_they_may_send() {
+    let builder = OriginPolicy::builder().origin("https://web.example.com");
+    let routes = Routes::new(Hub::memory()).origins(builder.request_header("X-Tenant_1").build().unwrap());
+    let target = "/x?topic=a".parse::<Uri>().unwrap();
+    let told = |origin: Option<&str>| {
+        let origin = origin.map(|origin| ("origin", origin));
+        let pairs =
+            origin.into_iter().chain([("host", "here.example"), ("access-control-request-method", "GET")]);
+        let headers: HeaderMap = pairs
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::try_from(value).unwrap()))
+            .collect();
+        match routes.ask(&Method::OPTIONS, &headers, &target) {
+            Err(Answer::Text(response)) => response.headers().get("access-control-allow-headers").cloned(),
+            _ => panic!("no answer to a preflight"),
+        }
+    };
+    let names = "authorization, content-type, last-event-id, x-tenant_1";
+    assert_eq!(told(Some("https://web.example.com")).unwrap().to_str().unwrap().to_ascii_lowercase(), names);
+    assert_eq!(told(None), None);
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ fn the_same_origin_and_clients_that_are_no_browsers_pass() {
         &[HERE, ("sec-fetch-site", "none")],
         &[HERE, ("origin", "https://app.example.com")],
         &[HERE, ("origin", "http://app.example.com")],
+        &[("host", "app.example.com:80"), ("origin", "http://app.example.com")],
         &[("host", "APP.example.com:443"), ("origin", "https://app.example.com")],
         &[("host", "app.example.com:8443"), ("origin", "https://app.example.com:8443")],
         &[("host", "[::1]:3000"), ("origin", "http://[::1]:3000")],
@@ -95,6 +96,7 @@ fn listed_origins_pass_and_are_told_so() {
         "https://tenants.example",
         "https://eviltenants.example",
         "https://*.tenants.example",
+        "https://*.a.tenants.example",
         "https://.tenants.example",
         "http://localhost",
         "null",
@@ -194,6 +196,7 @@ async fn a_subscription_is_judged_before_it_is_one() {
     let refused = request(&[HERE, ("origin", "https://evil.example")]);
     let error = hub.subscribe("a").origins(&policy).after(refused).await.unwrap_err();
     assert_eq!(error, SubscribeError::Origin(ForbiddenOrigin::Origin));
+    assert!(error.to_string().contains("pages of this origin are not allowed"), "{error}");
     assert_eq!(Error::from(error).status(), 403);
     assert!(hub.stats().readers.is_empty());
     // Whoever does not pass the request on does not get past the policy.

@@ -14,6 +14,9 @@ use super::{
 };
 use crate::compress::{Block, Run};
 
+#[cfg(test)]
+mod tests;
+
 /// After how many events, or bytes, those who wait may join.
 const EVENTS_OF_RUN: u64 = 64;
 const BYTES_OF_RUN: usize = 64 << 10;

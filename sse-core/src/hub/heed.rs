@@ -20,7 +20,7 @@ impl Subscription {
             });
             return None;
         }
-        self.reader.take_order();
+        self.reader.heed_orders();
         let control = self.reader.control.get()?;
         let (retry, topics, also) = {
             let mut orders = control.lock();

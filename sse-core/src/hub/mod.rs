@@ -46,6 +46,8 @@ mod tell;
 mod terms;
 mod view;
 mod window;
+#[cfg(test)]
+mod window_tests;
 
 #[cfg(test)]
 mod tests;

@@ -73,9 +73,9 @@ impl Reader {
         self.calls.fetch_or(ORDERS, Ordering::Release);
     }
 
-    /// Whether there may be orders; asked before they are taken.
-    pub(crate) fn take_order(&self) -> bool {
-        self.calls.fetch_and(!ORDERS, Ordering::AcqRel) & ORDERS != 0
+    /// Notes that the orders are being looked at; before they are taken, so that one that comes meanwhile is seen.
+    pub(crate) fn heed_orders(&self) {
+        self.calls.fetch_and(!ORDERS, Ordering::AcqRel);
     }
 
     /// Whether it was ended or has orders.

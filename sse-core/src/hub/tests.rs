@@ -73,6 +73,8 @@ fn rule_3_a_fork_drops_what_stands_at_it_and_after() {
     assert_eq!(ring_inner.truncate(5), 40);
     assert_eq!(ring_inner.after(0).map(|kept| kept.seq).collect::<Vec<_>>(), [2]);
     assert!(ring_inner.finished.is_none());
+    // Its bytes are what it holds.
+    assert_eq!(ring_inner.push(kept(5, Instant::now(), 20), &Retention::default().bytes(40)), 0);
 }
 
 #[test]
@@ -113,7 +115,13 @@ fn rule_14_a_keys_scope_is_the_sorted_list_of_topics() {
     assert_eq!(keys.find(&scoped(&[topic("a"), topic("b")], "k"), now), Some(place));
     assert_eq!(keys.find(&scoped(&[topic("a")], "b \nk"), now), None);
     assert_eq!(keys.find(&scoped(&[topic("a")], "k"), now), None);
+    assert_eq!(keys.find(&scoped(&[topic("a"), topic("b")], "k"), now + 600 * SECOND), Some(place));
     assert_eq!(keys.find(&scoped(&[topic("a"), topic("b")], "k"), now + 601 * SECOND), None);
+    // Beyond the most that are remembered, the oldest are forgotten.
+    for number in 0..=100_000 {
+        keys.insert(number.to_string(), place, now);
+    }
+    assert_eq!(["0", "1", "100000"].map(|key| keys.find(key, now)), [None, Some(place), Some(place)]);
 }
 
 #[test]

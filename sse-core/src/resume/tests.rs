@@ -121,6 +121,17 @@ fn g8_each_place_has_one_spelling_and_everything_else_is_not_a_cursor() {
 }
 
 #[test]
+fn what_an_engine_stores_of_a_history_comes_back_as_it_was() {
+    let history = forked();
+    assert_eq!(Epoch::from_bits(0xabc).to_bits(), 0xabc);
+    assert_eq!(Epochs::from_rows(history.epochs.rows().to_vec()), Some(history.epochs));
+    assert_eq!(Epochs::from_rows(Vec::new()), None);
+    let cursor = Cursor::new(history.a, 7);
+    assert_eq!((cursor.check(), cursor.with_check(9).check()), (None, Some(9)));
+    assert!(InvalidCursor.to_string().contains("use an id that a hub sent"), "{InvalidCursor}");
+}
+
+#[test]
 fn random_epochs_differ() {
     let epochs: std::collections::HashSet<_> = (0..1_000).map(|_| Epoch::random()).collect();
     assert_eq!(epochs.len(), 1_000);
@@ -185,4 +196,17 @@ fn only_a_client_that_names_types_and_none_that_fits_refuses_a_stream() {
         assert!(refuses(misfit), "{misfit:?}");
     }
     assert!(!LastEventId::from_request(None, None, None).refuses_stream());
+}
+
+#[test]
+fn a_page_is_preferred_only_by_who_says_so() {
+    let prefers =
+        |accept: &str| LastEventId::from_request(None, Some(accept.as_bytes()), None).prefers_html();
+    for page in ["text/html", "text/html, */*;q=0.8", "text/html, text/event-stream;q=0.9"] {
+        assert!(prefers(page), "{page:?}");
+    }
+    for stream in ["", "*/*", "text/*", "text/event-stream", "text/html;q=0.9, text/event-stream"] {
+        assert!(!prefers(stream), "{stream:?}");
+    }
+    assert!(!LastEventId::default().prefers_html());
 }
