@@ -11,8 +11,12 @@ use tokio::time::Instant;
 use super::{
     chunk::{CHUNK_BYTES, Chunk},
     feed::{Evicted, FeedInner},
+    merge::merged,
 };
-use crate::compress::{Block, Run};
+use crate::{
+    compress::{Block, Run},
+    wire::Frame,
+};
 
 #[cfg(test)]
 mod tests;
@@ -269,4 +273,43 @@ impl FeedInner {
         };
         if self.rings.iter().enumerate().any(misses) { Err(Evicted) } else { Ok(()) }
     }
+}
+
+impl FeedInner {
+    /// The first frames after `position` one by one, up to `most` bytes but at least one.
+    fn frames_after(
+        &self,
+        position: u64,
+        forgiven: &[u64],
+        most: usize,
+    ) -> Result<Vec<(u64, Frame)>, Evicted> {
+        match &*self.rings {
+            [ring] => {
+                let ring = ring.lock();
+                if ring.misses_after(position, forgiven.first()) {
+                    return Err(Evicted);
+                }
+                let frames = ring.after(position).take_while(|kept| kept.seq <= self.last);
+                Ok(bounded(frames.map(|kept| (kept.seq, kept.frame.clone())), most))
+            }
+            rings => match self.recent_after(position) {
+                Some(recent) => Ok(bounded(recent.map(|event| (event.seq, event.frame.clone())), most)),
+                None => merged(rings, position..self.last, forgiven, most),
+            },
+        }
+    }
+}
+
+/// The first frames, as many as fit into `most` bytes, but at least one.
+fn bounded(frames: impl Iterator<Item = (u64, Frame)>, most: usize) -> Vec<(u64, Frame)> {
+    let mut taken = Vec::new();
+    let mut bytes = 0;
+    for (seq, frame) in frames {
+        bytes += frame.bytes().len();
+        if bytes > most && !taken.is_empty() {
+            break;
+        }
+        taken.push((seq, frame));
+    }
+    taken
 }

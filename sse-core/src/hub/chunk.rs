@@ -22,33 +22,41 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    /// Joins frames that are not empty; a single one is shared as it is.
-    pub(crate) fn of(from: u64, frames: &[(u64, Frame)]) -> Self {
-        let to = frames.last().map_or(from, |(seq, _)| *seq);
-        let retry = frames.iter().rev().find_map(|(_, frame)| frame.told_retry());
-        let bytes = match frames {
-            [(_, frame)] => frame.bytes().clone(),
-            frames => {
-                let len = frames.iter().map(|(_, frame)| frame.bytes().len()).sum();
+    /// Joins the first frames, as many as fit into `most` bytes, but at least one; a single one is shared as it is. `None`
+    /// if there is none.
+    ///
+    /// It takes no share of those that it copies: to count so many references would cost more than the copy.
+    pub(crate) fn first_of<'a>(
+        from: u64,
+        frames: impl Iterator<Item = (u64, &'a Frame)> + Clone,
+        most: usize,
+    ) -> Option<Self> {
+        let (mut to, mut count, mut len, mut retry) = (from, 0, 0, None);
+        for (seq, frame) in frames.clone() {
+            let longer = len + frame.bytes().len();
+            if longer > most && count > 0 {
+                break;
+            }
+            (to, count, len) = (seq, count + 1, longer);
+            retry = frame.told_retry().or(retry);
+        }
+        let mut joined = frames.take(count).map(|(_, frame)| frame.bytes());
+        let bytes = match count {
+            0 => return None,
+            1 => joined.next()?.clone(),
+            _ => {
                 let mut bytes = Vec::with_capacity(len);
-                frames.iter().for_each(|(_, frame)| bytes.extend_from_slice(frame.bytes()));
+                joined.for_each(|frame| bytes.extend_from_slice(frame));
                 bytes.into()
             }
         };
-        Self { from, to, bytes, events: frames.len() as u64, retry, at: None }
+        Some(Self { from, to, bytes, events: count as u64, retry, at: None })
     }
-}
 
-/// The first frames, as many as fit into `most` bytes, but at least one.
-pub(super) fn bounded(frames: impl Iterator<Item = (u64, Frame)>, most: usize) -> Vec<(u64, Frame)> {
-    let mut taken = Vec::new();
-    let mut bytes = 0;
-    for (seq, frame) in frames {
-        bytes += frame.bytes().len();
-        if bytes > most && !taken.is_empty() {
-            break;
-        }
-        taken.push((seq, frame));
+    /// Joins all of these.
+    pub(crate) fn of(from: u64, frames: &[(u64, Frame)]) -> Self {
+        let all = frames.iter().map(|(seq, frame)| (*seq, frame));
+        let nothing = Self { from, to: from, bytes: Bytes::new(), events: 0, retry: None, at: None };
+        Self::first_of(from, all, usize::MAX).unwrap_or(nothing)
     }
-    taken
 }

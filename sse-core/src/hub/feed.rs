@@ -9,7 +9,7 @@ use tokio::time::Instant;
 #[cfg(feature = "compress")]
 use super::blocks::Blocks;
 use super::{
-    chunk::{CHUNK_BYTES, Chunk, bounded},
+    chunk::{CHUNK_BYTES, Chunk},
     labels::{Labelled, Labels},
     merge::merged,
     reader::Reader,
@@ -180,17 +180,15 @@ impl FeedInner {
         if seen >= self.last_signal {
             return None;
         }
-        let unseen = self.unseen_signals(seen);
-        let frames = bounded(unseen.map(|signal| (signal.seq, signal.frame.clone())), most);
-        (!frames.is_empty()).then(|| Chunk::of(seen, &frames))
+        Chunk::first_of(seen, self.unseen_signals(seen).map(Labelled::placed), most)
     }
 
-    pub(crate) fn unseen_signals(&self, seen: u64) -> impl Iterator<Item = &Labelled> {
+    pub(crate) fn unseen_signals(&self, seen: u64) -> impl Iterator<Item = &Labelled> + Clone {
         self.signals.iter().filter(move |signal| signal.seq > seen)
     }
 
     /// What follows `position`, if a feed of several topics still has it merged.
-    pub(crate) fn recent_after(&self, position: u64) -> Option<impl Iterator<Item = &Labelled>> {
+    pub(crate) fn recent_after(&self, position: u64) -> Option<impl Iterator<Item = &Labelled> + Clone> {
         if self.rings.len() == 1 || position < self.recent_floor {
             return None;
         }
@@ -216,11 +214,7 @@ impl FeedInner {
         if shares && let Some(chunk) = self.chunks.iter().find(|chunk| chunk.from == position) {
             return Ok(Some(chunk.clone()));
         }
-        let frames = self.frames_after(position, forgiven, most)?;
-        if frames.is_empty() {
-            return Ok(None);
-        }
-        let mut chunk = Chunk::of(position, &frames);
+        let Some(mut chunk) = self.joined_after(position, forgiven, most)? else { return Ok(None) };
         // Reading the clock for each reader would cost as much as all the rest.
         chunk.at = self.last_at.filter(|_| chunk.to == self.last);
         if shares {
@@ -268,26 +262,22 @@ impl FeedInner {
         self.waiters.take()
     }
 
-    /// The first frames after `position`, up to `most` bytes but at least one.
-    pub(super) fn frames_after(
-        &self,
-        position: u64,
-        forgiven: &[u64],
-        most: usize,
-    ) -> Result<Vec<(u64, Frame)>, Evicted> {
-        match &*self.rings {
-            [ring] => {
+    /// The first frames after `position` in one, up to `most` bytes but at least one.
+    fn joined_after(&self, position: u64, forgiven: &[u64], most: usize) -> Result<Option<Chunk>, Evicted> {
+        match (&*self.rings, self.recent_after(position)) {
+            ([ring], _) => {
                 let ring = ring.lock();
                 if ring.misses_after(position, forgiven.first()) {
                     return Err(Evicted);
                 }
                 let frames = ring.after(position).take_while(|kept| kept.seq <= self.last);
-                Ok(bounded(frames.map(|kept| (kept.seq, kept.frame.clone())), most))
+                Ok(Chunk::first_of(position, frames.map(|kept| (kept.seq, &kept.frame)), most))
             }
-            rings => match self.recent_after(position) {
-                Some(recent) => Ok(bounded(recent.map(|event| (event.seq, event.frame.clone())), most)),
-                None => merged(rings, position..self.last, forgiven, most),
-            },
+            (_, Some(recent)) => Ok(Chunk::first_of(position, recent.map(Labelled::placed), most)),
+            (rings, None) => {
+                let frames = merged(rings, position..self.last, forgiven, most)?;
+                Ok((!frames.is_empty()).then(|| Chunk::of(position, &frames)))
+            }
         }
     }
 }

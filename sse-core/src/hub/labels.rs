@@ -17,6 +17,13 @@ pub(crate) struct Labelled {
     pub(crate) labels: Labels,
 }
 
+impl Labelled {
+    /// The frame and its place.
+    pub(crate) fn placed(&self) -> (u64, &Frame) {
+        (self.seq, &self.frame)
+    }
+}
+
 impl Labels {
     pub(crate) fn new(topics: &[Topic]) -> Self {
         match topics {

@@ -46,8 +46,6 @@ mod tell;
 mod terms;
 mod view;
 mod window;
-#[cfg(test)]
-mod window_tests;
 
 #[cfg(test)]
 mod tests;

@@ -66,8 +66,8 @@ pub(super) fn open(attached: &Attached, requested: &Requested, start: Start, tol
         (None, Start::Live, _) => (attached.head, None),
         (None, Start::Earliest, Some(told)) => (told.span.oldest.saturating_sub(1), None),
         (None, Start::Latest(_), Some(Told { latest: Some(latest), .. })) => (*latest, None),
-        (None, Start::Earliest, None) => kept(&feed, attached.head, usize::MAX),
-        (None, Start::Latest(count), _) => kept(&feed, attached.head, count),
+        (None, Start::Earliest, None) => kept(&feed, attached.head, None),
+        (None, Start::Latest(count), _) => kept(&feed, attached.head, Some(count)),
     };
     let finishes = if attached.feed.is_exact { finishes(&feed) } else { None };
     let is_over =
@@ -83,16 +83,20 @@ fn finishes(feed: &FeedInner) -> Option<Vec<Cursor>> {
     feed.rings.iter().map(|ring| ring.lock().finished.map(|(cursor, _)| cursor)).collect()
 }
 
-/// The position before the newest `count` frames that are kept, and what each ring had evicted at that moment.
-fn kept(feed: &FeedInner, head: u64, count: usize) -> (u64, Option<Box<[u64]>>) {
+/// The position before the newest `count` frames that are kept, or before all of them, and what each ring had evicted
+/// at that moment.
+fn kept(feed: &FeedInner, head: u64, count: Option<usize>) -> (u64, Option<Box<[u64]>>) {
     let mut newest = BTreeSet::new();
     let mut forgiven = Vec::with_capacity(feed.rings.len());
     for ring in &feed.rings {
         let ring = ring.lock();
         forgiven.push(ring.evicted);
-        newest.extend(ring.after(0).rev().take(count).map(|kept| kept.seq));
+        match count {
+            Some(count) => newest.extend(ring.after(0).rev().take(count).map(|kept| kept.seq)),
+            None => newest.extend(ring.after(0).next().map(|kept| kept.seq)),
+        }
     }
-    let position = before_newest(&newest, count).unwrap_or(head);
+    let position = before_newest(&newest, count.unwrap_or(usize::MAX)).unwrap_or(head);
     (position, Some(forgiven.into_boxed_slice()))
 }
 

@@ -130,7 +130,10 @@ impl Ring {
     }
 
     /// The frames after `after`, oldest first.
-    pub(crate) fn after(&self, after: u64) -> impl DoubleEndedIterator<Item = &Kept> + ExactSizeIterator {
+    pub(crate) fn after(
+        &self,
+        after: u64,
+    ) -> impl DoubleEndedIterator<Item = &Kept> + ExactSizeIterator + Clone {
         let start = self.entries.partition_point(|kept| kept.seq <= after);
         self.entries.range(start..)
     }

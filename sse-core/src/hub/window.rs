@@ -27,6 +27,9 @@ use crate::{
     wire::Frame,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Recent frames by topic, and who reads them.
 ///
 /// Everything is appended under one short lock, so below the head nothing is missing. Locks are taken downwards only:

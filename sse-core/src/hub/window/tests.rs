@@ -11,14 +11,10 @@ use std::{
 
 use tokio::time::{Instant, advance};
 
-use super::{
-    chunk::CHUNK_BYTES,
-    feed::Feed,
-    reader::Reader,
-    window::{Append, Retentions, Window},
-};
+use super::{Append, Feed, Retentions, Window};
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic},
+    hub::{chunk::CHUNK_BYTES, reader::Reader},
     resume::{Cursor, Epoch, EpochStart, Epochs},
     waiters::Slot,
     wire::Event,
