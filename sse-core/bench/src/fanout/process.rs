@@ -15,7 +15,7 @@ use super::outside::{self, Nchan};
 use crate::{Failure, servers::Server};
 
 /// How long anything may take before the measurement is given up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server in a process of its own, on a core of its own; it ends when this is dropped.
 pub(crate) struct Process {
