@@ -91,9 +91,14 @@ fn kept(feed: &FeedInner, head: u64, count: Option<usize>) -> (u64, Option<Box<[
     for ring in &feed.rings {
         let ring = ring.lock();
         forgiven.push(ring.evicted);
-        match count {
-            Some(count) => newest.extend(ring.after(0).rev().take(count).map(|kept| kept.seq)),
-            None => newest.extend(ring.after(0).next().map(|kept| kept.seq)),
+        let mut kept = ring.after(0);
+        match (count, &*feed.rings) {
+            (Some(count), [_, _, ..]) => newest.extend(kept.rev().take(count).map(|kept| kept.seq)),
+            // The first of them is enough where no other topic's lie between.
+            _ => {
+                let skipped = count.map_or(0, |count| kept.len().saturating_sub(count));
+                newest.extend(kept.nth(skipped).map(|kept| kept.seq));
+            }
         }
     }
     let position = before_newest(&newest, count.unwrap_or(usize::MAX)).unwrap_or(head);
