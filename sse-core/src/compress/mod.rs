@@ -10,7 +10,7 @@ mod block;
 mod deflater;
 mod member;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use accept::AcceptEncoding;
 pub(crate) use block::{Block, Run};

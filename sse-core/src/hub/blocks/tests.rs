@@ -2,6 +2,7 @@
 
 use super::{super::feed::Feed, *};
 use crate::{
+    compress::tests::some_left,
     history::{EntryKind, Pattern, Retention, Topic},
     hub::{
         reader::Reader,
@@ -23,6 +24,7 @@ fn take(blocks: &Blocks, feed: &Feed, position: u64, signals_seen: u64) -> Found
 
 #[test]
 fn what_compressing_readers_share_is_bounded_in_number_and_in_bytes() {
+    let _left = some_left();
     let retentions = Retentions { all: Retention::default(), some: Vec::new() };
     let window = Window::new(retentions, usize::MAX, fresh_epochs(), 0, false);
     let topics = [Topic::new("a").expect("a topic")];
