@@ -11,14 +11,14 @@ pub(crate) fn weighted(list: &str) -> impl Iterator<Item = (String, Option<u16>)
         let name = parts.next().filter(|name| !name.is_empty())?;
         let weight = parts.find_map(|parameter| {
             let (key, value) = parameter.split_once('=')?;
-            key.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse::<f32>().ok())
+            key.trim().eq_ignore_ascii_case("q").then(|| thousandths(value))
         });
-        let weight = match weight {
-            None => Some(WHOLE),
-            // The cast only drops what is finer than a thousandth.
-            Some(Some(weight)) if (0.0..=1.0).contains(&weight) => Some((weight * f32::from(WHOLE)) as u16),
-            Some(_) => None,
-        };
-        Some((name.to_ascii_lowercase(), weight))
+        Some((name.to_ascii_lowercase(), weight.unwrap_or(Some(WHOLE))))
     })
+}
+
+fn thousandths(weight: &str) -> Option<u16> {
+    let weight = weight.trim().parse::<f32>().ok().filter(|weight| (0.0..=1.0).contains(weight))?;
+    // In range, so the cast only drops what is finer than a thousandth.
+    Some((weight * f32::from(WHOLE)) as u16)
 }

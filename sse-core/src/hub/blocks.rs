@@ -273,9 +273,7 @@ impl FeedInner {
         };
         if self.rings.iter().enumerate().any(misses) { Err(Evicted) } else { Ok(()) }
     }
-}
 
-impl FeedInner {
     /// The first frames after `position` one by one, up to `most` bytes but at least one.
     fn frames_after(
         &self,

@@ -50,7 +50,7 @@ impl Default for Accept {
 impl Accept {
     /// Reads all `Accept` headers joined with commas; one that names nothing accepts everything.
     pub(super) fn read(accept: &[u8]) -> Self {
-        // A weight that is no number counts as if it were not there.
+        // A weight that cannot be read counts as if it were not there.
         let ranges = weighted(&String::from_utf8_lossy(accept))
             .map(|(range, weight)| (range, weight.unwrap_or(WHOLE)))
             .collect::<Vec<_>>();

@@ -202,7 +202,14 @@ fn only_a_client_that_names_types_and_none_that_fits_refuses_a_stream() {
 fn a_page_is_preferred_only_by_who_says_so() {
     let prefers =
         |accept: &str| LastEventId::from_request(None, Some(accept.as_bytes()), None).prefers_html();
-    for page in ["text/html", "text/html, */*;q=0.8", "text/html, text/event-stream;q=0.9"] {
+    for page in [
+        "text/html",
+        "text/html;q=2",
+        "text/html;q=-1",
+        "text/html;q=x",
+        "text/html, */*;q=0.8",
+        "text/html, text/event-stream;q=0.9",
+    ] {
         assert!(prefers(page), "{page:?}");
     }
     for stream in ["", "*/*", "text/*", "text/event-stream", "text/html;q=0.9, text/event-stream"] {
