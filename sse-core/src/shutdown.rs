@@ -65,23 +65,29 @@ impl Shutdown {
 
     /// Begins the shutdown on SIGTERM or Ctrl-C as well; must be called within a Tokio runtime.
     ///
-    /// Outside a runtime, or if the signals cannot be listened to, that is logged as an error and only
-    /// [`notify`](Shutdown::notify) begins it.
+    /// From the moment it returns, neither of them ends the process any more. Outside a runtime, or if the signals
+    /// cannot be listened to, that is logged as an error and only [`notify`](Shutdown::notify) begins it.
+    ///
+    /// # Panics
+    /// As Tokio's own signals do, in a runtime that was built without IO, in which no server can run either.
     #[must_use]
     pub fn on_signals(self) -> Self {
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            tracing::error!("`on_signals` outside a runtime; only `notify` shuts down");
+            return self;
+        };
+        // Here, not in the task: until they are listened to, a signal ends the process and cuts every stream.
+        match signals() {
+            Ok(signalled) => {
                 let shutdown = self.clone();
                 runtime.spawn(async move {
-                    match signalled().await {
-                        Ok(()) => shutdown.notify(),
-                        Err(error) => {
-                            tracing::error!(%error, "signals cannot be listened to; only `notify` shuts down");
-                        }
-                    }
+                    signalled.await;
+                    shutdown.notify();
                 });
             }
-            Err(error) => tracing::error!(%error, "`on_signals` outside a runtime; only `notify` shuts down"),
+            Err(error) => {
+                tracing::error!(%error, "signals cannot be listened to; only `notify` shuts down");
+            }
         }
         self
     }
@@ -206,23 +212,24 @@ impl fmt::Debug for Shutdown {
     }
 }
 
+/// Listens from now on; completes at the first signal.
 #[cfg(unix)]
-async fn signalled() -> io::Result<()> {
+fn signals() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    poll_fn(|cx| {
+    Ok(poll_fn(move |cx| {
         if terminate.poll_recv(cx).is_ready() || interrupt.poll_recv(cx).is_ready() {
             return Poll::Ready(());
         }
         Poll::Pending
-    })
-    .await;
-    Ok(())
+    }))
 }
 
-#[cfg(not(unix))]
-async fn signalled() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
+/// Listens from now on; completes at the first Ctrl-C.
+#[cfg(windows)]
+fn signals() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(poll_fn(move |cx| interrupt.poll_recv(cx).map(drop)))
 }

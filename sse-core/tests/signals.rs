@@ -1,0 +1,34 @@
+//! `Shutdown::on_signals`: alone in this file, because a signal goes to the whole process.
+
+#![cfg(unix)]
+
+use std::{
+    process::{self, Command},
+    time::Duration,
+};
+
+use sse_core::Shutdown;
+use tokio::time::timeout;
+
+/// A signal that comes before the runtime has done anything else, so that only what `on_signals` itself did can save the
+/// process: if it were left to a task, this one would be ended by the signal.
+#[tokio::test]
+async fn g13_signals_are_listened_to_when_on_signals_returns() {
+    for signal in ["TERM", "INT"] {
+        let shutdown = Shutdown::within(Duration::from_secs(1)).on_signals();
+        let id = process::id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &id]).status().expect("there is a `kill`");
+        assert!(sent.success());
+        assert!(!shutdown.has_begun(), "no task has run yet");
+        timeout(Duration::from_secs(10), shutdown).await.expect("the signal begins the shutdown");
+    }
+}
+
+/// Without a runtime there is nobody who could listen; the handle works all the same.
+#[test]
+fn on_signals_outside_a_runtime_leaves_notify() {
+    let shutdown = Shutdown::within(Duration::from_secs(1)).on_signals();
+    assert!(!shutdown.has_begun());
+    shutdown.notify();
+    assert!(shutdown.has_begun());
+}
