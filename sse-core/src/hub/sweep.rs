@@ -1,18 +1,23 @@
 //! What a hub does from time to time: drops readers that do not read, and evicts what has become too old.
 
 use std::{
+    ops::Range,
     sync::{
-        Weak,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use super::{Shared, reader::EndedBy};
+use super::{Shared, feed::Feed, reader::EndedBy};
 use crate::metrics;
 
 /// How often the window's age limits are looked at, in ticks.
 const TICKS_PER_EVICTION: u64 = 8;
+
+/// How many readers are looked at before others have their turn: the publisher, who waits while a feed is held, and other
+/// tasks. What a reader keeps that has not moved for long may be slow to come from memory.
+const READERS_AT_ONCE: usize = 32;
 
 /// Runs until the hub is gone.
 pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
@@ -29,7 +34,7 @@ pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
         let now = hub.clock.fetch_add(passed, Ordering::Relaxed).saturating_add(passed);
         let before = std::mem::replace(&mut bytes, hub.window.lock().bytes());
         metrics::window_bytes(before, bytes);
-        drop_stalled(&hub, now);
+        drop_stalled(&hub, now).await;
         if ticks.is_multiple_of(TICKS_PER_EVICTION) {
             hub.window.sweep();
             #[cfg(feature = "compress")]
@@ -51,37 +56,60 @@ fn rest(hub: &Shared) {
 }
 
 /// Drops the readers that have had something to take for longer than `deadline` and have not asked for it.
-fn drop_stalled(hub: &Shared, now: u64) {
-    let Shared { window, registry, stalled_after, .. } = hub;
-    let deadline = u64::try_from(stalled_after.as_millis()).unwrap_or(u64::MAX);
-    let load = |value: &AtomicU64| value.load(Ordering::Relaxed);
-    for feed in window.feeds() {
-        let mut inner = feed.lock();
-        let last = inner.last;
+async fn drop_stalled(hub: &Shared, now: u64) {
+    let mut looked_at = 0;
+    for feed in hub.window.feeds() {
         let mut lags = Vec::new();
-        if cfg!(feature = "metrics") {
-            let behind = |reader| last.saturating_sub(load(reader));
-            let positions = inner.readers.iter().map(|reader| &reader.position);
-            lags.extend(positions.map(behind).filter(|behind| *behind > 0));
+        let mut dropped = 0;
+        let mut end = feed.lock().readers.len();
+        // From the end, because who leaves is replaced by the last one, who has been looked at by then.
+        while end > 0 {
+            let start = end.saturating_sub(READERS_AT_ONCE);
+            dropped += drop_stalled_among(hub, &feed, start..end, now, &mut lags);
+            looked_at += end - start;
+            end = start;
+            if looked_at >= READERS_AT_ONCE {
+                looked_at = 0;
+                tokio::task::yield_now().await;
+            }
         }
-        let stalled: Vec<_> = inner
-            .readers
-            .iter()
-            .filter(|reader| {
-                load(&reader.position) < last && now.saturating_sub(load(&reader.asked_at)) > deadline
-            })
-            .cloned()
-            .collect();
-        for reader in &stalled {
-            reader.end(EndedBy::Stall);
-            inner.remove_reader(reader);
-            registry.leave(reader);
-        }
-        drop(inner);
         metrics::lags(&lags);
-        if !stalled.is_empty() {
-            tracing::info!(readers = stalled.len(), topics = ?feed.patterns, "dropped readers that do not read");
-            window.counters.count_stalled(stalled.len());
+        if dropped > 0 {
+            tracing::info!(readers = dropped, topics = ?feed.patterns, "dropped readers that do not read");
+            hub.window.counters.count_stalled(dropped);
         }
     }
+}
+
+/// Does so with the readers in these places; how many it dropped.
+fn drop_stalled_among(
+    hub: &Shared,
+    feed: &Feed,
+    places: Range<usize>,
+    now: u64,
+    lags: &mut Vec<u64>,
+) -> usize {
+    let deadline = u64::try_from(hub.stalled_after.as_millis()).unwrap_or(u64::MAX);
+    let load = |value: &AtomicU64| value.load(Ordering::Relaxed);
+    let mut inner = feed.lock();
+    let last = inner.last;
+    let mut stalled = Vec::new();
+    for reader in inner.readers.iter().take(places.end).skip(places.start) {
+        let behind = last.saturating_sub(load(&reader.position));
+        if behind == 0 {
+            continue;
+        }
+        if cfg!(feature = "metrics") {
+            lags.push(behind);
+        }
+        if now.saturating_sub(load(&reader.asked_at)) > deadline {
+            stalled.push(Arc::clone(reader));
+        }
+    }
+    for reader in &stalled {
+        reader.end(EndedBy::Stall);
+        inner.remove_reader(reader);
+        hub.registry.leave(reader);
+    }
+    stalled.len()
 }
