@@ -48,7 +48,8 @@ async fn a_waiting_reader_costs_the_hub_at_most_256_bytes() {
 async fn all_that_is_ours_of_a_waiting_reader_is_at_most_512_bytes() {
     let hub = Hub::memory();
     let bytes = unconstrained(async { bytes_each(|| waiting_body(&hub)) }).await;
-    assert!(bytes <= 512, "{bytes} bytes");
+    // As they were asked for: an allocator rounds each of the four blocks up.
+    assert!(bytes + 4 * 12 <= 512, "{bytes} bytes");
 }
 
 #[tokio::test]

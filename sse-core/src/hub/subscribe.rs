@@ -76,7 +76,9 @@ impl Subscribe {
         let cors = self.terms.origins.as_ref().map(|policy| policy.check(&self.last)).transpose()?;
         let mut subscription = self.begin().await?;
         subscription.negotiated = negotiated;
-        subscription.cors = cors.filter(|cors| !cors.is_empty()).map(Box::new);
+        if let Some(cors) = cors {
+            subscription.allow(cors);
+        }
         Ok(subscription)
     }
 

@@ -36,22 +36,27 @@ pub struct Subscription {
     pub(super) unlisted: u64,
     /// How many rows of the epoch table it has taken into account.
     pub(super) version: u32,
-    no_content: bool,
-    is_refused: bool,
     /// How its request wants to be answered.
     pub(super) negotiated: Negotiated,
-    /// What its page is told, if its request was judged.
-    pub(super) cors: Option<Box<Cors>>,
     pub(super) signals_seen: u64,
     /// The last place that the reader was told.
     pub(super) told: Option<u64>,
-    /// How it began, unless it is a new reader.
-    resume: Option<Box<Resume>>,
+    /// How it began, unless it is a new reader that was let in and that nobody judged.
+    beginning: Option<Box<Beginning>>,
     /// What is said before the next look.
     pub(super) ahead: Ahead,
     /// A read of the history under way. The lock is never contended: it makes the future `Sync`.
     pub(super) replay: Option<Box<Mutex<ReplayFuture>>>,
     pub(super) extras: Option<Box<Extras>>,
+}
+
+/// How a reader began, for whoever makes the response; in a box, because most begin as new readers.
+#[derive(Default)]
+struct Beginning {
+    resume: Resume,
+    no_content: bool,
+    is_refused: bool,
+    cors: Cors,
 }
 
 pub(super) type ReplayFuture = Pin<Box<dyn Future<Output = Replayed> + Send>>;
@@ -73,13 +78,10 @@ impl Subscription {
             position: attached.head,
             unlisted: if wild { attached.evicted } else { 0 },
             version: short(attached.version),
-            no_content: false,
-            is_refused: false,
             negotiated: Negotiated::default(),
-            cors: None,
             signals_seen: attached.last_signal,
             told: None,
-            resume: None,
+            beginning: None,
             ahead: Ahead::default(),
             replay: None,
             extras,
@@ -91,7 +93,7 @@ impl Subscription {
         let attached = hub.window().attach(Box::default(), Arc::new(Reader::new(hub.clock())));
         let mut subscription = Self::new(hub, &attached, None);
         subscription.end(end);
-        subscription.is_refused = true;
+        subscription.beginning.get_or_insert_default().is_refused = true;
         crate::metrics::subscribed(subscription.began());
         subscription
     }
@@ -102,7 +104,6 @@ impl Subscription {
             opening.resume(requested, |seq| state.cursor_at(seq))
         };
         self.version = short(opening.version);
-        self.no_content = opening.no_content;
         if let Some(forgiven) = opening.forgiven {
             self.extras.get_or_insert_default().forgiven = forgiven;
             self.unlisted = 0;
@@ -115,10 +116,13 @@ impl Subscription {
             Resume::Exact { after } | Resume::AtTail { after } => self.told = Some(after.seq()),
             Resume::Gap(gap) => self.tell_gap(gap),
         }
-        self.resume = (resume != Resume::Fresh).then(|| Box::new(resume));
+        if resume != Resume::Fresh {
+            let no_content = opening.no_content;
+            self.beginning = Some(Box::new(Beginning { resume, no_content, ..Beginning::default() }));
+        }
         crate::metrics::subscribed(self.began());
         if self.is_loading() {
-            if let Some(Resume::Gap(gap)) = self.resume.as_deref_mut() {
+            if let Some(Beginning { resume: Resume::Gap(gap), .. }) = self.beginning.as_deref_mut() {
                 gap.resumed_at = self.hub.window().lock().cursor_at(self.position);
             }
         } else if opening.is_over && !opening.no_content {
@@ -129,7 +133,7 @@ impl Subscription {
     /// How it began, to be looked at before the response is made.
     #[must_use]
     pub fn resume(&self) -> &Resume {
-        self.resume.as_deref().unwrap_or(&Resume::Fresh)
+        self.beginning.as_ref().map_or(&Resume::Fresh, |beginning| &beginning.resume)
     }
 
     /// The gap with which it began, if any.
@@ -149,7 +153,7 @@ impl Subscription {
     /// 503 with `Retry-After`.
     #[must_use]
     pub fn refusal(&self) -> Option<&End> {
-        self.ended().filter(|_| self.is_refused)
+        self.ended().filter(|_| self.is_refused())
     }
 
     /// The next frame; `None` when every topic is finished, the hub shuts down or ended this reader.
@@ -177,7 +181,7 @@ impl Subscription {
     /// How it began, in one word for logs and metrics.
     pub(crate) fn began(&self) -> &'static str {
         match self.resume() {
-            _ if self.is_refused => "refused",
+            _ if self.is_refused() => "refused",
             Resume::Fresh => "fresh",
             Resume::Exact { .. } => "exact",
             Resume::AtTail { .. } => "at_tail",
@@ -196,7 +200,11 @@ impl Subscription {
 
     /// The reader needs no body: it has everything of topics that are finished.
     pub(crate) fn is_no_content(&self) -> bool {
-        self.no_content
+        self.beginning.as_ref().is_some_and(|beginning| beginning.no_content)
+    }
+
+    fn is_refused(&self) -> bool {
+        self.beginning.as_ref().is_some_and(|beginning| beginning.is_refused)
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -204,7 +212,14 @@ impl Subscription {
     }
 
     pub(crate) fn cors(&self) -> Option<&Cors> {
-        self.cors.as_deref()
+        self.beginning.as_ref().map(|beginning| &beginning.cors)
+    }
+
+    /// Notes what its page is told, because its request was judged.
+    pub(super) fn allow(&mut self, cors: Cors) {
+        if !cors.is_empty() {
+            self.beginning.get_or_insert_default().cors = cors;
+        }
     }
 
     pub(crate) fn negotiated(&self) -> Negotiated {

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{KeepAlive, body::State, keep_alive::Form};
+use super::{body::State, keep_alive::Form};
 use crate::wire::write_retry;
 
 impl State {
@@ -27,10 +27,10 @@ impl State {
     /// Sets the timer if there is none, and says that the stream is alive if it fired and nothing was sent meanwhile.
     #[cold]
     fn set_timer(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
-        let Some(keep_alive) = &self.keep_alive else { return Poll::Pending };
+        let Some(interval) = self.keep_alive else { return Poll::Pending };
         let last_byte = self.began_at + Duration::from_nanos(self.last_byte);
         loop {
-            let due = last_byte + keep_alive.pause();
+            let due = last_byte + interval.pause();
             match &mut self.timer {
                 None => {
                     let timer = self.timer.insert(Box::pin(tokio::time::sleep_until(due)));
@@ -40,7 +40,7 @@ impl State {
                 }
                 Some(_) if Instant::now() >= due => {
                     self.timer = None;
-                    return Poll::Ready(self.alive());
+                    return Poll::Ready(self.sign_of_life());
                 }
                 Some(timer) => {
                     timer.as_mut().reset(due);
@@ -53,11 +53,11 @@ impl State {
     }
 
     /// A checkpoint if the reader's place has moved, else what the options say.
-    fn alive(&mut self) -> Bytes {
+    fn sign_of_life(&mut self) -> Bytes {
         if let Some(checkpoint) = self.source.checkpoint() {
             return self.count(checkpoint.into_bytes(), 1);
         }
-        match self.keep_alive.as_ref().and_then(KeepAlive::form) {
+        match self.alive.as_deref() {
             Some(Form::Event(frame)) => {
                 let bytes = frame.bytes().clone();
                 self.count(bytes, 1)

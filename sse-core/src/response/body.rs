@@ -14,6 +14,7 @@ use tracing::Span;
 use super::{
     Ended, KeepAlive, NoError,
     endings::Endings,
+    keep_alive::{Form, Interval},
     options::Options,
     source::{Source, Taken},
     span,
@@ -52,7 +53,9 @@ pub(super) struct State {
     /// The base of the jittered retries, and the last one told, in milliseconds.
     retry: u32,
     pub(super) told_retry: u32,
-    pub(super) keep_alive: Option<KeepAlive>,
+    pub(super) keep_alive: Option<Interval>,
+    /// What it then says; none is the `retry` line.
+    pub(super) alive: Option<Box<Form>>,
     pub(super) timer: Option<Pin<Box<Sleep>>>,
     endings: Option<Box<Endings>>,
     events: u64,
@@ -73,6 +76,7 @@ impl Body {
     /// `over` is how it has ended already, if it has; what is `written` is sent all the same.
     pub(super) fn new(source: Source, options: Options, written: Option<Written>, over: Option<End>) -> Self {
         let Options { keep_alive, until, max_age, retry, on_end, .. } = options;
+        let (keep_alive, alive) = keep_alive.map(KeepAlive::into_parts).unzip();
         let max_age = max_age.filter(|_| over.is_none()).map(|max_age| {
             let age = max_age.mul_f64(1.0 - 0.2 * fastrand::f64());
             Box::pin(tokio::time::sleep(age))
@@ -94,6 +98,7 @@ impl Body {
             retry: millis(retry),
             told_retry: jittered(retry),
             keep_alive,
+            alive: alive.flatten(),
             timer: None,
             endings: endings.has_any().then(|| Box::new(endings)),
             events: 0,

@@ -19,11 +19,14 @@ use crate::wire::{Event, Frame, InvalidEvent, write_lines};
 #[derive(Debug, Clone)]
 #[must_use = "it takes effect in `.keep_alive(..)`"]
 pub struct KeepAlive {
-    /// In milliseconds: every response has one.
-    interval: NonZeroU32,
+    interval: Interval,
     /// None is the `retry` line.
     form: Option<Box<Form>>,
 }
+
+/// How long a silence may last, in milliseconds: every response has one, so it is kept small.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Interval(NonZeroU32);
 
 #[derive(Debug, Clone)]
 pub(crate) enum Form {
@@ -44,7 +47,7 @@ impl KeepAlive {
     /// One after so long a silence; less than 100 ms counts as 100 ms.
     pub fn every(interval: Duration) -> Self {
         let millis = u32::try_from(interval.max(SHORTEST).as_millis()).unwrap_or(u32::MAX);
-        Self { interval: NonZeroU32::new(millis).unwrap_or(NonZeroU32::MAX), form: None }
+        Self { interval: Interval(NonZeroU32::new(millis).unwrap_or(NonZeroU32::MAX)), form: None }
     }
 
     /// Adds `text` as comment lines behind the `retry` line.
@@ -63,12 +66,20 @@ impl KeepAlive {
         Ok(Self { form: Some(Box::new(Form::Event(frame))), ..self })
     }
 
-    pub(crate) fn form(&self) -> Option<&Form> {
-        self.form.as_deref()
+    /// The next pause.
+    pub(super) fn pause(&self) -> Duration {
+        self.interval.pause()
     }
 
+    /// When it speaks, and what it says.
+    pub(super) fn into_parts(self) -> (Interval, Option<Box<Form>>) {
+        (self.interval, self.form)
+    }
+}
+
+impl Interval {
     /// The next pause.
-    pub(crate) fn pause(&self) -> Duration {
-        Duration::from_millis(self.interval.get().into()).mul_f64(1.0 - 0.1 * fastrand::f64())
+    pub(super) fn pause(self) -> Duration {
+        Duration::from_millis(self.0.get().into()).mul_f64(1.0 - 0.1 * fastrand::f64())
     }
 }

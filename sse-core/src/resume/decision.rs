@@ -3,10 +3,11 @@ use std::fmt;
 use super::{Cursor, Epochs, Requested};
 
 /// How a subscription began.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Resume {
     /// The request had no cursor: it begins where [`Start`](crate::Start) says.
+    #[default]
     Fresh,
     /// Everything after the cursor that was asked for follows.
     Exact {
