@@ -7,9 +7,22 @@ use sse_testkit::Request;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-cluster");
 
+/// Starts the program.
+async fn start(flags: &[&str]) -> Outcome<App> {
+    App::start(PROGRAM, &[flags, &["--drain", "1"]].concat()).await
+}
+
+/// Ends it as a user does: killed it could not end its engine, which would outlive the test.
+async fn end(mut app: App) -> Outcome {
+    app.terminate().await?;
+    let ended = app.ended().await?;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    Ok(())
+}
+
 /// A reader is handed from one node to the other, again and again, while both are published to.
 async fn moves_without_a_hole(history: &str) -> Outcome {
-    let app = App::start(PROGRAM, &["--history", history]).await?;
+    let app = start(&["--history", history]).await?;
     let mut cursor: Option<String> = None;
     let mut published = 0_u32;
     let mut seen = Vec::new();
@@ -39,7 +52,7 @@ async fn moves_without_a_hole(history: &str) -> Outcome {
     }
     assert_eq!(frameworks[..3], ["axum", "warp", "axum"]);
     assert_eq!(seen, (0..published - 1).map(|number| number.to_string()).collect::<Vec<_>>());
-    Ok(())
+    end(app).await
 }
 
 #[tokio::test]
@@ -61,7 +74,7 @@ async fn a_reader_moves_between_two_frameworks_over_a_file() -> Outcome {
 /// The page says who serves it, and hops in mid-stream without missing anything.
 #[tokio::test]
 async fn g17_the_page_hops_to_the_other_node() -> Outcome {
-    let app = App::start(PROGRAM, &[]).await?;
+    let app = start(&[]).await?;
     let page = Session::open(Engine::Chromium).await?;
     page.go(&format!("http://{}/", app.address())).await?;
     let shows =
@@ -75,7 +88,8 @@ async fn g17_the_page_hops_to_the_other_node() -> Outcome {
         page.until(&shows("resume", "exact")).await?;
     }
     page.until("window.sseDemo.gaps === 0").await?;
-    page.until(&shows("continuity", "ok")).await
+    page.until(&shows("continuity", "ok")).await?;
+    end(app).await
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::{
     fmt, fs,
+    sync::OnceLock,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -30,7 +31,7 @@ impl Machine {
         Self {
             date: today(),
             cpu,
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cores: cores(),
             system: format!("{} {}", std::env::consts::OS, kernel.trim()),
             optimized: !cfg!(debug_assertions),
         }
@@ -59,6 +60,12 @@ pub(crate) fn version(package: &str) -> &'static str {
 /// A package with its version, as rows are labelled.
 pub(crate) fn versioned(package: &str) -> String {
     format!("{package} {}", version(package))
+}
+
+/// How many cores this process may use. Asked once, at first: later it keeps itself on one, and would count no other.
+pub(crate) fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 fn read(path: &str) -> String {

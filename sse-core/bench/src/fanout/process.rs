@@ -12,7 +12,7 @@ use rustix::{
 };
 
 use super::outside::{self, Nchan};
-use crate::{Failure, servers::Server};
+use crate::{Failure, machine, servers::Server};
 
 /// How long anything may take before the measurement is given up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -132,8 +132,7 @@ pub(crate) fn resident(process: u32) -> Result<usize, Failure> {
 
 /// The measuring process's core and the server's; one and the same if there is no other.
 fn cores() -> [usize; 2] {
-    let all = std::thread::available_parallelism().map_or(1, usize::from);
-    [(all - 1).min(1), 0]
+    [(machine::cores() - 1).min(1), 0]
 }
 
 /// Keeps all threads of a process on one core.

@@ -15,6 +15,9 @@ use rustix::{
 use super::process::PATIENCE;
 use crate::{Failure, servers::MARK};
 
+/// How much is kept of what a reader that is alone receives: more than any event.
+const LAST: usize = 8 << 10;
+
 /// Many readers of one server, read by one thread that never sleeps, so that the server is not charged with waking it.
 pub(crate) struct Readers {
     epoll: OwnedFd,
@@ -121,7 +124,7 @@ impl Readers {
                     let came = self.buffer.get(..len).unwrap_or_default();
                     events += memchr::memchr_iter(MARK, came).count();
                     if self.heard.len() == 1 {
-                        self.last.extend_from_slice(came);
+                        keep_last(&mut self.last, came);
                     }
                     if let Some(heard) = self.heard.get_mut(index) {
                         *heard = true;
@@ -133,6 +136,12 @@ impl Readers {
         }
         Ok(events)
     }
+}
+
+/// Adds bytes and drops all but the last of them: whatever is kept would be memory to ask the system for while measuring.
+fn keep_last(last: &mut Vec<u8>, came: &[u8]) {
+    last.extend_from_slice(came.get(came.len().saturating_sub(LAST)..).unwrap_or_default());
+    last.drain(..last.len().saturating_sub(LAST));
 }
 
 /// Lets this process, and the servers that it starts, open as many sockets as the system allows.
