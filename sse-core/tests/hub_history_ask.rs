@@ -8,7 +8,7 @@ mod reader;
 #[allow(dead_code)]
 mod scripted;
 
-use reader::{data, publish};
+use reader::{data, is_idle, publish};
 use scripted::{Scripted, until};
 use sse_core::{
     Cursor, End, Epoch, Event, GapReason, Hub, LastEventId, Publisher, Resume, Retention, Start, Subscription,
@@ -183,5 +183,23 @@ async fn a_cursor_that_cannot_be_honoured_begins_with_the_newest_events_of_the_h
         assert!(reader.gap().is_some());
         let events = data(&mut reader, 6).await.split_off(1);
         assert_eq!(events, ["5", "6", "7", "8", "9"], "{last:?}");
+    }
+    // What the window has all of is not searched for.
+    let (mut reader, asked) = asked(&history, &hub, "b", unknown, Start::Latest(5)).await;
+    assert_eq!((data(&mut reader, 2).await.remove(1), asked), ("10".into(), (1, 0, 0)));
+}
+
+#[tokio::test]
+async fn a_reader_that_turns_to_other_topics_asks_only_whether_those_are_finished() {
+    let history = Scripted::new();
+    let hub = filled(&history).await;
+    let _other = hub.subscribe("asked").await.unwrap();
+    let mut reader = hub.subscribe("a").await.unwrap();
+    let handle = reader.handle();
+    for (topics, spans) in [("b", 0), ("*", 0), ("asked.*", 0), ("asked", 0), ("unseen", 1)] {
+        let before = history.asked().0;
+        handle.set_topics(topics).unwrap();
+        assert!(is_idle(&mut reader).await);
+        assert_eq!(history.asked().0 - before, spans, "{topics}");
     }
 }

@@ -201,6 +201,16 @@ fn a_run_in_memory_is_abandoned_without_a_runtime_too() {
     assert!(hub.run("job").is_ok());
 }
 
+#[test]
+fn a_run_in_memory_outlives_the_runtime_in_which_it_began() {
+    let hub = Hub::memory();
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let run = runtime().block_on(async { hub.run("job").unwrap() });
+    runtime().block_on(run.publish(Event::message("a"))).unwrap();
+    drop(run);
+    assert_eq!(hub.stats().published, 2);
+}
+
 #[tokio::test]
 async fn g9_nobody_can_publish_or_signal_where_hubs_talk_to_each_other() {
     let hub = Hub::open(Scripted::new()).await.unwrap();

@@ -33,6 +33,8 @@ struct State {
     is_checked: bool,
     /// What the next reads are answered.
     refusals: VecDeque<HistoryErrorKind>,
+    /// A record that reads leave out.
+    hole: Option<u64>,
     spans: usize,
     holds: usize,
     reads: usize,
@@ -54,6 +56,7 @@ impl Scripted {
             is_slow: false,
             is_checked: false,
             refusals: VecDeque::new(),
+            hole: None,
             spans: 0,
             holds: 0,
             reads: 0,
@@ -108,6 +111,11 @@ impl Scripted {
     /// Answers the next read with this error.
     pub fn refuse(&self, kind: HistoryErrorKind) {
         self.lock().refusals.push_back(kind);
+    }
+
+    /// Leaves out this record, which no engine should.
+    pub fn leave_out(&self, seq: u64) {
+        self.lock().hole = Some(seq);
     }
 
     /// How often it was asked what it holds, and whether it still holds a record.
@@ -203,7 +211,8 @@ impl History for Scripted {
             return Err(HistoryError::new(HistoryErrorKind::Trimmed, "scripted to be trimmed"));
         }
         let after = usize::try_from(after).expect("small");
-        Ok(state.records.iter().skip(after).take(limit).cloned().collect())
+        let kept = state.records.iter().skip(after).filter(|record| Some(record.cursor.seq()) != state.hole);
+        Ok(kept.take(limit).cloned().collect())
     }
 
     async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
