@@ -54,3 +54,20 @@ async fn the_end_of_a_topic_has_its_id_although_a_gap_named_the_same_place() {
     assert!(reader.next().await.is_none());
     drop(keeps_the_hub_busy);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_one_reader_is_forgiven_is_a_gap_for_another_at_the_same_place() {
+    let hub = Hub::builder().retention(Retention::default().events(2)).memory();
+    let mut slow = read(EventStream::new(hub.subscribe(["a", "b"]).await.unwrap()));
+    publish(&hub, "a", 0..2).await;
+    publish(&hub, "b", 0..500).await;
+    // A new reader asks for what is kept, from the same place on.
+    let new = hub.subscribe(["a", "b"]).start(Start::Earliest).await.unwrap();
+    let mut new = read(EventStream::new(new));
+    for reading in [&mut new, &mut slow] {
+        reading.retry().await;
+    }
+    let kept = new.next().await.unwrap();
+    assert_eq!(kept.matches("data: ").count(), 4, "{kept}");
+    assert!(slow.next().await.unwrap().starts_with("event: sse.gap\n"));
+}
