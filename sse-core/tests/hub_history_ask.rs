@@ -11,7 +11,7 @@ mod scripted;
 use reader::{data, is_idle, publish};
 use scripted::{Scripted, until};
 use sse_core::{
-    Cursor, End, Epoch, Event, GapReason, Hub, LastEventId, Publisher, Resume, Retention, Start, Subscription,
+    Cursor, Epoch, Event, GapReason, Hub, LastEventId, Publisher, Resume, Retention, Start, Subscription,
 };
 
 /// A hub whose window holds three events of each topic.
@@ -133,7 +133,7 @@ async fn whoever_needs_the_answer_is_told_to_come_back_and_the_others_are_let_in
     let refusal = async |topics: &str, last: Option<Cursor>, start: Start| {
         hub.subscribe(topics).after(last).start(start).await.unwrap().refusal().map(ToString::to_string)
     };
-    let away = Some(End::Unavailable.to_string());
+    let away = Some("unavailable".to_owned());
     let is_before = Cursor::new(epoch, 3);
     let is_unproved = Cursor::new(epoch, 8).with_check(77);
     assert_eq!(refusal("a", Some(is_before), Start::Live).await, away);

@@ -7,7 +7,7 @@ mod reader;
 #[allow(dead_code)]
 mod scripted;
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use reader::{data, is_idle, next, publish, within};
 use scripted::{Scripted, until};
@@ -183,12 +183,14 @@ async fn a_topic_runs_once_at_a_time_in_a_process() {
     let run = hub.run("job").unwrap();
     let again = hub.run("job").unwrap_err();
     assert!(matches!(again, ProducerError::Running));
+    assert!(again.source().is_none() && again.to_string().contains("subscribe to it"), "{again}");
     assert_eq!(Error::from(again).status().as_u16(), 409);
     assert!(matches!(
         hub.run("a.*"),
         Err(ProducerError::Publish(PublishError::Topic(InvalidTopic::Wildcard)))
     ));
-    assert!(hub.run(["a", "b"]).is_err());
+    let of_two = hub.run(["a", "b"]).unwrap_err();
+    assert_eq!(of_two.source().map(ToString::to_string), Some(of_two.to_string()));
     run.finish().await.unwrap();
     assert_eq!(hub.run("job").unwrap().topic().as_str(), "job");
 }
