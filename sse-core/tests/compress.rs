@@ -166,6 +166,33 @@ async fn who_was_sent_something_of_its_own_joins_again() {
     assert_eq!(quiet.last().as_ptr(), told.last().as_ptr());
 }
 
+#[tokio::test(start_paused = true)]
+async fn signals_are_shared_by_those_in_step_and_right_for_the_others() {
+    let hub = Hub::memory();
+    let [mut quiet, mut told] = [None, Some(KeepAlive::every(SECOND))].map(|keep_alive| {
+        let subscription =
+            hub.subscribe("prices").into_future().now_or_never().expect("at once").expect("a subscription");
+        Reader::new(EventStream::new(subscription).keep_alive(keep_alive).compress("gzip"))
+    });
+    quiet.drain();
+    told.drain();
+    let mut shared = Vec::new();
+    for n in 0..100 {
+        let signal = Event::message(format!("typing {n}"));
+        assert_eq!(hub.signal("prices", signal).expect("told"), 2);
+        for reader in [&mut quiet, &mut told] {
+            assert_eq!(reader.drain(), format!("data: typing {n}\n\n"));
+        }
+        shared.push(quiet.last().as_ptr() == told.last().as_ptr());
+        if n == 10 {
+            tokio::time::advance(2 * SECOND).await;
+            assert!(told.drain().starts_with("event: sse.checkpoint\n"));
+        }
+    }
+    let apart: Vec<_> = (0..100).filter(|n| !shared[*n]).collect();
+    assert_eq!(apart, (11..64).collect::<Vec<_>>());
+}
+
 #[tokio::test]
 async fn what_was_evicted_is_not_told_by_a_block_that_is_kept() {
     let hub = Hub::builder().retention(Retention::default().events(2)).memory();

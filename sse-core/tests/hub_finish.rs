@@ -212,14 +212,39 @@ async fn g11_a_reader_that_does_not_read_is_dropped_at_the_deadline() {
     let mut idle = hub.subscribe("quiet").await.unwrap();
     publish(&hub, "a", 0..1).await;
     assert_eq!(next(&mut healthy).await.data(), "0");
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Not at the deadline yet, but soon after it.
+    tokio::time::sleep(Duration::from_millis(4_001)).await;
     assert_eq!(hub.stats().stalled, 0);
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(hub.stats().stalled, 1);
     assert!(stalled.next().await.is_none());
     publish(&hub, "a", 1..2).await;
     assert_eq!(next(&mut healthy).await.data(), "1");
     assert!(is_idle(&mut idle).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_many_stalled_readers_are_dropped_others_have_their_turn() {
+    let hub = Hub::builder().stalled_after(Duration::from_secs(4)).memory();
+    let mut stalled = Vec::new();
+    for number in 0..320 {
+        // Half of them on one feed, the others on many.
+        let topics = [format!("own.{}", number * (number % 2)), "a".into()];
+        stalled.push(hub.subscribe(topics).await.unwrap());
+    }
+    publish(&hub, "a", 0..1).await;
+    let mut left = vec![320];
+    while left.last() != Some(&0) {
+        assert!(left.len() < 10_000, "they are not dropped");
+        tokio::time::advance(Duration::from_millis(100)).await;
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+            left.push(hub.stats().readers.get("a").copied().unwrap_or(0));
+        }
+    }
+    let most = left.windows(2).map(|pair| pair[0] - pair[1]).max();
+    assert!(most.is_some_and(|most| most < 64), "{most:?} at once");
+    drop(stalled);
 }
 
 #[tokio::test]

@@ -49,6 +49,28 @@ async fn earliest_is_what_is_kept_and_no_gap() {
 }
 
 #[tokio::test]
+async fn what_one_topic_lost_before_a_new_reader_came_is_no_gap_beside_the_older_events_of_another() {
+    let hub = Hub::builder().retention(Retention::default().events(2)).memory();
+    publish(&hub, "a", 0..2).await;
+    publish(&hub, "b", 0..8).await;
+    for (topics, start, count) in [
+        (vec!["a", "b"], Start::Earliest, 4),
+        (vec!["a", "b"], Start::Latest(3), 3),
+        (vec!["*"], Start::Earliest, 4),
+    ] {
+        let mut reader = hub.subscribe(&topics).start(start).await.unwrap();
+        let expected = &["0", "1", "6", "7"][4 - count..];
+        assert_eq!(data(&mut reader, count).await, expected, "{topics:?} from {start:?}");
+        assert!(is_idle(&mut reader).await);
+    }
+    // What is lost from then on is one.
+    let mut slow = hub.subscribe(["a", "b"]).start(Start::Earliest).await.unwrap();
+    publish(&hub, "b", 8..9).await;
+    assert_eq!(next(&mut slow).await.event_type(), "sse.gap");
+    assert_eq!(data(&mut slow, 2).await, ["7", "8"]);
+}
+
+#[tokio::test]
 async fn g4_a_cursor_resumes_exactly_after_it() {
     let hub = Hub::memory();
     publish(&hub, "a", 0..5).await;

@@ -7,7 +7,7 @@ mod reader;
 #[allow(dead_code)]
 mod scripted;
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use reader::{data, is_idle, next, publish, within};
 use scripted::{Scripted, until};
@@ -183,12 +183,14 @@ async fn a_topic_runs_once_at_a_time_in_a_process() {
     let run = hub.run("job").unwrap();
     let again = hub.run("job").unwrap_err();
     assert!(matches!(again, ProducerError::Running));
+    assert!(again.source().is_none() && again.to_string().contains("subscribe to it"), "{again}");
     assert_eq!(Error::from(again).status().as_u16(), 409);
     assert!(matches!(
         hub.run("a.*"),
         Err(ProducerError::Publish(PublishError::Topic(InvalidTopic::Wildcard)))
     ));
-    assert!(hub.run(["a", "b"]).is_err());
+    let of_two = hub.run(["a", "b"]).unwrap_err();
+    assert_eq!(of_two.source().map(ToString::to_string), Some(of_two.to_string()));
     run.finish().await.unwrap();
     assert_eq!(hub.run("job").unwrap().topic().as_str(), "job");
 }
@@ -199,6 +201,16 @@ fn a_run_in_memory_is_abandoned_without_a_runtime_too() {
     drop(hub.run("job").unwrap());
     assert_eq!(hub.stats().published, 1);
     assert!(hub.run("job").is_ok());
+}
+
+#[test]
+fn a_run_in_memory_outlives_the_runtime_in_which_it_began() {
+    let hub = Hub::memory();
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let run = runtime().block_on(async { hub.run("job").unwrap() });
+    runtime().block_on(run.publish(Event::message("a"))).unwrap();
+    drop(run);
+    assert_eq!(hub.stats().published, 2);
 }
 
 #[tokio::test]

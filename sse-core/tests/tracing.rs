@@ -3,6 +3,7 @@
 use std::{
     io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use futures_util::{StreamExt, stream};
@@ -86,4 +87,18 @@ async fn without_debug_there_is_no_span() {
     let log = logged(tracing_subscriber::filter::LevelFilter::INFO, read_two_streams()).await;
     assert!(!log.contains("event_stream"), "{log}");
     assert!(log.contains("out of cheese"), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_are_told_of_in_the_log_when_they_are_dropped_and_not_before() {
+    let hub = Hub::builder().stalled_after(Duration::from_secs(60)).memory();
+    let reader = hub.subscribe("a").await.unwrap();
+    let level = tracing_subscriber::filter::LevelFilter::INFO;
+    hub.publish("a", Event::message("x")).await.unwrap();
+    let log = logged(level, tokio::time::sleep(Duration::from_secs(30))).await;
+    assert_eq!(log, "");
+    let log = logged(level, tokio::time::sleep(Duration::from_secs(60))).await;
+    assert!(log.contains(r#"dropped readers that do not read readers=1 topics=["a"]"#), "{log}");
+    assert_eq!(log.lines().count(), 1, "{log}");
+    drop(reader);
 }

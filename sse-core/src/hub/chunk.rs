@@ -41,14 +41,14 @@ impl Chunk {
             retry = frame.told_retry().or(retry);
         }
         let mut joined = frames.take(count).map(|(_, frame)| frame.bytes());
-        let bytes = match count {
-            0 => return None,
-            1 => joined.next()?.clone(),
-            _ => {
-                let mut bytes = Vec::with_capacity(len);
-                joined.for_each(|frame| bytes.extend_from_slice(frame));
-                bytes.into()
-            }
+        let first = joined.next()?;
+        let bytes = if count == 1 {
+            first.clone()
+        } else {
+            let mut bytes = Vec::with_capacity(len);
+            bytes.extend_from_slice(first);
+            joined.for_each(|frame| bytes.extend_from_slice(frame));
+            bytes.into()
         };
         Some(Self { from, to, bytes, events: count as u64, retry, at: None })
     }

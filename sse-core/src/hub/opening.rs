@@ -36,26 +36,32 @@ pub(super) struct Told {
     pub(super) latest: Option<u64>,
 }
 
+/// What a cursor comes to, by what the window knows and, if it was asked, the history.
+pub(super) fn judge(attached: &Attached, requested: &Requested, told: Option<&Told>) -> Decision {
+    let Some(told) = told else {
+        let evicted = attached.evicted;
+        return decide(requested, &Known { epochs: &attached.epochs, head: attached.head, evicted });
+    };
+    // What was trimmed matters only if something asked for was among it and came after the cursor. The window may know
+    // that nothing was, although the history does not.
+    let evicted = match requested {
+        Requested::Cursor(cursor) if told.span.trimmed > cursor.seq() && !attached.proves(*cursor) => {
+            told.span.oldest.saturating_sub(1)
+        }
+        _ => 0,
+    };
+    let head = told.span.head.max(attached.head);
+    match decide(requested, &Known { epochs: &told.span.epochs, head, evicted }) {
+        // A cursor beyond a fork that is known has a better answer: it goes on where the fork is.
+        Decision::Exact(_) if !told.holds => Decision::GapByStart(GapReason::Fork),
+        decision => decision,
+    }
+}
+
 /// Decides where a reader begins, in one look at what is kept.
 pub(super) fn open(attached: &Attached, requested: &Requested, start: Start, told: Option<&Told>) -> Opening {
     let feed = attached.feed.lock();
-    let mut known = Known { epochs: &attached.epochs, head: attached.head, evicted: attached.evicted };
-    if let Some(told) = told {
-        // What was trimmed matters only if something asked for was among it and came after the cursor. The window may know
-        // that nothing was, although the history does not.
-        known = Known { epochs: &told.span.epochs, head: told.span.head.max(attached.head), evicted: 0 };
-        if let Requested::Cursor(cursor) = requested
-            && told.span.trimmed > cursor.seq()
-            && !attached.proves(*cursor)
-        {
-            known.evicted = told.span.oldest.saturating_sub(1);
-        }
-    }
-    let mut decision = decide(requested, &known);
-    // A cursor beyond a fork that is known has a better answer: it goes on where the fork is.
-    if matches!(decision, Decision::Exact(_)) && told.is_some_and(|told| !told.holds) {
-        decision = Decision::GapByStart(GapReason::Fork);
-    }
+    let decision = judge(attached, requested, told);
     let resumed = match decision {
         Decision::Exact(position) => Some(position),
         Decision::GapAt { resume, .. } => Some(resume),

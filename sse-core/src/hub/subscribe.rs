@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, error, fmt, future::Future, pin::Pin, sync::Arc
 use super::{
     End, Hub, Lease, Subscription,
     attach::Attached,
-    opening::{Told, before_newest, open},
+    opening::{Told, before_newest, judge, open},
     pace::Pace,
     reader::Reader,
     terms::{Extras, Terms},
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     history::{DynHistory, HistoryError, IntoTopics, InvalidTopic, Pattern, Span},
     metrics,
-    resume::{ForbiddenOrigin, LastEventId, Requested},
+    resume::{Decision, ForbiddenOrigin, LastEventId, Requested},
 };
 
 /// Where a reader without a cursor begins.
@@ -172,13 +172,16 @@ async fn ask(
         Requested::Cursor(cursor) if unproved => history.holds(*cursor).await?,
         _ => true,
     };
-    let latest = match start {
-        Start::Latest(count) if before_window && !matches!(requested, Requested::Cursor(_)) => {
-            Some(latest_in(history, hub.pace(), &attached.feed.patterns, &span, count).await?)
-        }
-        _ => None,
-    };
-    Ok(Some(Told { span, version, holds, latest }))
+    let mut told = Told { span, version, holds, latest: None };
+    let begins_by_start =
+        matches!(judge(attached, requested, Some(&told)), Decision::Fresh | Decision::GapByStart(_));
+    if let Start::Latest(count) = start
+        && attached.evicted > 0
+        && begins_by_start
+    {
+        told.latest = Some(latest_in(history, hub.pace(), &attached.feed.patterns, &told.span, count).await?);
+    }
+    Ok(Some(told))
 }
 
 /// How many records are searched backwards for the newest of some topics.

@@ -64,10 +64,10 @@ async fn drop_stalled(hub: &Shared, now: u64) {
         let mut end = feed.lock().readers.len();
         // From the end, because who leaves is replaced by the last one, who has been looked at by then.
         while end > 0 {
-            let start = end.saturating_sub(READERS_AT_ONCE);
-            dropped += drop_stalled_among(hub, &feed, start..end, now, &mut lags);
-            looked_at += end - start;
-            end = start;
+            let places = end.saturating_sub(READERS_AT_ONCE)..end;
+            end = places.start;
+            looked_at += places.len();
+            dropped += drop_stalled_among(hub, &feed, places, now, &mut lags);
             if looked_at >= READERS_AT_ONCE {
                 looked_at = 0;
                 tokio::task::yield_now().await;

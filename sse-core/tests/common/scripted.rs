@@ -1,7 +1,10 @@
 //! A history in memory whose faults a test can script: forks, trimming, silence. The real engines are tested elsewhere;
 //! what the hub makes of their faults is tested here.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
 
 use futures_util::{Stream, stream};
 use sse_core::{
@@ -26,7 +29,16 @@ struct State {
     is_mute: bool,
     /// Appends take a while, and a later one may overtake an earlier one.
     is_slow: bool,
+    /// Records carry a check, as those of an engine do that may use a position again.
+    is_checked: bool,
+    /// What the next reads are answered.
+    refusals: VecDeque<HistoryErrorKind>,
+    /// A record that reads leave out.
+    hole: Option<u64>,
+    spans: usize,
+    holds: usize,
     reads: usize,
+    most_read: usize,
     reading: usize,
     most_reading: usize,
     signals: Vec<Entry>,
@@ -42,7 +54,13 @@ impl Scripted {
             is_down: false,
             is_mute: false,
             is_slow: false,
+            is_checked: false,
+            refusals: VecDeque::new(),
+            hole: None,
+            spans: 0,
+            holds: 0,
             reads: 0,
+            most_read: 0,
             reading: 0,
             most_reading: 0,
             signals: Vec::new(),
@@ -76,6 +94,39 @@ impl Scripted {
 
     pub fn set_slow(&self, is_slow: bool) {
         self.lock().is_slow = is_slow;
+    }
+
+    pub fn set_checked(&self, is_checked: bool) {
+        self.lock().is_checked = is_checked;
+    }
+
+    /// Puts another record where this one stands, without a new epoch.
+    pub fn replace(&self, seq: u64) {
+        let mut state = self.lock();
+        let place = usize::try_from(seq - 1).expect("small");
+        let record = state.records.get_mut(place).expect("a record");
+        record.cursor = record.cursor.with_check(record.cursor.check().unwrap_or_default() + 1);
+    }
+
+    /// Answers the next read with this error.
+    pub fn refuse(&self, kind: HistoryErrorKind) {
+        self.lock().refusals.push_back(kind);
+    }
+
+    /// Leaves out this record, which no engine should.
+    pub fn leave_out(&self, seq: u64) {
+        self.lock().hole = Some(seq);
+    }
+
+    /// How often it was asked what it holds, and whether it still holds a record.
+    pub fn asked(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.spans, state.holds)
+    }
+
+    /// How many records were asked for at once at most.
+    pub fn most_read(&self) -> usize {
+        self.lock().most_read
     }
 
     /// How often records were read.
@@ -124,7 +175,10 @@ impl History for Scripted {
             state.check()?;
             for entry in entries {
                 let seq = state.head() + 1;
-                let cursor = Cursor::new(state.epochs.current(), seq);
+                let mut cursor = Cursor::new(state.epochs.current(), seq);
+                if state.is_checked {
+                    cursor = cursor.with_check(u32::try_from(seq).expect("small"));
+                }
                 state.records.push(Record {
                     cursor,
                     topics: entry.topics,
@@ -149,16 +203,22 @@ impl History for Scripted {
         state.reading -= 1;
         state.check()?;
         state.reads += 1;
+        state.most_read = state.most_read.max(limit);
+        if let Some(kind) = state.refusals.pop_front() {
+            return Err(HistoryError::new(kind, "scripted to refuse"));
+        }
         if after + 1 < state.oldest {
             return Err(HistoryError::new(HistoryErrorKind::Trimmed, "scripted to be trimmed"));
         }
         let after = usize::try_from(after).expect("small");
-        Ok(state.records.iter().skip(after).take(limit).cloned().collect())
+        let kept = state.records.iter().skip(after).filter(|record| Some(record.cursor.seq()) != state.hole);
+        Ok(kept.take(limit).cloned().collect())
     }
 
     async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
-        let state = self.lock();
+        let mut state = self.lock();
         state.check()?;
+        state.spans += 1;
         let of =
             |record: &&Record, pattern: &Pattern| record.topics.iter().any(|topic| pattern.matches(topic));
         let (mut last, mut trimmed) = (0, 0);
@@ -177,6 +237,14 @@ impl History for Scripted {
         }
         let (oldest, head, epochs) = (state.oldest, state.head(), state.epochs.clone());
         Ok(Span { oldest, head, epochs, last, trimmed, finished })
+    }
+
+    async fn holds(&self, cursor: Cursor) -> Result<bool, HistoryError> {
+        let mut state = self.lock();
+        state.check()?;
+        state.holds += 1;
+        let place = usize::try_from(cursor.seq() - 1).expect("small");
+        Ok(state.records.get(place).is_some_and(|record| record.cursor == cursor))
     }
 
     async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {

@@ -1,0 +1,134 @@
+//! A history that is trimmed, rewritten or away while a reader reads from it: the reader gets what is there, is told what
+//! is not, or is told to come back. It never gets another record in place of the one that it asked for.
+
+#[path = "common/reader.rs"]
+#[allow(dead_code)]
+mod reader;
+#[path = "common/scripted.rs"]
+#[allow(dead_code)]
+mod scripted;
+
+use reader::{data, is_idle, next, publish, within};
+use scripted::Scripted;
+use sse_core::{Cursor, Event, EventView, HistoryErrorKind, Hub, Publisher, Retention, Start, Subscription};
+
+/// A hub whose window holds three events of each topic, and ten events of `a` at 1 to 10, of which it has lost seven.
+async fn filled(history: &Scripted) -> Hub {
+    let builder = Hub::builder().retention(Retention::default().events(3));
+    let hub = builder.open(history.clone()).await.expect("opened");
+    publish(&hub, "a", 1..11).await;
+    hub
+}
+
+/// A reader after the third event, who is to read from the history.
+async fn after_the_third(hub: &Hub) -> Subscription {
+    let third = Cursor::new(hub.stats().head.epoch(), 3);
+    let reader = hub.subscribe("a").after(third).await.expect("subscribed");
+    assert!(reader.gap().is_none());
+    reader
+}
+
+async fn is_told_to_come_back(mut reader: Subscription) -> bool {
+    within(reader.next()).await.is_none()
+}
+
+#[tokio::test]
+async fn what_is_trimmed_after_a_reader_was_let_in_is_a_gap() {
+    let history = Scripted::new();
+    let hub = filled(&history).await;
+    let mut reader = after_the_third(&hub).await;
+    history.trim(6);
+    let gap = next(&mut reader).await;
+    assert_eq!(gap.event_type(), "sse.gap");
+    assert!(
+        gap.data().contains(r#""reason":"trimmed""#) && gap.data().contains(r#""missed":2"#),
+        "{}",
+        gap.data()
+    );
+    assert_eq!(data(&mut reader, 5).await, ["6", "7", "8", "9", "10"]);
+    assert!(is_idle(&mut reader).await);
+}
+
+#[tokio::test]
+async fn what_is_trimmed_is_no_gap_for_whom_it_does_not_concern() {
+    let history = Scripted::new();
+    let builder = Hub::builder().retention(Retention::default().events(1));
+    let hub = builder.open(history.clone()).await.unwrap();
+    let first = hub.publish("quiet", Event::message("0")).await.unwrap();
+    publish(&hub, "busy", 0..50).await;
+    publish(&hub, "quiet", 1..3).await;
+    for last in [first.cursor, Cursor::new(first.cursor.epoch(), 5)] {
+        let mut reader = hub.subscribe("quiet").after(last).await.unwrap();
+        history.trim(20);
+        assert_eq!(data(&mut reader, 2).await, ["1", "2"]);
+        assert!(is_idle(&mut reader).await);
+        history.trim(1);
+    }
+    assert_eq!(hub.stats().gaps.values().sum::<u64>(), 0);
+}
+
+#[tokio::test]
+async fn a_history_that_contradicts_itself_or_is_away_is_no_gap() {
+    for oldest in [1, 4, 8] {
+        for kind in [HistoryErrorKind::Trimmed, HistoryErrorKind::Unavailable] {
+            let history = Scripted::new();
+            let hub = filled(&history).await;
+            let reader = after_the_third(&hub).await;
+            history.trim(oldest);
+            history.refuse(kind);
+            // That it was trimmed is true of one of these cases only.
+            let is_trimmed = oldest == 8 && kind == HistoryErrorKind::Trimmed;
+            assert_eq!(is_told_to_come_back(reader).await, !is_trimmed, "{kind:?}, the oldest is {oldest}");
+            assert_eq!(hub.stats().gaps.values().sum::<u64>(), u64::from(is_trimmed));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_an_epoch_that_is_not_known_here_is_not_taken_for_the_one_asked_for() {
+    let history = Scripted::new();
+    let hub = filled(&history).await;
+    let reader = after_the_third(&hub).await;
+    history.set_mute(true);
+    history.fork(5);
+    let publisher = Publisher::new(history.clone());
+    for number in 0..10 {
+        publisher.publish("a", Event::message(format!("other {number}"))).await.unwrap();
+    }
+    assert!(is_told_to_come_back(reader).await);
+}
+
+#[tokio::test]
+async fn a_hole_is_not_passed_over() {
+    let history = Scripted::new();
+    let hub = filled(&history).await;
+    let reader = after_the_third(&hub).await;
+    history.leave_out(5);
+    assert!(is_told_to_come_back(reader).await);
+}
+
+#[tokio::test]
+async fn a_read_of_which_nothing_concerns_the_reader_ends_where_the_window_begins() {
+    let history = Scripted::new();
+    let hub = filled(&history).await;
+    let of_window = |event: &EventView<'_>| ["9", "10"].contains(&&*event.data());
+    let mut reader = hub.subscribe("a").start(Start::Earliest).filter(of_window).await.unwrap();
+    assert_eq!(data(&mut reader, 2).await, ["9", "10"]);
+    assert_eq!(history.reads(), 1);
+}
+
+#[tokio::test]
+async fn rule_3_who_was_told_all_before_the_fork_and_passed_the_rest_goes_on() {
+    let history = Scripted::new();
+    let hub = Hub::open(history.clone()).await.unwrap();
+    let mut reader = hub.subscribe("a").await.unwrap();
+    publish(&hub, "a", 1..4).await;
+    assert_eq!(data(&mut reader, 3).await, ["1", "2", "3"]);
+    publish(&hub, "b", 4..7).await;
+    assert!(is_idle(&mut reader).await);
+    // The last that it was told stands right before the fork.
+    history.fork(4);
+    Publisher::new(history.clone()).publish("a", Event::message("new")).await.unwrap();
+    let event = next(&mut reader).await;
+    assert_eq!((event.event_type(), event.data()), ("message", "new"));
+}
