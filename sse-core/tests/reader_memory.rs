@@ -60,6 +60,56 @@ async fn a_shutdown_handle_adds_at_most_192_bytes() {
     assert!(bytes[1] <= bytes[0] + 192, "{bytes:?} bytes");
 }
 
+/// A mebibyte to be replayed, in chunks of 64 KiB.
+async fn hub_with_a_mebibyte() -> Hub {
+    let hub = Hub::memory();
+    let text = "x".repeat(1 << 10);
+    for _ in 0..1 << 10 {
+        hub.publish("prices", sse_core::Event::message(&text)).await.expect("published");
+    }
+    hub
+}
+
+fn replaying(hub: &Hub) -> Pin<Box<Body>> {
+    let subscription = hub.subscribe("prices").start(sse_core::Start::Earliest).into_future().now_or_never();
+    Box::pin(EventStream::new(subscription.unwrap().unwrap()).into_response().into_body())
+}
+
+#[tokio::test]
+async fn a_replay_uses_the_buffers_of_the_one_before() {
+    let hub = hub_with_a_mebibyte().await;
+    let replay = || {
+        let (mut body, mut bytes) = (replaying(&hub), 0);
+        while let Some(Some(Ok(chunk))) = body.next().now_or_never() {
+            bytes += chunk.len();
+        }
+        bytes
+    };
+    let info = unconstrained(async {
+        assert!(replay() > 1 << 20);
+        measure(|| assert!(replay() > 1 << 20))
+    });
+    let bytes = info.await.bytes_total;
+    assert!(bytes < 32 << 10, "{bytes} bytes");
+}
+
+#[tokio::test]
+async fn a_thread_keeps_at_most_eight_buffers_of_chunks() {
+    let hub = hub_with_a_mebibyte().await;
+    let info = unconstrained(async {
+        measure(|| {
+            let mut body = replaying(&hub);
+            let mut chunks = Vec::new();
+            while let Some(Some(Ok(chunk))) = body.next().now_or_never() {
+                chunks.push(chunk);
+            }
+            assert!(chunks.len() > 16);
+        })
+    });
+    let bytes = info.await.bytes_current;
+    assert!((7 * (64 << 10)..9 * (64 << 10)).contains(&bytes), "{bytes} bytes");
+}
+
 #[cfg(feature = "compress")]
 #[tokio::test]
 async fn a_compressed_response_adds_at_most_512_bytes_and_a_feed_at_most_400_kb() {

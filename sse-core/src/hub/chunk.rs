@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{cell::RefCell, mem, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -45,10 +45,10 @@ impl Chunk {
         let bytes = if count == 1 {
             first.clone()
         } else {
-            let mut bytes = Vec::with_capacity(len);
+            let mut bytes = buffer(len);
             bytes.extend_from_slice(first);
             joined.for_each(|frame| bytes.extend_from_slice(frame));
-            bytes.into()
+            if is_large(&bytes) { Bytes::from_owner(Large(bytes)) } else { bytes.into() }
         };
         Some(Self { from, to, bytes, events: count as u64, retry, at: None })
     }
@@ -58,5 +58,49 @@ impl Chunk {
         let all = frames.iter().map(|(seq, frame)| (*seq, frame));
         let nothing = Self { from, to: from, bytes: Bytes::new(), events: 0, retry: None, at: None };
         Self::first_of(from, all, usize::MAX).unwrap_or(nothing)
+    }
+}
+
+/// The buffer of a large chunk. It goes to the next one that its thread makes: freed, allocators give so much back to the
+/// system, which clears each page of it before it is had again, and that costs several times what the copying does.
+struct Large(Vec<u8>);
+
+/// How many such buffers a thread keeps: as many as an HTTP server gathers before it writes.
+const SPARE: usize = 8;
+
+thread_local! {
+    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Room for so many bytes.
+fn buffer(len: usize) -> Vec<u8> {
+    if len <= CHUNK_BYTES / 2 || len > CHUNK_BYTES {
+        return Vec::with_capacity(len);
+    }
+    let spare = SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten();
+    spare.unwrap_or_else(|| Vec::with_capacity(CHUNK_BYTES))
+}
+
+fn is_large(bytes: &Vec<u8>) -> bool {
+    bytes.capacity() == CHUNK_BYTES
+}
+
+impl AsRef<[u8]> for Large {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        let mut bytes = mem::take(&mut self.0);
+        bytes.clear();
+        // A thread that is ending keeps nothing.
+        let _ = SPARES.try_with(|spares| {
+            let mut spares = spares.borrow_mut();
+            if spares.len() < SPARE {
+                spares.push(bytes);
+            }
+        });
     }
 }
