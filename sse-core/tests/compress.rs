@@ -135,14 +135,19 @@ async fn readers_of_the_same_topics_share_the_same_bytes() {
     assert!(sent * 2 < plain, "{sent} of {plain} bytes");
 }
 
-#[tokio::test(start_paused = true)]
-async fn who_was_sent_something_of_its_own_joins_again() {
-    let hub = Hub::memory();
-    let [mut quiet, mut told] = [None, Some(KeepAlive::every(SECOND))].map(|keep_alive| {
+/// A reader without keep-alive, and one that is sent something of its own when it has been silent for a second.
+fn quiet_and_told(hub: &Hub) -> [Reader; 2] {
+    [None, Some(KeepAlive::every(SECOND))].map(|keep_alive| {
         let subscription =
             hub.subscribe("prices").into_future().now_or_never().expect("at once").expect("a subscription");
         Reader::new(EventStream::new(subscription).keep_alive(keep_alive).compress("gzip"))
-    });
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_sent_something_of_its_own_joins_again() {
+    let hub = Hub::memory();
+    let [mut quiet, mut told] = quiet_and_told(&hub);
     let mut shared = Vec::new();
     for n in 0..100 {
         publish(&hub, n).await;
@@ -169,11 +174,7 @@ async fn who_was_sent_something_of_its_own_joins_again() {
 #[tokio::test(start_paused = true)]
 async fn signals_are_shared_by_those_in_step_and_right_for_the_others() {
     let hub = Hub::memory();
-    let [mut quiet, mut told] = [None, Some(KeepAlive::every(SECOND))].map(|keep_alive| {
-        let subscription =
-            hub.subscribe("prices").into_future().now_or_never().expect("at once").expect("a subscription");
-        Reader::new(EventStream::new(subscription).keep_alive(keep_alive).compress("gzip"))
-    });
+    let [mut quiet, mut told] = quiet_and_told(&hub);
     quiet.drain();
     told.drain();
     let mut shared = Vec::new();

@@ -11,12 +11,8 @@ use tokio::time::Instant;
 use super::{
     chunk::{CHUNK_BYTES, Chunk},
     feed::{Evicted, FeedInner},
-    merge::merged,
 };
-use crate::{
-    compress::{Block, Run},
-    wire::Frame,
-};
+use crate::compress::{Block, Run};
 
 #[cfg(test)]
 mod tests;
@@ -147,8 +143,7 @@ impl BlocksInner {
         let Some(made) = self.events.get_mut(index) else { return self.go_on(feed, spot) };
         let mut is_next = (made.chunk.from..made.first).contains(&position);
         if position < made.chunk.from {
-            let next = feed.frames_after(position, forgiven, 1)?;
-            is_next = next.first().is_some_and(|(seq, _)| *seq >= made.first);
+            is_next = feed.next_after(position, forgiven)?.is_some_and(|next| next >= made.first);
             if is_next && forgiven.is_empty() {
                 // Nothing of this feed lies between.
                 made.chunk.from = position;
@@ -166,29 +161,29 @@ impl BlocksInner {
             Some(made) => made.first - 1,
             None => self.events.back().map_or(u64::MAX, |newest| newest.chunk.to),
         };
-        let mut frames = feed.frames_after(position, forgiven, CHUNK_BYTES)?;
-        let in_step = frames.partition_point(|(seq, _)| *seq <= until);
-        if in_step > 0 {
-            frames.truncate(in_step);
+        let mut chunk = feed.joined_after(position, until, forgiven, CHUNK_BYTES)?;
+        if chunk.is_none() {
+            chunk = feed.joined_after(position, u64::MAX, forgiven, CHUNK_BYTES)?;
         }
-        if frames.is_empty() {
-            return Ok(self.find_signals(feed, spot));
-        }
-        let chunk = Chunk { at: feed.last_at(), ..Chunk::of(position, &frames) };
-        Ok(Found::Alone(chunk, forgiven.is_empty()))
+        let Some(chunk) = chunk else { return Ok(self.find_signals(feed, spot)) };
+        Ok(Found::Alone(Chunk { at: feed.last_at(), ..chunk }, forgiven.is_empty()))
     }
 
     /// Lets the compressor go on from where the reader is, who is the first to come this far.
     fn go_on(&mut self, feed: MutexGuard<'_, FeedInner>, spot: Spot<'_>) -> Result<Found, Evicted> {
         let Spot { position, forgiven, last, .. } = spot;
-        let frames = feed.frames_after(position, forgiven, CHUNK_BYTES)?;
-        let Some((first, _)) = frames.first() else { return Ok(self.find_signals(feed, spot)) };
-        let chunk = Chunk { at: feed.last_at(), ..Chunk::of(position, &frames) };
+        let Some(first) = feed.next_after(position, forgiven)? else {
+            return Ok(self.find_signals(feed, spot));
+        };
+        let Some(chunk) = feed.joined_after(position, u64::MAX, forgiven, CHUNK_BYTES)? else {
+            return Ok(self.find_signals(feed, spot));
+        };
+        let chunk = Chunk { at: feed.last_at(), ..chunk };
         drop(feed);
         let Some(block) = self.make(&chunk, last) else {
             return Ok(Found::Alone(chunk, forgiven.is_empty()));
         };
-        self.events.push_back(Made { first: *first, chunk: chunk.clone(), block: block.clone() });
+        self.events.push_back(Made { first, chunk: chunk.clone(), block: block.clone() });
         self.keep_within();
         if block.fits_after(last) {
             self.is_used = true;
@@ -274,40 +269,8 @@ impl FeedInner {
         if self.rings.iter().enumerate().any(misses) { Err(Evicted) } else { Ok(()) }
     }
 
-    /// The first frames after `position` one by one, up to `most` bytes but at least one.
-    fn frames_after(
-        &self,
-        position: u64,
-        forgiven: &[u64],
-        most: usize,
-    ) -> Result<Vec<(u64, Frame)>, Evicted> {
-        match &*self.rings {
-            [ring] => {
-                let ring = ring.lock();
-                if ring.misses_after(position, forgiven.first()) {
-                    return Err(Evicted);
-                }
-                let frames = ring.after(position).take_while(|kept| kept.seq <= self.last);
-                Ok(bounded(frames.map(|kept| (kept.seq, kept.frame.clone())), most))
-            }
-            rings => match self.recent_after(position) {
-                Some(recent) => Ok(bounded(recent.map(|event| (event.seq, event.frame.clone())), most)),
-                None => merged(rings, position..self.last, forgiven, most),
-            },
-        }
+    /// The place of the first frame after `position`.
+    fn next_after(&self, position: u64, forgiven: &[u64]) -> Result<Option<u64>, Evicted> {
+        Ok(self.joined_after(position, u64::MAX, forgiven, 1)?.map(|chunk| chunk.to))
     }
-}
-
-/// The first frames, as many as fit into `most` bytes, but at least one.
-fn bounded(frames: impl Iterator<Item = (u64, Frame)>, most: usize) -> Vec<(u64, Frame)> {
-    let mut taken = Vec::new();
-    let mut bytes = 0;
-    for (seq, frame) in frames {
-        bytes += frame.bytes().len();
-        if bytes > most && !taken.is_empty() {
-            break;
-        }
-        taken.push((seq, frame));
-    }
-    taken
 }

@@ -45,10 +45,11 @@ impl Chunk {
         let bytes = if count == 1 {
             first.clone()
         } else {
-            let mut bytes = buffer(len);
+            let is_large = (CHUNK_BYTES / 2..=CHUNK_BYTES).contains(&len);
+            let mut bytes = if is_large { Large::buffer() } else { Vec::with_capacity(len) };
             bytes.extend_from_slice(first);
             joined.for_each(|frame| bytes.extend_from_slice(frame));
-            if is_large(&bytes) { Bytes::from_owner(Large(bytes)) } else { bytes.into() }
+            if is_large { Bytes::from_owner(Large(bytes)) } else { bytes.into() }
         };
         Some(Self { from, to, bytes, events: count as u64, retry, at: None })
     }
@@ -62,27 +63,22 @@ impl Chunk {
 }
 
 /// The buffer of a large chunk. It goes to the next one that its thread makes: freed, allocators give so much back to the
-/// system, which clears each page of it before it is had again, and that costs several times what the copying does.
+/// system, which clears each page of it before it is had again, and that costs more than the copying.
 struct Large(Vec<u8>);
 
-/// How many such buffers a thread keeps: as many as an HTTP server gathers before it writes.
+/// How many such buffers a thread keeps: hyper gathers seven of them before it writes.
 const SPARE: usize = 8;
 
 thread_local! {
     static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Room for so many bytes.
-fn buffer(len: usize) -> Vec<u8> {
-    if len <= CHUNK_BYTES / 2 || len > CHUNK_BYTES {
-        return Vec::with_capacity(len);
+impl Large {
+    /// Room for a large chunk.
+    fn buffer() -> Vec<u8> {
+        let spare = SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten();
+        spare.unwrap_or_else(|| Vec::with_capacity(CHUNK_BYTES))
     }
-    let spare = SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten();
-    spare.unwrap_or_else(|| Vec::with_capacity(CHUNK_BYTES))
-}
-
-fn is_large(bytes: &Vec<u8>) -> bool {
-    bytes.capacity() == CHUNK_BYTES
 }
 
 impl AsRef<[u8]> for Large {

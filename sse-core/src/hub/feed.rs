@@ -214,7 +214,9 @@ impl FeedInner {
         if shares && let Some(chunk) = self.chunks.iter().find(|chunk| chunk.from == position) {
             return Ok(Some(chunk.clone()));
         }
-        let Some(mut chunk) = self.joined_after(position, forgiven, most)? else { return Ok(None) };
+        let Some(mut chunk) = self.joined_after(position, self.last, forgiven, most)? else {
+            return Ok(None);
+        };
         // Reading the clock for each reader would cost as much as all the rest.
         chunk.at = self.last_at.filter(|_| chunk.to == self.last);
         if shares {
@@ -262,21 +264,31 @@ impl FeedInner {
         self.waiters.take()
     }
 
-    /// The first frames after `position` in one, up to `most` bytes but at least one.
-    fn joined_after(&self, position: u64, forgiven: &[u64], most: usize) -> Result<Option<Chunk>, Evicted> {
+    /// The first frames after `position` and up to `until` in one, up to `most` bytes but at least one.
+    pub(super) fn joined_after(
+        &self,
+        position: u64,
+        until: u64,
+        forgiven: &[u64],
+        most: usize,
+    ) -> Result<Option<Chunk>, Evicted> {
+        let until = until.min(self.last);
         match (&*self.rings, self.recent_after(position)) {
             ([ring], _) => {
                 let ring = ring.lock();
                 if ring.misses_after(position, forgiven.first()) {
                     return Err(Evicted);
                 }
-                let frames = ring.after(position).take_while(|kept| kept.seq <= self.last);
+                let frames = ring.after(position).take_while(|kept| kept.seq <= until);
                 Ok(Chunk::first_of(position, frames.map(|kept| (kept.seq, &kept.frame)), most))
             }
-            (_, Some(recent)) => Ok(Chunk::first_of(position, recent.map(Labelled::placed), most)),
+            (_, Some(recent)) => {
+                let frames = recent.take_while(|event| event.seq <= until);
+                Ok(Chunk::first_of(position, frames.map(Labelled::placed), most))
+            }
             (rings, None) => {
-                let frames = merged(rings, position..self.last, forgiven, most)?;
-                Ok((!frames.is_empty()).then(|| Chunk::of(position, &frames)))
+                let frames = merged(rings, position..until, forgiven, most)?;
+                Ok(Chunk::first_of(position, frames.iter().map(|(seq, frame)| (*seq, frame)), most))
             }
         }
     }

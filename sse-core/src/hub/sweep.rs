@@ -55,7 +55,7 @@ fn rest(hub: &Shared) {
     }
 }
 
-/// Drops the readers that have had something to take for longer than `deadline` and have not asked for it.
+/// Drops the readers that have had something to take for longer than `stalled_after` and have not asked for it.
 async fn drop_stalled(hub: &Shared, now: u64) {
     let mut looked_at = 0;
     for feed in hub.window.feeds() {
@@ -81,7 +81,7 @@ async fn drop_stalled(hub: &Shared, now: u64) {
     }
 }
 
-/// Does so with the readers in these places; how many it dropped.
+/// Does so with the readers in these places, and adds how far each is behind; returns how many it dropped.
 fn drop_stalled_among(
     hub: &Shared,
     feed: &Feed,
