@@ -77,6 +77,11 @@ pub use resume::*;
 pub use shutdown::Shutdown;
 pub use wire::*;
 
+/// Compiles the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// What the adapters' macros need; not part of the API.
 #[doc(hidden)]
 pub mod __private {

@@ -43,7 +43,7 @@ impl fmt::Display for Machine {
         let Self { date, cpu, cores, system, optimized } = self;
         write!(f, "{date}, {cpu}, {cores} cores, {system}")?;
         if !optimized {
-            write!(f, "; built without optimization, so the figures mean nothing: use --release")?;
+            write!(f, "; built without optimization, so the figures mean nothing: use --profile bench")?;
         }
         Ok(())
     }
