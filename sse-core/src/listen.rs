@@ -17,7 +17,7 @@ const UNANSWERED: f64 = 1.4;
 /// ask it for anything while the peer does not read. Must be called within a Tokio runtime.
 ///
 /// # Errors
-/// What the operating system says, such as an address in use.
+/// An [`io::Error`](std::io::Error) of the operating system, such as an address in use.
 ///
 /// ```
 /// use std::time::Duration;

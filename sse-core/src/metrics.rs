@@ -1,7 +1,7 @@
 //! Numbers for whatever recorder the process has, by the crate `metrics`; without the feature nothing here does
-//! anything. The page [`docs::operating`](crate::docs::operating) says what each means.
+//! anything. The page [`docs::operating`](crate::docs::operating) explains each.
 //!
-//! What is counted for each chunk goes through counters that are looked up once; the others are rare.
+//! Counters that count chunks are looked up once; the others are rare.
 
 #![cfg_attr(not(feature = "metrics"), allow(unused_variables, reason = "nothing is counted"))]
 
@@ -131,7 +131,7 @@ pub(crate) fn replayed(source: &'static str) {
     counter!("sse_replays_total", "source" => source).increment(1);
 }
 
-/// A reader was told of a gap.
+/// Counts a gap notice sent to a reader.
 pub(crate) fn gap(reason: &'static str) {
     #[cfg(feature = "metrics")]
     counter!("sse_gaps_total", "reason" => reason).increment(1);
@@ -149,7 +149,7 @@ pub(crate) fn signal_lost() {
     counter!("sse_lost_signals_total").increment(1);
 }
 
-/// Readers are behind by so many positions each.
+/// Records how many positions each of these readers is behind.
 pub(crate) fn lags(behind: &[u64]) {
     #[cfg(feature = "metrics")]
     if !behind.is_empty() {
@@ -158,7 +158,7 @@ pub(crate) fn lags(behind: &[u64]) {
     }
 }
 
-/// A window holds `now` bytes, and held `before` when it was last told: several hubs share the number.
+/// Reports that a window holds `now` bytes and held `before` at the last report: several hubs share the number.
 pub(crate) fn window_bytes(before: usize, now: usize) {
     #[cfg(feature = "metrics")]
     if before != now {
@@ -166,7 +166,7 @@ pub(crate) fn window_bytes(before: usize, now: usize) {
     }
 }
 
-/// An operation of a history took so long.
+/// Records how long an operation of a history took.
 pub(crate) fn history(operation: &'static str, took: Duration, has_failed: bool) {
     #[cfg(feature = "metrics")]
     {

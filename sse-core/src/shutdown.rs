@@ -22,9 +22,9 @@ const LAST_BYTES_SHARE: f64 = 0.1;
 /// The handle that ends streams: one for a process, cloned to wherever something must end.
 ///
 /// It has two moments. It *begins* with [`notify`](Shutdown::notify) or a signal: as a future it completes then,
-/// streams that can resume end over the first half of the window, and new subscriptions are told to come back. The
-/// window's end is the [`deadline`](Shutdown::deadline), by which everything has ended; what has not is dropped by
-/// [`serve`](Shutdown::serve).
+/// streams that can resume end over the first half of the window, and new subscriptions receive a `retry` and end. The
+/// window's end is the [`deadline`](Shutdown::deadline), by which every stream has ended;
+/// [`serve`](Shutdown::serve) drops the rest.
 ///
 /// ```
 /// use std::time::Duration;
@@ -147,7 +147,7 @@ impl Shutdown {
         self.after(self.shared.window.mul_f64(share))
     }
 
-    /// When it began so long ago; waits for it to begin.
+    /// Completes this long after the shutdown began; waits for it to begin.
     fn after(&self, time: Duration) -> impl Future<Output = ()> + Send + Sync + 'static {
         let shutdown = self.clone();
         async move { tokio::time::sleep_until(shutdown.began().await + time).await }

@@ -1,6 +1,6 @@
 use crate::weights::weighted;
 
-/// What a request's `Accept-Encoding` header says of gzip; for `compress`.
+/// A request's `Accept-Encoding` header as far as it concerns gzip; for `compress`.
 ///
 /// Made of the header's text, or remembered by the request's [`LastEventId`](crate::LastEventId).
 /// Weights are respected (RFC 9110, section 12.5.3): gzip is used if the header names it, as `gzip`, `x-gzip` or `*`,
@@ -48,7 +48,7 @@ fn prefers_gzip(header: &[u8]) -> bool {
     let header = String::from_utf8_lossy(header);
     let (mut gzip, mut any, mut identity) = (None, None, None);
     for (name, weight) in weighted(&header) {
-        // Nothing is compressed for who cannot say what they want.
+        // Clients whose header cannot be read receive plain text.
         let weight = weight.unwrap_or(0);
         match &*name {
             "gzip" | "x-gzip" => gzip = gzip.max(Some(weight)),
@@ -57,7 +57,7 @@ fn prefers_gzip(header: &[u8]) -> bool {
             _ => {}
         }
     }
-    // `*` does not stand for `identity` unless it forbids it, and then there is nothing else to send.
+    // `*` does not include `identity` unless it forbids it, and then there is nothing else to send.
     let gzip = gzip.or(any).unwrap_or(0);
     gzip > 0 && gzip >= identity.unwrap_or(0)
 }

@@ -15,7 +15,7 @@ pub(crate) struct Block {
     /// followed itself; `None` if it refers to nothing before it.
     follows: Option<u64>,
     deflated: Bytes,
-    /// Of all that was compressed since the last block that follows nothing, with that and with this one.
+    /// The check of everything compressed since the last block without a predecessor, both included.
     run: Check,
 }
 
@@ -69,7 +69,7 @@ impl Run {
         Some(Self { deflater: Deflater::open()?, last: None, check: Check::default() })
     }
 
-    /// Its newest block, if there is one.
+    /// Returns the id of the newest block, if there is one.
     pub(crate) fn last(&self) -> Option<u64> {
         self.last
     }
@@ -92,14 +92,14 @@ impl Run {
 }
 
 impl Check {
-    /// Of this and what follows it.
+    /// Returns the check of these bytes followed by `plain`.
     pub(super) fn with(self, plain: &[u8]) -> Self {
         let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.len);
         hasher.update(plain);
         Self { crc: hasher.finalize(), len: self.len + plain.len() as u64 }
     }
 
-    /// Of this and a part that follows it, whose check is known.
+    /// Returns the check of these bytes followed by a part whose check is known.
     pub(super) fn and(self, part: Self) -> Self {
         let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.len);
         hasher.combine(&crc32fast::Hasher::new_with_initial_len(part.crc, part.len));

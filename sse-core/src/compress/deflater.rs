@@ -10,13 +10,13 @@ use flate2::{Compress, Compression, FlushCompress};
 /// How many compressors are held open at once; each takes about 310 KB.
 pub(super) const MOST_OPEN: usize = 256;
 
-/// How many that nobody holds are kept for who needs one next.
+/// How many idle compressors are kept for reuse.
 const SPARE: usize = 4;
 
 /// The longest stored block.
 const MOST_STORED: usize = 0xffff;
 
-/// Shorter text is stored when it stands alone: a tenth is not worth the time of a compressor that must first forget.
+/// Shorter text is stored when it refers to nothing before it: a tenth is not worth the time of a compressor that must first forget.
 const WORTH_DEFLATING: usize = 256;
 
 /// The level at which small events gain nearly all that the highest gains, at a fraction of its time.
@@ -105,7 +105,7 @@ fn deflate(compress: &mut Compress, plain: &[u8]) -> Option<Vec<u8>> {
         let taken = usize::try_from(compress.total_in() - before).ok()?;
         let rest = plain.get(taken..)?;
         compress.compress_vec(rest, &mut deflated, FlushCompress::Sync).ok()?;
-        // Room that is left says that nothing is held back.
+        // Spare room in the output means that nothing is held back.
         if deflated.len() < deflated.capacity() {
             return Some(deflated);
         }

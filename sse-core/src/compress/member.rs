@@ -15,7 +15,7 @@ const LAST_BLOCK: [u8; 2] = [3, 0];
 #[derive(Debug)]
 pub(crate) struct Member {
     has_begun: bool,
-    /// Of what was sent before the run.
+    /// The check of what was sent before the run.
     settled: Check,
     /// The last block sent, and the check of what was sent since the last one that followed nothing.
     run: Option<(u64, Check)>,
@@ -39,7 +39,7 @@ impl Member {
         self.run.map(|(last, _)| last)
     }
 
-    /// The bytes to send for `plain`, for which `block` stands if there is one that others are given too.
+    /// Returns the bytes to send for `plain`; `block` is its compressed form if others receive one too.
     pub(crate) fn push(&mut self, plain: &[u8], block: Option<Block>) -> Bytes {
         let last = self.last();
         let block = match (block, &mut self.own) {

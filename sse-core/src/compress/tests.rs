@@ -124,9 +124,9 @@ fn accept_encoding_is_read_by_weight() {
 enum Step {
     /// The run's next block is made; sometimes it follows nothing.
     Make { restart: bool, size: usize },
-    /// A reader takes so many blocks of those that it has not seen.
+    /// A reader takes this number of the blocks that it has not received.
     Take { reader: usize, most: usize },
-    /// A reader is sent something that nobody else is.
+    /// A reader receives something that no other reader does.
     Own { reader: usize, size: usize },
 }
 

@@ -53,7 +53,7 @@ impl<'a> TestStream<'a> {
         }
     }
 
-    /// No event comes for so long, and the stream does not end either; keep-alives and checkpoints may.
+    /// Asserts that no event comes within this time and that the stream does not end; keep-alives and checkpoints may come.
     #[track_caller]
     pub fn sse_none_for(&mut self, time: Duration) -> impl Future<Output = &mut Self> + Send {
         let at = Location::caller();
@@ -70,8 +70,8 @@ impl<'a> TestStream<'a> {
         }
     }
 
-    /// The stream says that it is alive before the next event: a `retry` line, a comment or a checkpoint. What opens
-    /// every stream does not count.
+    /// Asserts that a keep-alive comes before the next event: a `retry` line, a comment or a checkpoint. The first bytes
+    /// of the stream do not count.
     #[track_caller]
     pub fn sse_keep_alive_ok(&mut self) -> impl Future<Output = &mut Self> + Send {
         let at = Location::caller();

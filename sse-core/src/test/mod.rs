@@ -1,6 +1,6 @@
 //! Assertions for tests of event streams: feature `test`, for `[dev-dependencies]`.
 //!
-//! A [`TestStream`] reads a response as a page would and says what is wrong when something else comes. Each adapter has
+//! A [`TestStream`] reads a response as a page would and reports what is wrong when something else comes. Each adapter has
 //! `get_sse_ok`, `post_sse_ok` and `request_sse_ok`, which ask an application of its framework without a socket. A
 //! [`Proxy`] cuts real connections. Their names are those of Mojolicious' `Test::Mojo`. Time is Tokio's, so that its
 //! paused clock makes keep-alives, leases and ages pass at once. See [`docs::testing`](crate::docs::testing).

@@ -48,9 +48,9 @@ pub struct Proxy {
 struct Fault {
     /// Connections that began before this many cuts are reset.
     cuts: u64,
-    /// Nothing passes, and nobody is told.
+    /// Nothing passes, and neither end is notified.
     held: bool,
-    /// A connection is reset after so many bytes from the server.
+    /// A connection is reset after this number of bytes from the server.
     after: Option<u64>,
 }
 
@@ -85,13 +85,13 @@ impl Proxy {
         self.fault.send_modify(|fault| fault.cuts += 1);
     }
 
-    /// Resets each connection made from now on after so many bytes from the server, heads included, until
+    /// Resets each connection made from now on after this number of bytes from the server, heads included, until
     /// [`heal`](Proxy::heal): anywhere, so also within an event.
     pub fn cut_after(&self, bytes: u64) {
         self.fault.send_modify(|fault| fault.after = Some(bytes));
     }
 
-    /// Lets nothing pass any more and tells nobody, as a pulled cable, until [`heal`](Proxy::heal).
+    /// Lets nothing pass any more and notifies neither end, like a pulled cable, until [`heal`](Proxy::heal).
     pub fn hold(&self) {
         self.fault.send_modify(|fault| fault.held = true);
     }
@@ -150,7 +150,7 @@ async fn relay(client: TcpStream, server: SocketAddr, mut faults: watch::Receive
     Ok(())
 }
 
-/// Returns whether it was cut after so many bytes; else the peer has ended.
+/// Returns whether it was cut after this number of bytes; else the peer has ended.
 async fn pass(
     mut from: OwnedReadHalf,
     to: &mut OwnedWriteHalf,

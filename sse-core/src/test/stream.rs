@@ -17,7 +17,7 @@ use crate::wire::{Decoder, Item, Message};
 /// How long an assertion waits: a little longer than the usual keep-alive.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How much of a response that is no event stream a failure shows.
+/// How much of a response a failure shows if the response is not an event stream.
 const SHOWN: usize = 500;
 
 type AnyError = Box<dyn error::Error + Send + Sync>;
@@ -26,8 +26,8 @@ type AnyBytes<'a> = Pin<Box<dyn Stream<Item = Result<Bytes, AnyError>> + Send + 
 /// A response read as a page reads it, with assertions about what comes.
 ///
 /// The adapters' `test` modules make one of their framework's responses; [`TestStream::new`] makes one of any other
-/// stream of bytes. An assertion that fails panics and shows what came instead. What waits, waits for 20 s unless told
-/// otherwise by [`within`](TestStream::within), and no time at all where Tokio's clock is paused.
+/// stream of bytes. An assertion that fails panics and shows what came instead. Assertions wait for at most 20 s, or as
+/// long as [`within`](TestStream::within) sets, and take no time where Tokio's clock is paused.
 ///
 /// ```
 /// use sse_core::{Event, EventStream, Hub, test::TestStream};
@@ -54,19 +54,19 @@ pub struct TestStream<'a> {
     decoder: Decoder,
     pub(super) message: Option<Message>,
     events: u64,
-    /// Whether anything has come: the first `retry` line is no keep-alive.
+    /// Whether anything has come: the first `retry` line is not a keep-alive.
     has_begun: bool,
     pub(super) ended: Option<Ended>,
     pub(super) patience: Duration,
 }
 
-/// What a stream says.
+/// What a stream sends.
 pub(super) enum Said {
     /// An event, which is now the message.
     Event,
     /// A `retry` line, a comment or a checkpoint: nothing that a page would see.
     Alive,
-    /// It has ended.
+    /// The stream has ended.
     End,
 }
 
@@ -139,7 +139,7 @@ impl<'a> TestStream<'a> {
         self.decoder.last_event_id()
     }
 
-    /// How long the stream has last told its reader to wait before a reconnect.
+    /// The reconnection delay that the stream last sent.
     #[must_use]
     pub fn retry(&self) -> Option<Duration> {
         self.decoder.retry()
@@ -201,14 +201,14 @@ impl<'a> TestStream<'a> {
         said
     }
 
-    /// Whether the response says that it is an event stream.
+    /// Whether the response is declared as an event stream.
     pub(super) fn is_event_stream(&self) -> bool {
         let media_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
         self.status == StatusCode::OK && media_type.trim().eq_ignore_ascii_case("text/event-stream")
     }
 
-    /// The beginning of a body that is no event stream.
+    /// The beginning of a body that is not an event stream.
     pub(super) async fn shown_body(&mut self) -> String {
         let deadline = Instant::now() + self.patience.min(Duration::from_secs(1));
         let mut shown = Vec::new();
@@ -222,7 +222,7 @@ impl<'a> TestStream<'a> {
         String::from_utf8_lossy(&shown).chars().take(SHOWN).collect()
     }
 
-    /// Ends the test: says which assertion failed, where, and what the stream was like.
+    /// Ends the test: reports which assertion failed, where, and what the stream was like.
     #[cold]
     #[track_caller]
     #[allow(clippy::panic, reason = "a failed assertion panics")]

@@ -23,7 +23,7 @@ thread_local! {
     static SPARE: Cell<Option<Box<Draft>>> = const { Cell::new(None) };
 }
 
-/// What was said of an event so far.
+/// The fields of an event so far.
 #[derive(Clone, Default)]
 pub(super) struct Draft {
     pub(super) fields: Vec<u8>,
@@ -109,7 +109,7 @@ impl Draft {
     }
 }
 
-/// Lines as bytes to be shared, without room that nobody will use.
+/// Lines as bytes to be shared, without spare capacity.
 pub(super) fn into_bytes(lines: Vec<u8>) -> Bytes {
     if is_worth_keeping(&lines) {
         return lines.into();

@@ -7,7 +7,7 @@ use super::{Frame, IntoEventId, InvalidEventId, InvalidEventType, draft::Draft, 
 pub(crate) const MIN_RETRY: Duration = Duration::from_millis(500);
 pub(crate) const MAX_RETRY: Duration = Duration::from_secs(60 * 60);
 
-/// What a server says: a builder for one event.
+/// One event of a server, as a builder.
 ///
 /// A wrong id, type or retry does not fail in the chain: it is kept, and [`Frame::try_from`], a channel's `send` or a
 /// hub's `publish` returns it as [`InvalidEvent`]. So an `Event` may be wrong, and a [`Frame`] cannot. Fields are
@@ -130,7 +130,7 @@ impl Event {
 
     /// Sets how long the client waits before it reconnects: 500 ms to 1 h, in whole milliseconds.
     ///
-    /// It takes effect at once, and stays for the connections that follow. A smaller value would make Chromium and
+    /// Clients use the value at once and keep it for the connections that follow. A smaller value would make Chromium and
     /// WebKit reconnect in a tight loop, so it is an error.
     pub fn retry(mut self, delay: Duration) -> Self {
         if (MIN_RETRY..=MAX_RETRY).contains(&delay) {
@@ -289,20 +289,20 @@ pub(crate) fn write_retry(out: &mut Vec<u8>, delay: Duration) {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum InvalidEvent {
-    /// It has neither data nor id, type, retry or comment. Give it data.
+    /// The event has neither data nor id, type, retry or comment. Give it data.
     Empty,
-    /// Its id is not allowed.
+    /// The id is not allowed.
     Id(InvalidEventId),
-    /// Its data could not be serialized as JSON.
+    /// The data could not be serialized as JSON.
     Json(Arc<dyn error::Error + Send + Sync>),
-    /// It has a type but no data, so no client would dispatch it. Add `.data("")`.
+    /// The event has a type but no data, so no client would dispatch it. Add `.data("")`.
     NoData,
-    /// Its retry is not between 500 ms and 1 h.
+    /// The retry is not between 500 ms and 1 h.
     Retry {
         /// The delay that was asked for.
         delay: Duration,
     },
-    /// Its type is not allowed.
+    /// The type is not allowed.
     Type(InvalidEventType),
 }
 

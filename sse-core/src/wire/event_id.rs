@@ -26,7 +26,7 @@ impl EventId {
     /// Checks `text` and makes an id of it.
     ///
     /// # Errors
-    /// [`InvalidEventId`] says what is wrong and where.
+    /// [`InvalidEventId`], which names what is wrong and where.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidEventId> {
         let text = text.as_ref();
         check(text)?;
@@ -120,7 +120,7 @@ impl error::Error for InvalidEventId {}
     note = "an id is an integer, `&str`, `String`, `Cow<str>`, `EventId` or `Cursor`"
 )]
 pub trait IntoEventId {
-    /// Appends the id's text to `out`, or says why it is not an id.
+    /// Appends the id's text to `out`, or returns why it is not an id.
     ///
     /// # Errors
     /// [`InvalidEventId`] if the text is not a valid id; `out` is then unchanged.

@@ -24,7 +24,7 @@ struct EventFields {
 }
 
 impl EventFields {
-    /// Takes a line that the builder wrote. What a client keeps once is what the last such line says.
+    /// Takes a line that the builder wrote. Of a field that a client keeps once, the last such line counts.
     fn add(&mut self, line: &str) -> Option<()> {
         let (name, value) = line.split_once(": ")?;
         match name {

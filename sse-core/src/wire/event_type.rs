@@ -5,7 +5,7 @@ use super::line::control_character;
 /// An event's type: the name under which page code listens for it. Without one it is `message`.
 ///
 /// Any text but the empty one, without control characters: a line break would inject a field, and Firefox loses the
-/// line after a NUL. There is no limit of length besides the decoder's.
+/// line after a NUL. The length has no limit besides the decoder's.
 ///
 /// ```
 /// use sse_core::EventType;
@@ -21,7 +21,7 @@ impl EventType {
     /// Checks `text` and makes a type of it.
     ///
     /// # Errors
-    /// [`InvalidEventType`] says what is wrong and where.
+    /// [`InvalidEventType`], which names what is wrong and where.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidEventType> {
         let text = text.as_ref();
         check(text)?;
@@ -72,7 +72,7 @@ pub enum InvalidEventType {
     },
     /// The empty text, which a client reads as `message`. Leave the type out instead.
     Empty,
-    /// The type begins with `sse.`, which is reserved for what a hub itself says. Choose another name.
+    /// The type begins with `sse.`, which is reserved for the hub's own events. Choose another name.
     Reserved,
 }
 

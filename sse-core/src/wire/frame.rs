@@ -49,7 +49,7 @@ impl Frame {
         Self { bytes, retry: COMMENTS_ALONE }
     }
 
-    /// The last `retry` that it tells the client.
+    /// Returns the last `retry` that the frame carries.
     pub(crate) fn told_retry(&self) -> Option<Duration> {
         (!matches!(self.retry, 0 | COMMENTS_ALONE)).then(|| Duration::from_millis(self.retry))
     }
@@ -90,7 +90,7 @@ pub trait IntoFrame {
     /// The encoded event, or what is wrong with it.
     ///
     /// # Errors
-    /// [`InvalidEvent`] says what to mend.
+    /// [`InvalidEvent`], which states what to correct.
     fn into_frame(self) -> Result<Frame, InvalidEvent>;
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn write_lines(out: &mut Vec<u8>, prefix: &[u8], text: &str) {
 #[inline]
 pub(super) fn control_character(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    // A last word overlaps what comes before it if the length is no multiple of its own.
+    // A last word overlaps the bytes before it if the length is not a multiple of the word's.
     let has_one = if let Some(last) = bytes.last_chunk::<8>() {
         bytes.as_chunks::<8>().0.iter().fold(any_control(last), |any, chunk| any | any_control(chunk))
     } else if let (Some(&[a, b, c, d]), Some(&[w, x, y, z])) = (bytes.first_chunk(), bytes.last_chunk()) {
@@ -41,7 +41,7 @@ fn any_control(bytes: &[u8; 8]) -> bool {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
     let word = u64::from_ne_bytes(*bytes);
     let deletes = word ^ (EACH * 0x7f);
-    // Taking n from each byte borrows in those below n; a top bit that was clear before and is set then tells it.
+    // Taking n from each byte borrows in those below n; a top bit that was clear before and is set then marks it.
     let below_space = word.wrapping_sub(EACH * 0x20) & !word;
     let is_delete = deletes.wrapping_sub(EACH) & !deletes;
     (below_space | is_delete) & (EACH * 0x80) != 0

@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::MessageRef;
 
-/// What a client is told: an event's type, its data, and the last event id after it.
+/// What a client receives: an event's type, its data, and the last event id after it.
 ///
 /// ```
 /// use sse_core::Decoder;

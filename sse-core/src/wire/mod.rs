@@ -1,7 +1,7 @@
-//! The wire: what goes over it and comes from it, without I/O, clock or HTTP.
+//! The wire format: encoding and decoding, without I/O, clock or HTTP.
 //!
-//! [`Event`] is what a server says, [`Frame`] its checked and encoded form, [`Message`] what a client is told,
-//! [`Decoder`] the way from bytes to messages.
+//! [`Event`] is what a server writes, [`Frame`] its checked and encoded form, [`Message`] what a client receives, and [`Decoder`]
+//! turns bytes into messages.
 
 mod decoder;
 mod draft;

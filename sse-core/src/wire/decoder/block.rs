@@ -19,7 +19,7 @@ pub(super) struct Block {
     pub(super) id: Vec<u8>,
     pub(super) has_data: bool,
     pub(super) has_id: bool,
-    /// The first limit that it exceeded; its data and type are gone then.
+    /// The first limit that the event exceeded; its data and type are dropped then.
     pub(super) skipped: Option<DecodeError>,
     limits: Limits,
     /// A block whose lines together are within this is within every limit but that of the id.
@@ -128,7 +128,7 @@ impl Block {
         is_harmless
     }
 
-    /// Of an event that is skipped only the id is kept.
+    /// Only the id of an event that is skipped is kept.
     pub(super) fn wants(&self, kind: Kind) -> bool {
         self.skipped.is_none() || !matches!(kind, Kind::Data | Kind::Type)
     }
@@ -185,7 +185,7 @@ impl Block {
         room
     }
 
-    /// Fails, or drops the event. A comment or an unknown field is no part of it, so only the line is dropped then.
+    /// Fails, or drops the event. A comment or an unknown field does not belong to it, so only the line is dropped then.
     pub(super) fn exceed(&mut self, kind: Kind, error: DecodeError) -> Result<(), DecodeError> {
         if self.limits.oversized == Oversized::Fail {
             return Err(error);

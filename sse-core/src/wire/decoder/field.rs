@@ -23,7 +23,7 @@ impl Kind {
     }
 }
 
-/// So many bytes of a line tell its kind and where its value begins: the longest known name, its colon and a space.
+/// This number of bytes of a line decides its kind and where its value begins: the longest known name, its colon and a space.
 pub(super) const HEAD: usize = b"retry: ".len();
 
 /// A line's kind and value. The value of a comment is its text; that of an unknown field is the whole line.
@@ -96,7 +96,7 @@ fn near_line_end(bytes: &[u8]) -> Option<usize> {
 /// The number of a `retry` line, read as it comes in: leading zeros may fill any number of chunks.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Digits {
-    /// Nothing yet is no number, and neither is anything with a byte other than a digit.
+    /// An empty value is not a number, and neither is a value with a byte other than a digit.
     state: Number,
     millis: u64,
 }

@@ -24,7 +24,7 @@ pub enum Item<'a> {
     Part(&'a str),
     /// The stream set the time to wait before a reconnect. It holds at once, whether an event follows or not.
     ///
-    /// It may be any number of milliseconds up to `u64::MAX`, which a larger one becomes: a client sets its own bounds.
+    /// Any number of milliseconds up to `u64::MAX`, which a larger one becomes: a client sets its own bounds.
     Retry(Duration),
     /// An event beyond the limits was left out, under [`Oversized::Skip`](super::Oversized::Skip).
     Skipped {

@@ -4,8 +4,8 @@ use super::field::HEAD;
 
 /// How much a [`Decoder`](super::Decoder) keeps in memory, and what it does with an event beyond that.
 ///
-/// Everything counts in bytes as received. What is exactly as long as its limit passes; one byte more does not, even
-/// if its line has not ended yet. Lines that are not kept have no limit: `retry`, and comments and unknown fields
+/// All limits count bytes as received. A value exactly as long as its limit passes; one byte more does not, even if its
+/// line has not ended yet. Lines that are not kept have no limit: `retry`, and comments and unknown fields
 /// unless they were asked for. The standard has no limits; the defaults are wide.
 ///
 /// ```
@@ -66,7 +66,7 @@ pub enum Oversized {
     /// Fails with a [`DecodeError`], and again on every call until it is reset.
     #[default]
     Fail,
-    /// Leaves the event out, says so by [`Item::Skipped`](super::Item::Skipped) where it ends, and goes on.
+    /// Leaves the event out, reports it as [`Item::Skipped`](super::Item::Skipped) where it ends, and continues.
     ///
     /// A comment or an unknown field beyond the limit is left out by itself.
     Skip,
@@ -76,12 +76,12 @@ pub enum Oversized {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// Its data, type and id together. Raise [`Limits::event`] or skip such events.
+    /// The data, type and id of an event together. Raise [`Limits::event`] or skip such events.
     EventTooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// Its id. Raise [`Limits::id`] or skip such events.
+    /// The id of an event. Raise [`Limits::id`] or skip such events.
     IdTooLong {
         /// The limit in bytes.
         limit: usize,

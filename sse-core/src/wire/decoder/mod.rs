@@ -1,4 +1,4 @@
-//! From bytes to messages, as section 9.2.6 of the HTML standard says.
+//! From bytes to messages, as section 9.2.6 of the HTML standard specifies.
 
 use std::{fmt, time::Duration};
 
@@ -22,7 +22,7 @@ use read::Report;
 
 /// Turns the bytes of an event stream into [`Item`]s, in whatever chunks they come.
 ///
-/// It does no I/O and has no clock. Bytes that are not UTF-8 become U+FFFD; no bytes are an error. Memory is bounded by
+/// The decoder does no I/O and has no clock. Bytes that are not UTF-8 become U+FFFD; none is an error. Memory is bounded by
 /// [`Limits`], work is linear in the bytes. An event that the chunk has in one piece is borrowed from it, not copied.
 /// An event that is not finished when a connection ends is discarded, as the standard wants it: call
 /// [`reset`](Decoder::reset) before the next connection.
@@ -104,7 +104,7 @@ impl Decoder {
         self
     }
 
-    /// Hands out the data of an event before its end, as [`Item::Part`], once so many bytes of it are there.
+    /// Hands out the data of an event before its end, as [`Item::Part`], once this number of bytes is buffered.
     ///
     /// So an event of any size is read in bounded memory. Its message then has the rest of the data, which may be
     /// empty, with the type and the id. Until that has come the parts are not an event: they are void if the stream
@@ -140,7 +140,7 @@ impl Decoder {
     /// Call it until it returns `None`, then give it the next chunk. `input` always is what has not been read.
     ///
     /// # Errors
-    /// [`DecodeError`] if an event is beyond the [`Limits`] and they say [`Oversized::Fail`]; then for every call until
+    /// [`DecodeError`] if an event exceeds the [`Limits`] and they are set to [`Oversized::Fail`]; then for every call until
     /// [`reset`](Decoder::reset).
     pub fn decode<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Item<'a>>, DecodeError> {
         match self.advance(input) {
@@ -186,7 +186,7 @@ impl Decoder {
 
     /// What a client sends as `Last-Event-ID` when it reconnects; nothing if it is empty.
     ///
-    /// It changes where an event ends, even one without data. It may hold characters that a header cannot.
+    /// Changes where an event ends, even one without data. The id may hold characters that a header cannot.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id

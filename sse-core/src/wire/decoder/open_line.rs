@@ -10,11 +10,11 @@ use super::{
     text::Text,
 };
 
-/// A line without its end as yet. What is known to be a value goes straight to where it belongs.
+/// A line whose end has not come yet. Bytes that certainly belong to a value go straight to its buffer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OpenLine {
     state: State,
-    /// The first bytes of the line, until they tell its kind.
+    /// The first bytes of the line, until its kind is known.
     head: [u8; HEAD],
     head_len: usize,
     /// How many of those are in front of the value.
@@ -32,7 +32,7 @@ enum State {
     Closed,
     Head,
     Value(Kind, Room),
-    /// It has no limit: nothing of it is kept.
+    /// A line without a limit: none of it is kept.
     Ignored,
 }
 

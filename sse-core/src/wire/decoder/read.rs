@@ -12,7 +12,7 @@ use super::{
 
 const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 
-/// What is reported on request only.
+/// Items that are reported on request only.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Report {
     pub(super) comments: bool,

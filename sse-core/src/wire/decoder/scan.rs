@@ -24,11 +24,11 @@ pub(super) struct Scanned {
 
 /// Why [`Block::scan`] came back.
 pub(super) enum Stop {
-    /// It took a blank line. The fields that need no copy are here, the others in the block.
+    /// Took a blank line. The fields that need no copy are here, the others in the block.
     Blank(Fields),
-    /// It took a line that needs a closer look.
+    /// Took a line that needs a closer look.
     Line { kind: Kind, len: usize, value: Range<usize> },
-    /// What is left is no whole line.
+    /// The rest is not a whole line.
     Unfinished,
 }
 

@@ -53,9 +53,9 @@ impl Text {
         self.bytes.shrink_to(KEPT_CAPACITY);
     }
 
-    /// The text of `borrowed`, or else of what was pushed; it stands until the next `clear`.
+    /// Returns the text of `borrowed`, or else of what was pushed; valid until the next `clear`.
     ///
-    /// What is not UTF-8 becomes U+FFFD, as in [`Read::text`].
+    /// Bytes that are not UTF-8 become U+FFFD, as in [`Read::text`].
     #[inline]
     pub(super) fn read<'a>(&'a mut self, borrowed: Option<Cow<'a, str>>) -> &'a str {
         match borrowed {
@@ -74,7 +74,7 @@ impl Text {
         self.text = into_text(mem::replace(&mut self.bytes, rest));
     }
 
-    /// What was set apart.
+    /// Returns the text that was set aside.
     pub(super) fn apart(&self) -> &str {
         &self.text
     }
@@ -120,7 +120,7 @@ impl<'i> Read<'i> {
         Self { bytes, text }
     }
 
-    /// A field as text. What is not UTF-8 becomes U+FFFD, as the Encoding standard's decoder does it.
+    /// A field as text. Bytes that are not UTF-8 become U+FFFD, as in the Encoding standard's decoder.
     ///
     /// Field by field this equals decoding the whole stream, because no line end, colon or space can be a part of a
     /// longer sequence.
