@@ -19,7 +19,7 @@ use crate::{
 
 const READERS: [usize; 3] = [1, 100, 10_000];
 
-/// Of each round: as many as it takes for who waits to join.
+/// The events of each round: as many as it takes for waiting readers to join.
 const EVENTS: u64 = 64;
 
 /// The level of the shared compressor, which those of one reader get as well.
@@ -32,7 +32,7 @@ const EACH: &str = "a compressor for each reader, flushed with each event";
 enum Way {
     Plain,
     Shared,
-    /// The same while readers come and go with each event, so that somebody always waits to join.
+    /// The same while readers come and go with each event, so that one is always about to join.
     Churning,
     Each,
 }
@@ -50,7 +50,7 @@ struct Reader {
     own: Option<GzEncoder<Vec<u8>>>,
 }
 
-/// What one way came to with so many readers.
+/// The figures of one way with this number of readers.
 struct Measured {
     nanoseconds: Vec<f64>,
     bytes: f64,

@@ -13,7 +13,7 @@ pub(crate) struct Corpus {
     line_end: &'static str,
 }
 
-/// What is told by the events with an id and a type.
+/// The data of the events with an id and a type.
 pub(crate) const ID: &str = "1700000000123";
 pub(crate) const EVENT_TYPE: &str = "price";
 

@@ -1,7 +1,7 @@
 //! How far ahead of named peers this workspace is, measured on the reader's own machine.
 //!
 //! `cargo run --profile bench -p sse-bench -- [encode|decode|fanout|memory|replay|publish|topics|storm|compress|all] [--quick]`; the
-//! README beside this says what each does and how.
+//! README beside this explains what each does and how.
 
 mod callgrind;
 mod compress;

@@ -7,7 +7,7 @@ use std::{
 
 use crate::report::Cell;
 
-/// One thing to be timed: does its operation so many times, and returns something that depends on all of them.
+/// One thing to be timed: runs its operation this number of times, and returns something that depends on all of them.
 pub(crate) struct Case<'a> {
     pub(crate) label: String,
     pub(crate) ours: bool,

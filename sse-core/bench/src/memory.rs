@@ -24,7 +24,7 @@ const GROUPS: [(&str, [Server; 3]); 4] = [
     ("rocket", [Server::SseRocket, Server::Rocket, Server::RocketBare]),
 ];
 
-/// What is held in a process of its own, many times.
+/// The kind of object that a process of its own holds many times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Held {
     /// Subscriptions whose tasks wait.
@@ -106,7 +106,7 @@ fn connected(server: Server, count: usize) -> Result<f64, Failure> {
     Ok(after.saturating_sub(before) as f64 / 1024.0 / count as f64)
 }
 
-/// Bytes of each of so many, as another process of this program finds.
+/// The bytes of each of this number, as another process of this program measures them.
 fn in_process(kind: Held, count: usize) -> Result<f64, Failure> {
     let output =
         Command::new(std::env::current_exe()?).args(["hold", kind.name(), &count.to_string()]).output()?;
@@ -114,7 +114,7 @@ fn in_process(kind: Held, count: usize) -> Result<f64, Failure> {
     Ok(printed.trim().parse::<f64>().map_err(|_| format!("no figure but {printed:?}"))?)
 }
 
-/// Holds so many, lets them wait, and prints the resident bytes of each.
+/// Holds this number, lets them wait, and prints the resident bytes of each.
 pub(crate) fn hold(kind: Held, count: usize) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Else the timers of most bodies would not even be set: see the bodies in memory of `fanout`.

@@ -19,7 +19,7 @@ pub(crate) enum Command {
     Serve(String),
     /// Run each case once, for callgrind.
     Count(Work),
-    /// Hold so many of a kind and say what memory each takes.
+    /// Hold this number of a kind and print what memory each takes.
     Hold(Held, usize),
 }
 
@@ -45,7 +45,7 @@ pub(crate) enum Work {
     Compress,
 }
 
-/// A peer that is no Rust crate.
+/// A peer that is not a Rust crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outside {
     Nchan,

@@ -62,7 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Table>, Failure> {
     Ok(vec![table])
 }
 
-/// Publishes one event at a time to so many waiting tasks, while others wait for another topic.
+/// Publishes one event at a time to this number of waiting tasks, while others wait for another topic.
 async fn hub(waiting: usize, elsewhere: usize, rounds: usize) -> Result<Cell, Failure> {
     let hub = Hub::memory();
     let taken = Arc::<AtomicUsize>::default();
@@ -120,14 +120,14 @@ async fn channel(waiting: usize, rounds: usize) -> Result<Cell, Failure> {
     Ok(Cell::of(samples))
 }
 
-/// Lets the tasks run until so much was taken.
+/// Lets the tasks run until this amount was taken.
 async fn until(taken: &AtomicUsize, count: usize) {
     while taken.load(Ordering::Relaxed) < count {
         yield_now().await;
     }
 }
 
-/// Lets each of so many tasks run once more, so that all of them wait again.
+/// Lets each of these tasks run once more, so that all of them wait again.
 async fn settle(tasks: usize) {
     // The runtime runs at least one task each time.
     for _ in 0..(tasks / 32 + 2) {

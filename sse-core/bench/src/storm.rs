@@ -1,4 +1,4 @@
-//! Everyone comes back at once: so many readers connect with a cursor and want what they missed.
+//! All readers come back at once: they connect with a cursor and ask for what they missed.
 
 use std::time::Instant;
 

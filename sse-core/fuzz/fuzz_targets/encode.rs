@@ -1,4 +1,4 @@
-//! Calls of the builder: refused, or what the documentation says, read by the naive reader and by the decoder.
+//! Calls of the builder: refused, or what the documentation states, read by the naive reader and by the decoder.
 #![no_main]
 
 #[path = "../../tests/common/calls.rs"]
@@ -15,7 +15,7 @@ use libfuzzer_sys::fuzz_target;
 use naive::Naive;
 use sse_core::{Decoder, Frame, InvalidEvent};
 
-/// Texts without what only the end of an input would bring: a text is as long as the input says.
+/// Texts as an input gives them, without what only its end would add.
 fn call(input: &mut Unstructured<'_>) -> Result<Call> {
     Ok(match input.int_in_range(0..=7)? {
         0 => Call::Data(input.arbitrary()?),

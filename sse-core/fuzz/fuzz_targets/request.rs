@@ -1,4 +1,4 @@
-//! What a stranger's request says: the header, the query, `Accept`, a cursor, topics. Any bytes have a defined answer.
+//! A request of an unknown client: the header, the query, `Accept`, a cursor, topics. Any bytes have a defined answer.
 #![no_main]
 
 use std::sync::LazyLock;

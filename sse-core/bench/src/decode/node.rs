@@ -16,7 +16,7 @@ const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 /// How long it runs before it is measured.
 const WARM_UP: Duration = Duration::from_millis(200);
 
-/// A process that has the stream and decodes it as often as it is told to.
+/// A process that has the stream and decodes it as often as it is asked to.
 struct Node {
     process: Child,
     input: ChildStdin,
@@ -61,7 +61,7 @@ impl Node {
         Ok(Self { process, input, output })
     }
 
-    /// Decodes it so often, and says how much data there was.
+    /// Decodes it this often, and returns how much data there was.
     fn decode(&mut self, times: usize) -> Result<usize, Failure> {
         self.input.write_all(format!("{times}\n").as_bytes())?;
         let mut line = String::new();

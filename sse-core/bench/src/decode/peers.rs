@@ -105,7 +105,7 @@ fn eventsource_stream(chunks: &[Bytes]) -> usize {
     })
 }
 
-/// Its parser is private, so this is its client over a transport that has the chunks ready.
+/// The parser is private, so this is its client over a transport that has the chunks ready.
 fn launchdarkly(chunks: &[Bytes]) -> usize {
     let once = ReconnectOptions::reconnect(false).build();
     let Ok(builder) = ClientBuilder::for_url("http://localhost/") else { return 0 };

@@ -23,7 +23,7 @@ use crate::{Failure, corpus::Corpus, machine::versioned, measure::Case};
 /// The row of our encoder.
 pub(super) const FRAME: &str = "sse-core Frame";
 
-/// Encodes so many events and returns the bytes' number.
+/// Encodes this number of events and returns the number of bytes.
 type Run = Box<dyn Fn(&Corpus, usize) -> usize>;
 
 /// A label, whether it is ours, and what it does.

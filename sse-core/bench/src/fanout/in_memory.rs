@@ -55,7 +55,7 @@ struct Contestant {
 
 pub(super) fn run(options: &Options) -> Result<Table, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // A task of Tokio's is allowed so many ready channels and timers before they pretend not to be; a server polls each
+    // Tokio limits how many ready channels and timers a task may take in one poll; a server polls each
     // body in a task of its own.
     runtime.block_on(tokio::task::unconstrained(measured(options)))
 }

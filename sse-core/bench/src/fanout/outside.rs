@@ -1,4 +1,4 @@
-//! Peers that are no Rust crates and must be installed: how they are started, and how nchan is published to.
+//! Peers that are not Rust crates and must be installed: how they are started, and how events are published to nchan.
 
 use std::{
     fs,
@@ -37,7 +37,7 @@ impl Nchan {
     pub(super) fn start() -> Result<(Child, SocketAddr, Self), Failure> {
         let folder = std::env::temp_dir().join(format!("sse-bench-nchan-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        // Free now, and nobody else asks for one meanwhile.
+        // Free now, and no other process asks for one meanwhile.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let template = fs::read_to_string(Path::new(PEERS).join("nchan.conf"))?;
         let config = folder.join("nginx.conf");
@@ -61,7 +61,7 @@ impl Nchan {
         Ok((child, address, Self { folder, connection, waiting: 0 }))
     }
 
-    /// Publishes so many events, one request each, all at once.
+    /// Publishes this number of events, one request each, all at once.
     pub(super) fn ask(&mut self, events: usize) -> Result<(), Failure> {
         let data = text();
         let request = format!(
@@ -94,12 +94,12 @@ impl Nchan {
 
 impl Drop for Nchan {
     fn drop(&mut self) {
-        // What is left in the system's folder for temporary files harms nobody.
+        // Files left in the system's folder for temporary files do no harm.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// Where nginx says that its modules are.
+/// The folder in which nginx reports its modules.
 fn modules() -> Result<String, Failure> {
     let about = Command::new("nginx").arg("-V").output();
     let about = about.map_err(|error| format!("install nginx and its module nchan: {error}"))?;

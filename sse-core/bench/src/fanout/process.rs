@@ -24,7 +24,7 @@ pub(crate) struct Process {
     control: Control,
 }
 
-/// How it is told what to publish.
+/// The pipe on which it receives what to publish.
 enum Control {
     Lines(TcpStream),
     Nchan(Nchan),
@@ -55,7 +55,7 @@ impl Process {
         self.address
     }
 
-    /// Lets it publish so many events; [`answered`](Process::answered) must follow.
+    /// Lets it publish this number of events; [`answered`](Process::answered) must follow.
     pub(crate) fn ask(&mut self, events: usize) -> Result<(), Failure> {
         match &mut self.control {
             Control::Lines(control) => control.write_all(format!("{events}\n").as_bytes())?,
@@ -78,7 +78,7 @@ impl Process {
         cpu(self.child.id())
     }
 
-    /// Its resident memory in bytes.
+    /// Returns its resident memory in bytes.
     pub(crate) fn resident(&self) -> Result<usize, Failure> {
         resident(self.child.id())
     }
@@ -130,7 +130,7 @@ pub(crate) fn resident(process: u32) -> Result<usize, Failure> {
     Ok(kilobytes << 10)
 }
 
-/// The measuring process's core and the server's; one and the same if there is no other.
+/// The measuring process's core and the server's; the same one if there is only one.
 fn cores() -> [usize; 2] {
     [(machine::cores() - 1).min(1), 0]
 }

@@ -31,14 +31,14 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    /// Connects so many readers, and waits until each has its response's first bytes.
+    /// Connects this number of readers, and waits until each has its response's first bytes.
     pub(crate) fn connect(address: SocketAddr, count: usize, last: Option<&str>) -> Result<Self, Failure> {
         let mut readers = Self::request(address, count, last)?;
         readers.wait_until(Self::all_heard)?;
         Ok(readers)
     }
 
-    /// Connects so many readers and sends their requests.
+    /// Connects this number of readers and sends their requests.
     pub(crate) fn request(address: SocketAddr, count: usize, last: Option<&str>) -> Result<Self, Failure> {
         raise_limit()?;
         let mut request =
@@ -75,14 +75,14 @@ impl Readers {
         self.heard.iter().all(|heard| *heard)
     }
 
-    /// The id that a reader who is alone was told last.
+    /// The id that the only reader received last.
     pub(crate) fn last_id(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.last);
         let (_, rest) = text.rsplit_once("\nid: ")?;
         rest.split_once('\n').map(|(id, _)| id.to_owned())
     }
 
-    /// Reads until so many events have come.
+    /// Reads until this number of events has come.
     pub(crate) fn wait_for(&mut self, deliveries: usize) -> Result<(), Failure> {
         let mut left = deliveries;
         self.read_until(|_, came| {

@@ -42,7 +42,7 @@ pub(crate) struct Target {
 const NOISE: f64 = 0.25;
 
 impl Cell {
-    /// Of the samples of all rounds.
+    /// The figures of the samples of all rounds.
     pub(crate) fn of(mut samples: Vec<f64>) -> Self {
         samples.sort_unstable_by(f64::total_cmp);
         let at = |share: f64| {
@@ -69,7 +69,7 @@ impl Table {
         row.cells.get(column).copied().flatten().map(|cell| cell.median)
     }
 
-    /// Notes how `ours` stands to `theirs` in a column, if both were measured.
+    /// Notes how `ours` compares with `theirs` in a column, if both were measured.
     pub(crate) fn aim(&mut self, ours: &str, theirs: &str, column: usize, wanted: f64) {
         if let (Some(own), Some(other)) = (self.figure(ours, column), self.figure(theirs, column)) {
             let discipline = self.columns.get(column).map_or("", String::as_str);
@@ -78,7 +78,7 @@ impl Table {
         }
     }
 
-    /// Notes how a figure stands to an upper limit.
+    /// Notes how a figure compares with an upper limit.
     pub(crate) fn limit(&mut self, ours: &str, column: usize, limit: f64) {
         if let Some(own) = self.figure(ours, column) {
             let discipline = self.columns.get(column).map_or("", String::as_str);

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{Failure, corpus::EVENT_TYPE};
 
-/// Serves; on a plain listener of Tokio's if told so.
+/// Serves; on a plain listener of Tokio's if asked to.
 pub(super) async fn run(source: Source, plain: bool, port: oneshot::Sender<u16>) -> Result<(), Failure> {
     let listener = if plain {
         TcpListener::bind(("127.0.0.1", 0)).await?

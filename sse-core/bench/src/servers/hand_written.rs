@@ -26,7 +26,7 @@ pub(crate) struct Log {
 struct State {
     frames: VecDeque<Bytes>,
     head: u64,
-    /// From where to where, and the bytes.
+    /// The positions before and after, and the bytes.
     last: Option<(u64, u64, Bytes)>,
 }
 

@@ -52,7 +52,7 @@ pub(crate) enum Server {
     BetterSse,
 }
 
-/// A server under way, and where its port is told.
+/// A running server, and where its port is printed.
 type Running = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 
 impl Server {
@@ -113,7 +113,7 @@ impl Server {
 
 /// Runs the named server until its control connection ends.
 ///
-/// Prints its port and the control connection's, and does what that says, line by line.
+/// Prints its port and the control connection's, and carries out that connection's lines one by one.
 pub(crate) fn serve(name: &str) -> Result<(), Failure> {
     let server = Server::ALL.into_iter().find(|server| server.name() == name);
     let server = server.ok_or_else(|| format!("there is no server {name:?}"))?;
@@ -136,7 +136,7 @@ pub(crate) fn serve(name: &str) -> Result<(), Failure> {
     })
 }
 
-/// Publishes as many events as each line says, and answers when it is done.
+/// Publishes as many events as each line asks for, and answers when it is done.
 async fn obey(control: TcpStream, source: &Source) -> Result<(), Failure> {
     control.set_nodelay(true)?;
     let (input, mut output) = control.into_split();

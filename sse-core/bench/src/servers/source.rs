@@ -33,7 +33,7 @@ pub(crate) enum Source {
     },
     HandWritten(Arc<Log>),
     Hub(Hub),
-    /// Each reader gets so many events at once, and nothing after them.
+    /// Each reader receives this number of events at once, and nothing after them.
     Ready(Arc<AtomicU64>),
     /// Each reader waits for ever.
     Bare,
@@ -52,7 +52,7 @@ pub(crate) fn text() -> String {
     std::iter::once(char::from(MARK)).chain((1..100).map(|_| random.lowercase())).collect()
 }
 
-/// A reader that says where it left off also gets what is kept if that place is unknown.
+/// A reader with a cursor also receives what is kept if that position is unknown.
 pub(super) fn start<T>(last: &T) -> Start
 where
     T: Clone + Into<LastEventId>,
@@ -73,14 +73,14 @@ impl Source {
         }
     }
 
-    /// Publishes so many events one after the other, without a pause.
+    /// Publishes this number of events one after the other, without a pause.
     pub(crate) async fn publish(&self, count: usize) -> Result<(), Failure> {
         let data = text();
         for _ in 0..count {
             match self {
                 Self::Broadcast { sender, next } => {
                     let id = next.fetch_add(1, Ordering::Relaxed);
-                    // Without a reader it goes nowhere, which is no failure.
+                    // An event without a reader is dropped, which is not a failure.
                     let _ = sender.send(Tick { id, data: data.clone() });
                 }
                 Self::HandWritten(log) => log.push(&data),
