@@ -11,7 +11,7 @@ use std::{error::Error as _, time::Duration};
 
 use reader::{data, is_idle, next, publish, within};
 use scripted::{Scripted, until};
-use sse_core::{Error, Event, EventStream, Hub, InvalidTopic, ProducerError, PublishError, Start};
+use sse_core::{Error, Event, EventStream, Hub, InvalidTopic, Pattern, ProducerError, PublishError, Start};
 use tokio::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -58,7 +58,7 @@ async fn late_readers_get_all_then_live_then_the_end_then_204() {
 #[tokio::test]
 async fn a_stop_reaches_the_producer_wherever_it_is_and_no_reader() {
     for [here, there] in hubs().await {
-        let mut nosy = there.subscribe(">").await.unwrap();
+        let mut nosy = there.subscribe(Pattern::new(">").unwrap()).await.unwrap();
         let (run, other) = (here.run("answer.1").unwrap(), here.run("answer.2").unwrap());
         let producer = tokio::spawn(async move {
             let mut said = 0;
@@ -136,7 +136,7 @@ async fn no_publish_that_was_broken_off_follows_the_end() {
         assert!(within(reader.next()).await.is_none(), "{topic} was opened again");
     }
     // Whether its producer got so far or not, each topic's end is its last.
-    let mut all = hub.subscribe("answer.*").start(Start::Earliest).await.unwrap();
+    let mut all = hub.subscribe(Pattern::new("answer.*").unwrap()).start(Start::Earliest).await.unwrap();
     let mut over = std::collections::BTreeSet::new();
     while over.len() < 100 {
         let message = next(&mut all).await;

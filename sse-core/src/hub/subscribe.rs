@@ -9,7 +9,7 @@ use super::{
     terms::{Extras, Terms},
 };
 use crate::{
-    history::{DynHistory, HistoryError, IntoTopics, InvalidTopic, Pattern, Span},
+    history::{DynHistory, HistoryError, IntoPatterns, InvalidTopic, Pattern, Span},
     metrics,
     resume::{Decision, ForbiddenOrigin, LastEventId, Requested},
 };
@@ -39,8 +39,8 @@ pub struct Subscribe {
 }
 
 impl Subscribe {
-    pub(crate) fn new(hub: Hub, topics: impl IntoTopics) -> Self {
-        let patterns = topics.into_topics();
+    pub(crate) fn new(hub: Hub, topics: impl IntoPatterns) -> Self {
+        let patterns = topics.into_patterns();
         Self {
             hub,
             patterns,
@@ -65,8 +65,8 @@ impl Subscribe {
     /// newly added topic said before the cursor comes first, without ids.
     ///
     /// Only what the window holds is told; [`Start::Live`] tells nothing.
-    pub fn also(mut self, topics: impl IntoTopics, start: Start) -> Self {
-        self.also.push((topics.into_topics(), start));
+    pub fn also(mut self, topics: impl IntoPatterns, start: Start) -> Self {
+        self.also.push((topics.into_patterns(), start));
         self
     }
 

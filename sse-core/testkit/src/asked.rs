@@ -1,4 +1,4 @@
-use sse_core::{Event, EventView, Exclusive, Start, Subscribe};
+use sse_core::{Event, EventView, Exclusive, IntoPatterns, InvalidTopic, Pattern, Start, Subscribe};
 
 use crate::{Context, context::MOST_READERS};
 
@@ -73,6 +73,15 @@ impl Asked {
     }
 }
 
+/// The topics of a query, which may hold wildcards: readers of the suite choose them.
+struct Patterns(Vec<String>);
+
+impl IntoPatterns for Patterns {
+    fn into_patterns(self) -> Result<Vec<Pattern>, InvalidTopic> {
+        self.0.iter().map(Pattern::new).collect()
+    }
+}
+
 impl Term {
     fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -92,7 +101,7 @@ impl Context {
     /// Subscribes to what is asked for, on the terms that are asked for.
     pub fn subscribe(&self, asked: Asked) -> Subscribe {
         let Asked { topics, start, principal, address, terms, .. } = asked;
-        let mut subscribe = self.hub.subscribe(topics).start(start);
+        let mut subscribe = self.hub.subscribe(Patterns(topics)).start(start);
         if let Some(principal) = &principal {
             subscribe = subscribe.principal(principal);
         }
