@@ -23,13 +23,14 @@ pub(crate) async fn start(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// `GET /builds/NAME`: its steps from the first one on, then `sse.end`, and 204 to those who come back.
+/// `GET /builds/NAME`: its steps from the first one on, then `sse.end`, and 204 to readers that come back; 404 for a build
+/// that was never begun, and would never end.
 pub(crate) async fn read(
     State(App { hub, .. }): State<App>,
     Path(name): Path<String>,
     last: LastEventId,
 ) -> Result {
-    Ok(Sse::new(hub.subscribe(topic(&name)?).after(last).start(Start::Earliest).await?))
+    Ok(Sse::new(hub.subscribe(topic(&name)?).after(last).start(Start::Earliest).existing().await?))
 }
 
 /// `DELETE /builds/NAME`: stops the work, on whichever node it is done.

@@ -9,6 +9,7 @@ mod chunk;
 mod control;
 mod end;
 mod evict;
+mod existing;
 mod feed;
 mod forgotten;
 mod frames;

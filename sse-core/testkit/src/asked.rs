@@ -35,6 +35,8 @@ pub enum Term {
     Lease,
     /// The principal and the address may have only so many readers.
     Limits,
+    /// Its topics must exist.
+    Existing,
     /// The principal has one reader: `replace` or `refuse`.
     Exclusive(Exclusive),
 }
@@ -90,6 +92,7 @@ impl Term {
             "conflate" => Self::Conflate,
             "lease" => Self::Lease,
             "limits" => Self::Limits,
+            "existing" => Self::Existing,
             "replace" => Self::Exclusive(Exclusive::EndFirst),
             "refuse" => Self::Exclusive(Exclusive::Refuse),
             _ => return None,
@@ -121,6 +124,7 @@ impl Context {
                 Term::Limits => subscribe
                     .limit(format!("principal {principal}"), MOST_READERS)
                     .limit(format!("address {address}"), MOST_FROM_ADDRESS),
+                Term::Existing => subscribe.existing(),
                 Term::Exclusive(choice) => subscribe.exclusive(&principal, choice),
             };
         }
