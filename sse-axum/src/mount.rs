@@ -20,12 +20,13 @@ use tower_service::Service;
 use crate::Sse;
 
 sse_core::__define_mount!(
-    r#"use sse_axum::{Ask, Denied, Hub, Permit, mount};
+    r#"use sse_axum::{Ask, Denied, Hub, Pattern, Permit, Topic, mount};
 use axum::{Router, http::request::Parts};
 
 fn access(request: &Parts, _: &Ask) -> Result<Permit, Denied> {
     let tenant = request.headers.get("x-tenant").and_then(|name| name.to_str().ok()).ok_or(Denied::Unauthorized)?;
-    Ok(Permit::read([format!("tenant.{tenant}.>")])?)
+    let own = Topic::from_parts(["tenant", tenant])?;
+    Ok(Permit::read(Pattern::below(&own)?)?)
 }
 
 let hub = Hub::memory();

@@ -304,7 +304,7 @@ macro_rules! __define_mount {
             /// [`InvalidTopic`](crate::InvalidTopic) if one is not valid, or there is none.
             pub fn topics(
                 self,
-                topics: impl $crate::IntoTopics,
+                topics: impl $crate::IntoPatterns,
             ) -> ::std::result::Result<Self, $crate::InvalidTopic> {
                 Ok(Self { routes: self.routes.topics(topics)?, ..self })
             }

@@ -9,6 +9,9 @@ pub mod delivery {}
 #[doc = include_str!("docs/fallbacks.md")]
 pub mod fallbacks {}
 
+#[doc = include_str!("docs/runs.md")]
+pub mod runs {}
+
 #[doc = include_str!("docs/shutdown.md")]
 pub mod shutdown {}
 

@@ -35,13 +35,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// The status to answer: 400 or 406 for the caller's mistakes, 401, 403 or 404 for what they may not do, 409 for a run that goes on already or is over, 503 for
-    /// a history that is away.
+    /// The status to answer: 400 or 406 for the caller's mistakes, 401, 403 or 404 for what they may not do, 404 for a topic
+    /// that must exist and does not, 409 for a run that goes on already or is over, 503 for a history that does not answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Denied(denied) => denied.status(),
             Self::Subscribe(SubscribeError::NotAcceptable) => StatusCode::NOT_ACCEPTABLE,
+            Self::Subscribe(SubscribeError::UnknownTopic(_)) => StatusCode::NOT_FOUND,
             Self::Subscribe(SubscribeError::Origin(_)) | Self::Origin(_) => StatusCode::FORBIDDEN,
             Self::History(_)
             | Self::Publish(PublishError::History(_))

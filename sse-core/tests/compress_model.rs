@@ -131,7 +131,8 @@ impl Pair {
         for accepts in ["identity", "gzip"] {
             // Both draw the same delays.
             fastrand::seed(number);
-            let topics: Vec<_> = ASKED[asks].iter().map(|topic| topic.to_string()).collect();
+            let topics: Vec<_> =
+                ASKED[asks].iter().map(|text| Pattern::new(text).expect("a pattern")).collect();
             let mut subscribe: Subscribe = hub.subscribe(topics).start(match start {
                 0 => Start::Earliest,
                 1 => Start::Latest(3),

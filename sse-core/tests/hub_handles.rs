@@ -16,8 +16,8 @@ use body::read;
 use reader::{data, is_idle, message, next, publish, within};
 use scripted::{Scripted, until};
 use sse_core::{
-    End, Event, EventStream, EventView, Exclusive, GapReason, Hub, InvalidEvent, InvalidTopic, Retention,
-    Start, SubscribeError, Subscription,
+    End, Event, EventStream, EventView, Exclusive, GapReason, Hub, InvalidEvent, InvalidTopic, Pattern,
+    Retention, Start, SubscribeError, Subscription,
 };
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -42,7 +42,7 @@ async fn the_readers_of_a_topic_are_listed_with_what_an_operator_wants_to_know()
     let hub = Hub::memory();
     let mut ann = hub.subscribe("a.1").principal("ann").await.unwrap();
     tokio::time::sleep(10 * SECOND).await;
-    let wild = hub.subscribe("a.*").await.unwrap();
+    let wild = hub.subscribe(Pattern::new("a.*").unwrap()).await.unwrap();
     let other = hub.subscribe("b").principal("bob").await.unwrap();
     publish(&hub, "a.1", 0..5).await;
     publish(&hub, "a.2", 0..2).await;
@@ -123,7 +123,7 @@ async fn rule_6_topics_change_without_reconnecting_and_the_stream_goes_on_at_its
     publish(&hub, "b", 10..12).await;
     assert_eq!(data(&mut reader, 1).await, ["0"]);
     // At position 1: what b said is after it, and what a said then is not asked for any more.
-    handle.set_topics(["b", "c.*"]).unwrap();
+    handle.set_topics(("b", Pattern::new("c.*").unwrap())).unwrap();
     assert_eq!(handle.topics().iter().map(|topic| topic.as_str()).collect::<Vec<_>>(), ["b", "c.*"]);
     assert_eq!(data(&mut reader, 2).await, ["10", "11"]);
     publish(&hub, "a", 3..4).await;
@@ -165,7 +165,7 @@ async fn a_waiting_reader_turns_to_its_new_topics_at_once_under_the_same_filter(
     let reading = reading(ann);
     tokio::task::yield_now().await;
     // Over its own control endpoint a tenant asks for everything, and still gets only what is its own.
-    handle.set_topics(">").unwrap();
+    handle.set_topics(Pattern::new(">").unwrap()).unwrap();
     handle.also("b", Start::Earliest).unwrap();
     tokio::task::yield_now().await;
     hub.publish(["b", "bob"], Event::message("his")).await.unwrap();

@@ -11,7 +11,8 @@ mod scripted;
 use reader::{data, is_idle, publish};
 use scripted::{Scripted, until};
 use sse_core::{
-    Cursor, Epoch, Event, GapReason, Hub, LastEventId, Publisher, Resume, Retention, Start, Subscription,
+    Cursor, Epoch, Event, GapReason, Hub, LastEventId, Pattern, Publisher, Resume, Retention, Start,
+    Subscription,
 };
 
 /// A hub whose window holds three events of each topic.
@@ -36,7 +37,8 @@ async fn asked(
     start: Start,
 ) -> (Subscription, (usize, usize, usize)) {
     let ((spans, holds), reads) = (history.asked(), history.reads());
-    let subscription = hub.subscribe(topics).after(last).start(start).await.expect("subscribed");
+    let subscription =
+        hub.subscribe(Pattern::new(topics).unwrap()).after(last).start(start).await.expect("subscribed");
     let ((spans_now, holds_now), reads_now) = (history.asked(), history.reads());
     (subscription, (spans_now - spans, holds_now - holds, reads_now - reads))
 }
@@ -131,7 +133,8 @@ async fn whoever_needs_the_answer_is_told_to_come_back_and_the_others_are_let_in
     let epoch = hub.stats().head.epoch();
     history.set_down(true);
     let refusal = async |topics: &str, last: Option<Cursor>, start: Start| {
-        hub.subscribe(topics).after(last).start(start).await.unwrap().refusal().map(ToString::to_string)
+        let subscribe = hub.subscribe(Pattern::new(topics).unwrap()).after(last).start(start);
+        subscribe.await.unwrap().refusal().map(ToString::to_string)
     };
     let away = Some("unavailable".to_owned());
     let is_before = Cursor::new(epoch, 3);
@@ -198,7 +201,7 @@ async fn a_reader_that_turns_to_other_topics_asks_only_whether_those_are_finishe
     let handle = reader.handle();
     for (topics, spans) in [("b", 0), ("*", 0), ("asked.*", 0), ("asked", 0), ("unseen", 1)] {
         let before = history.asked().0;
-        handle.set_topics(topics).unwrap();
+        handle.set_topics(Pattern::new(topics).unwrap()).unwrap();
         assert!(is_idle(&mut reader).await);
         assert_eq!(history.asked().0 - before, spans, "{topics}");
     }

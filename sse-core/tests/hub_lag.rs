@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use reader::{data, is_idle, message, next, publish};
 use scripted::Scripted;
-use sse_core::{Event, EventView, Hub, HubBuilder, Retention, Start, Subscribe};
+use sse_core::{Event, EventView, Hub, HubBuilder, Pattern, Retention, Start, Subscribe};
 use tokio::time::Instant;
 
 /// A price is replaced by a later one of the same name; anything else is not.
@@ -55,7 +55,8 @@ async fn a_reader_that_lags_gets_the_latest_of_each_key_in_order() {
 #[tokio::test]
 async fn no_key_replaces_the_end_of_a_topic() {
     let hub = Hub::memory();
-    let mut reader = hub.subscribe("job.*").conflate_by(|_| Some("the same")).await.unwrap();
+    let mut reader =
+        hub.subscribe(Pattern::new("job.*").unwrap()).conflate_by(|_| Some("the same")).await.unwrap();
     for topic in ["job.1", "job.2"] {
         publish(&hub, topic, 0..2).await;
         hub.finish(topic).await.unwrap();

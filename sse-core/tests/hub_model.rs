@@ -14,7 +14,7 @@ use std::{
 };
 
 use reader::message;
-use sse_core::{Cursor, Event, Hub, Retention, Start, Subscription};
+use sse_core::{Cursor, Event, Hub, Pattern, Retention, Start, Subscription};
 
 /// What was published to the topics that a reader asks for, by position.
 type Published = Arc<Mutex<BTreeMap<u64, (Vec<String>, String)>>>;
@@ -60,7 +60,11 @@ struct Reader {
 
 impl Reader {
     async fn connect(&mut self, hub: &Hub) -> Subscription {
-        let subscribe = |topics: &[&str]| hub.subscribe(topics).after(self.last).start(Start::Earliest);
+        let patterns = |topics: &[&str]| -> Vec<_> {
+            topics.iter().map(|text| Pattern::new(text).expect("a pattern")).collect()
+        };
+        let subscribe =
+            |topics: &[&str]| hub.subscribe(patterns(topics)).after(self.last).start(Start::Earliest);
         let subscription = match self.kind {
             Kind::Plain => subscribe(self.asked).await.expect("subscribed"),
             Kind::Filtered => {
@@ -69,7 +73,7 @@ impl Reader {
             }
             Kind::Switched => {
                 let subscription = subscribe(&["a.2", "nothing"]).await.expect("subscribed");
-                subscription.handle().set_topics(self.asked).expect("valid topics");
+                subscription.handle().set_topics(patterns(self.asked)).expect("valid topics");
                 subscription
             }
         };
@@ -104,7 +108,7 @@ impl Reader {
 
     fn asks_for(&self, topics: &[String]) -> bool {
         let matches = |pattern: &str, topic: &String| {
-            sse_core::Pattern::new(pattern).unwrap().matches(&sse_core::Topic::new(topic).unwrap())
+            Pattern::new(pattern).unwrap().matches(&sse_core::Topic::new(topic).unwrap())
         };
         self.asked.iter().any(|pattern| topics.iter().any(|topic| matches(pattern, topic)))
     }

@@ -150,7 +150,8 @@ impl Reader {
 
     async fn connect(&mut self, is_last: bool) {
         let (hub, shutdown) = lock(&self.world.process).clone();
-        let subscribed = hub.subscribe(self.asked).after(self.last).start(Start::Earliest).await;
+        let asked: Vec<_> = self.asked.iter().map(|text| Pattern::new(text).expect("a pattern")).collect();
+        let subscribed = hub.subscribe(asked).after(self.last).start(Start::Earliest).await;
         let subscription = subscribed.expect("never for a reason of ours");
         if self.last.is_none() {
             // What was trimmed before it came is nothing to it.

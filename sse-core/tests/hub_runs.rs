@@ -11,7 +11,10 @@ use std::{error::Error as _, time::Duration};
 
 use reader::{data, is_idle, next, publish, within};
 use scripted::{Scripted, until};
-use sse_core::{Error, Event, EventStream, Hub, InvalidTopic, ProducerError, PublishError, Start};
+use sse_core::{
+    End, Error, Event, EventStream, Exclusive, GapReason, Hub, InvalidTopic, Pattern, ProducerError,
+    PublishError, Retention, Start, SubscribeError, Topic,
+};
 use tokio::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -58,7 +61,7 @@ async fn late_readers_get_all_then_live_then_the_end_then_204() {
 #[tokio::test]
 async fn a_stop_reaches_the_producer_wherever_it_is_and_no_reader() {
     for [here, there] in hubs().await {
-        let mut nosy = there.subscribe(">").await.unwrap();
+        let mut nosy = there.subscribe(Pattern::new(">").unwrap()).await.unwrap();
         let (run, other) = (here.run("answer.1").unwrap(), here.run("answer.2").unwrap());
         let producer = tokio::spawn(async move {
             let mut said = 0;
@@ -136,7 +139,7 @@ async fn no_publish_that_was_broken_off_follows_the_end() {
         assert!(within(reader.next()).await.is_none(), "{topic} was opened again");
     }
     // Whether its producer got so far or not, each topic's end is its last.
-    let mut all = hub.subscribe("answer.*").start(Start::Earliest).await.unwrap();
+    let mut all = hub.subscribe(Pattern::new("answer.*").unwrap()).start(Start::Earliest).await.unwrap();
     let mut over = std::collections::BTreeSet::new();
     while over.len() < 100 {
         let message = next(&mut all).await;
@@ -226,4 +229,103 @@ async fn g9_nobody_can_publish_or_signal_where_hubs_talk_to_each_other() {
     publish(&hub, "a", 0..1).await;
     assert!(!run.is_stopped());
     assert!(hub.publish("$ssent", Event::message("fine")).await.is_ok());
+}
+
+fn unknown(topic: &str) -> Option<SubscribeError> {
+    Some(SubscribeError::UnknownTopic(Topic::new(topic).unwrap()))
+}
+
+#[tokio::test]
+async fn a_topic_that_must_exist_has_an_event_an_end_or_a_run() {
+    for [here, there] in hubs().await {
+        let existing = async |topic: &str| there.subscribe(topic).existing().await.err();
+        // A reader that waits for it does not make it exist.
+        let _waits = there.subscribe("answer.1").await.unwrap();
+        assert_eq!(existing("answer.1").await, unknown("answer.1"));
+        let run = here.run("answer.1").unwrap();
+        assert!(here.subscribe("answer.1").existing().await.is_ok(), "begun, and nothing published");
+        run.publish(Event::message("a")).await.unwrap();
+        assert_eq!(existing("answer.1").await, None);
+        run.finish().await.unwrap();
+        assert_eq!(existing("answer.1").await, None);
+        there.signal("answer.2", Event::message("typing")).unwrap();
+        assert_eq!(existing("answer.2").await, unknown("answer.2"));
+        // Of several each must exist; patterns are not looked at.
+        let several = there.subscribe(["answer.1", "answer.2"]).existing().await.err();
+        assert_eq!(several, unknown("answer.2"));
+        let also = there.subscribe("answer.1").existing().also("answer.2", Start::Earliest).await.err();
+        assert_eq!(also, unknown("answer.2"));
+        assert!(there.subscribe(Pattern::new("never.*").unwrap()).existing().await.is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_whose_events_are_gone_exists_no_more() {
+    let hub = Hub::builder().retention(Retention::default().age(10 * SECOND)).memory();
+    publish(&hub, "answer.1", 0..3).await;
+    assert!(hub.subscribe("answer.1").existing().await.is_ok());
+    let _keeps_the_sweep_going = hub.subscribe("other").await.unwrap();
+    tokio::time::sleep(30 * SECOND).await;
+    assert_eq!(hub.subscribe("answer.1").existing().await.err(), unknown("answer.1"));
+}
+
+#[tokio::test]
+async fn an_unknown_topic_takes_no_place_and_is_404() {
+    let hub = Hub::builder().most_readers(1).memory();
+    let mut first = hub.subscribe("a").exclusive("ann", Exclusive::EndFirst).await.unwrap();
+    let subscribe = || hub.subscribe("answer.1").exclusive("ann", Exclusive::EndFirst).existing();
+    let refused = subscribe().await.unwrap_err();
+    assert!(refused.to_string().contains("`answer.1`; check its name"), "{refused}");
+    assert!(is_idle(&mut first).await, "nobody was ended for it");
+    let response = Error::from(refused).into_response();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["content-type"]),
+        (404, "application/json".parse().as_ref().unwrap())
+    );
+    assert!(response.body().starts_with(r#"{"error":"subscribe: nothing is known"#), "{}", response.body());
+}
+
+#[tokio::test]
+async fn a_history_that_is_down_does_not_make_a_topic_unknown() {
+    let history = Scripted::new();
+    let hub = Hub::open(history.clone()).await.unwrap();
+    history.set_down(true);
+    let reader = hub.subscribe("answer.1").existing().await.unwrap();
+    assert!(matches!(reader.refusal(), Some(End::Unavailable)), "{:?}", reader.refusal());
+}
+
+#[tokio::test]
+async fn a_hub_in_memory_that_was_lost_ends_its_runs() {
+    let last = {
+        let lost = Hub::memory();
+        let run = lost.run("answer.1").unwrap();
+        run.publish(Event::message("half")).await.unwrap().cursor
+    };
+    let hub = Hub::memory();
+    let subscribe = || hub.subscribe("answer.1").after(last).start(Start::Earliest);
+    assert_eq!(subscribe().existing().await.err(), unknown("answer.1"));
+    // The process knows from its database what it had begun.
+    assert!(hub.abandon("answer.1").await.unwrap().is_some());
+    let mut reader = subscribe().existing().await.unwrap();
+    assert_eq!(reader.gap().map(|gap| gap.reason), Some(GapReason::Epoch));
+    assert_eq!(next(&mut reader).await.event_type(), "sse.gap");
+    let end = next(&mut reader).await;
+    assert_eq!((end.event_type(), end.data()), ("sse.end", r#"{"topic":"answer.1","abandoned":true}"#));
+    assert!(reader.next().await.is_none());
+    assert_eq!(status(&hub, "answer.1", end.last_event_id()).await, 204);
+}
+
+#[tokio::test]
+async fn only_what_nobody_here_runs_or_has_finished_is_abandoned() {
+    for [here, there] in hubs().await {
+        let run = here.run("answer.1").unwrap();
+        run.publish(Event::message("a")).await.unwrap();
+        assert!(matches!(here.abandon("answer.1").await, Err(ProducerError::Running)));
+        run.finish().await.unwrap();
+        assert!(there.abandon("answer.1").await.unwrap().is_none());
+        publish(&here, "answer.2", 0..1).await;
+        assert!(there.abandon("answer.2").await.unwrap().is_some());
+        assert!(there.abandon("answer.2").await.unwrap().is_none());
+        assert!(there.abandon("answer.*").await.is_err() && there.abandon(["a", "b"]).await.is_err());
+    }
 }

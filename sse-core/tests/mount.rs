@@ -63,7 +63,7 @@ fn topics_may_be_fixed_and_are_checked_when_the_routes_are_made() {
     let routes = Routes::new(Hub::memory());
     assert_eq!(routes.clone().topics(Vec::<&str>::new()).unwrap_err(), InvalidTopic::Missing);
     assert_eq!(routes.clone().topics("a..b").unwrap_err(), InvalidTopic::EmptyPart);
-    let routes = routes.topics("prices.*").unwrap();
+    let routes = routes.topics(Pattern::new("prices.*").unwrap()).unwrap();
     let asked = ask(&routes, "GET", "/x?topic=secrets").unwrap();
     assert_eq!(asked.topics().iter().map(Pattern::as_str).collect::<Vec<_>>(), ["prices.*"]);
 }

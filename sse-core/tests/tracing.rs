@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use sse_core::{Event, EventStream, Hub};
+use sse_core::{Event, EventStream, Hub, Pattern};
 use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
 
 #[derive(Clone, Default)]
@@ -49,7 +49,8 @@ async fn logged(level: tracing_subscriber::filter::LevelFilter, work: impl Futur
 
 async fn read_two_streams() {
     let hub = Hub::memory();
-    let reader = hub.subscribe(["b.*", "a"]).after("elsewhere").principal("ann").await.unwrap();
+    let topics = (Pattern::new("b.*").unwrap(), "a");
+    let reader = hub.subscribe(topics).after("elsewhere").principal("ann").await.unwrap();
     let mut body = EventStream::new(reader).into_response().into_body();
     for _ in 0..2 {
         body.next().await.expect("the first line, and the gap").unwrap();

@@ -7,12 +7,13 @@ use sse_core::{
 use crate::{Sse, error::text};
 
 sse_core::__define_mount!(
-    r#"use sse_poem::{Ask, Denied, Hub, Permit, mount};
+    r#"use sse_poem::{Ask, Denied, Hub, Pattern, Permit, Topic, mount};
 use poem::{Request, Route};
 
 fn access(request: &Request, _: &Ask) -> Result<Permit, Denied> {
     let tenant = request.header("x-tenant").ok_or(Denied::Unauthorized)?;
-    Ok(Permit::read([format!("tenant.{tenant}.>")])?)
+    let own = Topic::from_parts(["tenant", tenant])?;
+    Ok(Permit::read(Pattern::below(&own)?)?)
 }
 
 let hub = Hub::memory();

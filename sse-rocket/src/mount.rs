@@ -13,12 +13,13 @@ use sse_core::{
 use crate::{Sse, error::text, last_event_id::headers};
 
 sse_core::__define_mount!(
-    r#"use sse_rocket::{Ask, Denied, Hub, Permit, mount};
+    r#"use sse_rocket::{Ask, Denied, Hub, Pattern, Permit, Topic, mount};
 use rocket::Request;
 
 fn access(request: &Request<'_>, _: &Ask) -> Result<Permit, Denied> {
     let tenant = request.headers().get_one("x-tenant").ok_or(Denied::Unauthorized)?;
-    Ok(Permit::read([format!("tenant.{tenant}.>")])?)
+    let own = Topic::from_parts(["tenant", tenant])?;
+    Ok(Permit::read(Pattern::below(&own)?)?)
 }
 
 let hub = Hub::memory();

@@ -12,12 +12,13 @@ use warp::{
 use crate::{Sse, filters::head};
 
 sse_core::__define_mount!(
-    r#"use sse_warp::{Ask, Denied, Hub, Permit, mount};
+    r#"use sse_warp::{Ask, Denied, Hub, Pattern, Permit, Topic, mount};
 use warp::{Filter, http::Request};
 
 fn access(request: &Request<()>, _: &Ask) -> Result<Permit, Denied> {
     let tenant = request.headers().get("x-tenant").and_then(|name| name.to_str().ok()).ok_or(Denied::Unauthorized)?;
-    Ok(Permit::read([format!("tenant.{tenant}.>")])?)
+    let own = Topic::from_parts(["tenant", tenant])?;
+    Ok(Permit::read(Pattern::below(&own)?)?)
 }
 
 let hub = Hub::memory();

@@ -6,7 +6,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, permit, published, tokens};
+use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, patterns, permit, published, tokens};
 use serde_json::{Value, json};
 use sse_axum::{Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, mount};
 use tokio::{spawn, time::sleep};
@@ -41,7 +41,7 @@ async fn events(State(app): State<App>, Query(query): Query, last: LastEventId) 
         return Ok(Html(PAGE).into_response());
     }
     let accepts = last.accept_encoding();
-    let subscribe = app.hub.subscribe(query.topics).after(last).start(query.start);
+    let subscribe = app.hub.subscribe(patterns(&query.topics)?).after(last).start(query.start);
     let subscription = subscribe.origins(&app.options.origins).await?;
     let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
     let stream = if app.options.compress { stream.compress(accepts) } else { stream };

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use sse_axum::{Event, LastEventId, ProducerError, Result, Run, Sse, Start};
+use sse_axum::{Event, InvalidTopic, LastEventId, ProducerError, Result, Run, Sse, Start, Topic};
 
 use crate::App;
 
@@ -18,24 +18,30 @@ pub(crate) async fn start(
     State(App { hub, .. }): State<App>,
     Path(name): Path<String>,
 ) -> Result<StatusCode> {
-    let run = hub.run(format!("builds.{name}"))?;
+    let run = hub.run(topic(&name)?)?;
     tokio::spawn(build(run));
     Ok(StatusCode::ACCEPTED)
 }
 
-/// `GET /builds/NAME`: its steps from the first one on, then `sse.end`, and 204 to those who come back.
+/// `GET /builds/NAME`: its steps from the first one on, then `sse.end`, and 204 to readers that come back; 404 for a build
+/// that was never begun, and would never end.
 pub(crate) async fn read(
     State(App { hub, .. }): State<App>,
     Path(name): Path<String>,
     last: LastEventId,
 ) -> Result {
-    Ok(Sse::new(hub.subscribe(format!("builds.{name}")).after(last).start(Start::Earliest).await?))
+    Ok(Sse::new(hub.subscribe(topic(&name)?).after(last).start(Start::Earliest).existing().await?))
 }
 
 /// `DELETE /builds/NAME`: stops the work, on whichever node it is done.
 pub(crate) async fn stop(State(App { hub, .. }): State<App>, Path(name): Path<String>) -> Result<StatusCode> {
-    let is_known = hub.stop(format!("builds.{name}")).await?;
+    let is_known = hub.stop(topic(&name)?).await?;
     Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
+}
+
+/// The topic of a build. Its name comes from the URL: whatever it holds, it is one part and never a wildcard.
+fn topic(name: &str) -> std::result::Result<Topic, InvalidTopic> {
+    Topic::from_parts(["builds", name])
 }
 
 async fn build(run: Run) -> std::result::Result<(), ProducerError> {

@@ -1,13 +1,13 @@
 //! Prices, of which only the latest matters.
 
 use axum::extract::{Path, State};
-use sse_axum::{Event, LastEventId, Result, Sse, Start};
+use sse_axum::{Event, LastEventId, Pattern, Result, Sse, Start, Topic};
 
 use crate::App;
 
 /// `GET /prices`: the latest of each symbol; a reader that lags gets no older ones.
 pub(crate) async fn read(State(App { hub, .. }): State<App>, last: LastEventId) -> Result {
-    let latest = hub.subscribe("prices.*").after(last).start(Start::Earliest);
+    let latest = hub.subscribe(Pattern::new("prices.*")?).after(last).start(Start::Earliest);
     Ok(Sse::new(latest.conflate_by(|event| event.topics().first().cloned()).await?))
 }
 
@@ -17,6 +17,7 @@ pub(crate) async fn publish(
     Path(symbol): Path<String>,
     price: String,
 ) -> Result<String> {
-    let receipt = hub.publish(format!("prices.{symbol}"), Event::message(price).event(symbol)).await?;
+    let receipt =
+        hub.publish(Topic::from_parts(["prices", &symbol])?, Event::message(price).event(symbol)).await?;
     Ok(receipt.cursor.to_string())
 }

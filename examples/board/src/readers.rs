@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
 };
 use serde_json::{Value, json};
-use sse_axum::{InvalidTopic, Pattern, Result};
+use sse_axum::{Pattern, Result};
 
 use crate::App;
 
@@ -32,14 +32,13 @@ pub(crate) async fn close(State(App { hub, .. }): State<App>, Path(id): Path<Str
     })
 }
 
-/// `PUT /readers/ID/topics`: what it reads from now on, on the same connection.
+/// `PUT /readers/ID/topics`: what it reads from now on, on the same connection. Text is a topic, never a wildcard.
 pub(crate) async fn set_topics(
     State(App { hub, .. }): State<App>,
     Path(id): Path<String>,
     Json(topics): Json<Vec<String>>,
 ) -> Result<StatusCode> {
     let Some(reader) = hub.reader(&id) else { return Ok(StatusCode::NOT_FOUND) };
-    let topics = topics.iter().map(Pattern::new).collect::<std::result::Result<Vec<_>, InvalidTopic>>()?;
     reader.set_topics(topics)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -119,3 +119,40 @@ async fn the_control_endpoint_lists_moves_and_closes_readers() {
     drop(stream);
     assert_eq!(send(&app, "DELETE", &reader, json!("")).await.0, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_build_is_read_by_its_own_name_alone() {
+    let app = app();
+    send(&app, "POST", "/builds/secret", json!("")).await;
+    for name in ["%3E", "*", "*.%3E", "secret.%3E", "a%2Fb", "%00", "%0A", "nobody-began-it", "$sse.stop"] {
+        let (status, body) = send(&app, "GET", &format!("/builds/{name}"), json!("")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{name}: {body}");
+        assert_eq!(
+            send(&app, "DELETE", &format!("/builds/{name}"), json!("")).await.0,
+            StatusCode::NOT_FOUND
+        );
+        // Any name is one name: it may be begun, and is another build.
+        assert_eq!(send(&app, "POST", &format!("/builds/{name}"), json!("")).await.0, StatusCode::ACCEPTED);
+        let mut reader = get_sse_ok(&app, &format!("/builds/{name}")).await;
+        reader.sse_ok().await.sse_text_is("step 1 of 10");
+        assert_eq!(
+            send(&app, "DELETE", &format!("/builds/{name}"), json!("")).await.0,
+            StatusCode::NO_CONTENT
+        );
+        reader.sse_ok().await.sse_text_is("stopped");
+        reader.sse_ok().await.sse_type_is("sse.end");
+        reader.sse_finished_ok().await;
+    }
+    let long = "x".repeat(300);
+    let (status, body) = send(&app, "GET", &format!("/builds/{long}"), json!("")).await;
+    assert!(status == StatusCode::BAD_REQUEST && body.contains("a hash"), "{body}");
+    // The control endpoint takes topics literally too.
+    let mut reader = get_sse_ok(&app, "/prices").await;
+    let (_, readers) = send(&app, "GET", "/topics/prices.eur/readers", json!("")).await;
+    let readers: Value = serde_json::from_str(&readers).expect("JSON");
+    let topics = format!("/readers/{}/topics", readers[0]["id"].as_str().expect("an id"));
+    let (status, body) = send(&app, "PUT", &topics, json!([">"])).await;
+    assert!(status == StatusCode::BAD_REQUEST && body.contains("Pattern"), "{body}");
+    send(&app, "POST", "/prices/eur", json!("1.08")).await;
+    reader.sse_ok().await.sse_text_is("1.08");
+}

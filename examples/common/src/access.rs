@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sse_core::{Denied, Lease, Permit};
+use sse_core::{Denied, Lease, Pattern, Permit, Topic};
 
 /// How long a tenant may read before it is asked again who it is.
 const LEASE: Duration = Duration::from_secs(60 * 60);
@@ -13,11 +13,11 @@ const STREAMS: usize = 10;
 /// A real application knows from a session who asks; here they say so themselves.
 ///
 /// # Errors
-/// If nobody says who they are, or the name cannot be part of a topic.
+/// If the request does not name a tenant, or the name is too long for a topic.
 pub fn permit(tenant: Option<&str>) -> Result<Permit, Denied> {
     let tenant = tenant.ok_or(Denied::Unauthorized)?.to_owned();
-    let own = format!("tenant.{tenant}.>");
-    let permit = Permit::read([&*own, "metrics.*"])?.publish(own)?;
+    let own = Pattern::below(&Topic::from_parts(["tenant", &tenant])?)?;
+    let permit = Permit::read([&own, &Pattern::new("metrics.*")?])?.publish(own)?;
     Ok(permit.with(move |subscribe| {
         let limit = format!("tenant {tenant}");
         subscribe.lease(Lease::within(LEASE)).limit(limit, STREAMS).principal(tenant)

@@ -16,7 +16,7 @@ mod tokens;
 pub use access::permit;
 pub use app::App;
 pub use options::{History, Options};
-pub use query::{Query, event, start};
+pub use query::{Query, event, patterns, start};
 pub use reply::{published, refusal};
 pub use start::{command_line, log_to_stderr, main, refused};
 pub use tokens::tokens;

@@ -1,4 +1,4 @@
-use sse_core::{Event, Start};
+use sse_core::{Event, InvalidTopic, Pattern, Start};
 
 /// A request's query string, for the frameworks whose own extractor takes each name only once.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +29,15 @@ impl Query {
         }
         parsed
     }
+}
+
+/// Parses the topics of `GET /events` as patterns: its readers may choose wildcards, on purpose, because everything that
+/// this application publishes is public. Everywhere else text from outside is a topic literally.
+///
+/// # Errors
+/// [`InvalidTopic`] if one is not valid.
+pub fn patterns(topics: &[String]) -> Result<Vec<Pattern>, InvalidTopic> {
+    topics.iter().map(Pattern::new).collect()
 }
 
 /// Where a reader without a cursor begins: `live`, `earliest` or a number of the latest events.

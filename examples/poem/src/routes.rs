@@ -1,5 +1,5 @@
 use async_stream::stream;
-use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, permit, published, tokens};
+use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, patterns, permit, published, tokens};
 use poem::{
     Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get, handler, post,
     web::{Data, Html, Json},
@@ -39,7 +39,7 @@ async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -
         return Ok(Html(PAGE).into_response());
     }
     let accepts = last.accept_encoding();
-    let subscribe = app.hub.subscribe(query.topics).after(last).start(query.start);
+    let subscribe = app.hub.subscribe(patterns(&query.topics)?).after(last).start(query.start);
     let subscription = subscribe.origins(&app.options.origins).await?;
     let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
     let stream = if app.options.compress { stream.compress(accepts) } else { stream };

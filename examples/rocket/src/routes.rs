@@ -1,4 +1,4 @@
-use example_common::{App, PAGE, SECOND, THINKING, event, permit, published, start, tokens};
+use example_common::{App, PAGE, SECOND, THINKING, event, patterns, permit, published, start, tokens};
 use rocket::{
     Either, Request, Route, State, get, post,
     response::content::RawHtml,
@@ -31,7 +31,7 @@ async fn events(
         return Ok(Either::Left(RawHtml(PAGE)));
     }
     let accepts = last.accept_encoding();
-    let subscribe = app.hub.subscribe(topic).after(last).start(self::start(start));
+    let subscribe = app.hub.subscribe(patterns(&topic)?).after(last).start(self::start(start));
     let subscription = subscribe.origins(&app.options.origins).await?;
     let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
     Ok(Either::Right(if app.options.compress { stream.compress(accepts) } else { stream }))

@@ -1,5 +1,7 @@
 use async_stream::stream;
-use example_common::{App, MAX_BODY, PAGE, Query, SECOND, THINKING, event, permit, published, tokens};
+use example_common::{
+    App, MAX_BODY, PAGE, Query, SECOND, THINKING, event, patterns, permit, published, tokens,
+};
 use serde_json::json;
 use sse_warp::{Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, last_event_id, mount};
 use tokio::{spawn, time::sleep};
@@ -42,7 +44,7 @@ async fn events(app: App, query: Query, last: LastEventId) -> Result<Response> {
         return Ok(reply::html(PAGE).into_response());
     }
     let accepts = last.accept_encoding();
-    let subscribe = app.hub.subscribe(query.topics).after(last).start(query.start);
+    let subscribe = app.hub.subscribe(patterns(&query.topics)?).after(last).start(query.start);
     let subscription = subscribe.origins(&app.options.origins).await?;
     let stream = sse_warp::reply(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
     let stream = if app.options.compress { stream.compress(accepts) } else { stream };

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use sse_core::{Event, Frame, Hub, Subscription};
+use sse_core::{Event, Frame, Hub, Pattern, Subscription};
 
 use crate::{
     Failure,
@@ -91,9 +91,9 @@ async fn scenes(many: usize) -> Result<Vec<Scene>, Failure> {
     let hub = Hub::memory();
     let mut others = Vec::new();
     for number in (0..many).filter(|number| *number != 7) {
-        others.push(hub.subscribe(format!("t.{number}.*")).await?);
+        others.push(hub.subscribe(Pattern::new(format!("t.{number}.*"))?).await?);
     }
-    let reader = hub.subscribe("t.7.*").await?;
+    let reader = hub.subscribe(Pattern::new("t.7.*")?).await?;
     scenes.push(Scene { label: "many wildcards, a reader each", hub, topic: "t.7.x", reader, others });
 
     let hub = Hub::builder().most_topics(1_000).memory();

@@ -14,6 +14,8 @@ mod retention;
 #[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
 mod tail;
 mod topic;
+mod topic_list;
+mod topic_parts;
 
 pub use engine::{
     Appended, Change, Entry, EntryKind, History, HistoryError, HistoryErrorKind, Reach, Record, Span,
@@ -25,7 +27,8 @@ pub use nats::{NatsHistory, NatsHistoryBuilder, NatsStorage};
 #[cfg(feature = "redis")]
 pub use redis::{RedisHistory, RedisHistoryBuilder};
 pub use retention::Retention;
-pub use topic::{IntoTopics, InvalidTopic, Pattern, Topic};
+pub use topic::{InvalidTopic, Pattern, Topic};
+pub use topic_list::{IntoPatterns, IntoTopics};
 
 pub(crate) use engine::DynHistory;
 pub(crate) use topic::scoped;

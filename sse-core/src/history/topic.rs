@@ -1,11 +1,13 @@
 use std::{borrow::Borrow, error, fmt, sync::Arc};
 
 /// The longest topic or pattern in bytes.
-const MAX_LEN: usize = 256;
+pub(super) const MAX_LEN: usize = 256;
 
 /// A label under which events are published: visible ASCII in parts that dots divide, such as `prices.eur`.
 ///
-/// At most 256 bytes; no part may be empty or hold `*` or `>`, which stand for parts in a [`Pattern`].
+/// At most 256 bytes; no part may be empty or hold `*` or `>`, which stand for parts in a [`Pattern`]. Text is a topic
+/// literally, wherever one is taken: it never becomes a pattern. Make topics of names that come from outside, such as
+/// those in a URL, with [`Topic::from_parts`], which encodes each name into one part.
 ///
 /// ```
 /// use sse_core::Topic;
@@ -21,9 +23,14 @@ impl Topic {
     /// Checks `text` and makes a topic of it.
     ///
     /// # Errors
-    /// [`InvalidTopic`] says what is wrong and where.
+    /// [`InvalidTopic`] describes what is wrong and where; [`InvalidTopic::Wildcard`] for a text with `*` or `>`.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidTopic> {
-        Pattern::new(text)?.into_topic()
+        let text = text.as_ref();
+        match check(text) {
+            Ok(true) => Ok(Self(text.into())),
+            Ok(false) | Err(InvalidTopic::MisplacedWildcard) => Err(InvalidTopic::Wildcard),
+            Err(error) => Err(error),
+        }
     }
 
     /// The topic as text.
@@ -36,7 +43,9 @@ impl Topic {
 /// What a reader asks for: a topic, or one with wildcards.
 ///
 /// A part `*` stands for exactly one part, and a last part `>` for one or more: `prices.*` is `prices.eur` but not
-/// `prices.eur.spot`, and `prices.>` is both.
+/// `prices.eur.spot`, and `prices.>` is both. Text becomes a pattern only here: never make one of text from outside,
+/// unless the other side may choose wildcards. A [`Topic`] has none, so `Pattern::new(format!("{topic}.*.status"))` is
+/// safe; for everything below a topic there is [`Pattern::below`].
 ///
 /// ```
 /// use sse_core::{Pattern, Topic};
@@ -62,6 +71,23 @@ impl Pattern {
         let text = text.as_ref();
         let exact = check(text)?;
         Ok(Self { text: text.into(), exact })
+    }
+
+    /// Returns the pattern of everything below `topic`: `tenant.acme.>` for `tenant.acme`.
+    ///
+    /// ```
+    /// use sse_core::{Pattern, Topic};
+    ///
+    /// let own = Pattern::below(&Topic::from_parts(["tenant", "acme"])?)?;
+    /// assert!(own.matches(&Topic::new("tenant.acme.orders")?));
+    /// assert!(!own.matches(&Topic::new("tenant.acme")?));
+    /// # Ok::<(), sse_core::InvalidTopic>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidTopic::TooLong`] for a topic of more than 254 bytes.
+    pub fn below(topic: &Topic) -> Result<Self, InvalidTopic> {
+        Self::new(format!("{topic}.>"))
     }
 
     /// The pattern as text.
@@ -162,7 +188,7 @@ impl fmt::Display for Pattern {
 pub enum InvalidTopic {
     /// An empty text, or an empty part as in `a..b`. Name each part.
     EmptyPart,
-    /// A byte at this index that is not visible ASCII. Encode the name, for example by percent-encoding.
+    /// A byte at this index that is not visible ASCII. Encode names with [`Topic::from_parts`].
     NotVisibleAscii {
         /// The byte's index in the text.
         at: usize,
@@ -173,17 +199,18 @@ pub enum InvalidTopic {
     Missing,
     /// A topic that begins with `$sse.`, under which hubs talk to each other. Choose another name.
     Reserved,
-    /// More than 256 bytes. Use a shorter name.
+    /// More than 256 bytes. Use a shorter name, or a hash of it.
     TooLong {
-        /// The text's length in bytes.
+        /// The length in bytes; of names given to [`Topic::from_parts`], once they are encoded.
         len: usize,
     },
-    /// More topics in one call than the limit. Use a wildcard, or several subscriptions.
+    /// More topics in one call than the limit. Use several calls, or for readers a [`Pattern`] with a wildcard.
     TooMany {
         /// The limit.
         limit: usize,
     },
-    /// A wildcard where one topic is needed. Name the topic.
+    /// `*` or `>` in a text or a [`Pattern`] where only topics are taken. Ask for wildcards with [`Pattern::new`] where
+    /// patterns are taken, and encode names that come from outside with [`Topic::from_parts`].
     Wildcard,
 }
 
@@ -192,7 +219,7 @@ impl fmt::Display for InvalidTopic {
         match self {
             Self::EmptyPart => f.write_str("topic: an empty part; name each part, as in `prices.eur`"),
             Self::NotVisibleAscii { at } => {
-                write!(f, "topic: byte {at} is not visible ASCII; encode the name")
+                write!(f, "topic: byte {at} is not visible ASCII; encode names with `Topic::from_parts`")
             }
             Self::MisplacedWildcard => f.write_str(
                 "topic: a wildcard is a whole part, and `>` the last one, as in `prices.*` or `prices.>`",
@@ -201,9 +228,18 @@ impl fmt::Display for InvalidTopic {
             Self::Reserved => {
                 f.write_str("topic: names that begin with `$sse.` are the hub's own; choose another")
             }
-            Self::TooLong { len } => write!(f, "topic: {len} bytes, at most {MAX_LEN} are allowed"),
-            Self::TooMany { limit } => write!(f, "topic: more than {limit} in one call; use a wildcard"),
-            Self::Wildcard => f.write_str("topic: a wildcard where one topic is needed; name the topic"),
+            Self::TooLong { len } => write!(
+                f,
+                "topic: {len} bytes, at most {MAX_LEN} are allowed; use a shorter name, or a hash of it"
+            ),
+            Self::TooMany { limit } => write!(
+                f,
+                "topic: more than {limit} in one call; use several calls, or for readers a `Pattern` with a wildcard"
+            ),
+            Self::Wildcard => f.write_str(
+                "topic: a wildcard where only a topic is taken; name one topic, subscribe to wildcards with \
+                 `Pattern::new`, and encode names that come from outside with `Topic::from_parts`",
+            ),
         }
     }
 }
@@ -243,101 +279,4 @@ pub(crate) fn scoped(topics: &[Topic], key: &str) -> String {
     scoped.push('\n');
     scoped.push_str(key);
     scoped
-}
-
-/// What `publish`, `signal`, `finish` and `subscribe` take: one topic, or several in an array, slice or `Vec`.
-///
-/// Only `subscribe` accepts wildcards.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not name topics",
-    note = "topics are named by `&str`, `String`, `Topic` or `Pattern`, or an array, slice or `Vec` of one of them"
-)]
-pub trait IntoTopics {
-    /// The topics or patterns, in the order given.
-    ///
-    /// # Errors
-    /// [`InvalidTopic`] if one of them is not valid.
-    fn into_topics(self) -> Result<Vec<Pattern>, InvalidTopic>;
-}
-
-macro_rules! one_topic {
-    ($($t:ty),*) => {$(
-        impl IntoTopics for $t {
-            fn into_topics(self) -> Result<Vec<Pattern>, InvalidTopic> {
-                Ok(vec![Pattern::new(self)?])
-            }
-        }
-    )*};
-}
-one_topic!(&str, String, &String);
-
-impl IntoTopics for Topic {
-    fn into_topics(self) -> Result<Vec<Pattern>, InvalidTopic> {
-        Ok(vec![self.into()])
-    }
-}
-
-impl IntoTopics for &Topic {
-    fn into_topics(self) -> Result<Vec<Pattern>, InvalidTopic> {
-        Ok(vec![self.clone().into()])
-    }
-}
-
-impl IntoTopics for Pattern {
-    fn into_topics(self) -> Result<Vec<Pattern>, InvalidTopic> {
-        Ok(vec![self])
-    }
-}
-
-impl<T: IntoTopics, const N: usize> IntoTopics for [T; N] {
-    fn into_topics(self) -> Result<Vec<Pattern>, InvalidTopic> {
-        each(self)
-    }
-}
-
-impl<T: IntoTopics> IntoTopics for Vec<T> {
-    fn into_topics(self) -> Result<Vec<Pattern>, InvalidTopic> {
-        each(self)
-    }
-}
-
-impl<T> IntoTopics for &[T]
-where
-    for<'a> &'a T: IntoTopics,
-{
-    fn into_topics(self) -> Result<Vec<Pattern>, InvalidTopic> {
-        each(self)
-    }
-}
-
-impl<T, const N: usize> IntoTopics for &[T; N]
-where
-    for<'a> &'a T: IntoTopics,
-{
-    fn into_topics(self) -> Result<Vec<Pattern>, InvalidTopic> {
-        each(self)
-    }
-}
-
-impl<T> IntoTopics for &Vec<T>
-where
-    for<'a> &'a T: IntoTopics,
-{
-    fn into_topics(self) -> Result<Vec<Pattern>, InvalidTopic> {
-        each(self)
-    }
-}
-
-impl IntoTopics for &&str {
-    fn into_topics(self) -> Result<Vec<Pattern>, InvalidTopic> {
-        (*self).into_topics()
-    }
-}
-
-fn each<T: IntoTopics>(topics: impl IntoIterator<Item = T>) -> Result<Vec<Pattern>, InvalidTopic> {
-    let mut all = Vec::new();
-    for topic in topics {
-        all.append(&mut topic.into_topics()?);
-    }
-    Ok(all)
 }

@@ -12,7 +12,7 @@ use super::{
     subscribe::checked,
 };
 use crate::{
-    history::{IntoTopics, InvalidTopic, Pattern},
+    history::{IntoPatterns, IntoTopics, InvalidTopic, Pattern},
     wire::{InvalidEvent, MAX_RETRY, MIN_RETRY},
 };
 
@@ -125,8 +125,8 @@ impl ReaderHandle {
     ///
     /// # Errors
     /// [`InvalidTopic`] if a topic is not valid, none is named, or more than the hub allows.
-    pub fn set_topics(&self, topics: impl IntoTopics) -> Result<(), InvalidTopic> {
-        let topics = checked(topics.into_topics()?, self.hub.most_topics())?;
+    pub fn set_topics(&self, topics: impl IntoPatterns) -> Result<(), InvalidTopic> {
+        let topics = checked(topics.into_patterns()?, self.hub.most_topics())?;
         self.order(|orders| {
             orders.topics = Some(topics);
             orders.also.clear();
@@ -139,8 +139,8 @@ impl ReaderHandle {
     ///
     /// # Errors
     /// As [`set_topics`](ReaderHandle::set_topics), for all its topics together.
-    pub fn also(&self, topics: impl IntoTopics, start: Start) -> Result<(), InvalidTopic> {
-        let added = topics.into_topics()?;
+    pub fn also(&self, topics: impl IntoPatterns, start: Start) -> Result<(), InvalidTopic> {
+        let added = topics.into_patterns()?;
         let wanted = {
             let orders = self.control.lock();
             [orders.wanted(), &added].concat()

@@ -9,6 +9,7 @@ mod chunk;
 mod control;
 mod end;
 mod evict;
+mod existing;
 mod feed;
 mod forgotten;
 mod frames;
@@ -85,7 +86,8 @@ pub(crate) use notice::{discard, gap_json, json_string};
 use crate::{
     Shutdown,
     history::{
-        DynHistory, Entry, EntryKind, History, HistoryError, HistoryErrorKind, IntoTopics, InvalidTopic,
+        DynHistory, Entry, EntryKind, History, HistoryError, HistoryErrorKind, IntoPatterns, IntoTopics,
+        InvalidTopic,
     },
     resume::Epochs,
     wire::{Event, Frame},
@@ -105,13 +107,13 @@ const SIGNALS: usize = 1_024;
 /// history outlives it.
 ///
 /// ```
-/// use sse_core::{Event, Hub, Start};
+/// use sse_core::{Event, Hub, Pattern, Start};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let hub = Hub::memory();
 /// hub.publish("prices.eur", Event::message("1.08")).await?;
 ///
-/// let mut prices = hub.subscribe("prices.*").start(Start::Earliest).await?;
+/// let mut prices = hub.subscribe(Pattern::new("prices.*")?).start(Start::Earliest).await?;
 /// let frame = prices.next().await.ok_or("ended")?;
 /// assert!(frame.as_ref().starts_with(b"data: 1.08\nid: "));
 /// # Ok(()) }
@@ -204,11 +206,15 @@ impl Hub {
         Publish::new(Target::Hub(self.clone()), topic, What::Finish)
     }
 
-    /// Subscribes to one or several topics, with wildcards if wanted; await it, after saying where it begins.
+    /// Subscribes to one or several topics; await it, after choosing where it begins.
+    ///
+    /// Text is a topic literally, and one with a wildcard is refused. Subscribe to wildcards with a
+    /// [`Pattern`](crate::Pattern), and make topics of names from outside with
+    /// [`Topic::from_parts`](crate::Topic::from_parts).
     ///
     /// # Errors
     /// Awaiting it returns [`SubscribeError`] for the caller's mistakes only.
-    pub fn subscribe(&self, topics: impl IntoTopics) -> Subscribe {
+    pub fn subscribe(&self, topics: impl IntoPatterns) -> Subscribe {
         Subscribe::new(self.clone(), topics)
     }
 

@@ -199,22 +199,18 @@ pub(crate) fn publishable(event: Event) -> Result<(Vec<u8>, Option<Duration>), P
     Ok((lines, retry))
 }
 
-/// Exact topics, sorted and each once.
+/// Topics that may be published to, sorted and each once.
 pub(crate) fn exact(topics: impl IntoTopics) -> Result<Vec<Topic>, InvalidTopic> {
-    let mut exact = Vec::new();
-    for pattern in topics.into_topics()? {
-        let topic = pattern.into_topic()?;
-        if topic.as_str().starts_with(RESERVED_TOPICS) {
-            return Err(InvalidTopic::Reserved);
-        }
-        exact.push(topic);
+    let mut topics = topics.into_topics()?;
+    if topics.iter().any(|topic| topic.as_str().starts_with(RESERVED_TOPICS)) {
+        return Err(InvalidTopic::Reserved);
     }
-    if exact.is_empty() {
+    if topics.is_empty() {
         return Err(InvalidTopic::Missing);
     }
-    exact.sort_unstable();
-    exact.dedup();
-    Ok(exact)
+    topics.sort_unstable();
+    topics.dedup();
+    Ok(topics)
 }
 
 /// Why nothing was published, or why nobody can say whether it was.

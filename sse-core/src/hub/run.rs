@@ -29,8 +29,9 @@ const STOP_TOPIC: &str = "$sse.stop";
 /// after that. The producer works on whether anybody reads or not, until it is done or [`stopped`](Run::stopped).
 ///
 /// Dropped without [`finish`](Run::finish), because its task failed or was cancelled, it is abandoned: its topic is
-/// finished all the same, and the data of `sse.end` says `"abandoned":true`. A process that is killed cannot do
-/// that; start the run again, or finish its topic, when it is back.
+/// finished all the same, and the data of `sse.end` has `"abandoned":true`. A process that is killed cannot do
+/// that: [`abandon`](Hub::abandon) its runs when it is back, and let readers subscribe to
+/// [`existing`](super::Subscribe::existing) topics only. See [runs](crate::docs::runs).
 ///
 /// ```
 /// use sse_core::{Event, Hub, Start};
@@ -205,7 +206,7 @@ impl Runs {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Topic, Arc<Running>>> {
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Topic, Arc<Running>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -279,7 +280,7 @@ impl Hub {
     }
 }
 
-fn single(topic: impl IntoTopics) -> Result<Topic, InvalidTopic> {
+pub(super) fn single(topic: impl IntoTopics) -> Result<Topic, InvalidTopic> {
     match <[Topic; 1]>::try_from(exact(topic)?) {
         Ok([topic]) => Ok(topic),
         Err(_) => Err(InvalidTopic::TooMany { limit: 1 }),

@@ -193,11 +193,11 @@ impl Subscribe {
     /// reader shares no chunks with others. The last of several calls counts.
     ///
     /// ```
-    /// use sse_core::{Event, Hub};
+    /// use sse_core::{Event, Hub, Pattern};
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let hub = Hub::memory();
-    /// let mut prices = hub.subscribe("prices.*").conflate_by(|event| event.topics().first().cloned()).await?;
+    /// let mut prices = hub.subscribe(Pattern::new("prices.*")?).conflate_by(|event| event.topics().first().cloned()).await?;
     /// for price in ["1.07", "1.08", "1.09"] {
     ///     hub.publish("prices.eur", Event::message(price)).await?;
     /// }

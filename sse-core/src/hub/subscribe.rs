@@ -9,7 +9,7 @@ use super::{
     terms::{Extras, Terms},
 };
 use crate::{
-    history::{DynHistory, HistoryError, IntoTopics, InvalidTopic, Pattern, Span},
+    history::{DynHistory, HistoryError, IntoPatterns, InvalidTopic, Pattern, Span, Topic},
     metrics,
     resume::{Decision, ForbiddenOrigin, LastEventId, Requested},
 };
@@ -35,18 +35,20 @@ pub struct Subscribe {
     last: LastEventId,
     start: Start,
     also: Vec<(Result<Vec<Pattern>, InvalidTopic>, Start)>,
+    pub(super) existing: bool,
     pub(super) terms: Terms,
 }
 
 impl Subscribe {
-    pub(crate) fn new(hub: Hub, topics: impl IntoTopics) -> Self {
-        let patterns = topics.into_topics();
+    pub(crate) fn new(hub: Hub, topics: impl IntoPatterns) -> Self {
+        let patterns = topics.into_patterns();
         Self {
             hub,
             patterns,
             last: LastEventId::default(),
             start: Start::Live,
             also: Vec::new(),
+            existing: false,
             terms: Terms::default(),
         }
     }
@@ -65,8 +67,8 @@ impl Subscribe {
     /// newly added topic said before the cursor comes first, without ids.
     ///
     /// Only what the window holds is told; [`Start::Live`] tells nothing.
-    pub fn also(mut self, topics: impl IntoTopics, start: Start) -> Self {
-        self.also.push((topics.into_topics(), start));
+    pub fn also(mut self, topics: impl IntoPatterns, start: Start) -> Self {
+        self.also.push((topics.into_patterns(), start));
         self
     }
 
@@ -96,6 +98,16 @@ impl Subscribe {
         }
         if self.terms.lease.as_ref().is_some_and(Lease::is_over) {
             return Ok(Subscription::refused(self.hub, End::Expired));
+        }
+        if self.existing {
+            match self.hub.unknown_topic(&patterns).await {
+                Ok(None) => {}
+                Ok(Some(topic)) => return Err(SubscribeError::UnknownTopic(topic)),
+                Err(error) => {
+                    tracing::warn!(%error, "the history does not answer; the reader reconnects later");
+                    return Ok(Subscription::refused(self.hub, End::Unavailable));
+                }
+            }
         }
         self.hub.keep_swept();
         let reader = Arc::new(Reader::new(self.hub.clock()));
@@ -227,8 +239,8 @@ pub(super) fn checked(mut patterns: Vec<Pattern>, most: usize) -> Result<Box<[Pa
     }
 }
 
-/// Why a subscription was refused: the caller's mistakes only. A history that is down, a shutdown and any cursor are
-/// answered by the stream itself.
+/// Why a subscription was refused: the caller's mistakes, and topics that must exist and do not. A history that is down, a
+/// shutdown and any cursor are answered by the stream itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeError {
@@ -240,6 +252,8 @@ pub enum SubscribeError {
     NotAcceptable,
     /// A topic or pattern is not valid.
     Topic(InvalidTopic),
+    /// Nothing is known of this topic, and the subscription asked for [`existing`](Subscribe::existing) topics only.
+    UnknownTopic(Topic),
 }
 
 impl fmt::Display for SubscribeError {
@@ -253,6 +267,10 @@ impl fmt::Display for SubscribeError {
                 "subscribe: the request does not accept `text/event-stream`; add it to `Accept`, or for clients that cannot stream `application/x-ndjson` or `application/json`",
             ),
             Self::Topic(error) => error.fmt(f),
+            Self::UnknownTopic(topic) => write!(
+                f,
+                "subscribe: nothing is known of the topic `{topic}`; check its name, or begin it before you subscribe"
+            ),
         }
     }
 }
@@ -261,7 +279,7 @@ impl error::Error for SubscribeError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Origin(error) => Some(error),
-            Self::Name | Self::NotAcceptable => None,
+            Self::Name | Self::NotAcceptable | Self::UnknownTopic(_) => None,
             Self::Topic(error) => Some(error),
         }
     }

@@ -1,4 +1,4 @@
-use sse_core::{Event, EventView, Exclusive, Start, Subscribe};
+use sse_core::{Event, EventView, Exclusive, IntoPatterns, InvalidTopic, Pattern, Start, Subscribe};
 
 use crate::{Context, context::MOST_READERS};
 
@@ -35,6 +35,8 @@ pub enum Term {
     Lease,
     /// The principal and the address may have only so many readers.
     Limits,
+    /// Its topics must exist.
+    Existing,
     /// The principal has one reader: `replace` or `refuse`.
     Exclusive(Exclusive),
 }
@@ -73,6 +75,15 @@ impl Asked {
     }
 }
 
+/// The topics of a query, which may hold wildcards: readers of the suite choose them.
+struct Patterns(Vec<String>);
+
+impl IntoPatterns for Patterns {
+    fn into_patterns(self) -> Result<Vec<Pattern>, InvalidTopic> {
+        self.0.iter().map(Pattern::new).collect()
+    }
+}
+
 impl Term {
     fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -81,6 +92,7 @@ impl Term {
             "conflate" => Self::Conflate,
             "lease" => Self::Lease,
             "limits" => Self::Limits,
+            "existing" => Self::Existing,
             "replace" => Self::Exclusive(Exclusive::EndFirst),
             "refuse" => Self::Exclusive(Exclusive::Refuse),
             _ => return None,
@@ -92,7 +104,7 @@ impl Context {
     /// Subscribes to what is asked for, on the terms that are asked for.
     pub fn subscribe(&self, asked: Asked) -> Subscribe {
         let Asked { topics, start, principal, address, terms, .. } = asked;
-        let mut subscribe = self.hub.subscribe(topics).start(start);
+        let mut subscribe = self.hub.subscribe(Patterns(topics)).start(start);
         if let Some(principal) = &principal {
             subscribe = subscribe.principal(principal);
         }
@@ -112,6 +124,7 @@ impl Context {
                 Term::Limits => subscribe
                     .limit(format!("principal {principal}"), MOST_READERS)
                     .limit(format!("address {address}"), MOST_FROM_ADDRESS),
+                Term::Existing => subscribe.existing(),
                 Term::Exclusive(choice) => subscribe.exclusive(&principal, choice),
             };
         }

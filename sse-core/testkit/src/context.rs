@@ -9,8 +9,8 @@ use std::{
 use async_stream::stream;
 use futures_util::Stream;
 use sse_core::{
-    Ask, Denied, Ended, Event, EventStream, Hub, IntoEventStream, Lease, OriginPolicy, Permit, SendError,
-    Sender, Shutdown,
+    Ask, Denied, Ended, Event, EventStream, Hub, IntoEventStream, Lease, OriginPolicy, Pattern, Permit,
+    SendError, Sender, Shutdown, Topic,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -91,9 +91,9 @@ impl Context {
     /// If nobody says who they are.
     pub fn permit(&self, tenant: Option<&str>, _: &Ask) -> Result<Permit, Denied> {
         let tenant = tenant.ok_or(Denied::Unauthorized)?.to_owned();
-        let own = format!("tenant.{tenant}.>");
+        let own = Pattern::below(&Topic::from_parts(["tenant", &tenant])?)?;
         let lease = self.lease(&tenant);
-        let permit = Permit::read([&*own, "news"])?.publish(own)?;
+        let permit = Permit::read((&own, "news"))?.publish(own)?;
         Ok(permit.with(move |subscribe| {
             let limit = format!("tenant {tenant}");
             subscribe.lease(lease).limit(limit, MOST_READERS).principal(tenant)

@@ -122,6 +122,7 @@ fn fault_of(case: &str) -> Fault {
         "runs::a_stop_reaches_the_producer" => Fault::StopsNothing,
         "runs::a_topic_runs_once_at_a_time" => Fault::ErrorIs500,
         "runs::an_abandoned_run_ends_and_says_so" => Fault::DropsFinish,
+        "runs::an_unknown_topic_is_404_where_it_must_exist" => Fault::ErrorIs500,
         "state::a_new_reader_gets_the_state_then_the_changes_and_resumes_without_it" => {
             Fault::StateAtEachConnect
         }

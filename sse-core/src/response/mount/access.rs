@@ -8,7 +8,7 @@ use super::{Ask, Denied, Permit};
 /// implements the trait with an `async fn`:
 ///
 /// ```
-/// use sse_core::{Access, Ask, Denied, Permit};
+/// use sse_core::{Access, Ask, Denied, Pattern, Permit, Topic};
 ///
 /// struct Sessions;
 ///
@@ -17,7 +17,8 @@ use super::{Ask, Denied, Permit};
 ///         # let _ = (request, ask);
 ///         let tenant = Some("acme"); // looked up, by the request's cookie
 ///         let tenant = tenant.ok_or(Denied::Unauthorized)?;
-///         Ok(Permit::read([format!("tenant.{tenant}.>")])?)
+///         let own = Topic::from_parts(["tenant", tenant])?;
+///         Ok(Permit::read(Pattern::below(&own)?)?)
 ///     }
 /// }
 /// ```

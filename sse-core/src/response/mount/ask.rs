@@ -1,5 +1,5 @@
 use crate::{
-    history::{InvalidTopic, Pattern},
+    history::{InvalidTopic, Pattern, Topic},
     hub::Start,
 };
 
@@ -36,7 +36,12 @@ impl Ask {
         let mut ask = Self { action, topics, start: Start::Live, event_type: None, key: None };
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match &*name {
-                "topic" if !is_fixed => ask.topics.push(Pattern::new(&value)?),
+                // The one place where text from outside is a pattern, on purpose: what is not covered by the permit's own
+                // patterns is refused.
+                "topic" if !is_fixed => ask.topics.push(match action {
+                    Action::Subscribe => Pattern::new(&value)?,
+                    Action::Publish => Topic::new(&value)?.into(),
+                }),
                 "start" => ask.start = start(&value),
                 "event" => ask.event_type = Some(value.into_owned()),
                 "key" => ask.key = Some(value.into_owned()),

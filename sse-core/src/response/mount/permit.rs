@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::{Action, Ask};
 use crate::{
-    history::{IntoTopics, InvalidTopic, Pattern},
+    history::{IntoPatterns, InvalidTopic, Pattern},
     hub::Subscribe,
 };
 
@@ -15,16 +15,18 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use sse_core::{Lease, Permit};
+/// use sse_core::{Lease, Pattern, Permit, Topic};
 ///
 /// # fn permit(tenant: &str) -> Result<Permit, sse_core::Denied> {
+/// let own = Topic::from_parts(["tenant", tenant])?;
+/// let chat = Topic::from_parts(["tenant", tenant, "chat"])?;
 /// let lease = Lease::within(Duration::from_secs(600));
-/// Ok(Permit::read([format!("tenant.{tenant}.>"), "news".to_owned()])?
-///     .publish([format!("tenant.{tenant}.chat")])?
+/// Ok(Permit::read((Pattern::below(&own)?, "news"))?
+///     .publish(chat)?
 ///     .with(|subscribe| subscribe.lease(lease).principal("ann").limit("user ann", 5)))
 /// # }
 /// # assert!(permit("acme").is_ok());
-/// # assert!(permit("a b").is_err());
+/// # assert!(permit(">").is_ok());
 /// ```
 #[must_use = "it takes effect when the access hook returns it"]
 pub struct Permit {
@@ -36,12 +38,12 @@ pub struct Permit {
 type Terms = Box<dyn FnOnce(Subscribe) -> Subscribe + Send>;
 
 impl Permit {
-    /// May read these topics, and what these patterns stand for.
+    /// May read these topics, and what these patterns stand for. Text is a topic: only a [`Pattern`] covers others.
     ///
     /// # Errors
     /// [`InvalidTopic`] if one is not valid, or there is none; by `?` it becomes [`Denied::Topic`].
-    pub fn read(topics: impl IntoTopics) -> Result<Self, InvalidTopic> {
-        Ok(Self { reads: topics.into_topics()?, publishes: Vec::new(), terms: Vec::new() })
+    pub fn read(topics: impl IntoPatterns) -> Result<Self, InvalidTopic> {
+        Ok(Self { reads: topics.into_patterns()?, publishes: Vec::new(), terms: Vec::new() })
     }
 
     /// May read everything.
@@ -53,8 +55,8 @@ impl Permit {
     ///
     /// # Errors
     /// As [`read`](Permit::read).
-    pub fn publish(mut self, topics: impl IntoTopics) -> Result<Self, InvalidTopic> {
-        self.publishes.extend(topics.into_topics()?);
+    pub fn publish(mut self, topics: impl IntoPatterns) -> Result<Self, InvalidTopic> {
+        self.publishes.extend(topics.into_patterns()?);
         Ok(self)
     }
 
@@ -95,7 +97,7 @@ pub enum Denied {
     Forbidden,
     /// As if there were nothing; 404.
     NotFound,
-    /// A topic cannot be, for example because it was made of a name with a space in it; 400.
+    /// A topic is not valid, for example because the name that it was made of is too long; 400.
     Topic(InvalidTopic),
     /// They have not said who they are; 401.
     Unauthorized,

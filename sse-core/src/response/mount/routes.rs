@@ -8,7 +8,7 @@ use super::{Action, Ask, Denied, Permit};
 use crate::{
     Error,
     error::error_json,
-    history::{IntoTopics, InvalidTopic, Pattern},
+    history::{IntoPatterns, InvalidTopic, Pattern},
     hub::{Hub, Receipt},
     response::{EventStream, request::allow},
     resume::{Cors, LastEventId, OriginPolicy},
@@ -74,8 +74,8 @@ impl Routes {
     ///
     /// # Errors
     /// [`InvalidTopic`] if one is not valid, or there is none.
-    pub fn topics(self, topics: impl IntoTopics) -> Result<Self, InvalidTopic> {
-        let topics: Vec<Pattern> = topics.into_topics()?;
+    pub fn topics(self, topics: impl IntoPatterns) -> Result<Self, InvalidTopic> {
+        let topics = topics.into_patterns()?;
         if topics.is_empty() {
             return Err(InvalidTopic::Missing);
         }
@@ -163,7 +163,8 @@ impl Routes {
             Some(event_type) => Event::message(text).event(event_type),
             None => Event::message(text),
         };
-        let publish = self.hub.publish(ask.topics().to_vec(), event);
+        let topics = ask.topics().iter().cloned().map(Pattern::into_topic).collect::<Result<Vec<_>, _>>()?;
+        let publish = self.hub.publish(topics, event);
         Ok(match ask.key {
             Some(key) => publish.key(key).await?,
             None => publish.await?,

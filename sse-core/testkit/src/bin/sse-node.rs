@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use sse_core::{
-    Error, Event, EventStream, FileHistory, HistoryError, Hub, KeepAlive, LastEventId, NatsHistory,
+    Error, Event, EventStream, FileHistory, HistoryError, Hub, KeepAlive, LastEventId, NatsHistory, Pattern,
     RedisHistory, Retention, Start,
 };
 use tokio::{
@@ -134,7 +134,8 @@ async fn events(request: &Request, hub: &Hub) -> Result<EventStream, Error> {
     let last = LastEventId::from_request(request.last.as_deref(), None, Some(&request.query));
     let earliest = request.values("start").any(|start| start == "earliest");
     let start = if earliest { Start::Earliest } else { Start::Live };
-    let subscription = hub.subscribe(request.topics()).after(last).start(start).await?;
+    let topics = request.topics().iter().map(Pattern::new).collect::<Result<Vec<_>, _>>()?;
+    let subscription = hub.subscribe(topics).after(last).start(start).await?;
     Ok(EventStream::new(subscription).keep_alive(KeepAlive::every(Duration::from_millis(500))))
 }
 

@@ -103,6 +103,7 @@ macro_rules! for_each_case {
                 a_stop_reaches_the_producer
                 a_topic_runs_once_at_a_time
                 an_abandoned_run_ends_and_says_so
+                an_unknown_topic_is_404_where_it_must_exist
             }
             shutdown {
                 disconnect_ends_readers_who_then_resume

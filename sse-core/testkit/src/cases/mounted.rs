@@ -1,6 +1,6 @@
 //! The adapter's own routes: who may use them, from where, and on which terms.
 
-use sse_core::{End, OriginPolicy};
+use sse_core::{End, OriginPolicy, Topic};
 
 use super::errors::refused;
 use crate::{
@@ -45,7 +45,7 @@ pub async fn mounted_routes_subscribe_and_publish(app: &dyn App) -> Outcome {
     for (request, status, says) in [
         (Request::get(topic), 401, "who you are"),
         (Request::post(topic, "x"), 401, "who you are"),
-        (of("a b", Request::get(topic)), 400, "ASCII"),
+        (of(&"x".repeat(300), Request::get(topic)), 400, "hash"),
         (of("acme", Request::get("/mounted")), 400, "at least one"),
         (of("acme", Request::get("/mounted?topic=a..b")), 400, "topic"),
         (of("acme", Request::post("/mounted?topic=news", "x")), 403, "may use"),
@@ -175,6 +175,13 @@ pub async fn g9_two_tenants_cannot_read_each_others_events(app: &dyn App) -> Out
         refused(&mut answer, 403, "may use").await?;
         let json = Request::get(target(topic)).header("Accept", "application/json");
         refused(&mut server.send(of("bolt", json)).await?, 403, "may use").await?;
+    }
+    // A name that means something in topics means nothing here.
+    for tenant in ["*", ">", "*.>", "acme.orders", "acme.", ".", "~", "a b", "%61cme", "$sse.stop"] {
+        let mut answer = server.send(of(tenant, Request::get(target("tenant.acme.orders")))).await?;
+        refused(&mut answer, 403, "may use").await?;
+        let own = Topic::from_parts(["tenant", tenant, "orders"])?;
+        server.stream(of(tenant, Request::get(target(own.as_str())))).await?;
     }
     refused(
         &mut server.send(of("bolt", Request::post(target("tenant.acme.orders"), "forged"))).await?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_core::{End, Start};
+use sse_core::{End, Pattern, Start};
 
 use super::{
     refusals::browser,
@@ -96,7 +96,7 @@ pub async fn rule_6_topics_change_without_reconnecting(app: &dyn App) -> Outcome
     server.publish("a", "first").await?;
     reader.until_told(1).await?;
     let handle = server.hub.readers("a")?.swap_remove(0);
-    handle.set_topics(["b", "c.*"])?;
+    handle.set_topics(("b", Pattern::new("c.*")?))?;
     server.publish("a", "not asked for any more").await?;
     server.publish("b", "second").await?;
     let third = server.publish("c.1", "third").await?.cursor.to_string();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{errors::refused, topics::said};
+use super::{errors::refused, refusals::browser, topics::said};
 use crate::{
     App, Outcome, Request, Server, Settings,
     outcome::{ensure, ensure_eq},
@@ -109,5 +109,32 @@ pub async fn a_topic_runs_once_at_a_time(app: &dyn App) -> Outcome {
     reader.to_end().await?;
     ensure_eq!(said(&reader.told()), [("message", "a"), END]);
     ensure_eq!(status(&server, Request::post(TARGET, "b")).await?, 202);
+    Ok(())
+}
+
+/// Before the first byte and with JSON, to an `EventSource` too; a run is known before its first event, and its end after it.
+pub async fn an_unknown_topic_is_404_where_it_must_exist(app: &dyn App) -> Outcome {
+    const EXISTING: &str = "/events?topic=answer.1&start=earliest&on=existing";
+    let server = Server::start(app, Settings::quiet()).await?;
+    for request in [
+        Request::get(EXISTING),
+        browser(EXISTING),
+        browser(EXISTING).after("00000000000000ff-7"),
+        Request::get(EXISTING).header("Accept", "application/json"),
+        Request::get(EXISTING).header("Accept", "application/x-ndjson"),
+    ] {
+        refused(&mut server.send(request).await?, 404, "nothing is known of the topic `answer.1`").await?;
+    }
+    ensure!(server.hub.stats().readers.is_empty(), "{:?}", server.hub.stats());
+    ensure_eq!(status(&server, Request::post(TARGET, "a b")).await?, 202);
+    let mut reader = server.stream(browser(EXISTING)).await?;
+    server.let_work(2);
+    reader.to_end().await?;
+    let told = reader.told();
+    ensure_eq!(said(&told), [("message", "a"), ("message", "b"), END]);
+    let mut late = server.send(browser(EXISTING)).await?;
+    late.to_end().await?;
+    ensure_eq!((late.status(), late.told().len()), (200, 3));
+    ensure_eq!(status(&server, browser(EXISTING).after(&told[2].id)).await?, 204);
     Ok(())
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use sse_core::{Event, GapReason, History, Hub, Publisher, Resume, Retention, Start};
+use sse_core::{
+    Event, GapReason, History, Hub, Publisher, Resume, Retention, Start, SubscribeError, Subscription,
+};
 
-use super::{Engine, data, next, pattern, settled, status_after, wait_for};
+use super::{Engine, data, next, pattern, settled, status_after, topic, wait_for};
 
 /// A hub whose window holds two events of a topic.
 async fn narrow(history: impl History) -> Hub {
@@ -251,4 +253,64 @@ pub async fn readers_that_resume_during_publishing_miss_nothing<E: Engine>() {
     }
     publisher.await.unwrap();
     wait_for("every reader has everything", readers.join_all()).await;
+}
+
+/// A reader of this topic from its beginning, which must exist.
+async fn existing(hub: &Hub, name: &str) -> Result<Subscription, SubscribeError> {
+    hub.subscribe(name).start(Start::Earliest).existing().await
+}
+
+/// Whatever the window holds: events and ends of the engine count, those that were trimmed do not.
+pub async fn unknown_topics_are_refused_where_they_must_exist<E: Engine>() {
+    let mut engine = E::start().await;
+    {
+        let hub = Hub::open(engine.open(None).await).await.unwrap();
+        publish(&hub, "answer.1", 0..2).await;
+        hub.finish("answer.2").await.unwrap();
+    }
+    engine.kill().await;
+    engine.revive().await;
+    let history = engine.open(Some(50)).await;
+    let hub = narrow(history.clone()).await;
+    let unknown = |name: &str| Some(SubscribeError::UnknownTopic(topic(name)));
+    for _ in 0..2 {
+        assert_eq!(existing(&hub, "answer.3").await.err(), unknown("answer.3"));
+        assert_eq!(data(&mut existing(&hub, "answer.1").await.unwrap(), 2).await, ["0", "1"]);
+        assert_eq!(next(&mut existing(&hub, "answer.2").await.unwrap()).await.event_type(), "sse.end");
+    }
+    let several = hub.subscribe(["answer.1", "answer.3", "answer.2"]).existing().await;
+    assert_eq!(several.err(), unknown("answer.3"));
+    assert!(hub.subscribe((pattern("never.*"), "answer.1")).existing().await.is_ok());
+    let run = hub.run("answer.3").unwrap();
+    assert!(existing(&hub, "answer.3").await.is_ok());
+    run.finish().await.unwrap();
+    assert!(existing(&hub, "answer.3").await.is_ok());
+
+    publish(&hub, "busy", 0..400).await;
+    settled(&history, &[], |span| span.oldest > 6).await;
+    assert_eq!(existing(&hub, "answer.1").await.err(), unknown("answer.1"));
+}
+
+/// Its readers get an end; what it had finished stays as it is.
+pub async fn what_a_killed_process_left_is_abandoned<E: Engine>() {
+    let mut engine = E::start().await;
+    {
+        let hub = Hub::open(engine.open(None).await).await.unwrap();
+        // As a run leaves it whose process is killed.
+        publish(&hub, "answer.1", 0..2).await;
+        hub.finish("answer.2").await.unwrap();
+    }
+    engine.kill().await;
+    engine.revive().await;
+    let hub = narrow(engine.open(None).await).await;
+    let mut early = existing(&hub, "answer.1").await.unwrap();
+    assert_eq!(data(&mut early, 2).await, ["0", "1"]);
+    assert!(hub.abandon("answer.2").await.unwrap().is_none());
+    let receipt = hub.abandon("answer.1").await.unwrap().expect("an end");
+    let end = next(&mut early).await;
+    assert_eq!((end.event_type(), end.last_event_id()), ("sse.end", &*receipt.cursor.to_string()));
+    assert_eq!(end.data(), r#"{"topic":"answer.1","abandoned":true}"#);
+    assert!(wait_for("the end", early.next()).await.is_none());
+    assert_eq!(status_after(&hub, "answer.1", &receipt.cursor.to_string()).await, 204);
+    assert!(hub.abandon("answer.1").await.unwrap().is_none());
 }
