@@ -87,7 +87,14 @@ impl State {
         feeds
     }
 
+    /// Forgets the topic of `ring` if nothing would be lost.
+    ///
+    /// `ring` may have been found under an earlier hold of the lock. The topic may have a newer ring since, which has
+    /// readers, so only the ring that is still the topic's own is removed.
     pub(super) fn forget_if_idle(&mut self, ring: &Arc<TopicRing>, now: Instant) {
+        if self.topics.get(&ring.topic).is_none_or(|current| !Arc::ptr_eq(current, ring)) {
+            return;
+        }
         let (is_idle, evicted) = {
             let inner = ring.lock();
             (inner.is_idle(now, FINISH_MEMORY), inner.evicted)

@@ -177,6 +177,78 @@ fn a_feed_is_forgotten_with_its_last_reader_and_its_topics_with_it() {
     assert!(window.feeds().iter().any(|kept| Arc::ptr_eq(kept, &new)));
 }
 
+/// A ring that was found before its topic was forgotten and read anew.
+mod stale_ring {
+    use super::*;
+
+    #[test]
+    fn leaves_the_new_ring_alone() {
+        let window = window(Retention::default().events(0), usize::MAX, false);
+        let (feed, reader) = window.join(&["a"]);
+        let stale = feed.lock().rings.first().cloned().expect("a ring");
+        window.leave(&feed, &reader);
+        assert_eq!(window.lock().topics.len(), 0);
+        let (_feed, _reader) = window.join(&["a"]);
+        window.say(&["a"], EntryKind::Event, "x");
+        window.lock().forget_if_idle(&stale, Instant::now());
+        assert_eq!(window.readers_of(&topics(&["a"])), 1);
+        let topics = topics(&["a"]);
+        let append =
+            Append { topics: &topics, kind: EntryKind::Event, lines: b"data: x\n".to_vec(), retry: None };
+        assert_eq!(window.append(append, None).receivers, 1);
+    }
+
+    #[test]
+    fn does_not_put_back_what_its_topic_had_evicted() {
+        let window = window(Retention::default().events(0), usize::MAX, false);
+        window.say(&["a"], EntryKind::Event, "x");
+        let stale = window.lock().topics().next().cloned().expect("a ring");
+        window.sweep();
+        let evicted =
+            |window: &Window| window.lock().forgotten.evicted(&Pattern::new("a").expect("a pattern"));
+        assert_eq!(evicted(&window), 1);
+        window.say(&["a"], EntryKind::Event, "x");
+        window.sweep();
+        assert_eq!(evicted(&window), 2);
+        window.lock().forget_if_idle(&stale, Instant::now());
+        assert_eq!(evicted(&window), 2);
+    }
+
+    /// Readers come and go while another thread sweeps; every one of them must get what is published.
+    #[test]
+    fn g4_costs_no_reader_its_events() {
+        const TOPICS: usize = 500;
+        let window = window(Retention::default().events(0), usize::MAX, false);
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Acquire) {
+                    window.sweep();
+                }
+            });
+            let names: Vec<_> = (0..TOPICS).map(|number| format!("t.{number}")).collect();
+            let mut readers: Vec<_> = names.iter().map(|name| window.join(&[name])).collect();
+            let mut dead = 0;
+            for round in 0..2_000 {
+                let (name, (feed, reader)) = (&names[round % TOPICS], &mut readers[round % TOPICS]);
+                window.leave(feed, reader);
+                (*feed, *reader) = window.join(&[name]);
+                std::thread::yield_now();
+                let topics = topics(&[name]);
+                let append = Append {
+                    topics: &topics,
+                    kind: EntryKind::Event,
+                    lines: lines(EntryKind::Event, "x"),
+                    retry: None,
+                };
+                dead += usize::from(window.append(append, None).receivers != 1);
+            }
+            is_over.store(true, Ordering::Release);
+            assert_eq!(dead, 0);
+        });
+    }
+}
+
 #[test]
 fn readers_are_counted_once_and_by_wildcards_before_there_is_the_topic() {
     let window = window(Retention::default(), usize::MAX, false);
