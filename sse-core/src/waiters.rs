@@ -81,17 +81,25 @@ impl Waiters {
 
 /// Wakes all: the first few at once, the others from a task of the caller's runtime, if it has one.
 pub(crate) fn wake(wakers: Vec<Option<Waker>>) {
-    if wakers.len() <= WOKEN_INLINE {
-        return wakers.into_iter().flatten().for_each(Waker::wake);
+    wake_all(vec![wakers]);
+}
+
+/// Wakes the tasks that wait for several things, as [`wake`] does for all of them together.
+pub(crate) fn wake_all(wakers: Vec<Vec<Option<Waker>>>) {
+    let count: usize = wakers.iter().map(Vec::len).sum();
+    let mut wakers = wakers.into_iter().flatten();
+    if count <= WOKEN_INLINE {
+        return wakers.flatten().for_each(Waker::wake);
     }
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-        return wakers.into_iter().flatten().for_each(Waker::wake);
+        return wakers.flatten().for_each(Waker::wake);
     };
-    let mut wakers = wakers.into_iter();
     wakers.by_ref().take(WOKEN_INLINE).flatten().for_each(Waker::wake);
     runtime.spawn(async move {
-        while wakers.len() > 0 {
+        let mut left = count - WOKEN_INLINE;
+        while left > 0 {
             wakers.by_ref().take(WOKEN_AT_ONCE).flatten().for_each(Waker::wake);
+            left = left.saturating_sub(WOKEN_AT_ONCE);
             tokio::task::yield_now().await;
         }
     });

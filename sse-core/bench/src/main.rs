@@ -1,8 +1,9 @@
 //! How far ahead of named peers this workspace is, measured on the reader's own machine.
 //!
-//! `cargo run --profile bench -p sse-bench -- [encode|decode|fanout|memory|replay|publish|topics|storm|compress|all] [--quick]`; the
+//! `cargo run --profile bench -p sse-bench -- [encode|decode|fanout|memory|replay|publish|topics|storm|compress|bounds|all] [--quick]`; the
 //! README beside this explains what each does and how.
 
+mod bounds;
 mod callgrind;
 mod compress;
 mod corpus;
@@ -70,6 +71,7 @@ fn measure(options: &Options) -> Result<(), Failure> {
             Work::Topics => topics::run(options)?,
             Work::Storm => storm::run(options)?,
             Work::Compress => compress::run(options)?,
+            Work::Bounds => bounds::run(options)?,
         };
         tables.iter().for_each(Table::print);
         Outcome { work: work.name(), machine: &machine, quick: options.quick, tables: &tables }

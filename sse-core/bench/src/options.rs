@@ -6,7 +6,7 @@ use crate::memory::Held;
 pub(crate) const USAGE: &str = "\
 usage: sse-bench [WORK..] [--quick] [--with PEER,..] [--results FOLDER]
 
-WORK     encode, decode, fanout, memory, replay, publish, topics, storm, compress or all (the default)
+WORK     encode, decode, fanout, memory, replay, publish, topics, storm, compress, bounds or all (the default)
 --quick  a short run that shows that everything works; its figures mean little
 --with   peers that are not Rust crates and must be installed: nchan, better-sse, eventsource-parser
 --results  where the JSON and the plots go; sse-core/bench/results by default";
@@ -43,6 +43,7 @@ pub(crate) enum Work {
     Topics,
     Storm,
     Compress,
+    Bounds,
 }
 
 /// A peer that is not a Rust crate.
@@ -54,7 +55,7 @@ pub(crate) enum Outside {
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Encode,
         Self::Decode,
         Self::Fanout,
@@ -64,6 +65,7 @@ impl Work {
         Self::Topics,
         Self::Storm,
         Self::Compress,
+        Self::Bounds,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -77,6 +79,7 @@ impl Work {
             Self::Topics => "topics",
             Self::Storm => "storm",
             Self::Compress => "compress",
+            Self::Bounds => "bounds",
         }
     }
 

@@ -12,7 +12,9 @@ fn a_quick_run_measures_everything_and_writes_it_down() {
         .unwrap();
     let (printed, complained) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{printed}\n{complained}");
-    for work in ["encode", "decode", "fanout", "memory", "replay", "publish", "topics", "storm", "compress"] {
+    for work in
+        ["encode", "decode", "fanout", "memory", "replay", "publish", "topics", "storm", "compress", "bounds"]
+    {
         let json = fs::read_to_string(results.path().join(format!("{work}.json"))).unwrap();
         let outcome: serde_json::Value = serde_json::from_str(&json).unwrap();
         let tables = outcome["tables"].as_array().unwrap();

@@ -1,12 +1,31 @@
+//! How a reader gets its feed, and leaves it.
+//!
+//! A feed with wildcards reads every topic that matches, and there may be a great many. The search for them goes in steps,
+//! each under the window's lock for a short time, and other threads get the lock in between. It misses nothing: the feed
+//! is registered first, so a topic that appears from then on is added when it appears; a topic that is there already is
+//! either found by the search or forgotten before it, and the walk over the forgotten topics comes last. A topic cannot be
+//! forgotten once a feed reads it.
+
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{feed::Feed, reader::Reader, ring::TopicRing, state::State, window::Window};
+use super::{
+    feed::{Feed, FeedInner},
+    forgotten::Walk,
+    reader::Reader,
+    ring::TopicRing,
+    state::State,
+    wildcards::Wildcards,
+    window::Window,
+};
 use crate::{
     history::{Pattern, Topic},
     resume::{Cursor, Epochs},
 };
+
+/// How many topics are looked at under one hold of the window's lock.
+pub(super) const TOPICS_AT_ONCE: usize = 1_024;
 
 /// What a new reader of a feed needs to know, taken in one locked look.
 pub(crate) struct Attached {
@@ -30,64 +49,94 @@ impl Attached {
     }
 }
 
+/// A reader that has its feed, of which it is not known yet how far its topics were evicted.
+pub(super) struct Attaching<'a> {
+    window: &'a Window,
+    pub(super) feed: Arc<Feed>,
+    reader: Arc<Reader>,
+    /// The rows of the epoch table when it began to look at what was evicted.
+    version: usize,
+    wildcards: Wildcards<()>,
+    forgotten: Walk,
+    /// How many of the feed's rings were looked at.
+    surveyed: usize,
+    evicted: u64,
+    /// How many topics each step looks at.
+    at_once: usize,
+    is_attached: bool,
+}
+
 impl Window {
     /// How many readers would get an event of these topics now.
     pub(crate) fn readers_of(&self, topics: &[Topic]) -> usize {
-        self.lock().feeds_of(topics).iter().map(|feed| feed.lock().readers.len()).sum()
+        let feeds = self.lock().feeds_of(topics);
+        feeds.iter().map(|feed| feed.lock().readers.len()).sum()
     }
 
-    /// Registers a reader of these patterns, which are sorted and each once, at the head.
-    ///
-    /// Under the same lock as the search for its feed, which another reader may be about to leave as its last.
+    /// Registers a reader of these patterns, which are sorted and each once, at the head. Other tasks run in between if
+    /// there is much to search.
+    pub(crate) async fn attach_in_steps(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attached {
+        let mut attaching = Attaching::begin(self, patterns, reader);
+        loop {
+            if let Some(attached) = attaching.step() {
+                return attached;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The same at once.
     pub(crate) fn attach(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attached {
-        let mut state = self.lock();
-        let feed = match state.feeds.get(&patterns) {
-            Some(feed) => Arc::clone(feed),
-            None => self.new_feed(&mut state, patterns),
-        };
-        let (alive, is_known, last_signal) = {
-            let mut inner = feed.lock();
-            inner.add_reader(Arc::clone(&reader));
-            (inner.evicted(), inner.rings.iter().all(|ring| ring.lock().is_known), inner.last_signal())
-        };
-        let wild = feed.patterns.iter().filter(|pattern| !pattern.is_exact());
-        let forgotten = wild.map(|pattern| state.forgotten.evicted(pattern)).max().unwrap_or(0);
-        Attached {
-            head: state.head,
-            version: state.epochs.rows().len(),
-            evicted: alive.max(forgotten),
-            epochs: state.epochs.clone(),
-            is_known,
-            last_signal,
-            reader,
-            feed,
+        let mut attaching = Attaching::begin(self, patterns, reader);
+        loop {
+            if let Some(attached) = attaching.step() {
+                return attached;
+            }
         }
     }
 
     /// Forgets the feed if nobody reads it any more.
     pub(crate) fn detach(&self, feed: &Arc<Feed>) {
-        let mut state = self.lock();
-        let rings = {
-            let inner = feed.lock();
-            if !inner.readers.is_empty() {
-                return;
-            }
-            inner.rings.clone()
-        };
-        if state.feeds.get(&feed.patterns).is_none_or(|kept| !Arc::ptr_eq(kept, feed)) {
-            return;
-        }
-        state.feeds.remove(&feed.patterns);
-        let now = Instant::now();
-        for ring in rings {
-            ring.lock().feeds.retain(|kept| !Arc::ptr_eq(kept, feed));
-            state.forget_if_idle(&ring, now);
+        let rings = self.unregister(feed).unwrap_or_default();
+        for rings in rings.chunks(TOPICS_AT_ONCE / 4) {
+            self.let_go(feed, rings);
         }
     }
 
-    /// The readers' feeds, to be looked through without the window's lock.
-    pub(crate) fn feeds(&self) -> Vec<Arc<Feed>> {
-        self.lock().feeds.values().cloned().collect()
+    /// Takes out a feed that nobody reads any more, so that nobody finds it; returns the rings that it must leave.
+    pub(super) fn unregister(&self, feed: &Arc<Feed>) -> Option<Vec<Arc<TopicRing>>> {
+        let mut state = self.lock();
+        let mut inner = feed.lock();
+        if !inner.readers.is_empty() || !state.remove_feed(feed) {
+            return None;
+        }
+        inner.next_place = None;
+        Some(std::mem::take(&mut inner.rings))
+    }
+
+    /// Takes a feed that is not registered any more from some of its rings.
+    pub(super) fn let_go(&self, feed: &Feed, rings: &[Arc<TopicRing>]) {
+        let now = Instant::now();
+        let mut state = self.lock_in_turn();
+        for ring in rings {
+            ring.lock().remove_feed(feed);
+            state.forget_if_idle(ring, now);
+        }
+    }
+
+    /// The readers' feeds, to be looked through without the window's lock, which is taken now and then for the next ones.
+    pub(crate) fn feeds(&self) -> impl Iterator<Item = Arc<Feed>> {
+        const FEEDS_AT_ONCE: usize = 256;
+        let mut last = Some(0);
+        let mut next = Vec::new().into_iter();
+        std::iter::from_fn(move || {
+            if next.len() == 0 {
+                let feeds = self.lock().feeds.after(last?, FEEDS_AT_ONCE);
+                last = feeds.last().map(|feed| feed.id);
+                next = feeds.into_iter();
+            }
+            next.next()
+        })
     }
 
     fn new_feed(&self, state: &mut State, patterns: Box<[Pattern]>) -> Arc<Feed> {
@@ -97,20 +146,131 @@ impl Window {
                 rings.push(self.ring(state, &topic));
             }
         }
-        if patterns.iter().any(|pattern| !pattern.is_exact()) {
-            let wild =
-                |topic: &Topic| patterns.iter().any(|pattern| !pattern.is_exact() && pattern.matches(topic));
-            for (topic, ring) in &state.topics {
-                if wild(topic) && !rings.iter().any(|known| Arc::ptr_eq(known, ring)) {
-                    rings.push(Arc::clone(ring));
-                }
+        let feed = Arc::new(Feed::new(state.feeds.next_id(), patterns, rings.clone(), state.head));
+        for ring in rings {
+            ring.lock().add_feed(&feed);
+        }
+        state.add_feed(&feed);
+        feed
+    }
+}
+
+impl<'a> Attaching<'a> {
+    /// Adds the reader to its feed, under the same lock as the search for it: another reader may be about to leave it as
+    /// its last.
+    pub(super) fn begin(window: &'a Window, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Self {
+        Self::begin_in_steps(window, patterns, reader, TOPICS_AT_ONCE)
+    }
+
+    pub(super) fn begin_in_steps(
+        window: &'a Window,
+        patterns: Box<[Pattern]>,
+        reader: Arc<Reader>,
+        at_once: usize,
+    ) -> Self {
+        let mut wildcards = Wildcards::default();
+        for pattern in patterns.iter().filter(|pattern| !pattern.is_exact()) {
+            wildcards.insert(pattern, ());
+        }
+        let forgotten = Walk::new(&patterns);
+        let (feed, version) = {
+            let mut state = window.lock();
+            let feed = match state.feeds.get(&patterns) {
+                Some(feed) => Arc::clone(feed),
+                None => window.new_feed(&mut state, patterns),
+            };
+            feed.lock().add_reader(Arc::clone(&reader));
+            (feed, state.epochs.rows().len())
+        };
+        Self {
+            window,
+            feed,
+            reader,
+            version,
+            wildcards,
+            forgotten,
+            surveyed: 0,
+            evicted: 0,
+            at_once,
+            is_attached: false,
+        }
+    }
+
+    /// Goes on for a short time; returns what the reader needs when all is known.
+    pub(super) fn step(&mut self) -> Option<Attached> {
+        let window = self.window;
+        let state = window.lock_in_turn();
+        let feed = Arc::clone(&self.feed);
+        let mut inner = feed.lock();
+        if self.version != state.epochs.rows().len() {
+            // What was evicted before a fork may have been replaced by it.
+            self.version = state.epochs.rows().len();
+            self.forgotten = Walk::new(&feed.patterns);
+            (self.surveyed, self.evicted) = (0, 0);
+        }
+        if let Some(place) = inner.next_place {
+            self.search(&state, &mut inner, place);
+            return None;
+        }
+        let rings = inner.rings.iter().skip(self.surveyed);
+        let (count, evicted) = rings
+            .take(self.at_once)
+            .fold((0, self.evicted), |(count, evicted), ring| (count + 1, evicted.max(ring.lock().evicted)));
+        self.surveyed += count;
+        self.evicted = evicted;
+        if self.surveyed < inner.rings.len() {
+            return None;
+        }
+        if !self.forgotten.is_over() {
+            let evicted = state.forgotten.walk(&mut self.forgotten, &self.wildcards, self.at_once);
+            self.evicted = self.evicted.max(evicted);
+            if !self.forgotten.is_over() {
+                return None;
             }
         }
-        let feed = Arc::new(Feed::new(patterns.clone(), rings.clone(), state.head));
-        for ring in rings {
-            ring.lock().feeds.push(Arc::clone(&feed));
+        let floor = if self.feed.is_exact { 0 } else { state.forgotten.floor() };
+        self.is_attached = true;
+        Some(Attached {
+            head: state.head,
+            version: state.epochs.rows().len(),
+            evicted: self.evicted.max(floor),
+            epochs: state.epochs.clone(),
+            // Only a feed without wildcards comes to an end.
+            is_known: self.feed.is_exact && inner.rings.iter().all(|ring| ring.lock().is_known),
+            last_signal: inner.last_signal(),
+            reader: Arc::clone(&self.reader),
+            feed: Arc::clone(&self.feed),
+        })
+    }
+
+    /// Adds the feed to topics that match, from `place` on; whichever of its readers comes next goes on from there.
+    fn search(&self, state: &State, inner: &mut FeedInner, place: usize) {
+        let end = place + self.at_once;
+        for ring in (place..end).filter_map(|place| state.topics.at(place)) {
+            if self.wildcards.matches(&ring.topic) && ring.lock().add_feed(&self.feed) {
+                inner.last = inner.last.max(ring.lock().last_seq());
+                inner.rings.push(Arc::clone(ring));
+            }
         }
-        state.feeds.insert(patterns, Arc::clone(&feed));
-        feed
+        if end < state.topics.places() {
+            inner.next_place = Some(end);
+        } else {
+            inner.end_search(state.head);
+        }
+    }
+}
+
+impl Drop for Attaching<'_> {
+    fn drop(&mut self) {
+        if !self.is_attached {
+            let is_last = {
+                let mut inner = self.feed.lock();
+                inner.remove_reader(&self.reader);
+                inner.readers.is_empty()
+            };
+            if is_last {
+                self.window.detach(&self.feed);
+            }
+        }
     }
 }

@@ -263,6 +263,9 @@ impl FeedInner {
         if self.recent_after(position).is_some() {
             return Ok(());
         }
+        if self.is_wide() {
+            return Err(Evicted);
+        }
         let misses = |(index, ring): (usize, &std::sync::Arc<super::ring::TopicRing>)| {
             ring.lock().misses_after(position, forgiven.get(index))
         };

@@ -78,7 +78,10 @@ impl HubBuilder {
         self
     }
 
-    /// How many encoded bytes the window keeps in all; the oldest are evicted first. The default is 256 MiB.
+    /// Limits the memory of what the window keeps; the oldest events are evicted first. The default is 256 MiB.
+    ///
+    /// Counted are the encoded bytes, and besides them 160 bytes for each event and 512 bytes and the name for each topic
+    /// that has events. An event of several topics counts for each of them.
     pub fn total_bytes(self, total_bytes: usize) -> Self {
         Self { total_bytes, ..self }
     }

@@ -17,21 +17,31 @@ use super::{
 };
 use crate::{
     history::{Pattern, Topic},
-    waiters::Waiters,
+    waiters::{Slot, Waiters},
     wire::Frame,
 };
 
 /// How many frames a feed of several topics keeps merged for its readers; who is further behind merges the rings.
 const RECENT: usize = 128;
 
-/// How many signals a feed keeps for readers that have not been woken yet.
+/// How many signals a feed keeps for readers that have not been woken yet, and how many bytes of them, but at least the
+/// newest one.
 const SIGNALS: usize = 64;
+const SIGNAL_BYTES: usize = 256 << 10;
 
-/// How many built chunks a feed keeps for the readers at the same places.
+/// How many built chunks a feed keeps for the readers at the same places, and how many bytes of them, but at least the
+/// newest one.
 const CHUNKS: usize = 4;
+const CACHED_BYTES: usize = CHUNKS * CHUNK_BYTES;
+
+/// With more rings than this, a reader that is behind what the feed keeps merged gathers its events in steps; see
+/// `gather.rs`.
+const WIDE: usize = 256;
 
 /// What all readers of the same topics share: one for each set of patterns that is asked for.
 pub(crate) struct Feed {
+    /// Grows with each feed of a hub.
+    pub(crate) id: u64,
     pub(crate) patterns: Box<[Pattern]>,
     /// Whether no pattern has wildcards, so that the feed can come to an end.
     pub(crate) is_exact: bool,
@@ -40,6 +50,8 @@ pub(crate) struct Feed {
 
 pub(crate) struct FeedInner {
     pub(crate) rings: Vec<Arc<TopicRing>>,
+    /// From which of the window's places on the rings of topics that match are still to be added; see `attach.rs`.
+    pub(super) next_place: Option<usize>,
     pub(crate) readers: Vec<Arc<Reader>>,
     pub(crate) waiters: Waiters,
     /// The position of the newest frame for this feed, and when it came.
@@ -51,23 +63,23 @@ pub(crate) struct FeedInner {
     recent: VecDeque<Labelled>,
     recent_floor: u64,
     signals: VecDeque<Labelled>,
+    signal_bytes: usize,
     last_signal: u64,
     chunks: VecDeque<Chunk>,
-    /// How often what had been told was forgotten.
-    #[cfg(feature = "compress")]
+    /// How often events that readers may have received were dropped.
     cuts: u64,
     /// What compressing readers share, while there are any.
     #[cfg(feature = "compress")]
     blocks: std::sync::Weak<Blocks>,
 }
 
-/// Frames after a position were evicted before the reader could take them.
+/// Frames after a position were evicted before the reader could take them, or must be gathered from many rings.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Evicted;
 
 impl Feed {
     /// A feed over `rings`, at the hub's `head`.
-    pub(crate) fn new(patterns: Box<[Pattern]>, rings: Vec<Arc<TopicRing>>, head: u64) -> Self {
+    pub(crate) fn new(id: u64, patterns: Box<[Pattern]>, rings: Vec<Arc<TopicRing>>, head: u64) -> Self {
         let is_exact = patterns.iter().all(Pattern::is_exact);
         let mut last = 0;
         let mut finished = 0;
@@ -78,6 +90,7 @@ impl Feed {
         }
         let inner = FeedInner {
             rings,
+            next_place: (!is_exact).then_some(0),
             readers: Vec::new(),
             waiters: Waiters::default(),
             last,
@@ -86,19 +99,24 @@ impl Feed {
             recent: VecDeque::new(),
             recent_floor: head,
             signals: VecDeque::new(),
+            signal_bytes: 0,
             last_signal: 0,
             chunks: VecDeque::new(),
-            #[cfg(feature = "compress")]
             cuts: 0,
             #[cfg(feature = "compress")]
             blocks: std::sync::Weak::new(),
         };
-        Self { patterns, is_exact, inner: Mutex::new(inner) }
+        Self { id, patterns, is_exact, inner: Mutex::new(inner) }
     }
 
     /// May be locked under the window's lock, and a ring's lock under this one.
     pub(crate) fn lock(&self) -> MutexGuard<'_, FeedInner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The patterns with wildcards.
+    pub(crate) fn wildcards(&self) -> impl Iterator<Item = &Pattern> {
+        self.patterns.iter().filter(|pattern| !pattern.is_exact())
     }
 
     pub(crate) fn matches(&self, topic: &Topic) -> bool {
@@ -120,15 +138,36 @@ impl FeedInner {
             if let Some(moved) = self.readers.get(place) {
                 moved.place.store(short(place), Ordering::Relaxed);
             }
+            self.release();
         }
+    }
+
+    /// Lets a reader wait that has taken all there is.
+    pub(crate) fn wait(&mut self, slot: &mut Slot, waker: &Waker) {
+        self.waiters.register(slot, waker);
+        self.release();
+    }
+
+    /// Gives back what is kept for readers that are behind, once all of them wait.
+    fn release(&mut self) {
+        if self.waiters.len() < self.readers.len() {
+            return;
+        }
+        self.chunks.clear();
+        self.signals.clear();
+        self.signal_bytes = 0;
+        self.recent.clear();
+        self.recent_floor = self.recent_floor.max(self.last);
     }
 
     /// Adds the ring of a topic that has just appeared.
     pub(crate) fn add_ring(&mut self, ring: Arc<TopicRing>) {
         self.rings.push(ring);
-        // A feed of one topic merges nothing; from here on this one does.
-        self.recent.clear();
-        self.recent_floor = self.recent_floor.max(self.last);
+        if self.rings.len() == 2 {
+            // A feed of one topic merges nothing; from here on this one does.
+            self.recent.clear();
+            self.recent_floor = self.recent_floor.max(self.last);
+        }
     }
 
     /// Takes notice of a frame that its ring holds already, and takes out who waits for it.
@@ -164,9 +203,11 @@ impl FeedInner {
         }
         self.last_signal += 1;
         let seq = self.last_signal;
+        self.signal_bytes += frame.bytes().len();
         self.signals.push_back(Labelled { seq, frame: frame.clone(), labels: labels.clone() });
-        if self.signals.len() > SIGNALS {
-            self.signals.pop_front();
+        while self.signals.len() > SIGNALS || (self.signal_bytes > SIGNAL_BYTES && self.signals.len() > 1) {
+            let Some(oldest) = self.signals.pop_front() else { break };
+            self.signal_bytes -= oldest.frame.bytes().len();
         }
         self.waiters.take()
     }
@@ -221,9 +262,39 @@ impl FeedInner {
         chunk.at = self.last_at.filter(|_| chunk.to == self.last);
         if shares {
             self.chunks.push_front(chunk.clone());
-            self.chunks.truncate(CHUNKS);
+            while self.chunks.len() > CHUNKS || (self.cached_bytes() > CACHED_BYTES && self.chunks.len() > 1)
+            {
+                self.chunks.pop_back();
+            }
         }
         Ok(Some(chunk))
+    }
+
+    fn cached_bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.bytes.len()).sum()
+    }
+
+    /// The bytes of signals and chunks that are kept for readers that are behind.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.signal_bytes + self.cached_bytes()
+    }
+
+    /// Whether there are too many rings to look at all of them under one lock.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.rings.len() > WIDE
+    }
+
+    /// How often events that readers may have received were dropped.
+    pub(crate) fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
+    /// Ends the search for rings: all topics that match have been added, and none was published to unseen from here on.
+    pub(super) fn end_search(&mut self, head: u64) {
+        self.next_place = None;
+        self.forget_chunks();
+        self.recent.clear();
+        self.recent_floor = head;
     }
 
     /// The rings' highest evicted position.
@@ -243,24 +314,17 @@ impl FeedInner {
 
     fn forget_chunks(&mut self) {
         self.chunks.clear();
-        #[cfg(feature = "compress")]
-        {
-            self.cuts += 1;
-        }
+        self.cuts += 1;
     }
 
-    /// Forgets what stands at `fork` and after it.
+    /// Drops what stands at `fork` and after it, before the rings do: from here on nobody is given any of it.
     pub(crate) fn truncate(&mut self, fork: u64) -> Vec<Option<Waker>> {
+        let last = fork.saturating_sub(1);
         self.forget_chunks();
         self.recent.retain(|event| event.seq < fork);
-        self.recent_floor = self.recent_floor.min(fork.saturating_sub(1));
-        self.last = 0;
-        self.finished = 0;
-        for ring in &self.rings {
-            let ring = ring.lock();
-            self.last = self.last.max(ring.last_seq());
-            self.finished += usize::from(ring.finished.is_some());
-        }
+        self.recent_floor = self.recent_floor.min(last);
+        self.last = self.last.min(last);
+        self.last_at = None;
         self.waiters.take()
     }
 
@@ -286,6 +350,7 @@ impl FeedInner {
                 let frames = recent.take_while(|event| event.seq <= until);
                 Ok(Chunk::first_of(position, frames.map(Labelled::placed), most))
             }
+            (_, None) if self.is_wide() => Err(Evicted),
             (rings, None) => {
                 let frames = merged(rings, position..until, forgiven, most)?;
                 Ok(Chunk::first_of(position, frames.iter().map(|(seq, frame)| (*seq, frame)), most))
@@ -308,10 +373,6 @@ impl FeedInner {
     /// The same, if there are any such readers.
     pub(crate) fn live_blocks(&self) -> Option<Arc<Blocks>> {
         self.blocks.upgrade()
-    }
-
-    pub(crate) fn cuts(&self) -> u64 {
-        self.cuts
     }
 
     /// When the newest frame came.

@@ -3,6 +3,7 @@ use std::{
     ops::Bound,
 };
 
+use super::wildcards::Wildcards;
 use crate::history::{Pattern, Topic};
 
 /// How many topics are remembered after their last event was evicted.
@@ -57,22 +58,99 @@ impl Forgotten {
         }
     }
 
-    /// The highest position evicted from any topic that `pattern` stands for, of those that are not alive.
+    /// The highest position up to which a topic that is not remembered may have been evicted.
+    pub(crate) fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// Looks at up to `most` topics of a walk; returns the highest position evicted from those that match.
+    pub(crate) fn walk(&self, walk: &mut Walk, wildcards: &Wildcards<()>, most: usize) -> u64 {
+        let mut highest = 0;
+        let mut left = most;
+        while let Some(prefix) = walk.prefixes.last() {
+            let from = match &walk.after {
+                Some(after) => Bound::Excluded(after.as_str()),
+                None => Bound::Included(prefix.as_str()),
+            };
+            let topics = self.by_topic.range::<str, _>((from, Bound::Unbounded));
+            let mut seen = None;
+            for (topic, evicted) in
+                topics.take_while(|(topic, _)| topic.as_str().starts_with(prefix)).take(left)
+            {
+                left -= 1;
+                seen = Some(topic);
+                if *evicted > highest && wildcards.matches(topic) {
+                    highest = *evicted;
+                }
+            }
+            if left == 0 {
+                walk.after = seen.cloned().or(walk.after.take());
+                return highest;
+            }
+            walk.prefixes.pop();
+            walk.after = None;
+        }
+        highest
+    }
+
+    /// What stood at `fork` and after it was replaced: nothing there counts as evicted any more.
+    pub(crate) fn truncate(&mut self, fork: u64) {
+        let last = fork.saturating_sub(1);
+        self.floor = self.floor.min(last);
+        while self.by_position.last().is_some_and(|(evicted, _)| *evicted >= fork) {
+            let Some((_, topic)) = self.by_position.pop_last() else { return };
+            self.by_topic.remove(&topic);
+            self.insert(topic, last);
+        }
+    }
+
+    #[cfg(test)]
     pub(crate) fn evicted(&self, pattern: &Pattern) -> u64 {
-        let prefix = pattern.literal_prefix();
-        let from = (Bound::Included(prefix), Bound::Unbounded);
-        let candidates =
-            self.by_topic.range::<str, _>(from).take_while(|(topic, _)| topic.as_str().starts_with(prefix));
         let remembered = if pattern.is_exact() {
-            self.by_topic.get(pattern.as_str()).copied()
+            self.by_topic.get(pattern.as_str()).copied().unwrap_or(0)
         } else {
-            candidates.filter(|(topic, _)| pattern.matches(topic)).map(|(_, evicted)| *evicted).max()
+            let mut wildcards = Wildcards::default();
+            wildcards.insert(pattern, ());
+            let mut walk = Walk::new(std::slice::from_ref(pattern));
+            let mut highest = 0;
+            while !walk.is_over() {
+                highest = self.walk(&mut walk, &wildcards, 1).max(highest);
+            }
+            highest
         };
-        remembered.unwrap_or(self.floor).max(self.floor)
+        remembered.max(self.floor)
     }
 
     #[cfg(test)]
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         Self { capacity, ..Self::new(0) }
+    }
+}
+
+/// How far a walk over the forgotten topics that wildcards may match has come.
+pub(crate) struct Walk {
+    /// What the topics begin with; none of these begins with another, so no topic is visited twice.
+    prefixes: Vec<String>,
+    /// The topic visited last, of those that begin with the last prefix.
+    after: Option<Topic>,
+}
+
+impl Walk {
+    /// A walk for those of `patterns` that have wildcards.
+    pub(crate) fn new(patterns: &[Pattern]) -> Self {
+        let wild = patterns.iter().filter(|pattern| !pattern.is_exact());
+        let mut all: Vec<&str> = wild.map(Pattern::literal_prefix).collect();
+        all.sort_unstable();
+        let mut prefixes: Vec<String> = Vec::new();
+        for prefix in all {
+            if prefixes.last().is_none_or(|kept| !prefix.starts_with(kept.as_str())) {
+                prefixes.push(prefix.to_owned());
+            }
+        }
+        Self { prefixes, after: None }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.prefixes.is_empty()
     }
 }

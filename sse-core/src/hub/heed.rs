@@ -90,7 +90,7 @@ impl Subscription {
             match history.span(&feed.patterns).await {
                 Ok(span) => {
                     hub.learn_epochs(&span.epochs);
-                    hub.window().learn_finished(&feed, &span.finished);
+                    hub.window().learn_finished(&feed, &span.epochs, &span.finished);
                     let waiting = feed.lock().waiters.take();
                     wake(waiting);
                 }

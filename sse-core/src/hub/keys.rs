@@ -1,5 +1,6 @@
 use std::{
     collections::{HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,20 +14,27 @@ const WINDOW: Duration = Duration::from_secs(10 * 60);
 /// How many keys a hub without history remembers.
 const CAPACITY: usize = 100_000;
 
+/// How many bytes they and the names of their topics take at most.
+const CAPACITY_BYTES: usize = 64 << 20;
+
 /// The keys under which something was published, for the same topics.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
-    places: HashMap<String, Cursor>,
-    order: VecDeque<(Instant, String)>,
+    places: HashMap<Arc<str>, Cursor>,
+    order: VecDeque<(Instant, Arc<str>)>,
+    bytes: usize,
 }
 
 impl Keys {
     /// Where the event with this key stands, if it is remembered.
     pub(crate) fn find(&mut self, scoped: &str, now: Instant) -> Option<Cursor> {
         while let Some((at, _)) = self.order.front()
-            && (now.saturating_duration_since(*at) > WINDOW || self.order.len() > CAPACITY)
+            && (now.saturating_duration_since(*at) > WINDOW
+                || self.order.len() > CAPACITY
+                || self.bytes > CAPACITY_BYTES)
         {
             if let Some((_, old)) = self.order.pop_front() {
+                self.bytes -= old.len();
                 self.places.remove(&old);
             }
         }
@@ -34,7 +42,17 @@ impl Keys {
     }
 
     pub(crate) fn insert(&mut self, scoped: String, place: Cursor, now: Instant) {
-        self.places.insert(scoped.clone(), place);
+        let scoped: Arc<str> = scoped.into();
+        self.bytes += scoped.len();
+        self.places.insert(Arc::clone(&scoped), place);
         self.order.push_back((now, scoped));
+    }
+
+    /// Forgets the keys of events at `fork` and after it, which were replaced.
+    pub(crate) fn truncate(&mut self, fork: u64) {
+        let Self { places, order, bytes } = self;
+        places.retain(|_, place| place.seq() < fork);
+        order.retain(|(_, scoped)| places.contains_key(scoped));
+        *bytes = order.iter().map(|(_, scoped)| scoped.len()).sum();
     }
 }

@@ -76,8 +76,12 @@ impl Subscription {
                     }
                 }
                 Look::Signals(signals) => self.sift_signals(signals),
-                Look::Behind if self.hub.history().is_some() => self.start_replay(),
-                Look::Behind => self.trimmed(self.evicted()),
+                Look::Behind if self.must_gather() => match self.poll_gathering(cx) {
+                    Poll::Ready(Some(evicted)) => self.fall_back(evicted),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => return Poll::Pending,
+                },
+                Look::Behind => self.fall_back(self.evicted()),
                 Look::Called => {}
                 Look::Ended(End::Finished) if self.tell_missed_ends() => {}
                 Look::Ended(End::Finished) if self.owes_checkpoint() => {
@@ -99,7 +103,8 @@ impl Subscription {
             return look;
         }
         let mut feed = self.feed.lock();
-        if self.reader.is_called() {
+        // A fork that came since the version was compared has cut the feed: it must be looked at first.
+        if self.reader.is_called() || short(self.hub.window().version()) != self.version {
             return Look::Called;
         }
         if self.unlisted > self.position {
@@ -142,7 +147,7 @@ impl Subscription {
         if self.feed.is_exact && feed.finished == feed.rings.len() {
             return Look::Ended(End::Finished);
         }
-        feed.waiters.register(&mut self.slot, cx.waker());
+        feed.wait(&mut self.slot, cx.waker());
         Look::Nothing
     }
 
@@ -151,13 +156,17 @@ impl Subscription {
     /// One that had only passed what did not concern it holds a cursor from before the fork, which would be exact if it
     /// came back with it: it goes on before the fork as well.
     fn look_for_fork(&mut self) {
-        let (fork, rows, cursor) = {
+        let (first, fork, rows, cursor) = {
             let state = self.hub.window().lock();
-            let fork = state.epochs.fork_since(self.version as usize).filter(|fork| *fork <= self.position);
+            let first = state.epochs.fork_since(self.version as usize);
+            let fork = first.filter(|fork| *fork <= self.position);
             let resume = fork.map(|fork| fork.saturating_sub(1));
-            (resume, state.epochs.rows().len(), resume.map(|seq| state.cursor_at(seq)))
+            (first, resume, state.epochs.rows().len(), resume.map(|seq| state.cursor_at(seq)))
         };
         self.version = short(rows);
+        if let Some(first) = first {
+            self.forget_evictions_from(first);
+        }
         if let (Some(position), Some(resumed_at)) = (fork, cursor) {
             self.replay = None;
             self.ahead.cut(position);
@@ -165,6 +174,15 @@ impl Subscription {
             if self.told.is_some_and(|told| told > position) || self.is_loading() {
                 self.tell_gap(&Gap { reason: GapReason::Fork, requested: None, resumed_at, missed: None });
             }
+        }
+    }
+
+    /// What stood at `fork` and after it was replaced, so it counts neither as evicted nor as forgiven.
+    fn forget_evictions_from(&mut self, fork: u64) {
+        let last = fork.saturating_sub(1);
+        self.unlisted = self.unlisted.min(last);
+        if let Some(extras) = &mut self.extras {
+            extras.forgiven.iter_mut().for_each(|evicted| *evicted = last.min(*evicted));
         }
     }
 
@@ -179,9 +197,17 @@ impl Subscription {
         self.feed.lock().evicted().max(self.unlisted)
     }
 
-    fn start_replay(&mut self) {
+    /// Reads from the history what was evicted up to `evicted`, or reports that it is gone.
+    fn fall_back(&mut self, evicted: u64) {
+        if self.hub.history().is_some() {
+            self.start_replay(evicted);
+        } else {
+            self.trimmed(evicted);
+        }
+    }
+
+    fn start_replay(&mut self, until: u64) {
         if let Some(history) = self.hub.history().cloned() {
-            let until = self.evicted();
             let epochs = self.hub.window().lock().epochs.clone();
             let extras = self.extras.as_ref();
             let sieve = extras.and_then(|extras| extras.sieve.clone()).unwrap_or_default();

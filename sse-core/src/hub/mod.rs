@@ -11,8 +11,11 @@ mod end;
 mod evict;
 mod existing;
 mod feed;
+mod feeds;
 mod forgotten;
+mod fork;
 mod frames;
+mod gather;
 mod handle;
 mod heed;
 mod keys;
@@ -45,7 +48,10 @@ mod sweep;
 mod tail;
 mod tell;
 mod terms;
+mod topics;
+mod totals;
 mod view;
+mod wildcards;
 mod window;
 
 #[cfg(test)]
@@ -176,7 +182,7 @@ impl Hub {
     /// process.
     ///
     /// Signals have no order relative to events, and may be lost: a reader that falls behind gets the last 64 of its
-    /// topics.
+    /// topics, and of these the last 256 KiB.
     ///
     /// # Errors
     /// [`PublishError`], as `publish`; with a history also if 1,024 signals are on their way already.
@@ -243,19 +249,27 @@ impl Hub {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let window = self.window();
-        let feeds = window.feeds();
-        let state = window.lock();
+        let (head, totals) = {
+            let state = window.lock();
+            (state.cursor_at(state.head()), state.totals())
+        };
         let mut stats = Stats {
-            head: state.cursor_at(state.head()),
+            head,
             readers: std::collections::BTreeMap::new(),
-            topics: state.topics().filter(|ring| ring.lock().len() > 0).count(),
-            window_bytes: state.bytes(),
+            topics: totals.topics,
+            window_bytes: totals.bytes,
+            memory_bytes: totals.cost(),
+            shared_bytes: 0,
             published: window.counters.published.load(Ordering::Relaxed),
             gaps: window.counters.gaps(),
             stalled: window.counters.stalled.load(Ordering::Relaxed),
         };
-        for feed in feeds {
-            let readers = feed.lock().readers.len();
+        for feed in window.feeds() {
+            let readers = {
+                let inner = feed.lock();
+                stats.shared_bytes += inner.kept_bytes();
+                inner.readers.len()
+            };
             for pattern in &feed.patterns {
                 *stats.readers.entry(pattern.as_str().to_owned()).or_default() += readers;
             }

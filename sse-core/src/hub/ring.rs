@@ -10,6 +10,7 @@ use super::{
     feed::Feed,
     labels::{Labelled, Labels},
     notice,
+    totals::Totals,
 };
 use crate::{
     history::{Retention, Topic},
@@ -21,6 +22,8 @@ use crate::{
 pub(crate) struct TopicRing {
     pub(crate) topic: Topic,
     pub(crate) retention: Retention,
+    /// Its place among the window's topics.
+    pub(super) place: usize,
     ring: Mutex<Ring>,
 }
 
@@ -34,6 +37,7 @@ pub(crate) struct Ring {
     pub(crate) finished: Option<(Cursor, Instant)>,
     /// Whether `finished` is certain although no record was seen here: asked of the history, or there is none.
     pub(crate) is_known: bool,
+    /// Who reads it, by id; changed under the window's lock only.
     pub(crate) feeds: Vec<Arc<Feed>>,
 }
 
@@ -43,6 +47,7 @@ pub(crate) struct Kept {
     pub(crate) seq: u64,
     pub(crate) at: Instant,
     pub(crate) frame: Frame,
+    pub(crate) is_finish: bool,
     /// Its topics, if it has others than the ring's.
     pub(crate) labels: Option<Arc<[Topic]>>,
 }
@@ -59,10 +64,27 @@ impl Kept {
 }
 
 impl TopicRing {
-    pub(crate) fn new(topic: Topic, retention: Retention, evicted: u64, is_known: bool) -> Self {
+    pub(crate) fn new(
+        topic: Topic,
+        retention: Retention,
+        place: usize,
+        evicted: u64,
+        is_known: bool,
+    ) -> Self {
         let ring =
             Ring { entries: VecDeque::new(), bytes: 0, evicted, finished: None, is_known, feeds: Vec::new() };
-        Self { topic, retention, ring: Mutex::new(ring) }
+        Self { topic, retention, place, ring: Mutex::new(ring) }
+    }
+
+    /// What it counts for; a topic without events costs its readers' memory or nothing.
+    pub(crate) fn totals(&self, ring: &Ring) -> Totals {
+        let has_frames = usize::from(!ring.entries.is_empty());
+        Totals {
+            topics: has_frames,
+            frames: ring.entries.len(),
+            bytes: ring.bytes,
+            names: has_frames * self.topic.as_str().len(),
+        }
     }
 
     /// What told that the topic is finished, if its last record did.
@@ -81,43 +103,52 @@ impl TopicRing {
 }
 
 impl Ring {
-    /// Adds the newest frame and evicts what the retention no longer allows; returns the bytes freed.
-    pub(crate) fn push(&mut self, kept: Kept, retention: &Retention) -> usize {
+    /// Adds the newest frame and evicts what the retention no longer allows.
+    pub(crate) fn push(&mut self, kept: Kept, retention: &Retention) {
         let now = kept.at;
         self.bytes += kept.frame.bytes().len();
         self.is_known = true;
         self.entries.push_back(kept);
-        self.trim(retention, now)
+        self.trim(retention, now, usize::MAX);
     }
 
-    /// Evicts what the retention no longer allows; returns the bytes freed.
-    pub(crate) fn trim(&mut self, retention: &Retention, now: Instant) -> usize {
-        let mut freed = 0;
+    /// Evicts what the retention no longer allows, at most `most` frames; returns how many.
+    pub(crate) fn trim(&mut self, retention: &Retention, now: Instant, most: usize) -> usize {
+        let mut evicted = 0;
         while let Some(oldest) = self.entries.front() {
             let age = now.saturating_duration_since(oldest.at);
-            if retention.allows(self.entries.len(), self.bytes, age) {
+            if evicted == most || retention.allows(self.entries.len(), self.bytes, age) {
                 break;
             }
-            freed += self.evict_front();
+            self.evict_front();
+            evicted += 1;
         }
-        freed
+        evicted
     }
 
-    /// Evicts the oldest frame if it stands at `seq`; returns the bytes freed.
-    pub(crate) fn evict(&mut self, seq: u64) -> usize {
-        if self.entries.front().is_some_and(|oldest| oldest.seq == seq) { self.evict_front() } else { 0 }
+    /// Evicts the oldest frame if it stands at `seq`.
+    pub(crate) fn evict(&mut self, seq: u64) {
+        if self.entries.front().is_some_and(|oldest| oldest.seq == seq) {
+            self.evict_front();
+        }
     }
 
-    /// Drops what stands at `fork` and after it, because it was replaced; returns the bytes freed.
-    pub(crate) fn truncate(&mut self, fork: u64) -> usize {
+    /// Drops what stands at `fork` and after it, because it was replaced.
+    ///
+    /// The record before the fork is the topic's last one again, so the topic may be finished again.
+    pub(crate) fn truncate(&mut self, fork: u64) {
         let keep = self.entries.partition_point(|kept| kept.seq < fork);
-        let freed = self.entries.drain(keep..).map(|kept| kept.frame.bytes().len()).sum();
-        self.bytes -= freed;
-        if self.finished.is_some_and(|(cursor, _)| cursor.seq() >= fork) {
-            self.finished = None;
-        }
+        self.bytes -= self.entries.drain(keep..).map(|kept| kept.frame.bytes().len()).sum::<usize>();
         self.evicted = self.evicted.min(fork.saturating_sub(1));
-        freed
+        self.finished = self.finished.filter(|(cursor, _)| cursor.seq() < fork);
+        if let Some(last) = self.entries.back() {
+            let finish = notice::cursor_of(&last.frame).filter(|_| last.is_finish);
+            self.finished = finish.map(|cursor| (cursor, last.at));
+            self.is_known = true;
+        } else if self.finished.is_none() {
+            // What the last record before the fork was, only the history knows.
+            self.is_known = false;
+        }
     }
 
     /// Drops everything: nothing is known of what happened up to `floor`.
@@ -158,11 +189,30 @@ impl Ring {
         self.entries.is_empty() && self.feeds.is_empty() && finish_is_old
     }
 
-    fn evict_front(&mut self) -> usize {
-        let Some(oldest) = self.entries.pop_front() else { return 0 };
-        let freed = oldest.frame.bytes().len();
-        self.bytes -= freed;
-        self.evicted = self.evicted.max(oldest.seq);
-        freed
+    /// Adds a reader of the topic; `false` if it is one already.
+    pub(crate) fn add_feed(&mut self, feed: &Arc<Feed>) -> bool {
+        match self.feeds.binary_search_by_key(&feed.id, |known| known.id) {
+            Ok(_) => false,
+            Err(place) => {
+                self.feeds.insert(place, Arc::clone(feed));
+                true
+            }
+        }
+    }
+
+    pub(crate) fn remove_feed(&mut self, feed: &Feed) {
+        if let Ok(place) = self.feeds.binary_search_by_key(&feed.id, |known| known.id) {
+            self.feeds.remove(place);
+            if self.feeds.is_empty() {
+                self.feeds = Vec::new();
+            }
+        }
+    }
+
+    fn evict_front(&mut self) {
+        if let Some(oldest) = self.entries.pop_front() {
+            self.bytes -= oldest.frame.bytes().len();
+            self.evicted = self.evicted.max(oldest.seq);
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::{
     blocks::{Blocks, Found, Spot},
     feed::Evicted,
     look::Look,
+    subscription::short,
 };
 use crate::compress::Block;
 
@@ -65,7 +66,8 @@ impl Subscription {
         let found = {
             let mut blocks = blocks.lock();
             let feed = feed.lock();
-            if self.reader.is_called() || self.unlisted > self.position {
+            let is_forked = short(self.hub.window().version()) != self.version;
+            if self.reader.is_called() || is_forked || self.unlisted > self.position {
                 return None;
             }
             let (position, signals_seen) = (self.position, self.signals_seen);

@@ -88,6 +88,7 @@ impl FeedInner {
         }
         let mut found = match self.recent_after(position) {
             Some(recent) => recent.cloned().collect(),
+            None if self.is_wide() => return Err(Evicted),
             None => self.candidates_in_rings(position, forgiven, most)?,
         };
         let mut bytes = 0;

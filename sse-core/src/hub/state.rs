@@ -1,14 +1,20 @@
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{feed::Feed, forgotten::Forgotten, keys::Keys, notice, ring::TopicRing};
+use super::{
+    feed::Feed,
+    feeds::Feeds,
+    forgotten::Forgotten,
+    keys::Keys,
+    notice,
+    ring::{Ring, TopicRing},
+    topics::Topics,
+    totals::Totals,
+    wildcards::Wildcards,
+};
 use crate::{
-    history::{Pattern, Topic},
+    history::Topic,
     resume::{Cursor, Epochs},
     waiters::Waiters,
     wire::MAX_RETRY,
@@ -23,13 +29,14 @@ pub(crate) struct State {
     pub(super) head: u64,
     /// The check of the record at the head, where the history needs one.
     pub(super) head_check: Option<u32>,
-    pub(super) topics: HashMap<Topic, Arc<TopicRing>>,
+    pub(super) topics: Topics,
     pub(crate) forgotten: Forgotten,
     /// Every frame kept, oldest first, to find what to evict when the total is reached.
     pub(super) order: VecDeque<(u64, Arc<TopicRing>)>,
-    pub(super) frames: usize,
-    pub(super) bytes: usize,
-    pub(super) feeds: HashMap<Box<[Pattern]>, Arc<Feed>>,
+    pub(super) totals: Totals,
+    pub(super) feeds: Feeds,
+    /// The feeds with wildcards, under each of them.
+    pub(super) wildcards: Wildcards<Arc<Feed>>,
     pub(super) keys: Keys,
     pub(super) head_waiters: Waiters,
 }
@@ -40,7 +47,11 @@ impl State {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.totals.bytes
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
     }
 
     /// The cursor that says "everything up to `seq`", with the record's check if this window knows it.
@@ -57,43 +68,72 @@ impl State {
     /// The cursor of the frame at `seq`, if the window still holds it.
     pub(crate) fn kept_cursor(&self, seq: u64) -> Option<Cursor> {
         let place = self.order.partition_point(|(kept, _)| *kept < seq);
-        let (_, ring) = self.order.get(place).filter(|(kept, _)| *kept == seq)?;
-        let ring = ring.lock();
-        let kept = ring.after(seq.saturating_sub(1)).next().filter(|kept| kept.seq == seq)?;
-        notice::cursor_of(&kept.frame)
+        // A frame of several topics is listed for each; some of them may have evicted it.
+        let mut listed = self.order.range(place..).take_while(|(kept, _)| *kept == seq);
+        listed.find_map(|(_, ring)| {
+            let ring = ring.lock();
+            let kept = ring.after(seq.saturating_sub(1)).next().filter(|kept| kept.seq == seq)?;
+            notice::cursor_of(&kept.frame)
+        })
     }
 
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<TopicRing>> {
         self.topics.values()
     }
 
+    /// The feeds that read any of these topics, each once.
     pub(crate) fn feeds_of(&self, topics: &[Topic]) -> Vec<Arc<Feed>> {
         let mut feeds: Vec<Arc<Feed>> = Vec::new();
-        for ring in topics.iter().filter_map(|topic| self.topics.get(topic)) {
-            for feed in &ring.lock().feeds {
-                if !feeds.iter().any(|known| Arc::ptr_eq(known, feed)) {
-                    feeds.push(Arc::clone(feed));
-                }
+        for topic in topics {
+            match self.topics.get(topic) {
+                Some(ring) => feeds.extend(ring.lock().feeds.iter().cloned()),
+                // A topic without a ring has no exact reader, but wildcards may match it.
+                None => self.wildcards.for_each(topic, |feed| feeds.push(Arc::clone(feed))),
             }
         }
-        // A topic without a ring has no exact reader, but wildcards may stand for it.
-        for topic in topics.iter().filter(|topic| !self.topics.contains_key(*topic)) {
-            for feed in self.feeds.values() {
-                if feed.matches(topic) && !feeds.iter().any(|known| Arc::ptr_eq(known, feed)) {
-                    feeds.push(Arc::clone(feed));
-                }
-            }
-        }
+        feeds.sort_unstable_by_key(|feed| feed.id);
+        feeds.dedup_by_key(|feed| feed.id);
         feeds
     }
 
+    /// Registers a feed of these patterns, without its rings.
+    pub(super) fn add_feed(&mut self, feed: &Arc<Feed>) {
+        for pattern in feed.wildcards() {
+            self.wildcards.insert(pattern, Arc::clone(feed));
+        }
+        self.feeds.insert(feed);
+    }
+
+    /// Removes `feed`, if it is the one that its patterns have now; returns whether it did.
+    pub(super) fn remove_feed(&mut self, feed: &Arc<Feed>) -> bool {
+        let is_current = self.feeds.remove(feed);
+        if is_current {
+            for pattern in feed.wildcards() {
+                self.wildcards.remove(pattern, |known| Arc::ptr_eq(known, feed));
+            }
+        }
+        is_current
+    }
+
+    /// Changes a ring and counts what that comes to.
+    pub(super) fn change<T>(&mut self, topic_ring: &TopicRing, change: impl FnOnce(&mut Ring) -> T) -> T {
+        let mut ring = topic_ring.lock();
+        let before = topic_ring.totals(&ring);
+        let changed = change(&mut ring);
+        self.totals.change(before, topic_ring.totals(&ring));
+        changed
+    }
+
+    /// Forgets the topic of `ring` if nothing would be lost.
+    ///
+    /// `ring` may have been found under an earlier hold of the lock. The topic may have a newer ring since, which has
+    /// readers, so only the ring that is still the topic's own is removed.
     pub(super) fn forget_if_idle(&mut self, ring: &Arc<TopicRing>, now: Instant) {
         let (is_idle, evicted) = {
             let inner = ring.lock();
             (inner.is_idle(now, FINISH_MEMORY), inner.evicted)
         };
-        if is_idle {
-            self.topics.remove(&ring.topic);
+        if is_idle && self.topics.remove(ring) {
             self.forgotten.insert(ring.topic.clone(), evicted);
         }
     }

@@ -3,6 +3,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+#[cfg(doc)]
+use super::HubBuilder;
 use crate::{
     metrics,
     resume::{Cursor, GapReason},
@@ -20,6 +22,11 @@ pub struct Stats {
     pub topics: usize,
     /// The encoded bytes that the window holds.
     pub window_bytes: usize,
+    /// What these take in memory with their topics, of which [`HubBuilder::total_bytes`] is the limit.
+    pub memory_bytes: usize,
+    /// The bytes of signals and of joined events that wait for readers that are behind. For each set of topics that is
+    /// read, these are at most 256 KiB of each, or one that is larger; nothing once all readers have caught up.
+    pub shared_bytes: usize,
     /// The events published or taken from the history since the start.
     pub published: u64,
     /// The gap notices given since the start, by reason.

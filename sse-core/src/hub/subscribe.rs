@@ -114,7 +114,7 @@ impl Subscribe {
         if let Err(end) = self.hub.registry().enter(&reader, std::mem::take(&mut self.terms.seat)) {
             return Ok(Subscription::refused(self.hub, end));
         }
-        let attached = self.hub.window().attach(patterns, reader);
+        let attached = self.hub.window().attach_in_steps(patterns, reader).await;
         // Made at once, so that the reader is taken out again if the history never answers and this is dropped.
         let mut subscription = Subscription::new(self.hub.clone(), &attached, Extras::of(self.terms));
         let requested = self.last.requested();
@@ -179,7 +179,7 @@ async fn ask(
         Err(error) => return Err(error),
     };
     let version = hub.learn_epochs(&span.epochs);
-    hub.window().learn_finished(&attached.feed, &span.finished);
+    hub.window().learn_finished(&attached.feed, &span.epochs, &span.finished);
     let holds = match requested {
         Requested::Cursor(cursor) if unproved => history.holds(*cursor).await?,
         _ => true,

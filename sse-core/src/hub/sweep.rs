@@ -36,18 +36,25 @@ pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
         metrics::window_bytes(before, bytes);
         drop_stalled(&hub, now).await;
         if ticks.is_multiple_of(TICKS_PER_EVICTION) {
-            hub.window.sweep();
+            let mut next = Some(0);
+            while let Some(place) = next {
+                next = hub.window.sweep_from(place);
+                tokio::task::yield_now().await;
+            }
             #[cfg(feature = "compress")]
-            rest(&hub);
+            rest(&hub).await;
         }
     }
 }
 
 /// Lets compressors go whose feeds are quiet.
 #[cfg(feature = "compress")]
-fn rest(hub: &Shared) {
+async fn rest(hub: &Shared) {
     let now = tokio::time::Instant::now();
-    for feed in hub.window.feeds() {
+    for (number, feed) in hub.window.feeds().enumerate() {
+        if number % READERS_AT_ONCE == READERS_AT_ONCE - 1 {
+            tokio::task::yield_now().await;
+        }
         let blocks = feed.lock().live_blocks();
         if let Some(blocks) = blocks {
             blocks.rest(now);

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     End, Lease,
+    gather::Gathering,
     registry::Seat,
     sieve::Sieve,
     snapshot::{Loader, Snapshots},
@@ -41,6 +42,8 @@ pub(crate) struct Extras {
     pub(crate) snapshots: Option<Snapshots>,
     /// When it may have more read from the history, if the hub paces its readers.
     pub(crate) next_replay_at: Option<Instant>,
+    /// What is being gathered for it from very many topics.
+    pub(super) gathering: Option<Box<Gathering>>,
     /// Of a reader whose response is compressed.
     #[cfg(feature = "compress")]
     pub(crate) sharing: Option<Box<super::sharing::Sharing>>,
@@ -70,9 +73,12 @@ impl Extras {
         if self.sharing.is_some() {
             return true;
         }
-        let Self { lease, ended, forgiven, sieve, joined_at, snapshots, next_replay_at, .. } = self;
-        let (is_bound, is_placed) =
-            (lease.is_some() || sieve.is_some(), joined_at.is_some() || next_replay_at.is_some());
+        let Self { lease, ended, forgiven, sieve, joined_at, snapshots, next_replay_at, gathering, .. } =
+            self;
+        let (is_bound, is_placed) = (
+            lease.is_some() || sieve.is_some(),
+            joined_at.is_some() || next_replay_at.is_some() || gathering.is_some(),
+        );
         is_bound || is_placed || ended.is_some() || snapshots.is_some() || !forgiven.is_empty()
     }
 

@@ -31,7 +31,7 @@ fn pattern(text: &str) -> Pattern {
 fn kept(seq: u64, at: Instant, len: usize) -> Kept {
     let frame = Frame::try_from(Event::message("x".repeat(len - 8))).expect("a frame");
     assert_eq!(frame.as_ref().len(), len);
-    Kept { seq, at, frame, labels: None }
+    Kept { seq, at, frame, is_finish: false, labels: None }
 }
 
 #[test]
@@ -45,18 +45,18 @@ fn retention_allows_up_to_each_limit_and_nothing_beyond() {
 
 #[test]
 fn a_ring_evicts_the_oldest_and_remembers_how_far() {
-    let ring = TopicRing::new(topic("a"), Retention::default().events(3).bytes(100), 0, true);
+    let ring = TopicRing::new(topic("a"), Retention::default().events(3).bytes(100), 0, 0, true);
     let mut ring_inner = ring.lock();
     let now = Instant::now();
     for seq in [2, 5, 9] {
-        assert_eq!(ring_inner.push(kept(seq, now, 20), &ring.retention), 0);
+        ring_inner.push(kept(seq, now, 20), &ring.retention);
     }
     assert_eq!((ring_inner.evicted, ring_inner.last_seq()), (0, 9));
-    assert_eq!(ring_inner.push(kept(10, now, 20), &ring.retention), 20);
+    ring_inner.push(kept(10, now, 20), &ring.retention);
     assert_eq!((ring_inner.evicted, ring_inner.len()), (2, 3));
     // A large one makes room for itself.
-    assert_eq!(ring_inner.push(kept(11, now, 90), &ring.retention), 60);
-    assert_eq!((ring_inner.evicted, ring_inner.len()), (10, 1));
+    ring_inner.push(kept(11, now, 90), &ring.retention);
+    assert_eq!((ring_inner.evicted, ring_inner.len(), ring.totals(&ring_inner).bytes), (10, 1, 90));
     // One that is larger than the limit is not kept at all, and that is remembered too.
     ring_inner.push(kept(12, now, 200), &ring.retention);
     assert_eq!((ring_inner.evicted, ring_inner.len(), ring_inner.last_seq()), (12, 0, 12));
@@ -64,17 +64,19 @@ fn a_ring_evicts_the_oldest_and_remembers_how_far() {
 
 #[test]
 fn rule_3_a_fork_drops_what_stands_at_it_and_after() {
-    let ring = TopicRing::new(topic("a"), Retention::default(), 0, true);
+    let ring = TopicRing::new(topic("a"), Retention::default(), 0, 0, true);
     let mut ring_inner = ring.lock();
     for seq in [2, 5, 9] {
         ring_inner.push(kept(seq, Instant::now(), 20), &ring.retention);
     }
     ring_inner.finished = Some((Cursor::new(Epoch::from_bits(1), 9), Instant::now()));
-    assert_eq!(ring_inner.truncate(5), 40);
+    ring_inner.truncate(5);
+    assert_eq!(ring.totals(&ring_inner).bytes, 20);
     assert_eq!(ring_inner.after(0).map(|kept| kept.seq).collect::<Vec<_>>(), [2]);
     assert!(ring_inner.finished.is_none());
     // Its bytes are what it holds.
-    assert_eq!(ring_inner.push(kept(5, Instant::now(), 20), &Retention::default().bytes(40)), 0);
+    ring_inner.push(kept(5, Instant::now(), 20), &Retention::default().bytes(40));
+    assert_eq!((ring_inner.len(), ring_inner.evicted), (2, 0));
 }
 
 #[test]

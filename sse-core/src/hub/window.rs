@@ -1,7 +1,7 @@
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::Waker,
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     feed::Feed,
+    feeds::Feeds,
     forgotten::Forgotten,
     keys::Keys,
     labels::Labels,
@@ -19,16 +20,22 @@ use super::{
     ring::{Kept, TopicRing},
     state::State,
     stats::Counters,
+    topics::Topics,
+    totals::Totals,
+    wildcards::Wildcards,
 };
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic, scoped},
-    resume::{Cursor, Epoch, EpochStart, Epochs},
-    waiters::{Waiters, wake},
+    resume::{Cursor, Epoch, Epochs},
+    waiters::{Waiters, wake_all},
     wire::Frame,
 };
 
 #[cfg(test)]
 mod tests;
+
+/// How often a walk over many topics lets other threads go first before it takes the lock with them.
+const PATIENCE: usize = 1_000;
 
 /// Recent frames by topic, and who reads them.
 ///
@@ -39,6 +46,8 @@ pub(crate) struct Window {
     /// The number of rows of the epoch table; a reader that knows fewer looks for a fork.
     version: AtomicUsize,
     state: Mutex<State>,
+    /// How many threads wait for the state's lock.
+    waiting: AtomicUsize,
     retentions: Retentions,
     pub(super) total_bytes: usize,
     /// Whether what is not in a ring may be in a history.
@@ -80,12 +89,12 @@ impl Window {
         let state = State {
             head,
             head_check: None,
-            topics: HashMap::new(),
+            topics: Topics::default(),
             forgotten: Forgotten::new(head),
             order: VecDeque::new(),
-            frames: 0,
-            bytes: 0,
-            feeds: HashMap::new(),
+            totals: Totals::default(),
+            feeds: Feeds::default(),
+            wildcards: Wildcards::default(),
             keys: Keys::default(),
             head_waiters: Waiters::default(),
             epochs,
@@ -94,6 +103,7 @@ impl Window {
             head: head.into(),
             version: state.epochs.rows().len().into(),
             state: Mutex::new(state),
+            waiting: AtomicUsize::new(0),
             retentions,
             total_bytes,
             has_history,
@@ -110,8 +120,36 @@ impl Window {
         self.version.load(Ordering::Acquire)
     }
 
+    pub(super) fn set_head(&self, head: u64) {
+        self.head.store(head, Ordering::Release);
+    }
+
+    pub(super) fn set_version(&self, version: usize) {
+        self.version.store(version, Ordering::Release);
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                state
+            }
+        }
+    }
+
+    /// Locks for one step of a longer walk: lets those who wait for the lock have it first, which a mutex does not.
+    pub(super) fn lock_in_turn(&self) -> MutexGuard<'_, State> {
+        for _ in 0..PATIENCE {
+            if self.waiting.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        self.lock()
     }
 
     /// Appends as the next position; only a hub without history numbers events itself.
@@ -129,7 +167,7 @@ impl Window {
             }
             self.place(&mut state, append, cursor, now)
         };
-        waiting.into_iter().for_each(wake);
+        wake_all(waiting);
         placed
     }
 
@@ -147,30 +185,36 @@ impl Window {
             }
             self.place(&mut state, append, cursor, now).1
         };
-        waiting.into_iter().for_each(wake);
+        wake_all(waiting);
         true
     }
 
     /// Takes over from the history which topics asked for were finished before this process saw anything of them.
-    pub(crate) fn learn_finished(&self, feed: &Feed, finished: &[(Topic, Cursor)]) {
+    ///
+    /// `epochs` is the history's table when it was asked. If the history forked since, its answer is out of date.
+    pub(crate) fn learn_finished(&self, feed: &Feed, epochs: &Epochs, finished: &[(Topic, Cursor)]) {
         let now = Instant::now();
         // Under the window's lock nothing is appended meanwhile.
-        let _state = self.lock();
-        let mut inner = feed.lock();
-        for ring in inner.rings.clone() {
-            let mut ring_inner = ring.lock();
-            if ring_inner.is_known {
-                continue;
-            }
-            ring_inner.is_known = true;
-            if let Some((_, cursor)) = finished.iter().find(|(topic, _)| *topic == ring.topic) {
-                ring_inner.finished = Some((*cursor, now));
-                let feeds = ring_inner.feeds.clone();
-                drop(ring_inner);
-                inner.finished += 1;
-                for other in feeds.iter().filter(|other| !std::ptr::eq(&***other, feed)) {
-                    other.lock().finished += 1;
+        let state = self.lock();
+        if epochs.current() != state.epochs.current() {
+            return;
+        }
+        let rings = feed.lock().rings.clone();
+        for topic_ring in rings.iter().filter(|ring| state.topics.holds(ring)) {
+            let feeds = {
+                let mut ring = topic_ring.lock();
+                if ring.is_known {
+                    continue;
                 }
+                ring.is_known = true;
+                let Some((_, cursor)) = finished.iter().find(|(topic, _)| *topic == topic_ring.topic) else {
+                    continue;
+                };
+                ring.finished = Some((*cursor, now));
+                ring.feeds.clone()
+            };
+            for feed in feeds {
+                feed.lock().finished += 1;
             }
         }
     }
@@ -180,48 +224,14 @@ impl Window {
         let feeds = self.lock().feeds_of(topics);
         let labels = Labels::new(topics);
         let mut receivers = 0;
+        let mut waiting = Vec::with_capacity(feeds.len());
         for feed in feeds {
-            let waiting = {
-                let mut feed = feed.lock();
-                receivers += feed.readers.len();
-                feed.signal(frame, &labels)
-            };
-            wake(waiting);
+            let mut feed = feed.lock();
+            receivers += feed.readers.len();
+            waiting.push(feed.signal(frame, &labels));
         }
+        wake_all(waiting);
         receivers
-    }
-
-    /// Takes notice that the history was rewritten from `row.begins` on, or goes on there under a new name; returns
-    /// whether something here was replaced.
-    pub(crate) fn fork(&self, row: EpochStart) -> bool {
-        let mut waiting = Vec::new();
-        let is_rewritten = {
-            let mut state = self.lock();
-            if state.epochs.fork_after(row.epoch).is_some() {
-                return false;
-            }
-            tracing::warn!(epoch = %row.epoch, begins = row.begins, "the history has a new epoch");
-            state.epochs.push(row);
-            let is_rewritten = row.begins <= state.head;
-            if is_rewritten {
-                let mut freed = 0;
-                for ring in state.topics.values() {
-                    freed += ring.lock().truncate(row.begins);
-                }
-                state.bytes -= freed;
-                state.order.retain(|(seq, _)| *seq < row.begins);
-                state.frames = state.order.len();
-                state.head = row.begins.saturating_sub(1);
-                self.head.store(state.head, Ordering::Release);
-            }
-            self.version.store(state.epochs.rows().len(), Ordering::Release);
-            for feed in state.feeds.values() {
-                waiting.push(feed.lock().truncate(row.begins));
-            }
-            is_rewritten
-        };
-        waiting.into_iter().for_each(wake);
-        is_rewritten
     }
 
     /// Takes notice that the history was trimmed past the head before this process saw what was there.
@@ -236,8 +246,7 @@ impl Window {
             state.topics.values().for_each(|ring| ring.lock().skip_to(floor));
             state.forgotten.raise(floor);
             state.order.clear();
-            state.frames = 0;
-            state.bytes = 0;
+            state.totals = Totals::default();
             state.head = floor;
             state.head_check = None;
             self.head.store(floor, Ordering::Release);
@@ -246,7 +255,7 @@ impl Window {
                 waiting.push(feed.lock().skip_to(floor));
             }
         }
-        waiting.into_iter().for_each(wake);
+        wake_all(waiting);
     }
 
     /// Waits until the head has reached `seq`.
@@ -278,25 +287,31 @@ impl Window {
         let mut feeds: Vec<(Arc<Feed>, isize)> = Vec::new();
         for topic in topics {
             let ring = self.ring(state, topic);
-            let mut inner = ring.lock();
-            let before = inner.len() + 1;
-            let kept = Kept { seq, at: now, frame: frame.clone(), labels: labels.several() };
-            let freed = inner.push(kept, &ring.retention);
-            state.bytes = (state.bytes + frame.bytes().len()).saturating_sub(freed);
-            state.frames = state.frames + inner.len() + 1 - before;
-            let finished = (kind == EntryKind::Finish).then_some((cursor, now));
-            let newly_finished = isize::from(finished.is_some()) - isize::from(inner.finished.is_some());
-            inner.finished = finished;
-            for feed in &inner.feeds {
-                match feeds.iter_mut().find(|(known, _)| Arc::ptr_eq(known, feed)) {
-                    Some((_, change)) => *change += newly_finished,
-                    None => feeds.push((Arc::clone(feed), newly_finished)),
-                }
-            }
-            drop(inner);
+            let kept = Kept {
+                seq,
+                at: now,
+                frame: frame.clone(),
+                is_finish: kind == EntryKind::Finish,
+                labels: labels.several(),
+            };
+            state.change(&ring, |inner| {
+                inner.push(kept, &ring.retention);
+                let finished = (kind == EntryKind::Finish).then_some((cursor, now));
+                let newly_finished = isize::from(finished.is_some()) - isize::from(inner.finished.is_some());
+                inner.finished = finished;
+                feeds.extend(inner.feeds.iter().map(|feed| (Arc::clone(feed), newly_finished)));
+            });
             state.order.push_back((seq, ring));
         }
-        self.keep_within_total(state);
+        if topics.len() > 1 {
+            feeds.sort_unstable_by_key(|(feed, _)| feed.id);
+            feeds.dedup_by(|(other, change), (feed, all)| {
+                let is_same = other.id == feed.id;
+                *all += if is_same { *change } else { 0 };
+                is_same
+            });
+        }
+        self.keep_within_total(state, now);
         let mut receivers = 0;
         let mut waiting = Vec::with_capacity(feeds.len() + 1);
         for (feed, newly_finished) in feeds {
@@ -319,14 +334,20 @@ impl Window {
             return Arc::clone(ring);
         }
         let evicted = state.forgotten.remove(topic);
-        let retention = self.retentions.of(topic);
-        let ring = Arc::new(TopicRing::new(topic.clone(), retention, evicted, !self.has_history));
-        state.topics.insert(topic.clone(), Arc::clone(&ring));
-        for feed in state.feeds.values() {
-            if !feed.is_exact && feed.matches(topic) {
-                feed.lock().add_ring(Arc::clone(&ring));
-                ring.lock().feeds.push(Arc::clone(feed));
+        let ring = state.topics.insert(|place| {
+            TopicRing::new(topic.clone(), self.retentions.of(topic), place, evicted, !self.has_history)
+        });
+        let mut feeds = Vec::new();
+        let mut inner = ring.lock();
+        state.wildcards.for_each(topic, |feed| {
+            // One that has several patterns may match by more than one of them.
+            if inner.add_feed(feed) {
+                feeds.push(Arc::clone(feed));
             }
+        });
+        drop(inner);
+        for feed in feeds {
+            feed.lock().add_ring(Arc::clone(&ring));
         }
         ring
     }

@@ -11,14 +11,18 @@ use std::{
 
 use tokio::time::{Instant, advance};
 
-use super::{Append, Feed, Retentions, Window};
+use super::{Append, Feed, Kept, Retentions, TopicRing, Window};
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic},
-    hub::{chunk::CHUNK_BYTES, reader::Reader},
+    hub::{attach::Attaching, chunk::CHUNK_BYTES, reader::Reader, totals::Totals},
     resume::{Cursor, Epoch, EpochStart, Epochs},
     waiters::Slot,
     wire::Event,
 };
+
+mod bounds;
+mod fork;
+mod interleavings;
 
 fn topics(names: &[&str]) -> Vec<Topic> {
     names.iter().map(|name| Topic::new(*name).expect("a topic")).collect()
@@ -67,13 +71,17 @@ impl Window {
     /// Its sums are those of its rings, and its list is not much longer than what it holds.
     fn assert_sums(&self) {
         let state = self.lock();
-        let (mut bytes, mut frames) = (0, 0);
-        for ring in state.topics() {
-            let ring = ring.lock();
+        let (mut topics, mut frames, mut bytes, mut names) = (0, 0, 0, 0);
+        for topic_ring in state.topics() {
+            let ring = topic_ring.lock();
             bytes += ring.after(0).map(|kept| kept.frame.bytes().len()).sum::<usize>();
             frames += ring.len();
+            if ring.len() > 0 {
+                topics += 1;
+                names += topic_ring.topic.as_str().len();
+            }
         }
-        assert_eq!((state.bytes, state.frames), (bytes, frames));
+        assert_eq!(state.totals(), Totals { topics, frames, bytes, names });
         assert!(state.order.len() <= 2 * frames + 1024, "{} listed, {frames} kept", state.order.len());
     }
 }
@@ -129,21 +137,21 @@ fn rule_3_what_a_fork_replaced_is_told_to_nobody_afterwards() {
 #[tokio::test(start_paused = true)]
 async fn the_books_are_right_whatever_is_evicted() {
     let retention = Retention::default().events(5).age(Duration::from_secs(10));
-    let window = window(retention, 400, false);
+    let window = window(retention, 4_000, false);
     for number in 0..3_000 {
         // One busy topic that evicts by itself, and others that only the total makes room among.
         let quiet = format!("quiet.{}", number % 7);
         let names: &[&str] = if number % 50 == 0 { &["busy", &quiet] } else { &["busy"] };
         let cursor = window.say(names, EntryKind::Event, &"x".repeat(number % 20));
         window.assert_sums();
-        assert!(window.lock().bytes() <= 400);
+        assert!(window.lock().totals().cost() <= 4_000);
         assert_eq!(window.lock().kept_cursor(cursor.seq()), Some(cursor));
     }
     advance(Duration::from_secs(11)).await;
     window.sweep();
     window.assert_sums();
     let state = window.lock();
-    assert_eq!((state.bytes, state.frames, state.topics.len()), (0, 0, 0));
+    assert_eq!((state.totals(), state.topics.len()), (Totals::default(), 0));
 }
 
 #[test]
@@ -168,13 +176,85 @@ fn a_feed_is_forgotten_with_its_last_reader_and_its_topics_with_it() {
     assert!(Arc::ptr_eq(&feed, &same));
     assert_eq!((window.readers_of(&topics(&["a"])), window.readers_of(&topics(&["a", "b"]))), (2, 2));
     window.leave(&feed, &first);
-    assert_eq!((window.feeds().len(), window.readers_of(&topics(&["a"]))), (1, 1));
+    assert_eq!((window.feeds().count(), window.readers_of(&topics(&["a"]))), (1, 1));
     window.leave(&feed, &second);
-    assert_eq!((window.feeds().len(), window.lock().topics.len()), (0, 0));
+    assert_eq!((window.feeds().count(), window.lock().topics.len()), (0, 0));
     // Who comes then gets a new one, which a late leave of the old one does not take away.
     let (new, _third) = window.join(&["a", "b"]);
     window.detach(&feed);
-    assert!(window.feeds().iter().any(|kept| Arc::ptr_eq(kept, &new)));
+    assert!(window.feeds().any(|kept| Arc::ptr_eq(&kept, &new)));
+}
+
+/// A ring that was found before its topic was forgotten and read anew.
+mod stale_ring {
+    use super::*;
+
+    #[test]
+    fn leaves_the_new_ring_alone() {
+        let window = window(Retention::default().events(0), usize::MAX, false);
+        let (feed, reader) = window.join(&["a"]);
+        let stale = feed.lock().rings.first().cloned().expect("a ring");
+        window.leave(&feed, &reader);
+        assert_eq!(window.lock().topics.len(), 0);
+        let (_feed, _reader) = window.join(&["a"]);
+        window.say(&["a"], EntryKind::Event, "x");
+        window.lock().forget_if_idle(&stale, Instant::now());
+        assert_eq!(window.readers_of(&topics(&["a"])), 1);
+        let topics = topics(&["a"]);
+        let append =
+            Append { topics: &topics, kind: EntryKind::Event, lines: b"data: x\n".to_vec(), retry: None };
+        assert_eq!(window.append(append, None).receivers, 1);
+    }
+
+    #[test]
+    fn does_not_put_back_what_its_topic_had_evicted() {
+        let window = window(Retention::default().events(0), usize::MAX, false);
+        window.say(&["a"], EntryKind::Event, "x");
+        let stale = window.lock().topics().next().cloned().expect("a ring");
+        window.sweep();
+        let evicted =
+            |window: &Window| window.lock().forgotten.evicted(&Pattern::new("a").expect("a pattern"));
+        assert_eq!(evicted(&window), 1);
+        window.say(&["a"], EntryKind::Event, "x");
+        window.sweep();
+        assert_eq!(evicted(&window), 2);
+        window.lock().forget_if_idle(&stale, Instant::now());
+        assert_eq!(evicted(&window), 2);
+    }
+
+    /// Readers come and go while another thread sweeps; every one of them must get what is published.
+    #[test]
+    fn g4_costs_no_reader_its_events() {
+        const TOPICS: usize = 500;
+        let window = window(Retention::default().events(0), usize::MAX, false);
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Acquire) {
+                    window.sweep();
+                }
+            });
+            let names: Vec<_> = (0..TOPICS).map(|number| format!("t.{number}")).collect();
+            let mut readers: Vec<_> = names.iter().map(|name| window.join(&[name])).collect();
+            let mut dead = 0;
+            for round in 0..2_000 {
+                let (name, (feed, reader)) = (&names[round % TOPICS], &mut readers[round % TOPICS]);
+                window.leave(feed, reader);
+                (*feed, *reader) = window.join(&[name]);
+                std::thread::yield_now();
+                let topics = topics(&[name]);
+                let append = Append {
+                    topics: &topics,
+                    kind: EntryKind::Event,
+                    lines: lines(EntryKind::Event, "x"),
+                    retry: None,
+                };
+                dead += usize::from(window.append(append, None).receivers != 1);
+            }
+            is_over.store(true, Ordering::Release);
+            assert_eq!(dead, 0);
+        });
+    }
 }
 
 #[test]
@@ -231,15 +311,16 @@ fn who_waits_is_woken_when_the_window_was_left_behind() {
 fn what_a_history_says_is_finished_counts_once_in_every_feed() {
     let window = window(Retention::default(), usize::MAX, true);
     let (one, both) = (window.join(&["a"]).0, window.join(&["a", "b"]).0);
+    let epochs = Epochs::starting(Epoch::from_bits(1));
     let is_known = |feed: &Feed| feed.lock().rings.iter().all(|ring| ring.lock().is_known);
     assert!(!is_known(&one) && !is_known(&both));
     let finished = [(topics(&["a"]).remove(0), Cursor::new(Epoch::from_bits(1), 7))];
     for _ in 0..2 {
-        window.learn_finished(&one, &finished);
+        window.learn_finished(&one, &epochs, &finished);
         assert_eq!([&one, &both].map(|feed| feed.lock().finished), [1, 1]);
         assert!(is_known(&one) && !is_known(&both));
     }
-    window.learn_finished(&both, &finished);
+    window.learn_finished(&both, &epochs, &finished);
     assert_eq!([&one, &both].map(|feed| feed.lock().finished), [1, 1]);
     assert!(is_known(&both));
     // One record may finish several topics of a feed, and one may open them again.
