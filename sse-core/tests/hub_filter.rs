@@ -6,6 +6,9 @@ mod body;
 #[path = "common/reader.rs"]
 #[allow(dead_code)]
 mod reader;
+#[path = "common/scripted.rs"]
+#[allow(dead_code)]
+mod scripted;
 
 use std::{
     sync::{
@@ -16,8 +19,10 @@ use std::{
 };
 
 use body::read;
+use futures_util::StreamExt as _;
 use reader::{data, is_idle, next};
-use sse_core::{Cursor, Event, EventStream, EventView, Hub, Pattern, Retention, Start, Subscribe};
+use scripted::{Scripted, until};
+use sse_core::{Cursor, Event, EventStream, EventView, Hub, Pattern, Publisher, Retention, Start, Subscribe};
 
 /// What belongs to a tenant carries its label.
 fn of(tenant: &'static str) -> impl Fn(&EventView<'_>) -> bool + Send + Sync + 'static {
@@ -196,4 +201,52 @@ async fn several_filters_must_all_agree_and_see_what_was_published() {
     assert!(is_idle(&mut one).await);
     hub.signal("s", Event::message("")).unwrap();
     assert_eq!(next(&mut signals).await.data(), "");
+}
+
+/// How many failovers lose the newest event, and of how many topics; the more of them, the longer a failover takes.
+const FAILOVERS: u64 = 200;
+const TOPICS: usize = 2_000;
+const READ: usize = 40;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g9_200_failovers_give_a_filtered_reader_no_byte_while_others_read_the_same_topics() {
+    let history = Scripted::new();
+    let hub = Hub::open(history.clone()).await.unwrap();
+    let name = |number: usize| format!("topic.{number}");
+    for number in 0..TOPICS {
+        hub.publish(name(number), Event::message("before")).await.unwrap();
+    }
+    let (given, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut readers = tokio::task::JoinSet::new();
+    for number in 0..READ {
+        for is_filtered in [false, true, false] {
+            let mut subscribe = hub.subscribe(name(number));
+            if is_filtered {
+                subscribe = subscribe.filter(|_| false);
+            }
+            let mut body = EventStream::new(subscribe.await.unwrap()).into_response().into_body();
+            let count = Arc::clone(if is_filtered { &given } else { &seen });
+            readers.spawn(async move {
+                while let Some(Ok(bytes)) = body.next().await {
+                    if !bytes.starts_with(b"retry: ") {
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    }
+    let publisher = Publisher::new(history.clone());
+    for _ in 0..FAILOVERS {
+        // A tail that begins twice at the same place waits in between.
+        publisher.publish(name(TOPICS), Event::message("kept")).await.unwrap();
+        let newest =
+            publisher.publish((0..READ).map(name).collect::<Vec<_>>(), Event::message("secret")).await;
+        let newest = newest.unwrap().cursor;
+        until(|| hub.stats().head == newest).await;
+        history.fork(newest.seq());
+        until(|| hub.stats().head.epoch() != newest.epoch()).await;
+    }
+    readers.shutdown().await;
+    assert!(seen.load(Ordering::Relaxed) > 0, "nobody was given the events that were lost");
+    assert_eq!(given.load(Ordering::Relaxed), 0);
 }

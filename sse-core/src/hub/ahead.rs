@@ -1,9 +1,10 @@
 use std::collections::VecDeque;
 
+use super::{notice::Notice, sieve::PermittedFrame};
 use crate::wire::Frame;
 
-/// What a reader is told before its next look at the window: notices, and frames read from the history, each with its
-/// position. Nearly always there is nothing, and then it is a pointer.
+/// Frames that are sent to a reader before its next look at the window, each with its position: notices, and events that
+/// its filter let through. Nearly always there are none, and then it is a pointer.
 #[derive(Default)]
 pub(super) struct Ahead(Option<Box<Frames>>);
 
@@ -20,12 +21,16 @@ impl Ahead {
     }
 
     /// Adds a notice at the reader's present position.
-    pub(super) fn push(&mut self, position: u64, frame: Frame) {
-        self.extend([(position, frame)], position);
+    pub(super) fn push(&mut self, position: u64, notice: Notice) {
+        self.add([(position, notice.into_frame())], position);
     }
 
     /// Adds frames after which the reader is at `through`; none change nothing.
-    pub(super) fn extend(&mut self, frames: impl IntoIterator<Item = (u64, Frame)>, through: u64) {
+    pub(super) fn extend(&mut self, frames: impl IntoIterator<Item = PermittedFrame>, through: u64) {
+        self.add(frames.into_iter().map(PermittedFrame::into_parts), through);
+    }
+
+    fn add(&mut self, frames: impl IntoIterator<Item = (u64, Frame)>, through: u64) {
         let mut frames = frames.into_iter().peekable();
         if frames.peek().is_some() {
             let ahead = self.0.get_or_insert_default();

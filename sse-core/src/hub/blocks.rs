@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{
     chunk::{CHUNK_BYTES, Chunk},
     feed::{Evicted, FeedInner},
+    permission::FullAccess,
 };
 use crate::compress::{Block, Run};
 
@@ -79,6 +80,8 @@ pub(crate) struct Spot<'a> {
     pub(crate) signals_seen: u64,
     /// The last block that it was sent.
     pub(crate) last: Option<u64>,
+    /// A filtered reader has no blocks in common with others.
+    pub(crate) access: FullAccess,
 }
 
 /// What there is for it.
@@ -134,7 +137,7 @@ impl BlocksInner {
         if self.cuts != feed.cuts() {
             *self = Self { cuts: feed.cuts(), ..Self::default() };
         }
-        let Spot { position, forgiven, last, .. } = spot;
+        let Spot { position, forgiven, last, access, .. } = spot;
         if feed.last <= position {
             return Ok(self.find_signals(feed, spot));
         }
@@ -143,7 +146,7 @@ impl BlocksInner {
         let Some(made) = self.events.get_mut(index) else { return self.go_on(feed, spot) };
         let mut is_next = (made.chunk.from..made.first).contains(&position);
         if position < made.chunk.from {
-            is_next = feed.next_after(position, forgiven)?.is_some_and(|next| next >= made.first);
+            is_next = feed.next_after(position, forgiven, access)?.is_some_and(|next| next >= made.first);
             if is_next && forgiven.is_empty() {
                 // Nothing of this feed lies between.
                 made.chunk.from = position;
@@ -161,9 +164,9 @@ impl BlocksInner {
             Some(made) => made.first - 1,
             None => self.events.back().map_or(u64::MAX, |newest| newest.chunk.to),
         };
-        let mut chunk = feed.joined_after(position, until, forgiven, CHUNK_BYTES)?;
+        let mut chunk = feed.joined_after(position, until, forgiven, CHUNK_BYTES, access)?;
         if chunk.is_none() {
-            chunk = feed.joined_after(position, u64::MAX, forgiven, CHUNK_BYTES)?;
+            chunk = feed.joined_after(position, u64::MAX, forgiven, CHUNK_BYTES, access)?;
         }
         let Some(chunk) = chunk else { return Ok(self.find_signals(feed, spot)) };
         Ok(Found::Alone(Chunk { at: feed.last_at(), ..chunk }, forgiven.is_empty()))
@@ -171,11 +174,11 @@ impl BlocksInner {
 
     /// Lets the compressor go on from where the reader is, who is the first to come this far.
     fn go_on(&mut self, feed: MutexGuard<'_, FeedInner>, spot: Spot<'_>) -> Result<Found, Evicted> {
-        let Spot { position, forgiven, last, .. } = spot;
-        let Some(first) = feed.next_after(position, forgiven)? else {
+        let Spot { position, forgiven, last, access, .. } = spot;
+        let Some(first) = feed.next_after(position, forgiven, access)? else {
             return Ok(self.find_signals(feed, spot));
         };
-        let Some(chunk) = feed.joined_after(position, u64::MAX, forgiven, CHUNK_BYTES)? else {
+        let Some(chunk) = feed.joined_after(position, u64::MAX, forgiven, CHUNK_BYTES, access)? else {
             return Ok(self.find_signals(feed, spot));
         };
         let chunk = Chunk { at: feed.last_at(), ..chunk };
@@ -194,7 +197,7 @@ impl BlocksInner {
     }
 
     fn find_signals(&mut self, feed: MutexGuard<'_, FeedInner>, spot: Spot<'_>) -> Found {
-        let Spot { signals_seen: seen, last, .. } = spot;
+        let Spot { signals_seen: seen, last, access, .. } = spot;
         let Some(first) = feed.unseen_signals(seen).next().map(|signal| signal.seq) else {
             return Found::Nothing;
         };
@@ -206,10 +209,10 @@ impl BlocksInner {
             }
             self.is_wanted = true;
             return feed
-                .signals_after(seen, CHUNK_BYTES)
+                .signals_after(seen, CHUNK_BYTES, access)
                 .map_or(Found::Nothing, |chunk| Found::Signals(chunk, None));
         }
-        let Some(chunk) = feed.signals_after(seen, CHUNK_BYTES) else { return Found::Nothing };
+        let Some(chunk) = feed.signals_after(seen, CHUNK_BYTES, access) else { return Found::Nothing };
         drop(feed);
         let Some(block) = self.make(&chunk, last) else { return Found::Signals(chunk, None) };
         self.signals.push_back(Made { first, chunk: chunk.clone(), block: block.clone() });
@@ -273,7 +276,12 @@ impl FeedInner {
     }
 
     /// The place of the first frame after `position`.
-    fn next_after(&self, position: u64, forgiven: &[u64]) -> Result<Option<u64>, Evicted> {
-        Ok(self.joined_after(position, u64::MAX, forgiven, 1)?.map(|chunk| chunk.to))
+    fn next_after(
+        &self,
+        position: u64,
+        forgiven: &[u64],
+        access: FullAccess,
+    ) -> Result<Option<u64>, Evicted> {
+        Ok(self.joined_after(position, u64::MAX, forgiven, 1, access)?.map(|chunk| chunk.to))
     }
 }

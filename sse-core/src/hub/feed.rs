@@ -12,6 +12,7 @@ use super::{
     chunk::{CHUNK_BYTES, Chunk},
     labels::{Labelled, Labels},
     merge::merged,
+    permission::FullAccess,
     reader::Reader,
     ring::TopicRing,
 };
@@ -217,7 +218,7 @@ impl FeedInner {
     }
 
     /// The signals after `seen`; the oldest of them may be gone, signals are not kept.
-    pub(crate) fn signals_after(&self, seen: u64, most: usize) -> Option<Chunk> {
+    pub(crate) fn signals_after(&self, seen: u64, most: usize, _: FullAccess) -> Option<Chunk> {
         if seen >= self.last_signal {
             return None;
         }
@@ -246,6 +247,7 @@ impl FeedInner {
         position: u64,
         forgiven: &[u64],
         most: usize,
+        access: FullAccess,
     ) -> Result<Option<Chunk>, Evicted> {
         if self.last <= position {
             return Ok(None);
@@ -255,7 +257,7 @@ impl FeedInner {
         if shares && let Some(chunk) = self.chunks.iter().find(|chunk| chunk.from == position) {
             return Ok(Some(chunk.clone()));
         }
-        let Some(mut chunk) = self.joined_after(position, self.last, forgiven, most)? else {
+        let Some(mut chunk) = self.joined_after(position, self.last, forgiven, most, access)? else {
             return Ok(None);
         };
         // Reading the clock for each reader would cost as much as all the rest.
@@ -335,6 +337,7 @@ impl FeedInner {
         until: u64,
         forgiven: &[u64],
         most: usize,
+        _: FullAccess,
     ) -> Result<Option<Chunk>, Evicted> {
         let until = until.min(self.last);
         match (&*self.rings, self.recent_after(position)) {

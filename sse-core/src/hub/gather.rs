@@ -9,8 +9,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Subscription, attach::TOPICS_AT_ONCE, chunk::CHUNK_BYTES, feed::FeedInner, labels::Labelled};
-use crate::wire::Frame;
+use super::{
+    Subscription, attach::TOPICS_AT_ONCE, chunk::CHUNK_BYTES, feed::FeedInner, labels::Labelled,
+    permission::Access, sieve::Candidates,
+};
 
 /// What was gathered so far.
 pub(super) struct Gathering {
@@ -84,9 +86,11 @@ impl Subscription {
     /// evicted, if so.
     pub(super) fn poll_gathering(&mut self, cx: &mut Context<'_>) -> Poll<Option<u64>> {
         let unlisted = Some(self.unlisted).filter(|unlisted| *unlisted > self.position);
-        let extras = self.extras.get_or_insert_default();
-        let most = extras.reach().unwrap_or(CHUNK_BYTES);
-        let known = extras.gathering.take();
+        let most = match self.access() {
+            Access::Full(_) => CHUNK_BYTES,
+            Access::Filtered(sieve) => sieve.reach(),
+        };
+        let known = self.extras.get_or_insert_default().gathering.take();
         let (gathering, is_complete) = {
             let _turn = self.hub.window().lock_in_turn();
             let inner = self.feed.lock();
@@ -112,12 +116,9 @@ impl Subscription {
         let Gathering { found, until, .. } = gathering;
         if found.is_empty() {
             self.move_to(until.max(self.position));
-        } else if self.extras.as_ref().is_some_and(|extras| extras.sieve.is_some()) {
-            self.sift(found.into_values().collect());
-        } else {
-            let frames: Vec<(u64, Frame)> =
-                found.into_values().map(|Labelled { seq, frame, .. }| (seq, frame)).collect();
-            self.ahead.extend(frames, until);
+            return;
         }
+        // A reader without a filter has one that withholds nothing.
+        self.sift(&self.sieve(), Candidates::Events(found.into_values().collect()));
     }
 }

@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{End, Start, Subscription, chunk::Chunk, notice, reader::EndedBy};
-use crate::{
-    history::Pattern,
-    waiters::wake,
-    wire::{Frame, write_retry},
-};
+use super::{End, Start, Subscription, chunk::Chunk, reader::EndedBy};
+use crate::{history::Pattern, waiters::wake, wire::write_retry};
 
 impl Subscription {
     /// Ends, or does what it was ordered to; what is returned is said at once.
@@ -66,15 +62,14 @@ impl Subscription {
     pub(super) fn tell_missed_ends(&mut self) -> bool {
         let joined_at = self.extras.as_mut().and_then(|extras| extras.joined_at.take());
         let Some(joined_at) = joined_at else { return false };
+        let (sieve, position) = (self.sieve(), self.position);
         let rings = self.feed.lock().rings.clone();
-        for ring in rings {
-            if let Some((cursor, frame)) = ring.end()
-                && cursor.seq() <= joined_at
-                && self.allows(std::slice::from_ref(&ring.topic), &frame)
-            {
-                self.say(Frame::block(notice::without_id(&frame), None));
-            }
-        }
+        let ends = rings.iter().filter_map(|ring| {
+            let (cursor, frame) = ring.end().filter(|(cursor, _)| cursor.seq() <= joined_at)?;
+            let permitted = sieve.permit_frame(std::slice::from_ref(&ring.topic), &frame, cursor.seq())?;
+            Some(permitted.without_id(position))
+        });
+        self.ahead.extend(ends, position);
         !self.ahead.is_empty()
     }
 

@@ -8,12 +8,16 @@ use std::{
 use super::{
     End, Subscription,
     chunk::{CHUNK_BYTES, Chunk},
-    feed::Evicted,
-    labels::Labelled,
+    feed::{Evicted, FeedInner},
+    permission::{Access, FullAccess},
     replay::{self, Replayed},
+    sieve::Candidates,
     subscription::short,
 };
-use crate::resume::{Gap, GapReason};
+use crate::{
+    resume::{Gap, GapReason},
+    waiters::Slot,
+};
 
 /// How much a response takes at once.
 pub(crate) const MOST: usize = CHUNK_BYTES;
@@ -25,6 +29,23 @@ impl Subscription {
     /// Everything that is pending, up to `most` bytes, or why there will be nothing more.
     #[inline]
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
+        let told = self.told;
+        let polled = self.poll_permitted(cx, most);
+        // What was published after a lease was revoked may have been found by a look that began before.
+        if let Some(extras) = &mut self.extras
+            && polled.is_ready()
+            && extras.ended.is_none()
+            && extras.is_lease_over()
+        {
+            extras.ended = Some(End::Expired);
+            self.told = told;
+            return Poll::Ready(Err(End::Expired));
+        }
+        polled
+    }
+
+    #[inline]
+    fn poll_permitted(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
         self.reader.asked_at.store(self.hub.clock(), Ordering::Relaxed);
         if let Some(control) = self.reader.control.get() {
             control.arm(cx.waker());
@@ -65,90 +86,107 @@ impl Subscription {
                 }
                 continue;
             }
-            match self.look(cx, most) {
-                Look::Chunk(chunk) => return Poll::Ready(Ok(chunk)),
-                Look::Events(events) => {
-                    self.sift(events);
-                    sifted += 1;
-                    if sifted >= SIFTED_AT_ONCE && self.ahead.is_empty() {
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
+            let reason = match self.access() {
+                Access::Full(access) => match self.look(cx, most, access) {
+                    Ok(chunk) => return Poll::Ready(Ok(chunk)),
+                    Err(reason) => reason,
+                },
+                Access::Filtered(sieve) => match self.look_for_candidates(cx, sieve.reach()) {
+                    Ok(candidates) => {
+                        self.sift(&sieve, candidates);
+                        sifted += 1;
+                        if sifted >= SIFTED_AT_ONCE && self.ahead.is_empty() {
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                        continue;
                     }
-                }
-                Look::Signals(signals) => self.sift_signals(signals),
-                Look::Behind if self.must_gather() => match self.poll_gathering(cx) {
+                    Err(reason) => reason,
+                },
+            };
+            match reason {
+                NoEvents::Behind if self.must_gather() => match self.poll_gathering(cx) {
                     Poll::Ready(Some(evicted)) => self.fall_back(evicted),
                     Poll::Ready(None) => {}
                     Poll::Pending => return Poll::Pending,
                 },
-                Look::Behind => self.fall_back(self.evicted()),
-                Look::Called => {}
-                Look::Ended(End::Finished) if self.tell_missed_ends() => {}
-                Look::Ended(End::Finished) if self.owes_checkpoint() => {
+                NoEvents::Behind => self.fall_back(self.evicted()),
+                NoEvents::Called => {}
+                NoEvents::Finished if self.tell_missed_ends() => {}
+                NoEvents::Finished if self.owes_checkpoint() => {
                     let checkpoint = self.checkpoint_at(self.position);
                     self.say(checkpoint);
                 }
-                Look::Ended(end) => self.end(end),
-                Look::Nothing => return Poll::Pending,
+                NoEvents::Finished => self.end(End::Finished),
+                NoEvents::Pending => return Poll::Pending,
             }
         }
     }
 
+    /// What follows for a reader that shares chunks with others.
     #[inline(always)]
-    fn look(&mut self, cx: &mut Context<'_>, most: usize) -> Look {
+    fn look(&mut self, cx: &mut Context<'_>, most: usize, access: FullAccess) -> Result<Chunk, NoEvents> {
         #[cfg(feature = "compress")]
         let is_sharing = self.shares_blocks();
         #[cfg(feature = "compress")]
-        if is_sharing && let Some(look) = self.look_for_block() {
+        if is_sharing && let Some(look) = self.look_for_block(access) {
             return look;
         }
         let mut feed = self.feed.lock();
-        // A fork that came since the version was compared has cut the feed: it must be looked at first.
-        if self.reader.is_called() || short(self.hub.window().version()) != self.version {
-            return Look::Called;
-        }
-        if self.unlisted > self.position {
-            return Look::Behind;
-        }
-        if let Some(reach) = self.extras.as_ref().and_then(|extras| extras.reach()) {
-            match feed.candidates_after(self.position, self.forgiven(), reach) {
-                Err(Evicted) => return Look::Behind,
-                Ok(events) if !events.is_empty() => return Look::Events(events),
-                Ok(_) => {}
-            }
-            let signals: Vec<_> = feed.unseen_signals(self.signals_seen).cloned().collect();
-            if !signals.is_empty() {
-                self.signals_seen = feed.last_signal();
-                return Look::Signals(signals);
-            }
-        }
-        match feed.chunk_after(self.position, self.forgiven(), most) {
-            Err(Evicted) => return Look::Behind,
+        self.check(&feed)?;
+        match feed.chunk_after(self.position, self.forgiven(), most, access) {
+            Err(Evicted) => return Err(NoEvents::Behind),
             #[cfg(feature = "compress")]
-            Ok(Some(_)) if is_sharing => return Look::Called,
+            Ok(Some(_)) if is_sharing => return Err(NoEvents::Called),
             Ok(Some(chunk)) => {
                 drop(feed);
                 self.told = Some(chunk.to);
                 self.move_to(chunk.to);
-                return Look::Chunk(chunk);
+                return Ok(chunk);
             }
             Ok(None) => {}
         }
-        if let Some(chunk) = feed.signals_after(self.signals_seen, most) {
+        if let Some(chunk) = feed.signals_after(self.signals_seen, most, access) {
             #[cfg(feature = "compress")]
             if is_sharing {
-                return Look::Called;
+                return Err(NoEvents::Called);
             }
             self.signals_seen = chunk.to;
-            return Look::Chunk(chunk);
+            return Ok(chunk);
         }
+        // Under the feed's lock nothing of it lies between its newest frame and the head.
         self.position = self.position.max(self.hub.window().head());
         self.reader.position.store(self.position, Ordering::Relaxed);
-        if self.feed.is_exact && feed.finished == feed.rings.len() {
-            return Look::Ended(End::Finished);
+        Err(feed.finish_or_wait(self.feed.is_exact, &mut self.slot, cx))
+    }
+
+    /// What follows for a reader that decides about each event by itself, about `reach` bytes of it.
+    fn look_for_candidates(&mut self, cx: &mut Context<'_>, reach: usize) -> Result<Candidates, NoEvents> {
+        let mut feed = self.feed.lock();
+        self.check(&feed)?;
+        match feed.candidates_after(self.position, self.forgiven(), reach) {
+            Err(Evicted) => return Err(NoEvents::Behind),
+            Ok(events) if !events.is_empty() => return Ok(Candidates::Events(events)),
+            Ok(_) => {}
         }
-        feed.wait(&mut self.slot, cx.waker());
-        Look::Nothing
+        let signals: Vec<_> = feed.unseen_signals(self.signals_seen).cloned().collect();
+        if !signals.is_empty() {
+            self.signals_seen = feed.last_signal();
+            return Ok(Candidates::Signals(signals));
+        }
+        // Under the feed's lock nothing of it lies between its newest frame and the head.
+        self.position = self.position.max(self.hub.window().head());
+        self.reader.position.store(self.position, Ordering::Relaxed);
+        Err(feed.finish_or_wait(self.feed.is_exact, &mut self.slot, cx))
+    }
+
+    /// Whether the reader may look at its feed.
+    fn check(&self, _feed: &FeedInner) -> Result<(), NoEvents> {
+        // A fork that came since the version was compared has cut the feed: it is looked at first.
+        if self.reader.is_called() || short(self.hub.window().version()) != self.version {
+            return Err(NoEvents::Called);
+        }
+        if self.unlisted > self.position { Err(NoEvents::Behind) } else { Ok(()) }
     }
 
     /// Rule 3: a reader that was told something beyond a fork is told so as its next event; the others go on.
@@ -209,9 +247,8 @@ impl Subscription {
     fn start_replay(&mut self, until: u64) {
         if let Some(history) = self.hub.history().cloned() {
             let epochs = self.hub.window().lock().epochs.clone();
-            let extras = self.extras.as_ref();
-            let sieve = extras.and_then(|extras| extras.sieve.clone()).unwrap_or_default();
-            let next_at = extras.and_then(|extras| extras.next_replay_at);
+            let sieve = self.sieve();
+            let next_at = self.extras.as_ref().and_then(|extras| extras.next_replay_at);
             let pace = self.hub.pace().clone();
             let feed = Arc::clone(&self.feed);
             let read = replay::read(history, feed, sieve, pace, next_at, epochs, self.position..until);
@@ -256,17 +293,25 @@ impl Subscription {
     }
 }
 
-/// What a look at the window found.
-pub(super) enum Look {
-    Chunk(Chunk),
-    /// Events of which the reader may not get all.
-    Events(Vec<Labelled>),
-    /// Signals, likewise.
-    Signals(Vec<Labelled>),
+impl FeedInner {
+    /// Waits for the next event, under the lock of the look that found none.
+    fn finish_or_wait(&mut self, is_exact: bool, slot: &mut Slot, cx: &Context<'_>) -> NoEvents {
+        if is_exact && self.finished == self.rings.len() {
+            return NoEvents::Finished;
+        }
+        self.wait(slot, cx.waker());
+        NoEvents::Pending
+    }
+}
+
+/// Why a look at the window found no events.
+pub(super) enum NoEvents {
     /// Something asked for is no longer in the window.
     Behind,
-    /// Somebody told the reader something, or something came meanwhile: look again.
+    /// The reader has a command to run, or something came meanwhile: look again.
     Called,
-    Ended(End),
-    Nothing,
+    /// Every topic is finished, and the reader has everything of it.
+    Finished,
+    /// Nothing follows yet; the reader's task is woken.
+    Pending,
 }

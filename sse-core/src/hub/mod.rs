@@ -27,6 +27,7 @@ mod notice;
 mod opening;
 mod origins;
 mod pace;
+mod permission;
 mod place;
 mod publish;
 mod publisher;

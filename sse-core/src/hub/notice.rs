@@ -2,18 +2,47 @@
 //!
 //! Each has a data line, because Firefox and WebKit move their cursor only then.
 
+use std::time::Duration;
+
 use crate::{
     history::Topic,
     resume::{Cursor, Gap, Resume},
     wire::{EventId, Frame},
 };
 
+/// A frame that is meant for one reader and that no filter decides about: made here, and never of a published event.
+#[derive(Debug)]
+pub(crate) struct Notice(Frame);
+
+impl Notice {
+    pub(crate) fn into_frame(self) -> Frame {
+        self.0
+    }
+
+    pub(super) fn cursor(&self) -> Option<Cursor> {
+        cursor_of(&self.0)
+    }
+
+    pub(super) fn without_id(self) -> Self {
+        Self(Frame::block(without_id(&self.0), None))
+    }
+}
+
 /// The first event after a gap; its id is the new cursor.
-pub(crate) fn gap(gap: &Gap) -> Frame {
+pub(crate) fn gap(gap: &Gap) -> Notice {
     let mut lines = b"event: sse.gap\ndata: ".to_vec();
     lines.extend_from_slice(gap_json(gap).as_bytes());
     lines.push(b'\n');
-    finish_block(lines, gap.resumed_at)
+    Notice(finish_block(lines, gap.resumed_at))
+}
+
+/// An event of a state that the application loaded for this reader; the last one has the state's cursor.
+pub(super) fn state(mut lines: Vec<u8>, retry: Option<Duration>, cursor: Option<Cursor>) -> Notice {
+    match cursor {
+        Some(cursor) => end_block(&mut lines, cursor),
+        None => lines.push(b'\n'),
+    }
+    Notice(Frame::block(lines, retry))
 }
 
 /// The gap as JSON on one line, in ASCII, so that it fits an HTTP header as well.
@@ -49,8 +78,8 @@ pub(crate) fn discard(resume: &Resume) -> Vec<u8> {
 }
 
 /// Moves a reader's cursor past what it did not ask for.
-pub(crate) fn checkpoint(cursor: Cursor) -> Frame {
-    finish_block(b"event: sse.checkpoint\ndata: \n".to_vec(), cursor)
+pub(crate) fn checkpoint(cursor: Cursor) -> Notice {
+    Notice(finish_block(b"event: sse.checkpoint\ndata: \n".to_vec(), cursor))
 }
 
 /// The lines of the record that ends a topic.

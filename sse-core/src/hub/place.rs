@@ -1,4 +1,4 @@
-use super::{Subscription, notice, subscription::short};
+use super::{Subscription, subscription::short};
 use crate::resume::Cursor;
 
 impl Subscription {
@@ -7,8 +7,8 @@ impl Subscription {
         if self.is_loading() || !self.ahead.is_empty() {
             return None;
         }
-        if let Some(checkpoint) = self.checkpoint() {
-            return notice::cursor_of(&checkpoint);
+        if let Some(checkpoint) = self.next_checkpoint() {
+            return checkpoint.cursor();
         }
         let told = self.told?;
         let state = self.hub.window().lock();

@@ -4,11 +4,16 @@ use std::{ops::Range, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::{EventView, feed::Feed, notice, pace::Pace, sieve::Sieve};
+use super::{
+    EventView,
+    feed::Feed,
+    notice,
+    pace::Pace,
+    sieve::{PermittedFrame, Sieve},
+};
 use crate::{
     history::{DynHistory, HistoryError, HistoryErrorKind},
     resume::Epochs,
-    wire::Frame,
 };
 
 /// How many records are read at once.
@@ -18,7 +23,7 @@ const BLOCK: usize = 500;
 pub(crate) enum Replayed {
     /// Everything up to `through` was read; the frames are those that concern the reader.
     Read {
-        frames: Vec<(u64, Frame)>,
+        frames: Vec<PermittedFrame>,
         through: u64,
         /// When this reader may have more read, if it must wait.
         next_at: Option<Instant>,
@@ -40,7 +45,7 @@ pub(crate) async fn read(
     range: Range<u64>,
 ) -> Replayed {
     let mut after = range.start;
-    let mut frames: Vec<(u64, Frame)> = Vec::new();
+    let mut frames = Vec::new();
     while frames.is_empty() && after < range.end {
         if let Some(next_at) = next_at {
             tokio::time::sleep_until(next_at).await;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::{
     Subscription,
     blocks::{Blocks, Found, Spot},
+    chunk::Chunk,
     feed::Evicted,
-    look::Look,
+    look::NoEvents,
+    permission::FullAccess,
     subscription::short,
 };
 use crate::compress::Block;
@@ -47,13 +49,13 @@ impl Subscription {
         }
     }
 
-    /// Whether it takes blocks; a reader who may not get every event has none in common with others.
+    /// Whether it takes blocks.
     pub(super) fn shares_blocks(&self) -> bool {
-        self.extras.as_ref().is_some_and(|extras| extras.sharing.is_some() && extras.reach().is_none())
+        self.extras.as_ref().is_some_and(|extras| extras.sharing.is_some())
     }
 
     /// The next chunk with its block; `None` if nothing was pending.
-    pub(super) fn look_for_block(&mut self) -> Option<Look> {
+    pub(super) fn look_for_block(&mut self, access: FullAccess) -> Option<Result<Chunk, NoEvents>> {
         let feed = Arc::clone(&self.feed);
         let last = self.sharing()?.last;
         let blocks = match &self.sharing()?.blocks {
@@ -71,10 +73,10 @@ impl Subscription {
                 return None;
             }
             let (position, signals_seen) = (self.position, self.signals_seen);
-            blocks.find(feed, Spot { position, forgiven: self.forgiven(), signals_seen, last })
+            blocks.find(feed, Spot { position, forgiven: self.forgiven(), signals_seen, last, access })
         };
         let (chunk, block) = match found {
-            Err(Evicted) => return Some(Look::Behind),
+            Err(Evicted) => return Some(Err(NoEvents::Behind)),
             Ok(Found::Nothing) => return None,
             Ok(Found::Events(chunk, block)) => (chunk, block),
             Ok(Found::Alone(chunk, shares)) => {
@@ -84,13 +86,13 @@ impl Subscription {
             Ok(Found::Signals(chunk, block)) => {
                 self.signals_seen = chunk.to;
                 self.sharing()?.block = block;
-                return Some(Look::Chunk(chunk));
+                return Some(Ok(chunk));
             }
         };
         self.sharing()?.block = Some(block);
         self.told = Some(chunk.to);
         self.move_to(chunk.to);
-        Some(Look::Chunk(chunk))
+        Some(Ok(chunk))
     }
 
     fn sharing(&mut self) -> Option<&mut Sharing> {

@@ -7,6 +7,7 @@ use super::{
     chunk::CHUNK_BYTES,
     feed::{Evicted, FeedInner},
     labels::Labelled,
+    notice,
 };
 use crate::{history::Topic, wire::Frame};
 
@@ -23,21 +24,48 @@ pub(crate) struct Sieve {
     keys: Option<Arc<dyn Fn() -> Numbering + Send + Sync>>,
 }
 
+/// An event's frame that a reader's filter let through; made by [`Sieve::permit`] alone.
+pub(crate) struct PermittedFrame {
+    seq: u64,
+    frame: Frame,
+}
+
+/// What a look found for a reader that decides about each event by itself.
+pub(super) enum Candidates {
+    Events(Vec<Labelled>),
+    Signals(Vec<Labelled>),
+}
+
 /// The events of one look that a reader gets.
 pub(crate) struct Batch<'a> {
     sieve: &'a Sieve,
     numbering: Option<Numbering>,
     /// Where the newest event of each key stands among those taken.
     newest: HashMap<usize, usize>,
-    taken: Vec<Option<(u64, Frame)>>,
+    taken: Vec<Option<PermittedFrame>>,
+}
+
+impl PermittedFrame {
+    /// The same without its id, for a reader at `position`.
+    pub(super) fn without_id(self, position: u64) -> Self {
+        Self { seq: position, frame: Frame::block(notice::without_id(&self.frame), self.frame.told_retry()) }
+    }
+
+    /// The same for a reader at `position`, which is not the event's.
+    pub(super) fn at(self, position: u64) -> Self {
+        Self { seq: position, ..self }
+    }
+
+    /// The position and the frame.
+    pub(super) fn into_parts(self) -> (u64, Frame) {
+        (self.seq, self.frame)
+    }
 }
 
 impl Batch<'_> {
     /// Decides about the next event, in order.
     pub(crate) fn offer(&mut self, event: &EventView<'_>, seq: u64, frame: impl FnOnce() -> Frame) {
-        if !self.sieve.allows(event) {
-            return;
-        }
+        let Some(permitted) = self.sieve.permit(event, seq, frame) else { return };
         // What the hub itself says is no state that a later event of the same key replaces.
         let numbering = self.numbering.as_mut().filter(|_| !event.event_type().starts_with("sse."));
         if let Some(key) = numbering.and_then(|number| number(event))
@@ -46,10 +74,10 @@ impl Batch<'_> {
         {
             *replaced = None;
         }
-        self.taken.push(Some((seq, frame())));
+        self.taken.push(Some(permitted));
     }
 
-    pub(crate) fn into_frames(self) -> Vec<(u64, Frame)> {
+    pub(crate) fn into_frames(self) -> Vec<PermittedFrame> {
         self.taken.into_iter().flatten().collect()
     }
 }
@@ -69,9 +97,20 @@ impl Sieve {
         Batch { sieve: self, numbering, newest: HashMap::new(), taken: Vec::new() }
     }
 
-    /// Whether the reader may see it.
-    pub(crate) fn allows(&self, event: &EventView<'_>) -> bool {
-        self.filters.iter().all(|filter| filter(event))
+    /// The event's frame, if every filter lets it through.
+    pub(crate) fn permit(
+        &self,
+        event: &EventView<'_>,
+        seq: u64,
+        frame: impl FnOnce() -> Frame,
+    ) -> Option<PermittedFrame> {
+        let is_permitted = self.filters.iter().all(|filter| filter(event));
+        is_permitted.then(|| PermittedFrame { seq, frame: frame() })
+    }
+
+    /// The same for a frame that is encoded already.
+    pub(super) fn permit_frame(&self, topics: &[Topic], frame: &Frame, seq: u64) -> Option<PermittedFrame> {
+        self.permit(&EventView::of_frame(topics, frame), seq, || frame.clone())
     }
 }
 
@@ -135,10 +174,22 @@ impl FeedInner {
 }
 
 impl Subscription {
-    /// Decides about events; what is let through is said before the next look.
-    pub(super) fn sift(&mut self, events: Vec<Labelled>) {
-        let (Some(last), Some(sieve)) = (events.last(), self.sieve()) else { return };
-        let through = last.seq;
+    /// Decides about what a look found; the frames that are let through are sent before the next look.
+    pub(super) fn sift(&mut self, sieve: &Sieve, candidates: Candidates) {
+        match candidates {
+            Candidates::Events(events) => self.sift_events(sieve, events),
+            Candidates::Signals(signals) => {
+                let position = self.position;
+                let permitted = signals.into_iter().filter_map(|Labelled { frame, labels, .. }| {
+                    sieve.permit_frame(labels.as_slice(), &frame, position)
+                });
+                self.ahead.extend(permitted, position);
+            }
+        }
+    }
+
+    fn sift_events(&mut self, sieve: &Sieve, events: Vec<Labelled>) {
+        let Some(through) = events.last().map(|event| event.seq) else { return };
         let mut batch = sieve.batch();
         for Labelled { seq, frame, labels } in events {
             batch.offer(&EventView::of_frame(labels.as_slice(), &frame), seq, || frame.clone());
@@ -149,26 +200,9 @@ impl Subscription {
         }
     }
 
-    pub(super) fn sift_signals(&mut self, signals: Vec<Labelled>) {
-        for Labelled { frame, labels, .. } in signals {
-            if self.allows(labels.as_slice(), &frame) {
-                self.say(frame);
-            }
-        }
-    }
-
-    fn sieve(&self) -> Option<Arc<Sieve>> {
-        self.extras.as_ref().and_then(|extras| extras.sieve.clone())
-    }
-
-    /// Whether the reader may be told of an event.
-    pub(super) fn allows(&self, topics: &[Topic], frame: &Frame) -> bool {
-        self.sieve().is_none_or(|sieve| sieve.allows(&EventView::of_frame(topics, frame)))
-    }
-
     /// Whether the last events were withheld, so that a reader whose topics are finished does not know it yet.
     pub(super) fn owes_checkpoint(&self) -> bool {
-        self.sieve().is_some() && self.told != Some(self.position)
+        self.is_filtered() && self.told != Some(self.position)
     }
 }
 
@@ -178,7 +212,7 @@ impl Subscribe {
     ///
     /// What is withheld is passed for good: the reader's cursor moves past it by checkpoints, and it does not come
     /// back when the filter's answer changes. The filter runs in the reader's task, for every event of the topics
-    /// asked for, so it should be quick and must not block. A filtered reader shares no chunks with others. Positions
+    /// asked for, so it should be quick and must not block. A filtered reader shares no bytes with others. Positions
     /// count in the whole hub, so a reader can tell how much was published, but not what.
     pub fn filter(mut self, filter: impl Fn(&EventView<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.terms.sieve.filters.push(Arc::new(filter));

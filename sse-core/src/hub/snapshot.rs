@@ -10,7 +10,7 @@ use super::{End, Subscribe, Subscription, notice, publish::publishable};
 use crate::{
     history::Pattern,
     resume::{Cursor, Gap},
-    wire::{Event, Frame},
+    wire::Event,
 };
 
 /// How often in a row the state is loaded although what follows it is gone already.
@@ -127,7 +127,7 @@ impl Subscription {
         let position = self.hub.window().lock().cursor_at(self.position);
         let gap = gap.map(|gap| Gap { resumed_at: position, ..gap.clone() });
         if let Some(gap) = &gap {
-            self.say(Frame::block(notice::without_id(&notice::gap(gap)), None));
+            self.say(notice::gap(gap).without_id());
         }
         let request = SnapshotRequest { topics: self.feed.patterns.to_vec(), position, gap };
         if let Some(snapshots) = self.snapshots() {
@@ -163,13 +163,8 @@ impl Subscription {
         self.move_to(cursor.seq());
         let last = events.len();
         for (number, event) in (1..).zip(events) {
-            let (mut lines, retry) = publishable(event).map_err(|error| Arc::new(error) as Error)?;
-            if number == last {
-                notice::end_block(&mut lines, cursor);
-            } else {
-                lines.push(b'\n');
-            }
-            self.say(Frame::block(lines, retry));
+            let (lines, retry) = publishable(event).map_err(|error| Arc::new(error) as Error)?;
+            self.say(notice::state(lines, retry, (number == last).then_some(cursor)));
         }
         if last == 0 {
             self.say(notice::checkpoint(cursor));

@@ -2,7 +2,13 @@
 
 use std::{slice, sync::atomic::Ordering};
 
-use super::{Start, Subscription, labels::Labelled, notice, subscription::short};
+use super::{
+    Start, Subscription,
+    labels::Labelled,
+    notice::{self, Notice},
+    sieve::PermittedFrame,
+    subscription::short,
+};
 use crate::{
     history::Pattern,
     resume::{Cursor, Gap},
@@ -12,6 +18,10 @@ use crate::{
 impl Subscription {
     /// A checkpoint, if the position has moved past what the reader was told and nothing is pending: rule 9.
     pub(crate) fn checkpoint(&mut self) -> Option<Frame> {
+        self.next_checkpoint().map(Notice::into_frame)
+    }
+
+    pub(super) fn next_checkpoint(&mut self) -> Option<Notice> {
         if !self.ahead.is_empty() || self.replay.is_some() || self.ended().is_some() || self.is_loading() {
             return None;
         }
@@ -52,19 +62,23 @@ impl Subscription {
         }
         events.sort_unstable_by_key(|event| event.seq);
         events.dedup_by_key(|event| event.seq);
-        events.retain(|event| self.allows(event.labels.as_slice(), &event.frame));
-        let skip = events.len().saturating_sub(most);
-        for event in events.iter().skip(skip) {
-            self.say(Frame::block(notice::without_id(&event.frame), None));
-        }
+        let sieve = self.sieve();
+        let permitted = events
+            .iter()
+            .filter_map(|event| sieve.permit_frame(event.labels.as_slice(), &event.frame, event.seq));
+        let permitted: Vec<_> = permitted.collect();
+        let skip = permitted.len().saturating_sub(most);
+        let position = self.position;
+        let told = permitted.into_iter().skip(skip).map(|frame| frame.without_id(position));
+        self.ahead.extend(told, position);
     }
 
     /// Says a notice at the present position before the next look.
-    pub(super) fn say(&mut self, frame: Frame) {
-        self.ahead.push(self.position, frame);
+    pub(super) fn say(&mut self, notice: Notice) {
+        self.ahead.push(self.position, notice);
     }
 
-    pub(super) fn checkpoint_at(&mut self, position: u64) -> Frame {
+    pub(super) fn checkpoint_at(&mut self, position: u64) -> Notice {
         self.told = Some(position);
         notice::checkpoint(self.hub.window().lock().cursor_at(position))
     }
@@ -80,22 +94,25 @@ impl Subscription {
 
     /// Rule 13: a new reader of finished topics is told so.
     pub(super) fn tell_finishes(&mut self) {
-        let mut finishes: Vec<(Cursor, Frame)> = Vec::new();
+        let sieve = self.sieve();
+        let mut finishes: Vec<(Cursor, PermittedFrame)> = Vec::new();
         let rings = self.feed.lock().rings.clone();
         for ring in rings {
             if let Some((cursor, frame)) = ring.end()
-                && self.allows(slice::from_ref(&ring.topic), &frame)
+                && let Some(permitted) =
+                    sieve.permit_frame(slice::from_ref(&ring.topic), &frame, cursor.seq())
             {
-                finishes.push((cursor, frame));
+                finishes.push((cursor, permitted));
             }
         }
         finishes.sort_by_key(|(cursor, _)| cursor.seq());
-        let told = self.told;
+        let (told, position) = (self.told, self.position);
         self.told = finishes.last().map(|(cursor, _)| cursor.seq()).max(told);
-        for (cursor, frame) in finishes {
+        let frames = finishes.into_iter().map(|(cursor, frame)| {
             // After a gap notice that names a later place, its id would move the reader back.
             let is_passed = told.is_some_and(|told| told > cursor.seq());
-            self.say(if is_passed { Frame::block(notice::without_id(&frame), None) } else { frame });
-        }
+            if is_passed { frame.without_id(position) } else { frame.at(position) }
+        });
+        self.ahead.extend(frames, position);
     }
 }

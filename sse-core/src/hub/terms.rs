@@ -82,15 +82,15 @@ impl Extras {
         is_bound || is_placed || ended.is_some() || snapshots.is_some() || !forgiven.is_empty()
     }
 
+    /// Whether the reader may read no longer.
+    pub(crate) fn is_lease_over(&self) -> bool {
+        self.lease.as_ref().is_some_and(|leased| leased.lease.is_over())
+    }
+
     /// Whether the reader may read no longer; else its task is woken then.
     pub(crate) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(leased) = &mut self.lease else { return false };
         // A timer may fire a little late, so the clock is asked as well.
         leased.lease.is_over() || matches!(leased.over.as_mut().poll(cx), Poll::Ready(()))
-    }
-
-    /// How many bytes of events are decided about in one look, if they are at all.
-    pub(crate) fn reach(&self) -> Option<usize> {
-        self.sieve.as_ref().map(|sieve| sieve.reach())
     }
 }

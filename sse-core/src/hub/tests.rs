@@ -152,7 +152,7 @@ fn a_gap_notice_is_ascii_json_on_one_line() {
         json,
         r#"{"reason":"malformed","requested":"\"\\\u000a\u007f\u00e9\ud83d\ude00","resumed_at":"0000000000000001-7","missed":null}"#
     );
-    let frame = notice::gap(&gap);
+    let frame = notice::gap(&gap).into_frame();
     assert_eq!(notice::cursor_of(&frame), Some(resumed_at));
     assert_eq!(notice::without_id(&frame), format!("event: sse.gap\ndata: {json}\n\n").into_bytes());
 }

@@ -5,6 +5,7 @@ use crate::{
     compress::tests::some_left,
     history::{EntryKind, Pattern, Retention, Topic},
     hub::{
+        permission::FullAccess,
         reader::Reader,
         window::{Append, Retentions, Window, fresh_epochs},
     },
@@ -14,7 +15,10 @@ use crate::{
 /// A reader that has just come takes what is next, from what all share.
 fn take(blocks: &Blocks, feed: &Feed, position: u64, signals_seen: u64) -> Found {
     let mut blocks = blocks.lock();
-    let found = blocks.find(feed.lock(), Spot { position, forgiven: &[], signals_seen, last: None });
+    let found = blocks.find(
+        feed.lock(),
+        Spot { position, forgiven: &[], signals_seen, last: None, access: FullAccess::for_test() },
+    );
     let kept = || blocks.events.iter().chain(&blocks.signals);
     let bytes: usize = kept().map(|made| made.chunk.bytes.len() + made.block.deflated().len()).sum();
     assert_eq!(blocks.kept_bytes, bytes);

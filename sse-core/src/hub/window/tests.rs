@@ -14,7 +14,7 @@ use tokio::time::{Instant, advance};
 use super::{Append, Feed, Kept, Retentions, TopicRing, Window};
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic},
-    hub::{attach::Attaching, chunk::CHUNK_BYTES, reader::Reader, totals::Totals},
+    hub::{attach::Attaching, chunk::CHUNK_BYTES, permission::FullAccess, reader::Reader, totals::Totals},
     resume::{Cursor, Epoch, EpochStart, Epochs},
     waiters::Slot,
     wire::Event,
@@ -88,7 +88,8 @@ impl Window {
 
 /// What stands after `position`, by data.
 fn after(feed: &Feed, position: u64) -> Vec<String> {
-    let chunk = feed.lock().chunk_after(position, &[], CHUNK_BYTES).expect("nothing evicted");
+    let chunk =
+        feed.lock().chunk_after(position, &[], CHUNK_BYTES, FullAccess::for_test()).expect("nothing evicted");
     let text = chunk.map_or_else(String::new, |chunk| String::from_utf8_lossy(&chunk.bytes).into_owned());
     text.lines().filter_map(|line| line.strip_prefix("data: ")).map(str::to_owned).collect()
 }
@@ -304,7 +305,7 @@ fn who_waits_is_woken_when_the_window_was_left_behind() {
     feed.lock().waiters.register(&mut Slot::default(), &Waker::from(Arc::clone(&woken)));
     window.skip_to(10);
     assert!(woken.0.load(Ordering::Relaxed));
-    assert!(feed.lock().chunk_after(0, &[], CHUNK_BYTES).is_err());
+    assert!(feed.lock().chunk_after(0, &[], CHUNK_BYTES, FullAccess::for_test()).is_err());
 }
 
 #[test]
@@ -345,7 +346,11 @@ fn a_chunk_is_filled_to_its_last_byte_and_has_each_event_once() {
     for (names, all) in [(&["a"][..], 2), (&["a", "b"], 5)] {
         let (feed, _reader) = window.join(names);
         let events = |most| {
-            let chunk = feed.lock().chunk_after(0, &[], most).expect("nothing evicted").expect("events");
+            let chunk = feed
+                .lock()
+                .chunk_after(0, &[], most, FullAccess::for_test())
+                .expect("nothing evicted")
+                .expect("events");
             chunk.events
         };
         assert_eq!(
