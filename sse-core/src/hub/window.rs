@@ -69,6 +69,17 @@ pub(crate) struct Placed {
     pub(crate) duplicate: bool,
 }
 
+/// What came of a look at the history's table of epochs.
+#[derive(Debug)]
+pub(crate) struct Learned {
+    /// Whether a row was added.
+    pub(crate) is_news: bool,
+    /// Whether something here was replaced.
+    pub(crate) is_rewritten: bool,
+    /// What is known here, up to and with the newest epoch of the history's table.
+    pub(crate) known: Epochs,
+}
+
 impl Window {
     pub(crate) fn new(
         retentions: Retentions,
@@ -142,7 +153,7 @@ impl Window {
             if cursor.seq() <= state.head {
                 return true;
             }
-            if cursor.seq() != state.head + 1 || cursor.epoch() != state.epochs.at(cursor.seq()) {
+            if cursor.seq() != state.head + 1 || !state.epochs.names(cursor) {
                 return false;
             }
             self.place(&mut state, append, cursor, now).1
@@ -191,36 +202,49 @@ impl Window {
         receivers
     }
 
-    /// Takes notice that the history was rewritten from `row.begins` on, or goes on there under a new name; returns
-    /// whether something here was replaced.
-    pub(crate) fn fork(&self, row: EpochStart) -> bool {
+    /// Takes over what is new in the history's table of epochs, all of it under one lock.
+    pub(crate) fn learn(&self, table: &Epochs) -> Learned {
         let mut waiting = Vec::new();
-        let is_rewritten = {
+        let learned = {
             let mut state = self.lock();
-            if state.epochs.fork_after(row.epoch).is_some() {
-                return false;
+            let news = state.epochs.news(table);
+            let mut is_rewritten = false;
+            for row in &news {
+                is_rewritten |= self.begin_epoch(&mut state, *row, &mut waiting);
             }
-            tracing::warn!(epoch = %row.epoch, begins = row.begins, "the history has a new epoch");
-            state.epochs.push(row);
-            let is_rewritten = row.begins <= state.head;
-            if is_rewritten {
-                let mut freed = 0;
-                for ring in state.topics.values() {
-                    freed += ring.lock().truncate(row.begins);
-                }
-                state.bytes -= freed;
-                state.order.retain(|(seq, _)| *seq < row.begins);
-                state.frames = state.order.len();
-                state.head = row.begins.saturating_sub(1);
-                self.head.store(state.head, Ordering::Release);
+            if !news.is_empty() {
+                // What was waited for may stand in an epoch that is known only now.
+                waiting.push(state.head_waiters.take());
             }
-            self.version.store(state.epochs.rows().len(), Ordering::Release);
-            for feed in state.feeds.values() {
-                waiting.push(feed.lock().truncate(row.begins));
-            }
-            is_rewritten
+            let known = state.epochs.through(table.current());
+            Learned { is_news: !news.is_empty(), is_rewritten, known }
         };
         waiting.into_iter().for_each(wake);
+        learned
+    }
+
+    /// Adds a row: the history was rewritten from `row.begins` on, or goes on there under a new name. Returns whether
+    /// something here was replaced.
+    fn begin_epoch(&self, state: &mut State, row: EpochStart, waiting: &mut Vec<Vec<Option<Waker>>>) -> bool {
+        tracing::warn!(epoch = %row.epoch, begins = row.begins, "the history has a new epoch");
+        state.epochs.push(row);
+        let is_rewritten = row.begins <= state.head;
+        if is_rewritten {
+            let mut freed = 0;
+            for ring in state.topics.values() {
+                freed += ring.lock().truncate(row.begins);
+            }
+            state.bytes -= freed;
+            state.order.retain(|(seq, _)| *seq < row.begins);
+            state.frames = state.order.len();
+            state.head = row.begins.saturating_sub(1);
+            state.head_check = None;
+            self.head.store(state.head, Ordering::Release);
+        }
+        self.version.store(state.epochs.rows().len(), Ordering::Release);
+        for feed in state.feeds.values() {
+            waiting.push(feed.lock().truncate(row.begins));
+        }
         is_rewritten
     }
 
@@ -249,12 +273,12 @@ impl Window {
         waiting.into_iter().for_each(wake);
     }
 
-    /// Waits until the head has reached `seq`.
-    pub(crate) async fn reaches(&self, seq: u64) {
+    /// Waits until the window has passed the record at this cursor: that record, not another one at its position.
+    pub(crate) async fn reaches(&self, cursor: Cursor) {
         let mut slot = crate::waiters::Slot::default();
         std::future::poll_fn(|cx| {
             let mut state = self.lock();
-            if state.head >= seq {
+            if state.head >= cursor.seq() && state.epochs.names(cursor) {
                 return std::task::Poll::Ready(());
             }
             state.head_waiters.register(&mut slot, cx.waker());
