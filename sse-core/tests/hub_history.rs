@@ -12,8 +12,8 @@ use std::time::Duration;
 use reader::{data, is_idle, next, publish};
 use scripted::{Scripted, until};
 use sse_core::{
-    Cursor, Event, EventStream, GapReason, HistoryErrorKind, Hub, PublishError, Publisher, Resume, Retention,
-    Start,
+    Cursor, Entry, EntryKind, Event, EventStream, GapReason, History, HistoryErrorKind, Hub, PublishError,
+    Publisher, Resume, Retention, Start, Topic,
 };
 
 async fn open(history: &Scripted) -> Hub {
@@ -290,4 +290,99 @@ async fn rule_7_a_publish_returns_after_a_second_if_its_own_process_cannot_deliv
     let receipt = hub.publish("a", Event::message("0")).await.unwrap();
     assert_eq!((receipt.receivers, receipt.cursor.seq()), (None, 1));
     assert_eq!(began_at.elapsed(), Duration::from_secs(1));
+}
+
+mod older {
+    use super::*;
+
+    async fn expect_fork(reader: &mut sse_core::Subscription, resumed_at: u64) {
+        let gap = next(reader).await;
+        assert_eq!(gap.event_type(), "sse.gap", "{gap:?}");
+        assert!(gap.data().contains(r#""reason":"fork""#), "{gap:?}");
+        assert!(gap.last_event_id().ends_with(&format!("-{resumed_at}")), "{gap:?}");
+    }
+
+    #[tokio::test]
+    async fn e3_a_store_that_got_older_is_a_fork_where_the_two_part() {
+        let history = Scripted::new();
+        let hub = open(&history).await;
+        let mut reader = hub.subscribe("a").await.unwrap();
+        let mut behind = hub.subscribe("a").await.unwrap();
+        publish(&hub, "a", 1..5).await;
+        assert_eq!(data(&mut reader, 4).await, ["1", "2", "3", "4"]);
+        assert_eq!(data(&mut behind, 2).await, ["1", "2"]);
+        let former = history.copy();
+        history.fork(3);
+        publish(&hub, "a", 13..16).await;
+        expect_fork(&mut reader, 2).await;
+        assert_eq!(data(&mut reader, 3).await, ["13", "14", "15"]);
+        let lost = hub.stats().head;
+        history.put_back(former);
+        let receipt = hub.publish("a", Event::message("new")).await.unwrap();
+        assert_eq!((receipt.cursor.seq(), receipt.receivers), (5, Some(2)));
+        expect_fork(&mut reader, 2).await;
+        assert_eq!(data(&mut reader, 3).await, ["3", "4", "new"]);
+        // What this one has not seen was replaced twice.
+        assert_eq!(data(&mut behind, 3).await, ["3", "4", "new"]);
+        let mut back = hub.subscribe("a").after(lost).await.unwrap();
+        expect_fork(&mut back, 2).await;
+        assert_eq!(data(&mut back, 3).await, ["3", "4", "new"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn e3_a_receipt_counts_nobody_before_its_own_record_has_come() {
+        let history = Scripted::new();
+        let hub = open(&history).await;
+        let _reader = hub.subscribe("a").await.unwrap();
+        publish(&hub, "a", 1..5).await;
+        history.set_mute(true);
+        // Position 3 is passed here already, but by another record.
+        history.fork(3);
+        let receipt = hub.publish("a", Event::message("new")).await.unwrap();
+        assert_eq!((receipt.cursor.seq(), receipt.receivers), (3, None));
+    }
+
+    #[tokio::test]
+    async fn e3_an_answer_that_comes_late_is_no_fork() {
+        let history = Scripted::new();
+        let hub = open(&history).await;
+        let mut reader = hub.subscribe("a").await.unwrap();
+        publish(&hub, "a", 1..3).await;
+        let (_, epochs) = history.copy();
+        history.fork(3);
+        publish(&hub, "a", 3..5).await;
+        assert_eq!(data(&mut reader, 4).await, ["1", "2", "3", "4"]);
+        history.answer_late(epochs);
+        let other = hub.subscribe("b").after("00000000000000ff-1").await.unwrap();
+        assert!(other.gap().is_some());
+        assert!(is_idle(&mut reader).await);
+    }
+}
+
+#[tokio::test]
+async fn e14_lines_that_no_encoder_writes_are_data() {
+    let history = Scripted::new();
+    let hub = small(&history, 1).await;
+    let mut reader = hub.subscribe("a").await.unwrap();
+    let texts =
+        ["data: x\n\nid: 7\nevent: sse.end\ndata: {}\n", "event: sse.gap\ndata: {}\n", "id: 1\n", "x"];
+    for text in texts {
+        for kind in [EntryKind::Finish, EntryKind::Event] {
+            let topics = vec![Topic::new("a").unwrap()];
+            let entry = Entry { topics, kind, lines: text.as_bytes().to_vec().into(), key: None };
+            history.append(vec![entry.clone()]).await.unwrap();
+            let event = next(&mut reader).await;
+            assert_eq!((event.event_type(), event.data()), ("message", text));
+            history.signal(entry).await.unwrap();
+            let signal = next(&mut reader).await;
+            assert_eq!((signal.event_type(), signal.data()), ("message", text));
+        }
+    }
+    let mut earliest = hub.subscribe("a").start(Start::Earliest).await.unwrap();
+    for text in texts {
+        for _ in 0..2 {
+            let message = next(&mut earliest).await;
+            assert_eq!((message.event_type(), message.data()), ("message", text));
+        }
+    }
 }

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::Instant;
 
-use super::{Pattern, Topic};
+use super::{Pattern, Topic, foreign};
 use crate::{
     metrics,
-    resume::{Cursor, EpochStart, Epochs},
+    resume::{Cursor, Epochs},
 };
 
 /// An engine that keeps events durably and in one order: a file, Redis Streams, NATS JetStream, or your own.
@@ -15,6 +15,12 @@ use crate::{
 /// The engine alone numbers events, densely from 1, and its order is the order; a hub fills its window from
 /// [`tail`](History::tail). Implementers write `async fn`. A method that cannot be answered returns an error and never
 /// an empty answer. `sse-testkit` has the suite that every engine must pass.
+///
+/// A store can get older while a process runs: a former primary that was never demoted answers again, a copy is put back,
+/// or it is emptied. So an engine keeps the newest position that it has returned or reported in this process, and compares
+/// it with the store on every new connection, append and look. Where the store does not have it, the engine begins a new
+/// epoch after the store's head, before anything else is written there: a position never names two records, and the hub
+/// finds in the [table](Change::Epochs) from where on its readers have to be sent a gap.
 pub trait History: Send + Sync + 'static {
     /// Keeps `entries` in this order, all or none of them, and returns where each stands.
     ///
@@ -145,9 +151,9 @@ pub enum Change {
         /// The first position that can still be read.
         oldest: u64,
     },
-    /// A new epoch, or one that is known already: a tail may begin with the whole table. If a new one begins at or below
-    /// the last record told, that and what follows it was replaced.
-    Epoch(EpochStart),
+    /// The table of epochs as it is now: sent first, and again whenever it has changed. If it names another epoch than
+    /// before for a position, what stood there and follows was replaced.
+    Epochs(Epochs),
     /// The engine answers again after an error.
     Recovered,
 }
@@ -224,7 +230,7 @@ pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, HistoryErr
 pub(crate) type Tail = Pin<Box<dyn Stream<Item = Result<Change, HistoryError>> + Send>>;
 pub(crate) type DynHistory = Arc<dyn ErasedHistory>;
 
-/// [`History`] with boxed futures, so that `Hub` is not generic.
+/// [`History`] with boxed futures, so that `Hub` is not generic. What it returns may be sent, whoever wrote it.
 pub(crate) trait ErasedHistory: Send + Sync {
     fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>>;
     fn read(&self, after: u64, limit: usize) -> Answer<'_, Vec<Record>>;
@@ -240,7 +246,7 @@ impl<H: History> ErasedHistory for H {
     }
 
     fn read(&self, after: u64, limit: usize) -> Answer<'_, Vec<Record>> {
-        Box::pin(counted("read", History::read(self, after, limit)))
+        Box::pin(async move { counted("read", History::read(self, after, limit)).await.map(foreign::framed) })
     }
 
     fn span<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, Span> {
@@ -256,7 +262,7 @@ impl<H: History> ErasedHistory for H {
     }
 
     fn tail(&self, after: u64) -> Tail {
-        Box::pin(History::tail(self, after))
+        Box::pin(foreign::FramedTail(Box::pin(History::tail(self, after))))
     }
 }
 

@@ -6,6 +6,7 @@ mod covers;
 mod engine;
 #[cfg(feature = "file")]
 mod file;
+mod foreign;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "redis")]
@@ -29,6 +30,9 @@ pub use redis::{RedisHistory, RedisHistoryBuilder};
 pub use retention::Retention;
 pub use topic::{InvalidTopic, Pattern, Topic};
 pub use topic_list::{IntoPatterns, IntoTopics};
+
+/// How the topics begin under which hubs send signals to each other.
+pub(crate) const RESERVED_TOPICS: &str = "$sse.";
 
 pub(crate) use engine::DynHistory;
 pub(crate) use topic::scoped;

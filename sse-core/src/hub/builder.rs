@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Shutdown,
     history::{DynHistory, Entry, History, HistoryError, Pattern, Retention},
-    resume::Epochs,
+    resume::{Cursor, Epochs},
 };
 
 /// How long opening a history may take to fill the window.
@@ -124,9 +124,10 @@ impl HubBuilder {
         let history: DynHistory = Arc::new(history);
         let span = history.span(&[]).await?;
         let floor = span.oldest.saturating_sub(1).max(span.head.saturating_sub(WARM_RECORDS)).min(span.head);
+        let head = Cursor::new(span.epochs.at(span.head), span.head);
         let hub = self.build(span.epochs, floor, Some(Arc::clone(&history)));
         tokio::spawn(tail::follow(Arc::downgrade(&hub.shared), history));
-        if tokio::time::timeout(WARM_UP, hub.window().reaches(span.head)).await.is_err() {
+        if tokio::time::timeout(WARM_UP, hub.window().reaches(head)).await.is_err() {
             tracing::warn!("the window is not filled from the history yet; readers wait for it");
         }
         Ok(hub)

@@ -1,12 +1,41 @@
 //! What a fork does to the window.
 
-use super::window::Window;
-use crate::{resume::EpochStart, waiters::wake_all};
+use std::task::Waker;
+
+use super::{
+    state::State,
+    window::{Learned, Window},
+};
+use crate::{
+    resume::{EpochStart, Epochs},
+    waiters::wake_all,
+};
 
 impl Window {
-    /// Takes over that the history goes on under a new name from `row.begins` on; returns whether that replaced something
-    /// here. The records from there on are dropped, and the window becomes what it would be in a process that never saw
-    /// them.
+    /// Takes over what is new in the history's table of epochs, all of it under one lock.
+    pub(crate) fn learn(&self, table: &Epochs) -> Learned {
+        let mut waiting = Vec::new();
+        let learned = {
+            let mut state = self.lock();
+            let news = state.epochs.news(table);
+            let mut is_rewritten = false;
+            for row in &news {
+                is_rewritten |= self.begin_epoch(&mut state, *row, &mut waiting);
+            }
+            if !news.is_empty() {
+                // The epoch of a record that a publisher waits for may be known only now.
+                waiting.push(state.head_waiters.take());
+            }
+            let known = state.epochs.through(table.current());
+            Learned { is_news: !news.is_empty(), is_rewritten, known }
+        };
+        wake_all(waiting);
+        learned
+    }
+
+    /// Adds a row: the history was rewritten from `row.begins` on, or continues there under a new name; returns whether
+    /// something here was replaced. The records from there on are dropped, and the window becomes what it would be in a
+    /// process that never received them.
     ///
     /// | What the window keeps | What a fork does to it |
     /// |---|---|
@@ -25,33 +54,31 @@ impl Window {
     /// | `forgotten`: positions and floor | at most the position before the fork |
     /// | `order`, `totals` | as the rings |
     /// | `keys` | those of replaced events are forgotten, so that they may be published again |
-    /// | `head_waiters` | kept: they wait for a position that is still to come |
+    /// | `head_waiters` | woken, and look again: their record may have been replaced |
     /// | `topics`, `feeds`, `wildcards` | kept: they have no position |
-    pub(crate) fn fork(&self, row: EpochStart) -> bool {
-        let mut waiting = Vec::new();
-        let is_rewritten = {
-            let mut state = self.lock();
-            if state.epochs.fork_after(row.epoch).is_some() {
-                return false;
-            }
-            tracing::warn!(epoch = %row.epoch, begins = row.begins, "the history has a new epoch");
-            state.epochs.push(row);
-            self.set_version(state.epochs.rows().len());
-            for feed in state.feeds.values() {
-                waiting.push(feed.lock().truncate(row.begins));
-            }
-            let is_rewritten = row.begins <= state.head;
-            if is_rewritten {
-                self.replace_after(&mut state, row.begins);
-            }
-            is_rewritten
-        };
-        wake_all(waiting);
+    fn begin_epoch(&self, state: &mut State, row: EpochStart, waiting: &mut Vec<Vec<Option<Waker>>>) -> bool {
+        tracing::warn!(epoch = %row.epoch, begins = row.begins, "the history has a new epoch");
+        state.epochs.push(row);
+        self.set_version(state.epochs.rows().len());
+        for feed in state.feeds.values() {
+            waiting.push(feed.lock().truncate(row.begins));
+        }
+        let is_rewritten = row.begins <= state.head;
+        if is_rewritten {
+            self.replace_after(state, row.begins);
+        }
         is_rewritten
     }
 
+    #[cfg(test)]
+    pub(crate) fn fork(&self, row: EpochStart) -> bool {
+        let mut table = self.lock().epochs.clone();
+        table.push(row);
+        self.learn(&table).is_rewritten
+    }
+
     /// Drops what stands at `fork` and after it; the feeds hold nothing of it any more.
-    fn replace_after(&self, state: &mut super::state::State, fork: u64) {
+    fn replace_after(&self, state: &mut State, fork: u64) {
         for place in 0..state.topics.places() {
             let Some(ring) = state.topics.at(place).cloned() else { continue };
             let (change, feeds) = state.change(&ring, |ring| {

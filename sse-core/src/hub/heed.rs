@@ -83,8 +83,8 @@ impl Subscription {
         let (hub, feed) = (self.hub.clone(), Arc::clone(&self.feed));
         runtime.spawn(async move {
             match history.span(&feed.patterns).await {
-                Ok(span) => {
-                    hub.learn_epochs(&span.epochs);
+                Ok(mut span) => {
+                    hub.learn_epochs(&mut span.epochs);
                     hub.window().learn_finished(&feed, &span.epochs, &span.finished);
                     let waiting = feed.lock().waiters.take();
                     wake(waiting);

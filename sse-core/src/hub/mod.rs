@@ -309,23 +309,17 @@ impl Hub {
         self.shared.clock.load(Ordering::Relaxed)
     }
 
-    /// Takes over rows of the epoch table that this process's tail has not told yet, and lets it begin again there.
+    /// Takes over what this process's tail has not reported yet of the history's table of epochs, and lets the tail begin
+    /// again there. `epochs` becomes what this process knows: it may have rows that the history has lost.
     ///
-    /// Returns how many rows this process knows up to and with the newest of `epochs`.
-    pub(crate) fn learn_epochs(&self, epochs: &Epochs) -> usize {
-        let known = self.window().lock().epochs.clone();
-        let news = epochs.rows().iter().filter(|row| known.fork_after(row.epoch).is_none());
-        let mut learned = false;
-        for row in news {
-            self.window().fork(*row);
-            learned = true;
-        }
-        if learned {
+    /// Returns how many rows that is.
+    pub(crate) fn learn_epochs(&self, epochs: &mut Epochs) -> usize {
+        let learned = self.window().learn(epochs);
+        if learned.is_news {
             self.shared.restart_tail.notify_one();
         }
-        let rows = self.window().lock();
-        let newest = rows.epochs.rows().iter().position(|row| row.epoch == epochs.current());
-        newest.map_or(0, |place| place + 1)
+        *epochs = learned.known;
+        epochs.rows().len()
     }
 
     /// Keeps the sweeper running; it needs a runtime, and every reader has one.

@@ -10,7 +10,7 @@ use super::{Hub, notice, window::Append};
 use crate::{
     history::{
         Appended, DynHistory, Entry, EntryKind, HistoryError, HistoryErrorKind, IntoTopics, InvalidTopic,
-        Topic,
+        RESERVED_TOPICS, Topic,
     },
     resume::Cursor,
     wire::{Event, InvalidEvent, InvalidEventType},
@@ -18,9 +18,6 @@ use crate::{
 
 /// How long a publish waits until its own process can deliver what the history has acknowledged.
 const LOCAL_DELIVERY: Duration = Duration::from_secs(1);
-
-/// How the topics begin under which hubs talk to each other.
-const RESERVED_TOPICS: &str = "$sse.";
 
 /// The longest key in bytes.
 const MAX_KEY: usize = 512;
@@ -90,8 +87,8 @@ impl Publish {
                         let entry = Entry { topics: topics.clone(), kind, lines: lines.into(), key };
                         Running::Waiting(Box::pin(async move {
                             let appended = append(history, entry).await?;
-                            let seq = appended.cursor.seq();
-                            let local = tokio::time::timeout(LOCAL_DELIVERY, hub.window().reaches(seq)).await;
+                            let reached = hub.window().reaches(appended.cursor);
+                            let local = tokio::time::timeout(LOCAL_DELIVERY, reached).await;
                             let receivers = local.ok().map(|()| hub.window().readers_of(&topics));
                             Ok(Receipt { cursor: appended.cursor, receivers, duplicate: appended.duplicate })
                         }))

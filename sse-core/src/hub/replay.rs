@@ -78,8 +78,8 @@ pub(crate) async fn read(
             if seq > range.end {
                 break;
             }
-            // A position of an epoch that this process does not know yet may stand for another record here.
-            if seq != after + 1 || epochs.fork_after(record.cursor.epoch()).is_none() {
+            // A record of another epoch than this process has at its position is not the one that belongs there.
+            if seq != after + 1 || !epochs.names(record.cursor) {
                 return Replayed::Failed(moved_on());
             }
             after = seq;

@@ -172,13 +172,13 @@ async fn ask(
     if !(unknown_finish || before_window || unproved) {
         return Ok(None);
     }
-    let span = match history.span(&attached.feed.patterns).await {
+    let mut span = match history.span(&attached.feed.patterns).await {
         Ok(span) => span,
         // Without it, a live reader merely does not learn that its topic was finished before this process began.
         Err(_) if !before_window && !unproved => return Ok(None),
         Err(error) => return Err(error),
     };
-    let version = hub.learn_epochs(&span.epochs);
+    let version = hub.learn_epochs(&mut span.epochs);
     hub.window().learn_finished(&attached.feed, &span.epochs, &span.finished);
     let holds = match requested {
         Requested::Cursor(cursor) if unproved => history.holds(*cursor).await?,

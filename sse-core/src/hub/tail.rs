@@ -62,10 +62,8 @@ impl Shared {
                 self.window.signal(&topics, &Frame::block(block, None));
                 true
             }
-            Ok(Change::Epoch(row)) => {
-                // The tail goes on from where the window does now.
-                !self.window.fork(row)
-            }
+            // The tail goes on from where the window does now.
+            Ok(Change::Epochs(table)) => !self.window.learn(&table).is_rewritten,
             Ok(Change::Recovered) => {
                 tracing::info!("the history answers again");
                 true

@@ -78,6 +78,17 @@ pub(crate) struct Placed {
     pub(crate) duplicate: bool,
 }
 
+/// What came of a look at the history's table of epochs.
+#[derive(Debug)]
+pub(crate) struct Learned {
+    /// Whether a row was added.
+    pub(crate) is_news: bool,
+    /// Whether something here was replaced.
+    pub(crate) is_rewritten: bool,
+    /// What is known here, up to and with the newest epoch of the history's table.
+    pub(crate) known: Epochs,
+}
+
 impl Window {
     pub(crate) fn new(
         retentions: Retentions,
@@ -180,7 +191,7 @@ impl Window {
             if cursor.seq() <= state.head {
                 return true;
             }
-            if cursor.seq() != state.head + 1 || cursor.epoch() != state.epochs.at(cursor.seq()) {
+            if cursor.seq() != state.head + 1 || !state.epochs.names(cursor) {
                 return false;
             }
             self.place(&mut state, append, cursor, now).1
@@ -258,12 +269,12 @@ impl Window {
         wake_all(waiting);
     }
 
-    /// Waits until the head has reached `seq`.
-    pub(crate) async fn reaches(&self, seq: u64) {
+    /// Waits until the window has passed the record at this cursor: that record, not another one at its position.
+    pub(crate) async fn reaches(&self, cursor: Cursor) {
         let mut slot = crate::waiters::Slot::default();
         std::future::poll_fn(|cx| {
             let mut state = self.lock();
-            if state.head >= seq {
+            if state.head >= cursor.seq() && state.epochs.names(cursor) {
                 return std::task::Poll::Ready(());
             }
             state.head_waiters.register(&mut slot, cx.waker());

@@ -60,14 +60,56 @@ impl Epochs {
     }
 
     /// Where `epoch` was left: `None` if it is not in the table, `Some(None)` if nothing replaced its end, else the
-    /// lowest beginning of a later epoch.
+    /// lowest beginning of a later epoch. Of an epoch that came back, the last row counts.
     pub(crate) fn fork_after(&self, epoch: Epoch) -> Option<Option<u64>> {
-        let place = self.0.iter().position(|row| row.epoch == epoch)?;
+        let place = self.0.iter().rposition(|row| row.epoch == epoch)?;
         Some(self.0.iter().skip(place + 1).map(|row| row.begins).min())
     }
 
     /// The lowest beginning among the epochs that came after the first `seen` rows.
     pub(crate) fn fork_since(&self, seen: usize) -> Option<u64> {
         self.0.iter().skip(seen).map(|row| row.begins).min()
+    }
+
+    /// The rows up to and with the last one of `epoch`, or all of them if there is none.
+    pub(crate) fn through(&self, epoch: Epoch) -> Self {
+        let count = self.0.iter().rposition(|row| row.epoch == epoch).map_or(self.0.len(), |place| place + 1);
+        Self(self.0.iter().take(count).copied().collect())
+    }
+
+    /// Whether the record at the cursor stands in this table: no other epoch has its position, as far as the table
+    /// reaches back.
+    pub(crate) fn names(&self, cursor: Cursor) -> bool {
+        let reaches_back = self.0.first().is_some_and(|first| first.begins <= cursor.seq());
+        !reaches_back || self.at(cursor.seq()) == cursor.epoch()
+    }
+
+    /// The rows to add to this table, which is what one process has seen, so that it agrees with the history's own.
+    ///
+    /// None if the newest epoch of `table` is known here: it is the same table, or one that was read earlier. A history
+    /// that got older, or another one in its place, has to begin a new epoch for whoever knows more than it does. Its table
+    /// may lack rows that are known here; an epoch that those had replaced comes back then, and is added again from
+    /// the first position on at which the two tables differ.
+    pub(crate) fn news(&self, table: &Self) -> Vec<EpochStart> {
+        if self.fork_after(table.current()).is_some() {
+            return Vec::new();
+        }
+        let unknown = table.0.iter().filter(|row| self.fork_after(row.epoch).is_none());
+        let news: Vec<EpochStart> = unknown.copied().collect();
+        let extended = Self([&*self.0, &*news].concat());
+        if extended.first_difference(table).is_none() {
+            return news;
+        }
+        let Some(from) = self.first_difference(table) else { return news };
+        let place = table.0.iter().rposition(|row| row.begins <= from).unwrap_or(0);
+        let rows = table.0.iter().skip(place);
+        rows.map(|row| EpochStart { begins: row.begins.max(from), ..*row }).collect()
+    }
+
+    /// The first position for which two tables name different epochs, as far as the other one reaches back.
+    pub(crate) fn first_difference(&self, other: &Self) -> Option<u64> {
+        let oldest = other.0.first().map_or(0, |row| row.begins);
+        let begins = self.0.iter().chain(&other.0).map(|row| row.begins);
+        begins.filter(|begins| *begins >= oldest && self.at(*begins) != other.at(*begins)).min()
     }
 }

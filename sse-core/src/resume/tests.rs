@@ -217,3 +217,84 @@ fn a_page_is_preferred_only_by_who_says_so() {
     }
     assert!(!LastEventId::default().prefers_html());
 }
+
+mod news {
+    use super::*;
+
+    fn table(rows: &[(u64, u64)]) -> Epochs {
+        let row =
+            |(epoch, begins): &(u64, u64)| EpochStart { epoch: Epoch::from_bits(*epoch), begins: *begins };
+        Epochs::from_rows(rows.iter().map(row).collect()).expect("rows")
+    }
+
+    /// What is added to `known`, which agrees with `store` then.
+    fn added(known: &[(u64, u64)], store: &[(u64, u64)]) -> Vec<(u64, u64)> {
+        let (mut known, store) = (table(known), table(store));
+        let news = known.news(&store);
+        news.iter().for_each(|row| known.push(*row));
+        if !news.is_empty() {
+            assert_eq!(known.first_difference(&store), None, "{known:?}");
+            assert_eq!(known.news(&store), []);
+        }
+        news.iter().map(|row| (row.epoch.to_bits(), row.begins)).collect()
+    }
+
+    #[test]
+    fn rows_that_follow_are_added_in_their_order() {
+        assert_eq!(added(&[(1, 1)], &[(1, 1), (2, 11)]), [(2, 11)]);
+        // One that was replaced at once is known too: cursors of it are a fork, not an unknown epoch.
+        assert_eq!(added(&[(1, 1)], &[(1, 1), (2, 11), (3, 6)]), [(2, 11), (3, 6)]);
+        // Old rows are no longer in the history's table.
+        assert_eq!(added(&[(1, 1), (2, 11)], &[(2, 11), (3, 21)]), [(3, 21)]);
+        assert_eq!(added(&[(1, 1), (2, 11)], &[(7, 900), (8, 950)]), [(7, 900), (8, 950)]);
+    }
+
+    #[test]
+    fn a_table_that_was_read_earlier_adds_nothing() {
+        assert_eq!(added(&[(1, 1), (2, 11)], &[(1, 1)]), []);
+        assert_eq!(added(&[(1, 1), (2, 11), (3, 21)], &[(1, 1), (2, 11)]), []);
+        assert_eq!(added(&[(1, 1), (2, 11)], &[(1, 1), (2, 11)]), []);
+    }
+
+    #[test]
+    fn e3_a_store_without_the_newest_epoch_replaces_it_from_its_beginning() {
+        // The former primary stopped where the other one was promoted.
+        assert_eq!(added(&[(1, 1), (2, 101)], &[(1, 1), (3, 101)]), [(3, 101)]);
+        // It went on for a while: its own records from 101 on come back.
+        assert_eq!(added(&[(1, 1), (2, 101)], &[(1, 1), (3, 111)]), [(1, 101), (3, 111)]);
+        // It had less.
+        assert_eq!(added(&[(1, 1), (2, 101)], &[(1, 1), (3, 91)]), [(3, 91)]);
+        // And back to the other one, which went on as well.
+        let both = [(1, 1), (2, 101), (1, 101), (3, 111)];
+        assert_eq!(added(&both, &[(1, 1), (2, 101), (4, 157)]), [(2, 101), (4, 157)]);
+    }
+
+    #[test]
+    fn an_epoch_that_came_back_is_judged_by_its_last_row() {
+        let known = table(&[(1, 1), (2, 101), (1, 101), (3, 111)]);
+        let judge = |epoch, seq| {
+            let known = Known { epochs: &known, head: 120, evicted: 0 };
+            decide(&Requested::Cursor(Cursor::new(Epoch::from_bits(epoch), seq)), &known)
+        };
+        assert_eq!(judge(1, 105), Decision::Exact(105));
+        assert_eq!(judge(1, 111), gap_at(GapReason::Fork, 110, None));
+        assert_eq!(judge(2, 105), gap_at(GapReason::Fork, 100, None));
+        assert_eq!(judge(3, 120), Decision::Exact(120));
+        assert_eq!((known.fork_since(2), known.through(Epoch::from_bits(1)).rows().len()), (Some(101), 3));
+    }
+
+    #[test]
+    fn an_emptied_store_replaces_everything() {
+        assert_eq!(added(&[(1, 1), (2, 101)], &[(9, 1)]), [(9, 1)]);
+    }
+
+    #[test]
+    fn a_record_stands_only_in_the_epoch_of_its_position() {
+        let known = table(&[(1, 51), (2, 101), (3, 91)]);
+        let names = |epoch, seq| known.names(Cursor::new(Epoch::from_bits(epoch), seq));
+        assert!(names(1, 90) && names(3, 91) && names(3, 200));
+        assert!(!names(1, 91) && !names(2, 101) && !names(4, 200));
+        // Nobody knows which epochs came before the table.
+        assert!(names(4, 50));
+    }
+}

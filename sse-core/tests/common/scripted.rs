@@ -35,6 +35,8 @@ struct State {
     refusals: VecDeque<HistoryErrorKind>,
     /// A record that reads leave out.
     hole: Option<u64>,
+    /// The table of the next answer, as it was a while ago.
+    late: Option<Epochs>,
     spans: usize,
     holds: usize,
     reads: usize,
@@ -57,6 +59,7 @@ impl Scripted {
             is_checked: false,
             refusals: VecDeque::new(),
             hole: None,
+            late: None,
             spans: 0,
             holds: 0,
             reads: 0,
@@ -76,6 +79,27 @@ impl Scripted {
         state.epochs.push(EpochStart { epoch: Epoch::random(), begins: fork });
         drop(state);
         self.tell();
+    }
+
+    /// What it holds now.
+    pub fn copy(&self) -> (Vec<Record>, Epochs) {
+        let state = self.lock();
+        (state.records.clone(), state.epochs.clone())
+    }
+
+    /// Puts a copy in its place, and begins a new epoch because it lacks what was known.
+    pub fn put_back(&self, (records, mut epochs): (Vec<Record>, Epochs)) {
+        let begins = records.len() as u64 + 1;
+        epochs.push(EpochStart { epoch: Epoch::random(), begins });
+        let mut state = self.lock();
+        (state.records, state.epochs) = (records, epochs);
+        drop(state);
+        self.tell();
+    }
+
+    /// Answers the next question with this table.
+    pub fn answer_late(&self, epochs: Epochs) {
+        self.lock().late = Some(epochs);
     }
 
     pub fn trim(&self, oldest: u64) {
@@ -235,7 +259,8 @@ impl History for Scripted {
                 finished.push((topic, record.cursor));
             }
         }
-        let (oldest, head, epochs) = (state.oldest, state.head(), state.epochs.clone());
+        let epochs = state.late.take().unwrap_or_else(|| state.epochs.clone());
+        let (oldest, head) = (state.oldest, state.head());
         Ok(Span { oldest, head, epochs, last, trimmed, finished })
     }
 
@@ -259,7 +284,7 @@ impl History for Scripted {
     fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static {
         let (epochs, signals) = {
             let state = self.lock();
-            (state.epochs.rows().len(), state.signals.len())
+            (state.epochs.clone(), state.signals.len())
         };
         let tail = Tail { history: self.clone(), after, epochs, signals, was_down: false };
         stream::unfold((tail, self.moved.subscribe()), |(mut tail, mut moved)| async move {
@@ -279,7 +304,7 @@ impl History for Scripted {
 struct Tail {
     history: Scripted,
     after: u64,
-    epochs: usize,
+    epochs: Epochs,
     signals: usize,
     was_down: bool,
 }
@@ -296,10 +321,11 @@ impl Tail {
         if state.is_mute {
             return None;
         }
-        if let Some(row) = state.epochs.rows().get(self.epochs) {
-            self.epochs += 1;
-            self.after = self.after.min(row.begins - 1);
-            return Some(Ok(Change::Epoch(*row)));
+        if state.epochs != self.epochs {
+            let former = std::mem::replace(&mut self.epochs, state.epochs.clone());
+            let replaced = |seq: &u64| former.at(*seq) != self.epochs.at(*seq);
+            self.after = (1..=self.after).find(replaced).map_or(self.after, |seq| seq - 1);
+            return Some(Ok(Change::Epochs(self.epochs.clone())));
         }
         if let Some(signal) = state.signals.get(self.signals) {
             self.signals += 1;

@@ -4,9 +4,8 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 
 use crate::{
-    history::{Entry, EntryKind, Pattern, Topic},
+    history::{Entry, EntryKind, Pattern, RESERVED_TOPICS, Topic, foreign},
     resume::Cursor,
-    wire::Event,
 };
 
 use super::super::Record;
@@ -78,7 +77,7 @@ fn joined(topics: &[Topic]) -> String {
     topics.join(" ")
 }
 
-/// What the headers of a message say.
+/// What the headers of a message say, as far as its payload bears it out.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields {
     check: Option<u32>,
@@ -87,24 +86,23 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    pub(super) fn of(headers: Option<&HeaderMap>) -> Self {
-        let Some(headers) = headers else { return Self::default() };
+    pub(super) fn of(headers: Option<&HeaderMap>, payload: &[u8]) -> Self {
         let mut fields = Self::default();
         for name in [CHECK, KIND, TOPICS] {
-            if let Some(value) = headers.get(name) {
+            if let Some(value) = headers.and_then(|headers| headers.get(name)) {
                 fields.set(name, value.as_str());
             }
         }
-        fields
+        fields.compared_with(payload)
     }
 
     /// Reads headers as the server stores them: a version line, then `name: value` lines.
-    pub(super) fn of_text(text: &str) -> Self {
+    pub(super) fn of_text(text: &str, payload: &[u8]) -> Self {
         let mut fields = Self::default();
         for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
             fields.set(name, value.trim());
         }
-        fields
+        fields.compared_with(payload)
     }
 
     fn set(&mut self, name: &str, value: &str) {
@@ -114,6 +112,12 @@ impl Fields {
             TOPICS => self.topics = Some(value.to_owned()),
             _ => {}
         }
+    }
+
+    /// Anybody can set the headers: a finish has the lines of one.
+    fn compared_with(self, payload: &[u8]) -> Self {
+        let has_lines = || foreign::is_written_here(EntryKind::Finish, payload);
+        Self { is_finish: self.is_finish && self.check.is_some() && has_lines(), ..self }
     }
 }
 
@@ -135,7 +139,7 @@ impl Stored {
     }
 
     pub(super) fn is_finish(&self) -> bool {
-        self.fields.check.is_some() && self.fields.is_finish
+        self.fields.is_finish
     }
 
     /// Its topics; none if the subject of a foreign message is not one.
@@ -160,26 +164,22 @@ impl Stored {
 
     pub(super) fn record(&self, prefix: &str, payload: Bytes, cursor: Cursor) -> Record {
         let kind = if self.is_finish() { EntryKind::Finish } else { EntryKind::Event };
-        let lines = if self.fields.check.is_some() { payload } else { foreign(&payload) };
+        let lines = if self.fields.check.is_some() { payload } else { foreign::message(&payload) };
         Record { cursor: cursor.with_check(self.check()), topics: self.topics(prefix), kind, lines }
     }
 }
 
-/// A signal as it was told: its topics and lines.
-pub(super) fn signal(message: async_nats::Message, prefix: &str) -> Entry {
+/// A signal as it was sent, unless it is one between hubs that no hub has sent.
+pub(super) fn signal(message: async_nats::Message, prefix: &str) -> Option<Entry> {
     let subject = message.subject.to_string();
-    let fields = Fields::of(message.headers.as_ref());
+    let fields = Fields::of(message.headers.as_ref(), &message.payload);
     let is_ours = fields.check.is_some();
     let topics = Stored { seq: 0, subject, fields, nanos: 0 }.topics(prefix);
-    let lines = if is_ours { message.payload } else { foreign(&message.payload) };
-    Entry { topics, kind: EntryKind::Event, lines, key: None }
-}
-
-/// What other clients of the server publish is an event with the payload as its data, so that no payload can write
-/// fields of its own.
-fn foreign(payload: &[u8]) -> Bytes {
-    let event = Event::message(String::from_utf8_lossy(payload));
-    event.into_lines().map(|(lines, _)| lines.into()).unwrap_or_default()
+    if !is_ours && topics.iter().any(|topic| topic.as_str().starts_with(RESERVED_TOPICS)) {
+        return None;
+    }
+    let lines = if is_ours { message.payload } else { foreign::message(&message.payload) };
+    Some(Entry { topics, kind: EntryKind::Event, lines, key: None })
 }
 
 /// 32 bits of a number, each of which depends on each bit of it (the finalizer of SplitMix64).

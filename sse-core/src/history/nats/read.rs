@@ -227,7 +227,7 @@ fn stored(message: &Message) -> Option<Stored> {
     Some(Stored {
         seq: value("Nats-Sequence")?.parse().ok()?,
         subject: value("Nats-Subject")?.to_owned(),
-        fields: Fields::of(message.headers.as_ref()),
+        fields: Fields::of(message.headers.as_ref(), &message.payload),
         nanos: value("Nats-Time-Stamp").and_then(nanos)?,
     })
 }

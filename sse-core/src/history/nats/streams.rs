@@ -117,7 +117,8 @@ impl Inner {
 impl From<Raw> for Stored {
     fn from(raw: Raw) -> Self {
         let headers = base64(&raw.hdrs).unwrap_or_default();
-        let fields = Fields::of_text(&String::from_utf8_lossy(&headers));
+        let payload = base64(&raw.data).unwrap_or_default();
+        let fields = Fields::of_text(&String::from_utf8_lossy(&headers), &payload);
         Self { seq: raw.seq, subject: raw.subject, fields, nanos: nanos(&raw.time).unwrap_or(0) }
     }
 }

@@ -116,7 +116,9 @@ impl Follower {
                 }
                 signal = next(&mut signals) => {
                     let signal = signal.ok_or(Break::Again)?;
-                    self.tell(Ok(Change::Signal(message::signal(signal, &self.inner.signals)))).await?;
+                    if let Some(entry) = message::signal(signal, &self.inner.signals) {
+                        self.tell(Ok(Change::Signal(entry))).await?;
+                    }
                 }
                 news = next(&mut news) => {
                     news.ok_or(Break::Again)?;
@@ -185,17 +187,23 @@ impl Follower {
         Ok(())
     }
 
-    /// Tells of the rows that were not told yet. Those after the first `old` ones, if they begin before the position,
-    /// replace what was told from there on.
+    /// Reports the table if it has rows that were not reported yet. Those after the first `old` ones, if they begin before
+    /// the position, replace what was reported from there on.
     async fn tell_rows(&mut self, old: usize) -> Result<(), Break> {
-        loop {
-            let row = self.inner.known().rows().get(self.rows).copied();
-            let Some(row) = row else { return Ok(()) };
-            self.rows += 1;
-            if self.rows > old {
-                self.position = self.position.min(row.begins.saturating_sub(1));
+        let (table, fork) = {
+            let known = self.inner.known();
+            if known.rows().len() <= self.rows {
+                return Ok(());
             }
-            self.tell(Ok(Change::Epoch(row))).await?;
+            let news = known.rows().iter().skip(self.rows.max(old));
+            let fork = news.map(|row| row.begins.saturating_sub(1)).min();
+            self.rows = known.rows().len();
+            (known.epochs(), fork)
+        };
+        self.position = self.position.min(fork.unwrap_or(u64::MAX));
+        match table {
+            Some(table) => self.tell(Ok(Change::Epochs(table))).await,
+            None => Ok(()),
         }
     }
 
@@ -214,7 +222,7 @@ impl Follower {
         let stored = Stored {
             seq: delivered.seq,
             subject: message.subject.to_string(),
-            fields: Fields::of(message.headers.as_ref()),
+            fields: Fields::of(message.headers.as_ref(), &message.payload),
             nanos: delivered.nanos,
         };
         self.inner.told().push(Mark { seq: stored.seq, check: stored.check(), epoch });

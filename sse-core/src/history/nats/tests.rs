@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     history::{Entry, EntryKind, HistoryErrorKind, Pattern, Topic},
-    resume::{Epoch, EpochStart, Epochs},
+    resume::{Cursor, Epoch, EpochStart, Epochs},
 };
 
 fn topics(names: &[&str]) -> Vec<Topic> {
@@ -101,12 +101,29 @@ fn headers_say_the_same_in_both_forms() {
         .iter()
         .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}: {}\r\n", value.as_str())))
         .collect();
-    let fields = Fields::of(Some(&headers));
-    assert_eq!(fields, Fields::of_text(&format!("NATS/1.0\r\n{text}\r\n")));
+    let fields = Fields::of(Some(&headers), &two.lines);
+    assert_eq!(fields, Fields::of_text(&format!("NATS/1.0\r\n{text}\r\n"), &two.lines));
     let stored = Stored { seq: 1, subject: "shop.$multi".to_owned(), fields, nanos: 7 };
     assert!(stored.is_finish() && stored.check() == check);
     assert_eq!(stored.topics("shop"), two.topics);
-    assert_eq!(Fields::of(Some(&HeaderMap::new())), Fields::of(None));
+    assert_eq!(Fields::of(Some(&HeaderMap::new()), b"data: x\n"), Fields::of(None, b""));
+}
+
+#[test]
+fn e14_headers_alone_do_not_make_a_finish() {
+    let mut entry = entry(&["a"], "k");
+    entry.kind = EntryKind::Finish;
+    let (headers, check) = message::headers(&entry);
+    for payload in
+        ["id: 1\ndata: x\n", "data: x\n\nevent: sse.end\ndata: {}\n", "event: sse.gap\ndata: \n", "{}"]
+    {
+        let fields = Fields::of(Some(&headers), payload.as_bytes());
+        let stored = Stored { seq: 1, subject: "shop.a".to_owned(), fields, nanos: 7 };
+        // Its id does not change: other processes may have reported it by that.
+        assert!(!stored.is_finish() && stored.check() == check, "{payload}");
+        let record = stored.record("shop", Bytes::from(payload), Cursor::new(Epoch::from_bits(1), 1));
+        assert_eq!(record.kind, EntryKind::Event, "{payload}");
+    }
 }
 
 #[test]

@@ -1,15 +1,69 @@
 //! What the server answers, as what it means.
 
 use bytes::Bytes;
-use redis::{ErrorKind, RedisError, RedisResult, Value};
+use redis::{FromRedisValue, ParsingError, Value};
 
+use super::scan::Row;
 use crate::{
-    history::{Appended, HistoryError, HistoryErrorKind, Record, Span, Topic, codec},
+    history::{Appended, EntryKind, HistoryError, HistoryErrorKind, Record, Span, Topic, codec, foreign},
     resume::{Cursor, Epoch, EpochStart, Epochs},
 };
 
-/// The answer of the script that tells the span: head, oldest, last, epochs, finished topics and their places, trimmed.
-pub(super) type Told = (u64, u64, u64, Vec<String>, Vec<String>, u64);
+/// The most records of one block.
+const MOST_RECORDS: u64 = 256;
+
+/// What the script returns that asks what is kept.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) head: u64,
+    oldest: u64,
+    /// Of the exact topics: the last position, and the last that was trimmed.
+    last: u64,
+    trimmed: u64,
+    /// Whether none of them may have been forgotten.
+    all_remembered: bool,
+    /// The highest last position of the topics that were forgotten.
+    pub(super) forgotten: u64,
+    pub(super) epochs: Epochs,
+    finished: Vec<(Topic, Cursor)>,
+    /// The newest topics, if wildcards are asked for.
+    pub(super) newest: Vec<Row>,
+}
+
+impl FromRedisValue for Told {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        type Answer = (u64, u64, u64, u64, u8, u64, Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Row>);
+        let (head, oldest, last, trimmed, all_remembered, forgotten, epochs, finished, newest) =
+            Answer::from_redis_value(value)?;
+        // Rows that were not written here are passed over; the newest one always is ours.
+        let rows = epochs.iter().filter_map(|row| cursor(std::str::from_utf8(row).ok()?));
+        let rows = rows.map(|row| EpochStart { epoch: row.epoch(), begins: row.seq() });
+        let epochs =
+            Epochs::from_rows(rows.collect()).ok_or_else(|| "the table of epochs has no row".to_owned())?;
+        let finished = finished.chunks_exact(2).filter_map(|pair| {
+            let [topic, place] = pair else { return None };
+            let topic = Topic::new(std::str::from_utf8(topic).ok()?).ok()?;
+            Some((topic, cursor(std::str::from_utf8(place).ok()?)?))
+        });
+        let finished = finished.collect();
+        let all_remembered = all_remembered == 1;
+        Ok(Self { head, oldest, last, trimmed, all_remembered, forgotten, epochs, finished, newest })
+    }
+}
+
+impl Told {
+    /// The span, with the last position of the topics that wildcards stand for, if there were any.
+    pub(super) fn into_span(self, wild: Option<u64>) -> Span {
+        let Self { head, oldest, epochs, finished, .. } = self;
+        let (mut last, mut trimmed) = (self.last, self.trimmed);
+        let unknown = wild.or_else(|| (!self.all_remembered).then_some(self.forgotten));
+        if let Some(unknown) = unknown.map(|unknown| unknown.max(self.forgotten)) {
+            last = last.max(unknown);
+            trimmed = trimmed.max(unknown.min(oldest.saturating_sub(1)));
+        }
+        Span { oldest, head, epochs, last, trimmed, finished }
+    }
+}
 
 /// A stream's entry: some neighbouring records of one epoch.
 #[derive(Debug)]
@@ -22,40 +76,51 @@ pub(super) struct Block {
 
 impl Block {
     /// Its records after `after`, appended to `records` up to `limit`.
-    pub(super) fn records(
-        mut self,
-        after: u64,
-        limit: usize,
-        records: &mut Vec<Record>,
-    ) -> Result<(), HistoryError> {
+    ///
+    /// What another client wrote in the form of a block has its positions, so that nothing after it is out of place, but
+    /// neither topics nor lines.
+    pub(super) fn records(&self, after: u64, limit: usize, records: &mut Vec<Record>) {
+        let (mut bytes, mut is_readable) = (self.bytes.clone(), true);
         for seq in self.first..=self.last {
             if seq <= after {
-                codec::skip(&mut self.bytes).map_err(|_| damaged())?;
+                is_readable &= codec::skip(&mut bytes).is_ok();
                 continue;
             }
             if records.len() == limit {
-                break;
+                return;
             }
-            let entry = codec::read(&mut self.bytes, records).map_err(|_| damaged())?;
-            records.push(codec::record(entry, Cursor::new(self.epoch, seq)));
+            let cursor = Cursor::new(self.epoch, seq);
+            let entry = if is_readable { codec::read(&mut bytes, records).ok() } else { None };
+            is_readable = entry.is_some();
+            records.push(match entry {
+                Some(entry) => codec::record(entry, cursor),
+                None => Record { cursor, topics: Vec::new(), kind: EntryKind::Event, lines: Bytes::new() },
+            });
         }
-        Ok(())
+        if !is_readable {
+            foreign::skipped("Redis", 1);
+        }
     }
 }
 
-/// The blocks of an `XRANGE`.
-pub(super) fn blocks(value: Value) -> Result<Vec<Block>, HistoryError> {
+/// The blocks of an `XRANGE`, and how many entries of other clients were among them.
+pub(super) fn blocks(value: Value) -> Result<(Vec<Block>, usize), HistoryError> {
     match value {
-        Value::Array(entries) => entries.into_iter().map(|entry| block(entry).ok_or_else(damaged)).collect(),
-        Value::Nil => Ok(Vec::new()),
+        Value::Array(entries) => {
+            let count = entries.len();
+            let blocks: Vec<Block> = entries.into_iter().filter_map(block).collect();
+            let foreign = count - blocks.len();
+            Ok((blocks, foreign))
+        }
+        Value::Nil => Ok((Vec::new(), 0)),
         _ => Err(damaged()),
     }
 }
 
-/// The blocks of an `XREAD` of one stream, or nothing if none came in time.
-pub(super) fn read_blocks(value: Value) -> Result<Vec<Block>, HistoryError> {
+/// The same of an `XREAD` of one stream; nothing if nothing came in time.
+pub(super) fn read_blocks(value: Value) -> Result<(Vec<Block>, usize), HistoryError> {
     match value {
-        Value::Nil => Ok(Vec::new()),
+        Value::Nil => Ok((Vec::new(), 0)),
         Value::Array(mut streams) => match streams.pop() {
             Some(Value::Array(mut stream)) => blocks(stream.pop().unwrap_or(Value::Nil)),
             _ => Err(damaged()),
@@ -64,6 +129,7 @@ pub(super) fn read_blocks(value: Value) -> Result<Vec<Block>, HistoryError> {
     }
 }
 
+/// The entry as a block, or nothing if another client wrote it.
 fn block(entry: Value) -> Option<Block> {
     let Value::Array(entry) = entry else { return None };
     let [Value::BulkString(id), Value::Array(fields)] = <[Value; 2]>::try_from(entry).ok()? else {
@@ -74,8 +140,10 @@ fn block(entry: Value) -> Option<Block> {
     };
     let (last, count) = std::str::from_utf8(&id).ok()?.split_once('-')?;
     let (last, count) = (last.parse::<u64>().ok()?, count.parse::<u64>().ok()?);
-    let epoch = epoch_of(std::str::from_utf8(&epoch).ok()?)?;
-    Some(Block { first: last.checked_sub(count)?.checked_add(1)?, last, epoch, bytes: bytes.into() })
+    let epoch = std::str::from_utf8(&epoch).ok().filter(|epoch| epoch.len() == 16)?;
+    let epoch = epoch_of(epoch)?;
+    let first = last.checked_sub(count)?.checked_add(1)?;
+    (1..=MOST_RECORDS).contains(&count).then(|| Block { first, last, epoch, bytes: bytes.into() })
 }
 
 /// The places of appended entries.
@@ -90,23 +158,6 @@ pub(super) fn appended(answers: &[String]) -> Option<Vec<Appended>> {
     answers.iter().map(place).collect()
 }
 
-/// The span as the script told it.
-pub(super) fn span((head, oldest, last, epochs, finished, trimmed): Told) -> RedisResult<Span> {
-    let rows = epochs.iter().map(|row| {
-        let cursor = cursor(row)?;
-        Some(EpochStart { epoch: cursor.epoch(), begins: cursor.seq() })
-    });
-    let epochs = rows.collect::<Option<Vec<_>>>().and_then(Epochs::from_rows).ok_or_else(unexpected)?;
-    let mut told = Vec::new();
-    for pair in finished.chunks_exact(2) {
-        if let [topic, place] = pair {
-            let topic = Topic::new(topic).map_err(|_| unexpected())?;
-            told.push((topic, cursor(place).ok_or_else(unexpected)?));
-        }
-    }
-    Ok(Span { oldest, head, epochs, last, trimmed, finished: told })
-}
-
 fn cursor(place: &str) -> Option<Cursor> {
     let (epoch, seq) = place.split_once(' ')?;
     Some(Cursor::new(epoch_of(epoch)?, seq.parse().ok()?))
@@ -114,10 +165,6 @@ fn cursor(place: &str) -> Option<Cursor> {
 
 fn epoch_of(text: &str) -> Option<Epoch> {
     u64::from_str_radix(text, 16).ok().map(Epoch::from_bits)
-}
-
-fn unexpected() -> RedisError {
-    (ErrorKind::UnexpectedReturnType, "the history's keys hold something else").into()
 }
 
 /// The keys hold what this crate did not write.

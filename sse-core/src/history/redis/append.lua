@@ -1,10 +1,8 @@
 -- Keeps entries, all or none. ARGV: how many milliseconds a key is remembered, how many entries there are, and of each:
 -- its topics, 1 if it is a finish, the place of its key among those in KEYS or 0, its bytes.
-local memory, count = ARGV[5], tonumber(ARGV[6])
+local memory, count = ARGV[6], tonumber(ARGV[7])
 
--- An entry of the stream is a block of so many records, or bytes, at most.
-local MOST_RECORDS, MOST_BYTES = 256, 65536
-
+local before = head
 local answers, blocks, block, size, added = {}, {}, {}, 0, 0
 local placed, firsts, lasts, ends = {}, {}, {}, {}
 
@@ -16,11 +14,11 @@ local function flush()
 end
 
 for number = 1, count do
-  local at = 3 + 4 * number
+  local at = 4 + 4 * number
   local key = tonumber(ARGV[at + 2])
   local name = key > 0 and KEYS[7 + key]
-  local place = name and (placed[name] or redis.call('GET', name))
-  if place then
+  local place = name and (placed[name] or redis.pcall('GET', name))
+  if type(place) == 'string' and string.match(place, '^%x+ %d+$') then
     answers[number] = '=' .. place
   else
     head = head + 1
@@ -50,11 +48,19 @@ if #blocks == 0 then
 end
 for number, entry in ipairs(blocks) do
   local id = redis.pcall('XADD', log, entry[1], epoch, entry[2])
-  if type(id) == 'table' and id.err then
-    if number == 1 and string.find(id.err, 'equal or smaller', 1, true) then
-      -- Somebody else wrote to the stream, or put the table back: the next script begins a new epoch beyond it.
-      redis.call('HDEL', meta, 'fence')
+  if number == 1 and type(id) == 'table' and id.err and string.find(id.err, 'equal or smaller', 1, true) then
+    -- Another client wrote to the stream, or the other keys are older than it.
+    local reached = head
+    head = before
+    sweep()
+    if head == before then
+      id = redis.pcall('XADD', log, entry[1], epoch, entry[2])
+    else
+      redis.call('HSET', meta, 'head', text(head))
     end
+    head = reached
+  end
+  if type(id) == 'table' and id.err then
     return id
   end
 end
@@ -62,11 +68,11 @@ for name, place in pairs(placed) do
   redis.call('SET', name, place, 'PX', memory)
 end
 -- A topic whose records were all trimmed comes back: nothing of it lies between the last of those and the first new one.
-local from, forgotten = oldest(), redis.call('HGET', meta, 'forgotten') or '0'
+local from, forgotten = oldest(), text(counted(redis.call('HGET', meta, 'forgotten')))
 for topic, seq in pairs(firsts) do
   local former = redis.call('ZSCORE', topics, topic)
-  if not former or tonumber(former) < from then
-    redis.call('HSET', lulls, topic, (former or forgotten) .. ' ' .. seq)
+  if not former or counted(former) < from then
+    redis.call('HSET', lulls, topic, (former and text(counted(former)) or forgotten) .. ' ' .. seq)
   end
 end
 for topic, seq in pairs(lasts) do
@@ -80,9 +86,8 @@ end
 bytes = bytes + added
 redis.call('HSET', meta, 'head', text(head), 'bytes', text(bytes))
 
-local mark = redis.call('LINDEX', marks, -1)
-local at, _, before = string.match(mark or '0 0 0', '^(%d+) (%d+) (%d+)$')
-if not mark or now - tonumber(at) >= keep_age / 64 or bytes - tonumber(before) >= keep_bytes / 64 then
+local at, _, size_then = string.match(redis.call('LINDEX', marks, -1) or '', '^(%d+) (%d+) (%d+)$')
+if not at or now - tonumber(at) >= keep_age / 64 or bytes - tonumber(size_then) >= keep_bytes / 64 then
   redis.call('RPUSH', marks, text(now) .. ' ' .. text(head) .. ' ' .. text(bytes))
 end
 trim()
@@ -91,12 +96,12 @@ if redis.call('ZCARD', topics) > MOST_TOPICS + SLACK then
   from, forgotten = oldest(), tonumber(forgotten)
   local quiet = redis.call('ZRANGE', topics, 0, 999, 'WITHSCORES')
   for place = 1, #quiet, 2 do
-    local topic, seq = quiet[place], tonumber(quiet[place + 1])
+    local topic, seq = quiet[place], counted(quiet[place + 1])
     if seq >= from then
       break
     end
     local finish = redis.call('HGET', finishes, topic)
-    if not finish or now - tonumber(string.match(finish, '(%d+)$')) > FINISH_MEMORY then
+    if not finish or now - counted(string.match(finish, '(%d+)$')) > FINISH_MEMORY then
       redis.call('ZREM', topics, topic)
       redis.call('HDEL', finishes, topic)
       redis.call('HDEL', lulls, topic)

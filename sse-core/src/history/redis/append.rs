@@ -77,10 +77,17 @@ async fn run(shared: Arc<Shared>, mut appends: mpsc::Receiver<Append>) {
 async fn commit(shared: &Shared, entries: &[Entry]) -> Answer {
     let mut linked = shared.link.get()?;
     match shared.scripts.append(&mut linked.connection, &shared.settings, entries).await {
-        Ok(answers) => answer::appended(&answers).filter(|placed| placed.len() == entries.len()).ok_or_else(|| {
-            let message = "Redis kept the events but answered something unexpected; publish again with the same key";
-            HistoryError::new(HistoryErrorKind::Uncertain, message)
-        }),
+        Ok(answers) => {
+            let placed = answer::appended(&answers).filter(|placed| placed.len() == entries.len()).ok_or_else(|| {
+                let message =
+                    "Redis kept the events but answered something unexpected; publish again with the same key";
+                HistoryError::new(HistoryErrorKind::Uncertain, message)
+            })?;
+            if let Some(newest) = placed.iter().rfind(|placed| !placed.duplicate) {
+                shared.scripts.mark.returned(newest.cursor);
+            }
+            Ok(placed)
+        }
         Err(error) => {
             if failure::is_broken(&error) {
                 shared.link.broken(&linked, &error);

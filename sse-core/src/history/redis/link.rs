@@ -28,7 +28,7 @@ pub(super) struct Link {
 
 #[derive(Debug)]
 enum State {
-    Up { connection: Box<MultiplexedConnection>, number: u64 },
+    Up { connection: Box<MultiplexedConnection>, number: u64, server: String },
     Down { number: u64, error: HistoryError },
 }
 
@@ -42,15 +42,16 @@ pub(super) struct Linked {
 impl Link {
     /// Connects for the first time.
     pub(super) async fn connect(clients: Vec<Client>) -> Result<Arc<Self>, HistoryError> {
-        let (connection, _) = primary(&clients, ANSWER).await.map_err(failure::connecting)?;
-        let state = State::Up { connection: Box::new(connection), number: 0 };
+        let Primary { connection, server, .. } =
+            primary(&clients, ANSWER).await.map_err(failure::connecting)?;
+        let state = State::Up { connection: Box::new(connection), number: 0, server };
         Ok(Arc::new(Self { clients, state: Mutex::new(state) }))
     }
 
     /// The connection, or at once why there is none.
     pub(super) fn get(&self) -> Result<Linked, HistoryError> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Up { connection, number } => {
+            State::Up { connection, number, .. } => {
                 Ok(Linked { connection: (**connection).clone(), number: *number })
             }
             State::Down { error, .. } => Err(error.clone()),
@@ -81,22 +82,29 @@ impl Link {
     /// Makes another connection now, if the last one broke and there is none yet.
     pub(super) async fn restore(&self) -> RedisResult<()> {
         if self.get().is_err() {
-            let (connection, _) = primary(&self.clients, ANSWER).await?;
-            self.restored(connection);
+            self.restored(primary(&self.clients, ANSWER).await?);
         }
         Ok(())
     }
 
-    fn restored(&self, connection: MultiplexedConnection) {
+    /// Whether what is asked goes to this run of this server. A process that reads from one primary and writes to another
+    /// one would follow two histories at once.
+    pub(super) fn is_to(&self, run: &str) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(&*state, State::Up { server, .. } if server == run)
+    }
+
+    fn restored(&self, primary: Primary) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let State::Down { number, .. } = &*state {
-            *state = State::Up { connection: Box::new(connection), number: *number };
+            let Primary { connection, server, .. } = primary;
+            *state = State::Up { connection: Box::new(connection), number: *number, server };
             tracing::info!("connected to Redis again");
         }
     }
 
-    /// A connection of its own to the primary, and which server that is.
-    pub(super) async fn another(&self, answer: Duration) -> RedisResult<(MultiplexedConnection, Client)> {
+    /// A connection of its own to the primary.
+    pub(super) async fn another(&self, answer: Duration) -> RedisResult<Primary> {
         primary(&self.clients, answer).await
     }
 }
@@ -125,7 +133,7 @@ async fn renew(link: Weak<Link>) {
         backoff.pause().await;
         let Some(link) = link.upgrade() else { return };
         match primary(&link.clients, ANSWER).await {
-            Ok((connection, _)) => return link.restored(connection),
+            Ok(primary) => return link.restored(primary),
             Err(cause) => {
                 let mut state = link.state.lock().unwrap_or_else(PoisonError::into_inner);
                 let State::Down { error, .. } = &mut *state else { return };
@@ -135,25 +143,33 @@ async fn renew(link: Weak<Link>) {
     }
 }
 
+/// A connection to a primary, where that is, and which run of which server.
+pub(super) struct Primary {
+    pub(super) connection: MultiplexedConnection,
+    pub(super) client: Client,
+    pub(super) server: String,
+}
+
 /// Connects to the first server that is a primary.
-async fn primary(clients: &[Client], answer: Duration) -> RedisResult<(MultiplexedConnection, Client)> {
+async fn primary(clients: &[Client], answer: Duration) -> RedisResult<Primary> {
     let config =
         AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(answer));
     let mut failed = (redis::ErrorKind::InvalidClientConfig, "no URL").into();
     for client in clients {
         match connect(client, &config).await {
-            Ok(connection) => return Ok((connection, client.clone())),
+            Ok(primary) => return Ok(primary),
             Err(error) => failed = error,
         }
     }
     Err(failed)
 }
 
-async fn connect(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
+async fn connect(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<Primary> {
     let mut connection = client.get_multiplexed_async_connection_with_config(config).await?;
-    let info: String = Cmd::new().arg("INFO").arg("replication").query_async(&mut connection).await?;
+    let info: String = Cmd::new().arg("INFO").query_async(&mut connection).await?;
     if info.contains("role:master") {
-        return Ok(connection);
+        let run = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default();
+        return Ok(Primary { connection, client: client.clone(), server: run.trim().to_owned() });
     }
     let error = std::io::Error::new(std::io::ErrorKind::NotConnected, "the server is a replica");
     Err(error.into())

@@ -1,5 +1,7 @@
 -- What every script begins with: whether this server may answer, and whether the history may have lost its end.
--- KEYS: log, meta, epochs, topics, finishes, marks, lulls. ARGV: a fresh epoch, then how many events, bytes and milliseconds to keep.
+-- KEYS: log, meta, epochs, topics, finishes, marks, lulls. ARGV: a fresh epoch, then how many events, bytes and milliseconds to keep,
+-- then the newest place that the caller has seen, or nothing. Whatever the keys hold may be another client's: nothing that
+-- was not written here may make a script fail.
 -- Before 7.0, a script that asks for the time may write only what it did, not be run again elsewhere.
 if redis.replicate_commands then
   redis.replicate_commands()
@@ -30,31 +32,106 @@ end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local kept = redis.call('HMGET', meta, 'fence', 'head', 'epoch', 'bytes')
-local head, epoch, bytes = tonumber(kept[2] or 0), kept[3], tonumber(kept[4] or 0)
 
--- An entry's id is the position of its last record and how many records it has.
-local function oldest()
-  local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-  if not first then
-    return head + 1
-  end
-  local last, count = string.match(first[1], '^(%d+)-(%d+)$')
-  return tonumber(last) - tonumber(count) + 1
+-- A count or a position; beyond what numbers hold here it is not one of ours.
+local FARTHEST = 2 ^ 52
+local function counted(value)
+  local number = tonumber(value or 0) or 0
+  return number >= 0 and number < FARTHEST and math.floor(number) or 0
 end
 
-if kept[1] ~= fence then
-  local stream = redis.pcall('XINFO', 'STREAM', log)
-  for place = 1, #stream, 2 do
-    if stream[place] == 'last-generated-id' then
-      head = math.max(head, tonumber(string.match(stream[place + 1], '^(%d+)')))
+local head, epoch, bytes = counted(kept[2]), kept[3], counted(kept[4])
+
+-- An entry of the stream is a block: its id is the position of its last record and how many records it has, its one field
+-- the epoch. Returns the first and the last position and the epoch, or nothing for an entry of another client.
+local MOST_RECORDS, MOST_BYTES = 256, 65536
+local function block_of(entry)
+  local last, count = string.match(entry[1], '^(%d+)-(%d+)$')
+  last, count = tonumber(last), tonumber(count)
+  local of = #entry[2] == 2 and string.match(entry[2][1], '^%x+$')
+  if of and #of == 16 and count >= 1 and count <= MOST_RECORDS and count <= last and last < FARTHEST then
+    return last - count + 1, last, of
+  end
+end
+
+-- Entries of other clients at the front are removed, a few at a time.
+local function oldest()
+  for _ = 1, 16 do
+    local entry = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+    if not entry then
+      break
+    end
+    local first = block_of(entry)
+    if first then
+      return math.min(first, head + 1)
+    end
+    redis.call('XDEL', log, entry[1])
+  end
+  return head + 1
+end
+
+-- Removes the entries of other clients at the end, which keep the next block from being added. What is ours beyond the head
+-- that is known goes on where the head is: then the other keys are older than the stream.
+local function sweep()
+  local stands = text(head) .. '-0'
+  for _, entry in ipairs(redis.call('XRANGE', log, text(head), '+', 'COUNT', 100)) do
+    local first, last, of = block_of(entry)
+    if first and last <= head then
+      stands = entry[1]
+    elseif first and of == epoch and first == head + 1 then
+      head, stands = last, entry[1]
+    else
+      redis.call('XDEL', log, entry[1])
     end
   end
+  redis.pcall('XSETID', log, stands)
+end
+
+-- The last position of the stream, which the other keys may not know: they may be older, or gone.
+local function newest_kept()
+  local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 16)
+  for _, entry in ipairs(newest) do
+    local _, last = block_of(entry)
+    if last then
+      return last
+    end
+  end
+  local stream = #newest == 0 and redis.pcall('XINFO', 'STREAM', log) or {}
+  for place = 1, #stream, 2 do
+    if stream[place] == 'last-generated-id' then
+      local _, last = block_of({ stream[place + 1], { ARGV[1], '' } })
+      return last or 0
+    end
+  end
+  return 0
+end
+
+-- Whether this store lacks the newest place that the caller has seen: it got older, or it is another one.
+local function is_behind(place)
+  local of, seq = string.match(place, '^(%x+) (%d+)$')
+  if not of then
+    return false
+  end
+  if of == epoch then
+    return tonumber(seq) > head
+  end
+  for _, row in ipairs(redis.call('LRANGE', epochs, 0, -1)) do
+    if string.sub(row, 1, 17) == of .. ' ' then
+      return false
+    end
+  end
+  return true
+end
+
+local newest = string.match(redis.call('LINDEX', epochs, -1) or '', '^(%x+) %d+$')
+if kept[1] ~= fence or newest ~= epoch or is_behind(ARGV[5]) then
+  head = math.max(head, newest_kept())
   epoch = ARGV[1]
   redis.call('RPUSH', epochs, epoch .. ' ' .. text(head + 1))
   redis.call('HSET', meta, 'fence', fence, 'head', text(head), 'epoch', epoch)
   while redis.call('LLEN', epochs) > MOST_EPOCHS do
     local begins = string.match(redis.call('LINDEX', epochs, 1), ' (%d+)$')
-    if tonumber(begins) >= oldest() then
+    if begins and tonumber(begins) >= oldest() then
       break
     end
     redis.call('LPOP', epochs)
@@ -70,10 +147,12 @@ local function trim()
       break
     end
     local at, seq, before = string.match(mark, '^(%d+) (%d+) (%d+)$')
-    if now - tonumber(at) <= keep_age and bytes - tonumber(before) < keep_bytes then
-      break
+    if at then
+      if now - tonumber(at) <= keep_age and bytes - tonumber(before) < keep_bytes then
+        break
+      end
+      from = math.max(from, math.min(tonumber(seq), head) + 1)
     end
-    from = math.max(from, tonumber(seq) + 1)
     redis.call('LPOP', marks)
   end
   if from > 1 then

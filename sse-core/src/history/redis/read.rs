@@ -19,20 +19,21 @@ pub(super) async fn read(shared: &Shared, after: u64, limit: usize) -> Result<Ve
     while records.len() < limit {
         let wanted = u64::try_from(limit - records.len()).unwrap_or(u64::MAX).min(MOST);
         let blocks = range(&mut linked.connection, &shared.settings.names.log, position, wanted).await;
-        let blocks = answer::blocks(blocks.map_err(|error| shared.failed(&linked, error))?)?;
+        let (blocks, foreign) = answer::blocks(blocks.map_err(|error| shared.failed(&linked, error))?)?;
         let before = position;
-        for block in blocks {
+        for block in blocks.iter().filter(|block| block.last > before) {
             if block.first > position + 1 {
                 // A hole; at the beginning it says that what was asked for is gone.
                 break;
             }
-            block.records(position, limit, &mut records)?;
+            block.records(position, limit, &mut records);
             position = records.last().map_or(position, |record| record.cursor.seq());
         }
         if position == before {
             return if records.is_empty() { at_the_end(shared, linked, after).await } else { Ok(records) };
         }
-        if position < before.saturating_add(wanted) {
+        // Entries of other clients count among those that were asked for.
+        if foreign == 0 && position < before.saturating_add(wanted) {
             break;
         }
     }

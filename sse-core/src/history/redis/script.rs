@@ -2,20 +2,21 @@
 
 use redis::{FromRedisValue, RedisResult, Script, ScriptInvocation, aio::MultiplexedConnection};
 
-use super::{Settings, answer, names::Names};
+use super::{Settings, answer, mark::Mark, names::Names, scan};
 use crate::{
     history::{Entry, EntryKind, Pattern, Span, codec, scoped},
-    resume::Epoch,
+    resume::{Cursor, Epoch},
 };
 
 /// Redis counts in doubles inside scripts: larger limits are none.
 const UNLIMITED: u128 = 1 << 52;
 
-/// The scripts with their hashes.
+/// The scripts with their hashes, and what they have returned.
 #[derive(Debug)]
 pub(super) struct Scripts {
     append: Script,
     span: Script,
+    pub(super) mark: Mark,
 }
 
 impl Default for Scripts {
@@ -24,6 +25,7 @@ impl Default for Scripts {
         Self {
             append: Script::new(&[prologue, include_str!("append.lua")].concat()),
             span: Script::new(&[prologue, include_str!("span.lua")].concat()),
+            mark: Mark::default(),
         }
     }
 }
@@ -36,7 +38,7 @@ impl Scripts {
         settings: &Settings,
         entries: &[Entry],
     ) -> RedisResult<Vec<String>> {
-        let mut call = begin(&self.append, settings);
+        let mut call = self.begin(&self.append, settings);
         let memory = settings.key_memory.as_millis().clamp(1, UNLIMITED);
         call.arg(memory.to_string()).arg(entries.len());
         let mut keys = 0;
@@ -66,50 +68,50 @@ impl Scripts {
         settings: &Settings,
         patterns: &[Pattern],
     ) -> RedisResult<Span> {
-        let mut call = begin(&self.span, settings);
-        call.arg(patterns.len());
-        for pattern in patterns {
-            if pattern.is_exact() {
-                call.arg("exact").arg(pattern.as_str());
-            } else {
-                call.arg("wild").arg(lua_pattern(pattern));
-            }
+        self.ask(connection, settings, patterns, false).await
+    }
+
+    /// As `span`, after the entries of other clients were removed from the end of the stream.
+    pub(super) async fn sweep(
+        &self,
+        connection: &mut MultiplexedConnection,
+        settings: &Settings,
+    ) -> RedisResult<Span> {
+        self.ask(connection, settings, &[], true).await
+    }
+
+    async fn ask(
+        &self,
+        connection: &mut MultiplexedConnection,
+        settings: &Settings,
+        patterns: &[Pattern],
+        sweeps: bool,
+    ) -> RedisResult<Span> {
+        let (exact, wild): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| pattern.is_exact());
+        let mut call = self.begin(&self.span, settings);
+        call.arg(i32::from(sweeps)).arg(if wild.is_empty() { 0 } else { scan::PAGE });
+        for pattern in &exact {
+            call.arg(pattern.as_str());
         }
         let told = answer::Told::from_redis_value(call.invoke_async(connection).await?)?;
-        answer::span(told)
+        self.mark.returned(Cursor::new(told.epochs.current(), told.head));
+        let last = match &*wild {
+            [] => None,
+            wild => Some(scan::last_of(connection, &settings.names, wild, &told).await?),
+        };
+        Ok(told.into_span(last))
     }
-}
 
-fn begin<'a>(script: &'a Script, settings: &Settings) -> ScriptInvocation<'a> {
-    let Names { log, meta, epochs, topics, finishes, lulls, marks, .. } = &settings.names;
-    let mut call = script.key(log);
-    call.key(meta).key(epochs).key(topics).key(finishes).key(marks).key(lulls);
-    let retention = settings.retention;
-    call.arg(Epoch::random().to_string())
-        .arg((retention.events as u128).clamp(1, UNLIMITED).to_string())
-        .arg((retention.bytes as u128).clamp(1, UNLIMITED).to_string())
-        .arg(retention.age.as_millis().min(UNLIMITED).to_string());
-    call
-}
-
-/// A pattern with wildcards as Lua has it.
-fn lua_pattern(pattern: &Pattern) -> String {
-    let mut lua = "^".to_owned();
-    for (place, part) in pattern.as_str().split('.').enumerate() {
-        if place > 0 {
-            lua.push_str("%.");
-        }
-        match part {
-            "*" => lua.push_str("[^.]+"),
-            ">" => lua.push_str(".+"),
-            part => part.chars().for_each(|unit| {
-                if !unit.is_ascii_alphanumeric() {
-                    lua.push('%');
-                }
-                lua.push(unit);
-            }),
-        }
+    fn begin<'a>(&self, script: &'a Script, settings: &Settings) -> ScriptInvocation<'a> {
+        let Names { log, meta, epochs, topics, finishes, lulls, marks, .. } = &settings.names;
+        let mut call = script.key(log);
+        call.key(meta).key(epochs).key(topics).key(finishes).key(marks).key(lulls);
+        let retention = settings.retention;
+        call.arg(Epoch::random().to_string())
+            .arg((retention.events as u128).clamp(1, UNLIMITED).to_string())
+            .arg((retention.bytes as u128).clamp(1, UNLIMITED).to_string())
+            .arg(retention.age.as_millis().min(UNLIMITED).to_string())
+            .arg(self.mark.text());
+        call
     }
-    lua.push('$');
-    lua
 }

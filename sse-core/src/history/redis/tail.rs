@@ -12,10 +12,13 @@ use futures_core::Stream;
 use redis::{Client, Cmd, RedisError, RedisResult, aio::MultiplexedConnection};
 use tokio::task::AbortHandle;
 
-use super::{Shared, answer, failure, link::Backoff};
+use super::{
+    Shared, answer, failure,
+    link::{Backoff, Primary},
+};
 use crate::{
-    history::{Change, HistoryError, HistoryErrorKind, Span, codec, tail::Changes},
-    resume::EpochStart,
+    history::{Change, HistoryError, Span, codec, foreign, tail::Changes},
+    resume::{Cursor, Epochs},
 };
 
 /// How long a read waits for something; after that role, table and bounds are read again.
@@ -43,7 +46,7 @@ impl From<RedisError> for Broken {
 
 /// Tells everything after a position until nobody listens.
 pub(super) async fn follow(shared: Arc<Shared>, after: u64, changes: Changes) {
-    let mut tail = Tail { shared, changes, position: after, oldest: 0, known: Vec::new(), is_away: false };
+    let mut tail = Tail { shared, changes, position: after, oldest: 0, known: None, is_away: false };
     let mut backoff = Backoff::default();
     loop {
         let error = match tail.session(&mut backoff).await {
@@ -72,8 +75,8 @@ struct Tail {
     position: u64,
     /// The oldest position that was told.
     oldest: u64,
-    /// The rows of the table that were told.
-    known: Vec<EpochStart>,
+    /// The table of epochs that was reported.
+    known: Option<Epochs>,
     is_away: bool,
 }
 
@@ -87,11 +90,12 @@ impl Tail {
     }
 
     async fn try_session(&mut self, backoff: &mut Backoff) -> Result<std::convert::Infallible, Broken> {
-        let (mut connection, client) = self.shared.link.another(BLOCK + GRACE).await?;
+        let Primary { mut connection, client, server } = self.shared.link.another(BLOCK + GRACE).await?;
         // Whoever is told something may ask for more.
         self.shared.link.restore().await?;
+        self.stays_with(&server)?;
         let _listener = Listener::start(client, &self.shared, self.changes.clone());
-        self.look(&mut connection).await?;
+        self.look(&mut connection, false).await?;
         if std::mem::take(&mut self.is_away) {
             self.tell(Change::Recovered).await?;
         }
@@ -104,68 +108,94 @@ impl Tail {
                 self.position,
                 u64::MAX
             ));
-            let blocks =
+            let (blocks, foreign) =
                 answer::read_blocks(read.query_async(&mut connection).await?).map_err(Broken::History)?;
+            self.stays_with(&server)?;
             if blocks.is_empty() {
-                self.look(&mut connection).await?;
+                self.look(&mut connection, foreign > 0).await?;
+            }
+            if foreign > 0 {
+                foreign::skipped("Redis", foreign);
             }
             for block in blocks {
-                let is_known = self.known.iter().any(|row| row.epoch == block.epoch);
-                if !is_known || block.first > self.position + 1 {
-                    // Replaced or trimmed: the bounds say which, and from where on it is read again.
+                if block.last <= self.position {
+                    continue;
+                }
+                if !self.is_next(&block) {
+                    // Replaced or trimmed, or another client's: the bounds say which, and from where on it is read again.
                     let before = self.position;
-                    self.look(&mut connection).await?;
-                    let is_explained = self.known.iter().any(|row| row.epoch == block.epoch);
-                    if !is_explained || self.position != before || block.first > self.position + 1 {
-                        self.pass_hole(is_explained, before, block.first).await?;
+                    self.look(&mut connection, true).await?;
+                    if self.position != before || !self.is_next(&block) {
+                        self.pass_hole(before, &block).await?;
                         break;
                     }
                 }
                 let mut records = Vec::new();
-                block.records(self.position, usize::MAX, &mut records).map_err(Broken::History)?;
+                block.records(self.position, usize::MAX, &mut records);
                 for record in records {
                     self.position = record.cursor.seq();
+                    self.shared.scripts.mark.read(record.cursor);
                     self.tell(Change::Record(record)).await?;
                 }
             }
         }
     }
 
-    /// Reads role, table and bounds again, and tells what is new.
-    async fn look(&mut self, connection: &mut MultiplexedConnection) -> Result<(), Broken> {
-        let shared = Arc::clone(&self.shared);
-        let Span { oldest, epochs, .. } = shared.scripts.span(connection, &shared.settings, &[]).await?;
-        // At the beginning nobody knows which of them are new to the listener; the newest record it has may be replaced.
-        let is_first = self.known.is_empty();
-        for row in epochs.rows() {
-            if !self.known.contains(row) {
-                if !is_first {
-                    self.position = self.position.min(row.begins.saturating_sub(1));
-                }
-                self.tell(Change::Epoch(*row)).await?;
-            }
+    /// What is read and what is written must be the same server's.
+    fn stays_with(&self, server: &str) -> Result<(), Broken> {
+        if self.shared.link.is_to(server) {
+            return Ok(());
         }
-        self.known = epochs.rows().to_vec();
+        let error =
+            std::io::Error::new(std::io::ErrorKind::NotConnected, "another server is the primary now");
+        Err(Broken::Redis(error.into()))
+    }
+
+    /// Whether the block begins where this stands, or before, and is of the epoch that its positions belong to.
+    fn is_next(&self, block: &answer::Block) -> bool {
+        let names = |epochs: &Epochs| epochs.names(Cursor::new(block.epoch, block.last));
+        block.first <= self.position + 1 && self.known.as_ref().is_some_and(names)
+    }
+
+    /// Reads role, table and bounds again, and reports what is new; removes entries of other clients if asked to.
+    async fn look(&mut self, connection: &mut MultiplexedConnection, sweeps: bool) -> Result<(), Broken> {
+        let shared = Arc::clone(&self.shared);
+        let Span { oldest, head, epochs, .. } = if sweeps {
+            shared.scripts.sweep(connection, &shared.settings).await?
+        } else {
+            shared.scripts.span(connection, &shared.settings, &[]).await?
+        };
+        if self.known.as_ref() != Some(&epochs) {
+            // At the beginning the hub finds out what is new: the newest record that it has may be replaced.
+            let fork = self.known.as_ref().and_then(|known| known.first_difference(&epochs));
+            self.position = self.position.min(fork.map_or(u64::MAX, |fork| fork.saturating_sub(1)));
+            self.tell(Change::Epochs(epochs.clone())).await?;
+            self.known = Some(epochs);
+        }
         let news = oldest > self.oldest.max(1);
         self.oldest = oldest;
         if news {
             self.position = self.position.max(oldest - 1);
             self.tell(Change::Trimmed { oldest }).await?;
         }
+        // Nothing is read beyond the head, wherever the hub said that it stands.
+        self.position = self.position.min(head.max(oldest.saturating_sub(1)));
         Ok(())
     }
 
-    /// Somebody removed entries from the middle of the stream: what is gone is gone.
-    async fn pass_hole(&mut self, is_explained: bool, before: u64, first: u64) -> Result<(), Broken> {
-        if !is_explained {
-            return Err(Broken::History(HistoryError::new(
-                HistoryErrorKind::Unavailable,
-                "the table of epochs was replaced while it was read",
-            )));
+    /// A block that does not follow although the bounds are known: entries were removed from the middle of the stream, and
+    /// what is gone is gone. Or it is of an epoch that nobody began, and another client's; then it is passed over.
+    async fn pass_hole(&mut self, before: u64, block: &answer::Block) -> Result<(), Broken> {
+        if self.position != before {
+            return Ok(());
         }
-        if self.position == before && first > self.position + 1 {
-            self.position = first - 1;
-            self.tell(Change::Trimmed { oldest: first }).await?;
+        foreign::skipped("Redis", 1);
+        let is_named =
+            self.known.as_ref().is_some_and(|epochs| epochs.names(Cursor::new(block.epoch, block.last)));
+        let next = if is_named { block.first } else { block.last + 1 };
+        if next > self.position + 1 {
+            self.position = next - 1;
+            self.tell(Change::Trimmed { oldest: next }).await?;
         }
         Ok(())
     }
@@ -215,7 +245,10 @@ async fn listen(
     let mut messages = pin!(connection.on_message());
     while let Some(message) = poll_fn(|cx| messages.as_mut().poll_next(cx)).await {
         let mut bytes = Bytes::copy_from_slice(message.get_payload_bytes());
-        let Ok(entry) = codec::read(&mut bytes, &[]) else { continue };
+        let Ok(entry) = codec::read(&mut bytes, &[]) else {
+            foreign::skipped("Redis", 1);
+            continue;
+        };
         if changes.send(Ok(Change::Signal(entry))).await.is_err() {
             return Ok(());
         }

@@ -41,6 +41,13 @@ fn lines(kind: EntryKind, text: &str) -> Vec<u8> {
 }
 
 impl Window {
+    /// The history begins another epoch.
+    fn fork(&self, row: EpochStart) -> bool {
+        let mut table = self.lock().epochs.clone();
+        table.push(row);
+        self.learn(&table).is_rewritten
+    }
+
     fn say(&self, names: &[&str], kind: EntryKind, text: &str) -> Cursor {
         let topics = topics(names);
         self.append(Append { topics: &topics, kind, lines: lines(kind, text), retry: None }, None).cursor

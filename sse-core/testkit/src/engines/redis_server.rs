@@ -60,6 +60,22 @@ impl RedisServer {
         }
     }
 
+    /// Stops it without ending it: it answers nothing, and does not learn what happens meanwhile.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on where it was stopped.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("it runs").id().to_string();
+        let sent = Command::new("kill").args([signal, &process]).status().unwrap();
+        assert!(sent.success(), "{signal}: {sent}");
+    }
+
     /// Starts it again on the same port with what it keeps.
     pub fn revive(&mut self) {
         let started = Command::new("redis-server")

@@ -55,9 +55,10 @@ pub async fn a_tail_outlives_the_engine<E: Engine>() {
                     assert_eq!(record.cursor.epoch(), epochs.at(expected));
                     expected += 1;
                 }
-                Ok(Change::Epoch(row)) => {
-                    assert!(row.begins >= expected, "{row:?} replaces what was told");
-                    epochs.push(row);
+                Ok(Change::Epochs(table)) => {
+                    let differs = |seq: &u64| table.at(*seq) != epochs.at(*seq);
+                    assert_eq!((1..expected).find(differs), None, "{table:?} replaces what was reported");
+                    epochs = table;
                 }
                 _ => {}
             }
@@ -68,7 +69,7 @@ pub async fn a_tail_outlives_the_engine<E: Engine>() {
             match wait_for("it is away and back", tail.next()).await.expect("the tail ended") {
                 Err(_) => away = true,
                 Ok(Change::Recovered) if away => break,
-                Ok(Change::Epoch(row)) => epochs.push(row),
+                Ok(Change::Epochs(table)) => epochs = table,
                 Ok(_) => {}
             }
             if !revived && away {

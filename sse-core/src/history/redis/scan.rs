@@ -1,0 +1,82 @@
+//! Which topics match wildcards: looked through page by page, so that no question holds the server for long.
+
+use redis::{Cmd, RedisResult, aio::MultiplexedConnection};
+
+use super::{answer::Told, names::Names};
+use crate::history::Pattern;
+
+/// How many topics the server returns at once: less than a millisecond of its time.
+pub(super) const PAGE: usize = 500;
+
+/// How many topics are looked through for one question, for all its patterns together. Beyond that the answer is the
+/// head, which is an upper bound.
+const MOST_SCANNED: usize = 10_000;
+
+/// A topic and its last position, as the server has them.
+pub(super) type Row = (Vec<u8>, f64);
+
+/// The last position of a record of a topic that matches one of the patterns, or that was forgotten; the first page came
+/// with the span. The newest topics come first, so the first one that matches decides.
+pub(super) async fn last_of(
+    connection: &mut MultiplexedConnection,
+    names: &Names,
+    wild: &[&Pattern],
+    told: &Told,
+) -> RedisResult<u64> {
+    let (head, forgotten) = (told.head, told.forgotten);
+    let matches = |name: &[u8]| {
+        let matches = |name: &str, pattern: &Pattern| {
+            name.starts_with(pattern.literal_prefix()) && pattern.matches_text(name)
+        };
+        std::str::from_utf8(name).is_ok_and(|name| wild.iter().any(|pattern| matches(name, pattern)))
+    };
+    let mut page = told.newest.clone();
+    let mut scanned = 0;
+    let last = loop {
+        if let Some(last) = last_on(&page, forgotten, &matches) {
+            break last;
+        }
+        scanned += page.len();
+        let Some((_, lowest)) = page.last().filter(|_| page.len() >= PAGE) else { break forgotten };
+        let lowest = *lowest;
+        if scanned >= MOST_SCANNED {
+            return Ok(head);
+        }
+        page = rows(connection, "ZREVRANGEBYSCORE", names, (lowest.to_string(), "-inf".to_owned())).await?;
+        if page.len() >= PAGE && page.last().is_some_and(|(_, seq)| *seq >= lowest) {
+            // Too many topics of one position to go on behind it.
+            return Ok(head);
+        }
+    };
+    if scanned == 0 {
+        return Ok(last);
+    }
+    // Between two pages topics may have moved up, or may have been forgotten.
+    let moved = rows(connection, "ZRANGEBYSCORE", names, (format!("({head}"), "+inf".to_owned())).await?;
+    if moved.len() >= PAGE || moved.iter().any(|(name, _)| matches(name)) {
+        return Ok(head);
+    }
+    let forgotten: Option<u64> =
+        Cmd::new().arg("HGET").arg(&names.meta).arg("forgotten").query_async(connection).await?;
+    Ok(last.max(forgotten.unwrap_or(0)))
+}
+
+/// What decides on this page, if anything does: a topic that matches, or that all further ones are older than what was
+/// forgotten.
+fn last_on(page: &[Row], forgotten: u64, matches: impl Fn(&[u8]) -> bool) -> Option<u64> {
+    page.iter().find_map(|(name, seq)| {
+        let seq = *seq as u64;
+        if seq <= forgotten { Some(forgotten) } else { matches(name).then_some(seq) }
+    })
+}
+
+async fn rows(
+    connection: &mut MultiplexedConnection,
+    command: &str,
+    names: &Names,
+    (from, to): (String, String),
+) -> RedisResult<Vec<Row>> {
+    let mut query = Cmd::new();
+    query.arg(command).arg(&names.topics).arg(from).arg(to);
+    query.arg("WITHSCORES").arg("LIMIT").arg(0).arg(PAGE).query_async(connection).await
+}

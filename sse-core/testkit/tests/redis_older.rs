@@ -1,0 +1,157 @@
+//! A Redis that got older under running processes: a former primary that was never demoted, keys that were put back.
+
+use std::time::Duration;
+
+use sse_core::{Event, Hub, Receipt, RedisHistory, Subscription};
+use sse_testkit::{
+    engines::RedisServer,
+    history_cases::{appended, data, entry, next, wait_for},
+};
+
+const NAME: &str = "test";
+
+fn key(what: &str) -> String {
+    format!("sse:{{{NAME}}}:{what}")
+}
+
+async fn open(url: &str) -> Hub {
+    Hub::open(RedisHistory::connect(url, NAME).await.unwrap()).await.unwrap()
+}
+
+/// Publishes under a key until it is kept.
+async fn publish(hub: &Hub, text: &str) -> Receipt {
+    wait_for("it can be published", async {
+        loop {
+            match hub.publish("a", Event::message(text)).key(text).await {
+                Ok(receipt) => return receipt,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    })
+    .await
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    wait_for(what, async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+/// A primary and a replica that has everything so far.
+async fn pair() -> (RedisServer, RedisServer) {
+    let primary = RedisServer::start(&[]);
+    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &primary.port().to_string()]);
+    until("the replica follows", || replica.ask(&["INFO", "replication"]).contains("master_link_status:up"))
+        .await;
+    (primary, replica)
+}
+
+async fn caught_up(primary: &RedisServer, replica: &RedisServer) {
+    let head = |server: &RedisServer| server.ask(&["HGET", &key("meta"), "head"]);
+    until("the replica has everything", || head(primary) == head(replica)).await;
+}
+
+async fn expect_fork(reader: &mut Subscription, resumed_at: u64) {
+    let gap = next(reader).await;
+    assert_eq!(gap.event_type(), "sse.gap", "{gap:?}");
+    assert!(gap.data().contains(r#""reason":"fork""#), "{gap:?}");
+    assert!(gap.last_event_id().ends_with(&format!("-{resumed_at}")), "{gap:?}");
+}
+
+/// What a reader gets next is the event of this receipt, which counts this reader.
+async fn expect(reader: &mut Subscription, text: &str, receipt: Receipt) {
+    let event = next(reader).await;
+    assert_eq!((event.data(), event.last_event_id()), (text, &*receipt.cursor.to_string()));
+    assert_ne!(receipt.receivers, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e3_a_primary_that_goes_on_undemoted() {
+    let (primary, mut other) = pair().await;
+    let hub = open(&format!("{},{}", primary.url(), other.url())).await;
+    let mut reader = hub.subscribe("a").await.unwrap();
+    for text in ["1", "2", "3"] {
+        publish(&hub, text).await;
+    }
+    assert_eq!(data(&mut reader, 3).await, ["1", "2", "3"]);
+    caught_up(&primary, &other).await;
+    primary.freeze();
+    other.ask(&["REPLICAOF", "NO", "ONE"]);
+    let mut lost = Vec::new();
+    for text in ["b4", "b5", "b6"] {
+        let receipt = publish(&hub, text).await;
+        expect(&mut reader, text, receipt).await;
+        lost.push(receipt.cursor);
+    }
+    // A process that knows nothing of the other one has written to it meanwhile.
+    primary.thaw();
+    let there = RedisHistory::connect(primary.url(), NAME).await.unwrap();
+    // What was sent to it before it was given up has arrived: of that nobody could know.
+    assert_eq!(appended(&there, entry("a", "a5")).await.cursor.seq(), 5);
+    other.kill();
+    let new = publish(&hub, "new").await;
+    assert!(!lost.contains(&new.cursor) && new.cursor.seq() == 6, "{new:?}");
+    expect_fork(&mut reader, 3).await;
+    assert_eq!(data(&mut reader, 2).await, ["b4", "a5"]);
+    expect(&mut reader, "new", new).await;
+    // Who was away gets the same.
+    let mut back = hub.subscribe("a").after(lost[2]).await.unwrap();
+    expect_fork(&mut back, 3).await;
+    assert_eq!(data(&mut back, 3).await, ["b4", "a5", "new"]);
+    // And back to the other one, which has not heard of this either.
+    other.revive_with(&[]);
+    primary.freeze();
+    let newer = publish(&hub, "newer").await;
+    expect_fork(&mut reader, 3).await;
+    assert_eq!(data(&mut reader, 3).await, ["b4", "b5", "b6"]);
+    expect(&mut reader, "newer", newer).await;
+}
+
+/// Keeps a copy of each key, or puts it back.
+fn copy(server: &RedisServer, back: bool) {
+    for what in ["log", "meta", "epochs", "topics", "marks"] {
+        let (key, copy) = (key(what), format!("copy:{what}"));
+        let (from, to) = if back { (&copy, &key) } else { (&key, &copy) };
+        server.ask(&["COPY", from, to, "REPLACE"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e3_keys_that_were_put_back() {
+    let server = RedisServer::start(&[]);
+    let hub = open(&server.url()).await;
+    let mut reader = hub.subscribe("a").await.unwrap();
+    publish(&hub, "1").await;
+    publish(&hub, "2").await;
+    copy(&server, false);
+    let lost = publish(&hub, "lost").await;
+    assert_eq!(data(&mut reader, 3).await, ["1", "2", "lost"]);
+    copy(&server, true);
+    let new = publish(&hub, "new").await;
+    assert!(new.cursor.seq() == 3 && new.cursor != lost.cursor, "{new:?}");
+    expect_fork(&mut reader, 2).await;
+    expect(&mut reader, "new", new).await;
+    // The tail finds out by itself as well.
+    publish(&hub, "4").await;
+    assert_eq!(data(&mut reader, 1).await, ["4"]);
+    copy(&server, true);
+    expect_fork(&mut reader, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e3_a_table_that_was_emptied_does_not_stop_a_new_process() {
+    let server = RedisServer::start(&[]);
+    let hub = open(&server.url()).await;
+    let first = publish(&hub, "1").await;
+    publish(&hub, "2").await;
+    server.ask(&["DEL", &key("epochs")]);
+    let other = open(&server.url()).await;
+    assert_eq!(publish(&other, "3").await.cursor.seq(), 3);
+    let mut reader = other.subscribe("a").start(sse_core::Start::Earliest).await.unwrap();
+    assert_eq!(data(&mut reader, 3).await, ["1", "2", "3"]);
+    let mut reader = hub.subscribe("a").after(first.cursor).await.unwrap();
+    assert_eq!(data(&mut reader, 2).await, ["2", "3"]);
+}
