@@ -6,7 +6,7 @@ use sse_core::{Event, KeepAlive};
 
 use super::{compress::unzipped, topics::said};
 use crate::{
-    App, Exchange, Outcome, Request, Server, Settings, Told,
+    App, Exchange, Outcome, Request, Server, Settings,
     outcome::{ensure, ensure_eq},
     read,
 };
@@ -102,8 +102,7 @@ pub async fn rule_9_what_is_withheld_is_passed_by_checkpoints(app: &dyn App) -> 
         server.publish_of("bob", "orders", "his").await?;
     }
     let head = server.hub.stats().head.to_string();
-    let is_head = |told: &Told| told.event == "sse.checkpoint" && told.data.is_empty() && told.id == head;
-    reader.until("a checkpoint", |reader| reader.told().iter().any(is_head)).await?;
+    reader.until("a checkpoint", |reader| reader.checkpoints().contains(&head)).await?;
     ensure!(!reader.text().contains("his"), "{:?}", reader.text());
     let mut again = server.stream(Request::get("/events?topic=orders").after(&head)).await?;
     server.publish_of("bob", "orders", "new").await?;
