@@ -51,7 +51,9 @@ pub(crate) fn discard(resume: &Resume) -> Frame {
 
 /// Gives a reader a cursor: the first one, or one past what it did not ask for.
 pub(crate) fn checkpoint(cursor: Cursor) -> Frame {
-    finish_block(b"event: sse.checkpoint\ndata: \n".to_vec(), cursor)
+    let mut lines = Vec::with_capacity(96);
+    lines.extend_from_slice(b"event: sse.checkpoint\ndata: \n");
+    finish_block(lines, cursor)
 }
 
 /// The lines of the record that ends a topic.

@@ -15,7 +15,7 @@ use crate::{
     resume::{Decision, ForbiddenOrigin, LastEventId, Requested},
 };
 
-/// Where a reader without a cursor begins.
+/// Where a reader without a cursor begins. Its response starts with that place, as an `sse.checkpoint`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Start {

@@ -67,7 +67,8 @@ pub async fn g9_a_filter_is_the_same_live_and_by_replay(app: &dyn App) -> Outcom
     let text_of = |compressed: &Exchange| unzipped(compressed.body()).text;
     let is_told = |compressed: &Exchange| text_of(compressed).contains("data: both\n");
     compressed.until("the last event, compressed", is_told).await?;
-    let told = read(text_of(&compressed).as_bytes());
+    let mut told = read(text_of(&compressed).as_bytes());
+    told.retain(|told| told.event != "sse.checkpoint");
     ensure_eq!(said(&told), messages(&["1", "3", "5", "both"]));
     Ok(())
 }
