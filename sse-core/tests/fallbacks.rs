@@ -183,17 +183,20 @@ async fn json_lines_say_what_the_stream_says() {
         stream.keep_alive(KeepAlive::every(Duration::from_secs(1)).comment("ignored")).into_response();
     assert_eq!(response.headers()["content-type"], LINES);
     let mut body = response.into_body();
+    let first = body.next().await.unwrap().unwrap_or_else(|never| match never {});
+    let first: Vec<Value> =
+        first.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
     let mut line = async || {
         let bytes = body.next().await.unwrap().unwrap_or_else(|never| match never {});
         assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 1, "{bytes:?}");
         serde_json::from_slice::<Value>(&bytes).unwrap()
     };
-    let retry = line().await;
-    assert!((2_000..=4_000).contains(&retry["retry"].as_u64().unwrap()), "{retry}");
-    let place = line().await;
     let head = hub.stats().head.to_string();
-    assert_eq!(place, json!({ "type": "sse.checkpoint", "data": "", "lastEventId": head }));
-    assert_eq!(line().await, retry, "a keep-alive repeats it");
+    let place = json!({ "type": "sse.checkpoint", "data": "", "lastEventId": head });
+    assert_eq!(first[1], place);
+    let retry = &first[0];
+    assert!((2_000..=4_000).contains(&retry["retry"].as_u64().unwrap()), "{retry}");
+    assert_eq!(line().await, *retry, "a keep-alive repeats it");
     let id = hub.publish("a", Event::message("é\n\u{1f600}")).await.unwrap().cursor.to_string();
     assert_eq!(line().await, json!({ "type": "message", "data": "é\n\u{1f600}", "lastEventId": id }));
     hub.signal("a", Event::message("now").retry(Duration::from_secs(9))).unwrap();
@@ -242,9 +245,14 @@ async fn padding_comes_with_the_first_line_if_it_is_asked_for() {
             EventStream::new(hub.subscribe("a").after(last).await.unwrap()).into_response().into_body();
         let first = body.next().await.unwrap().unwrap_or_else(|never| match never {});
         let text = String::from_utf8(first.to_vec()).unwrap();
-        assert!(text.starts_with("retry: ") && text.ends_with('\n') && !text.contains("\n\n"), "{text}");
-        assert_eq!(text.len() > 2_056, is_padded, "{query}: {} bytes", text.len());
-        assert_eq!(text.lines().count(), 1 + usize::from(is_padded));
+        // No block begins with a comment.
+        let (begin, checkpoint) = text.split_once("event: sse.checkpoint\n").expect("a first cursor");
+        assert!(
+            begin.starts_with("retry: ") && !begin.contains("\n\n") && checkpoint.ends_with("\n\n"),
+            "{text}"
+        );
+        assert_eq!(begin.len() > 2_056, is_padded, "{query}: {} bytes", begin.len());
+        assert_eq!(begin.lines().count(), 1 + usize::from(is_padded));
     }
 }
 
@@ -292,14 +300,20 @@ async fn g14_a_refusal_is_200_for_an_event_source_and_503_for_others() {
             (ending.subscribe("a").after(last), "shuts down"),
         ]
     };
-    for (subscribe, _) in refused(asking("text/event-stream", None)) {
+    for (subscribe, says) in refused(asking("text/event-stream", None)) {
         let response = EventStream::new(subscribe.await.unwrap()).into_response();
         assert_eq!(
             (response.status().as_u16(), &response.headers()["content-type"]),
             (200, &"text/event-stream".parse().unwrap())
         );
         let text = whole(response).await;
-        assert!(text.starts_with("retry: ") && !text.contains("data"), "{text}");
+        // A place, and nothing that was published.
+        let id = text.split_once("event: sse.checkpoint\ndata: \nid: ").map(|(_, id)| id);
+        let is_placed = id.is_some_and(|id| {
+            id.split_once("\n\n").is_some_and(|(_, rest)| !rest.contains(": ") || rest.starts_with("retry: "))
+        });
+        assert!(text.starts_with("retry: "), "{text}");
+        assert_eq!(is_placed, says != "permission has ended", "{text}");
     }
     for accept in ["*/*", JSON, LINES] {
         for (subscribe, says) in refused(asking(accept, None)) {

@@ -22,17 +22,21 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A body read by hand: what came, and when.
 struct Reading {
     body: Body,
+    has_begun: bool,
+    first_cursor: Option<String>,
     began_at: Instant,
 }
 
 fn read(stream: EventStream) -> Reading {
     let response = stream.into_response();
     assert_eq!(response.status(), 200);
-    Reading { body: response.into_body(), began_at: Instant::now() }
+    let body = response.into_body();
+    Reading { body, has_begun: false, first_cursor: None, began_at: Instant::now() }
 }
 
 impl Reading {
     async fn next(&mut self) -> Option<String> {
+        self.has_begun = true;
         let bytes = self.body.next().await?.unwrap_or_else(|never| match never {});
         Some(String::from_utf8(bytes.to_vec()).expect("UTF-8"))
     }
@@ -41,13 +45,18 @@ impl Reading {
         assert_eq!(self.next().await.as_deref(), Some(what));
     }
 
-    /// A `retry` line alone: its milliseconds.
+    /// A `retry` line alone, or at the beginning with the first checkpoint: its milliseconds.
     async fn retry(&mut self) -> u64 {
-        let line = self.next().await.expect("a retry line");
-        let millis = line.strip_prefix("retry: ").and_then(|line| line.strip_suffix('\n'));
+        let is_first = !self.has_begun;
+        let mut text = self.next().await.expect("a retry line");
+        if is_first && let Some((retry, id)) = text.split_once("event: sse.checkpoint\ndata: \nid: ") {
+            self.first_cursor = id.strip_suffix("\n\n").map(str::to_owned);
+            text = retry.to_owned();
+        }
+        let millis = text.strip_prefix("retry: ").and_then(|line| line.strip_suffix('\n'));
         millis
             .and_then(|millis| millis.parse().ok())
-            .unwrap_or_else(|| panic!("{line:?} is not a retry line"))
+            .unwrap_or_else(|| panic!("{text:?} is not a retry line"))
     }
 
     async fn is_silent_for(&mut self, time: Duration) -> bool {
@@ -232,6 +241,8 @@ async fn a_checkpoint_takes_the_place_of_a_keep_alive_when_the_cursor_has_moved(
     let hub = Hub::memory();
     let mut reading = read(EventStream::new(hub.subscribe("a").await.unwrap()));
     reading.retry().await;
+    // The place is still the one that it was sent at the beginning.
+    reading.retry().await;
     publish(&hub, "a", 0..1).await;
     let event = reading.next().await.unwrap();
     assert!(event.starts_with("data: 0\nid: ") && event.ends_with("-1\n\n"), "{event}");
@@ -278,6 +289,7 @@ async fn g13_a_shutdown_spreads_the_ends_over_the_first_half_of_the_window() {
     assert!((5..45).contains(&first_quarter), "{first_quarter} of 50 ended in the first quarter");
     let mut refused = read(EventStream::new(hub.subscribe("a").await.unwrap()));
     refused.retry().await;
+    assert_eq!(refused.first_cursor, Some(hub.stats().head.to_string()));
     assert!(refused.next().await.is_some_and(|retry| retry.starts_with("retry: ")));
     assert_eq!(refused.next().await, None);
 }
@@ -402,11 +414,12 @@ async fn g4_what_frees_webkit_never_moves_its_cursor() {
         let subscription = hub.subscribe("a").after(last).await.expect("a subscription");
         read(EventStream::new(subscription)).next().await.expect("the first bytes")
     };
-    // A new reader has no cursor, and gets none.
-    assert!(begin(None).await.ends_with("\nevent: sse.discard\ndata: \nid: \n\n"));
+    // To a new reader its first cursor is what frees it.
+    let head = hub.stats().head;
+    assert!(begin(None).await.ends_with(&format!("\nevent: sse.checkpoint\ndata: \nid: {head}\n\n")));
     // What is no cursor stays what it is, so that the gap is told again if the notice is lost.
     assert!(begin(Some("elsewhere")).await.ends_with("\nevent: sse.discard\ndata: \nid: elsewhere\n\n"));
     // Who is refused keeps the cursor and the half, until it is let in.
     shutdown.notify();
-    assert!(!begin(Some("elsewhere")).await.contains("sse.discard"));
+    assert!(!begin(Some("elsewhere")).await.contains("event: "));
 }

@@ -40,6 +40,28 @@ pub(crate) async fn g17_checkpoints_move_the_cursor(program: &str, page: &Sessio
     Ok(())
 }
 
+/// Its connection breaks before there was any event: it comes back with the cursor that the stream began with, and gets
+/// what was published meanwhile. That cursor is not an event to the page.
+pub(crate) async fn g17_comes_back_before_its_first_event(program: &str, page: &Session) -> Outcome {
+    // No keep-alive comes before the cut.
+    let mut reading = Reading::open(program, &["--keep-alive", "600"], page, "/events?topic=a").await?;
+    reading.until("read.last !== ''").await?;
+    let cursor = reading.value("read.last").await?;
+    assert_eq!(reading.heard().await?, []);
+    reading.relay.refuse().await?;
+    let id = reading.app.publish("a", "while it is away").await?;
+    // Once for the stream that ended, and once for the reconnect that was refused.
+    reading.until("read.lost.length === 2").await?;
+    reading.relay.accept()?;
+    let heard = reading.until_heard(1).await?;
+    assert_eq!(json!([heard[0].data, heard[0].id]), json!(["while it is away", id]));
+    let last = reading.app.publish("a", "live").await?;
+    let heard = reading.until_heard(2).await?;
+    assert_eq!(heard.iter().map(|heard| &heard.id).collect::<Vec<_>>(), [&id, &last]);
+    assert_eq!(json!(reading.asked_after()), json!(["", cursor]));
+    Ok(())
+}
+
 /// Data arrives as it was published, whatever Unicode it holds.
 pub(crate) async fn g1_reads_any_text(program: &str, page: &Session) -> Outcome {
     let reading = Reading::open(program, &[], page, "/events?topic=a").await?;

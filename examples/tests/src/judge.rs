@@ -18,7 +18,8 @@ macro_rules! cases {
 /// Everything that is tried in browsers.
 pub const ALL: &[Case] = cases! {
     page: g17_resumes_after_cuts g17_is_told_of_a_restart g17_resumes_after_a_crash the_page_works;
-    browsers: g17_stops_at_204 g17_checkpoints_move_the_cursor g1_reads_any_text g2_reads_events_of_64_kib
+    browsers: g17_stops_at_204 g17_checkpoints_move_the_cursor g17_comes_back_before_its_first_event
+        g1_reads_any_text g2_reads_events_of_64_kib
         g5_reads_500_events_a_second g4_keeps_a_tab_for_several_ages g17_survives_a_cut_within_an_event
         g17_goes_back_to_a_page g17_survives_an_outage g17_reads_across_origins_with_credentials;
     compressed: reads_compressed;
@@ -27,7 +28,7 @@ pub const ALL: &[Case] = cases! {
 /// What an adapter could get wrong where another gets it right.
 pub const MAIN: &[Case] = cases! {
     page: g17_resumes_after_cuts g17_is_told_of_a_restart;
-    browsers: g17_stops_at_204;
+    browsers: g17_stops_at_204 g17_comes_back_before_its_first_event;
 };
 
 /// Tries the cases in one browser, one after the other: to start a browser takes longer than most of them.

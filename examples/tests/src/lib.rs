@@ -20,7 +20,7 @@ mod webdriver;
 
 pub use app::{App, Ended};
 pub use browser::Engine;
-pub use clients::others_clients_hold_every_event;
+pub use clients::{others_clients_come_back_before_their_first_event, others_clients_hold_every_event};
 pub use judge::{ALL, Case, MAIN, judge};
 pub use proxy::{Front, Proxy, Settings};
 pub use publisher::Publisher;
@@ -104,7 +104,7 @@ macro_rules! __behind {
     )*};
 }
 
-/// Makes the test of other people's clients, with so many events:
+/// Makes the tests of other people's clients, of which one publishes so many events:
 /// `clients!(env!("CARGO_BIN_EXE_example-axum"), 1_000);`.
 #[macro_export]
 macro_rules! clients {
@@ -112,6 +112,11 @@ macro_rules! clients {
         #[tokio::test]
         async fn others_clients_hold_every_event() -> $crate::Outcome {
             $crate::others_clients_hold_every_event($program, $events).await
+        }
+
+        #[tokio::test]
+        async fn others_clients_come_back_before_their_first_event() -> $crate::Outcome {
+            $crate::others_clients_come_back_before_their_first_event($program).await
         }
     };
 }

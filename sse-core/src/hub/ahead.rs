@@ -20,6 +20,16 @@ impl Ahead {
         self.0.is_none()
     }
 
+    /// What comes first.
+    pub(super) fn first(&self) -> Option<&Frame> {
+        self.0.as_ref()?.frames.front().map(|(_, frame)| frame)
+    }
+
+    /// Whether the first of it is a notice, or a part of a state, for a reader at `position`.
+    pub(super) fn has_notice_at(&self, position: u64) -> bool {
+        self.0.as_ref().and_then(|ahead| ahead.frames.front()).is_some_and(|(seq, _)| *seq <= position)
+    }
+
     /// Adds a notice at the reader's present position.
     pub(super) fn push(&mut self, position: u64, notice: Notice) {
         self.add([(position, notice.into_frame())], position);

@@ -193,7 +193,7 @@ impl Subscription {
     ///
     /// One that had only passed what did not concern it holds a cursor from before the fork, which would be exact if it
     /// came back with it: it goes on before the fork as well.
-    fn look_for_fork(&mut self) {
+    pub(super) fn look_for_fork(&mut self) {
         let (first, fork, rows, cursor) = {
             let state = self.hub.window().lock();
             let first = state.epochs.fork_since(self.version as usize);

@@ -88,7 +88,7 @@ pub use view::EventView;
 
 pub(crate) use chunk::Chunk;
 pub(crate) use look::MOST;
-pub(crate) use notice::{discard, gap_json, json_string};
+pub(crate) use notice::{gap_json, json_string};
 
 use crate::{
     Shutdown,

@@ -60,9 +60,10 @@ pub(crate) fn gap_json(gap: &Gap) -> String {
 /// WebKit 2.50 keeps what it has of an event when a connection breaks, even half a line, and joins it to the next
 /// connection's first event. This is that event: pages do not listen for it, and its id is the cursor with which the
 /// reader came, so that the half event's own id does not become the cursor before the event itself has come.
-pub(crate) fn discard(resume: &Resume) -> Vec<u8> {
+pub(crate) fn discard(resume: &Resume) -> Frame {
     let mut lines = b"event: sse.discard\ndata: \nid: ".to_vec();
     match resume {
+        // Only where a state comes first, until which it has no cursor.
         Resume::Fresh => {}
         Resume::Exact { after } | Resume::AtTail { after } => {
             lines.extend_from_slice(after.to_string().as_bytes())
@@ -74,12 +75,14 @@ pub(crate) fn discard(resume: &Resume) -> Vec<u8> {
         }
     }
     lines.extend_from_slice(b"\n\n");
-    lines
+    Frame::block(lines, None)
 }
 
-/// Moves a reader's cursor past what it did not ask for.
+/// Gives a reader a cursor: the first one, or one past what it did not ask for.
 pub(crate) fn checkpoint(cursor: Cursor) -> Notice {
-    Notice(finish_block(b"event: sse.checkpoint\ndata: \n".to_vec(), cursor))
+    let mut lines = Vec::with_capacity(96);
+    lines.extend_from_slice(b"event: sse.checkpoint\ndata: \n");
+    Notice(finish_block(lines, cursor))
 }
 
 /// The lines of the record that ends a topic.

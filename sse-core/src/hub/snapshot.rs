@@ -192,6 +192,11 @@ impl Subscription {
         if is_known && !is_ahead { Ok(at) } else { Err(Arc::new(UnknownPlace(at))) }
     }
 
+    /// Whether it gets states.
+    pub(super) fn has_snapshots(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.snapshots.is_some())
+    }
+
     fn snapshots(&mut self) -> Option<&mut Snapshots> {
         self.extras.as_mut().and_then(|extras| extras.snapshots.as_mut())
     }

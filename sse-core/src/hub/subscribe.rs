@@ -5,6 +5,7 @@ use super::{
     attach::Attached,
     opening::{Told, before_newest, judge, open},
     pace::Pace,
+    place::of_refused,
     reader::Reader,
     terms::{Extras, Terms},
 };
@@ -14,7 +15,7 @@ use crate::{
     resume::{Decision, ForbiddenOrigin, LastEventId, Requested},
 };
 
-/// Where a reader without a cursor begins.
+/// Where a reader without a cursor begins. Its response starts with that place, as an `sse.checkpoint`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Start {
@@ -93,11 +94,20 @@ impl Subscribe {
             also.push((topics, start));
         }
         let patterns = checked(patterns, self.hub.most_topics())?;
+        let requested = self.last.requested();
+        // Others than an `EventSource` are refused by a status. A reader that gets a state has no cursor before it.
+        let wants_cursor =
+            requested == Requested::Nothing && self.terms.snapshot.is_none() && self.last.is_event_source();
+        let refuse = |hub: Hub, patterns: &[Pattern], end| {
+            let at = if wants_cursor { of_refused(&hub, patterns, self.start) } else { None };
+            Subscription::refused(hub, end, at)
+        };
         if self.hub.shutdown().is_some_and(|shutdown| shutdown.has_begun()) {
-            return Ok(Subscription::refused(self.hub, End::Shutdown));
+            return Ok(refuse(self.hub, &patterns, End::Shutdown));
         }
         if self.terms.lease.as_ref().is_some_and(Lease::is_over) {
-            return Ok(Subscription::refused(self.hub, End::Expired));
+            // Its permission shows it no place.
+            return Ok(Subscription::refused(self.hub, End::Expired, None));
         }
         if self.existing {
             match self.hub.unknown_topic(&patterns).await {
@@ -112,19 +122,19 @@ impl Subscribe {
         self.hub.keep_swept();
         let reader = Arc::new(Reader::new(self.hub.clock()));
         if let Err(end) = self.hub.registry().enter(&reader, std::mem::take(&mut self.terms.seat)) {
-            return Ok(Subscription::refused(self.hub, end));
+            return Ok(refuse(self.hub, &patterns, end));
         }
         let attached = self.hub.window().attach_in_steps(patterns, reader).await;
         // Made at once, so that the reader is taken out again if the history never answers and this is dropped.
         let mut subscription = Subscription::new(self.hub.clone(), &attached, Extras::of(self.terms));
-        let requested = self.last.requested();
         let opening = match self.hub.history().cloned() {
             None => open(&attached, &requested, self.start, None),
             Some(history) => match ask(&history, &self.hub, &attached, &requested, self.start).await {
                 Ok(told) => open(&attached, &requested, self.start, told.as_ref()),
                 Err(error) => {
                     tracing::warn!(%error, "the history does not answer; the reader is told to come back");
-                    return Ok(Subscription::refused(self.hub, End::Unavailable));
+                    // Without the history it is not known where it would begin.
+                    return Ok(Subscription::refused(self.hub, End::Unavailable, None));
                 }
             },
         };

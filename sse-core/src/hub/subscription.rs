@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     history::Pattern,
-    resume::{Cors, Gap, Negotiated, Requested, Resume},
+    resume::{Cors, Cursor, Gap, Negotiated, Requested, Resume},
     waiters::Slot,
     wire::Frame,
 };
@@ -56,6 +56,8 @@ struct Beginning {
     resume: Resume,
     no_content: bool,
     is_refused: bool,
+    /// The cursor that a new reader is given although it is refused.
+    refused_at: Option<Cursor>,
     cors: Cors,
 }
 
@@ -88,12 +90,13 @@ impl Subscription {
         }
     }
 
-    /// A reader that is told to come back: 200, `retry`, end.
-    pub(crate) fn refused(hub: Hub, end: End) -> Self {
+    /// A reader that is told to come back: 200, `retry`, end. A new one is given the cursor `at`, if there is one.
+    pub(crate) fn refused(hub: Hub, end: End, at: Option<Cursor>) -> Self {
         let attached = hub.window().attach(Box::default(), Arc::new(Reader::new(hub.clock())));
         let mut subscription = Self::new(hub, &attached, None);
         subscription.end(end);
-        subscription.beginning.get_or_insert_default().is_refused = true;
+        let beginning = subscription.beginning.get_or_insert_default();
+        (beginning.is_refused, beginning.refused_at) = (true, at);
         crate::metrics::subscribed(subscription.began());
         subscription
     }
@@ -174,6 +177,9 @@ impl Subscription {
     }
 
     /// The frames as a `Stream`, for combinators.
+    ///
+    /// As with [`next`](Subscription::next), what a response of a subscription begins with is not among them: a new
+    /// reader's first cursor, which [`cursor`](Subscription::cursor) returns.
     pub fn frames(self) -> impl Stream<Item = Frame> + Send + Sync {
         Frames::new(self)
     }
@@ -203,8 +209,12 @@ impl Subscription {
         self.beginning.as_ref().is_some_and(|beginning| beginning.no_content)
     }
 
-    fn is_refused(&self) -> bool {
+    pub(super) fn is_refused(&self) -> bool {
         self.beginning.as_ref().is_some_and(|beginning| beginning.is_refused)
+    }
+
+    pub(super) fn refused_at(&self) -> Option<Cursor> {
+        self.beginning.as_ref()?.refused_at
     }
 
     pub(crate) fn hub(&self) -> &Hub {

@@ -21,7 +21,7 @@ use super::{
     written::Written,
 };
 use crate::{
-    hub::{End, discard},
+    hub::End,
     metrics,
     resume::Negotiated,
     wire::{MIN_RETRY, write_lines, write_retry},
@@ -136,7 +136,7 @@ impl State {
             Stage::New => {
                 // Before anything else, so that no proxy waits for the first byte.
                 self.stage = Stage::Open;
-                return Poll::Ready(Some(self.first_line()));
+                return Poll::Ready(Some(self.first_bytes()));
             }
             Stage::Open => {}
         }
@@ -174,25 +174,20 @@ impl State {
         polled.map(Some)
     }
 
-    fn first_line(&mut self) -> Bytes {
+    /// How long to wait before coming back, and the cursor with which to.
+    fn first_bytes(&mut self) -> Bytes {
         let Negotiated { is_padded, may_hold_half, .. } = self.source.negotiated();
-        if !is_padded && !may_hold_half {
-            let line = self.retry_line();
-            return self.count(line, 0);
-        }
-        let mut bytes = Vec::new();
+        let event = self.source.first_event(may_hold_half);
+        let mut bytes = Vec::with_capacity(event.as_ref().map_or(0, |event| event.bytes().len()) + 16);
         write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
-        // A reader that is refused keeps its half until it is let in.
-        if may_hold_half
-            && self.source.refusal().is_none()
-            && let Some(resume) = self.source.resume()
-        {
-            bytes.extend_from_slice(&discard(resume));
-        }
+        // Before the event, because no block may begin with a comment.
         if is_padded {
             write_lines(&mut bytes, b": ", &" ".repeat(PADDING));
         }
-        self.count(bytes.into(), 0)
+        if let Some(event) = &event {
+            bytes.extend_from_slice(event.as_ref());
+        }
+        self.count(bytes.into(), event.is_some().into())
     }
 
     pub(super) fn retry_line(&self) -> Bytes {

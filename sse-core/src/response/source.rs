@@ -19,7 +19,7 @@ use super::compressed::Compressed;
 use crate::{
     Shutdown,
     hub::{Chunk, End, MOST, Subscription},
-    resume::{Negotiated, Resume},
+    resume::Negotiated,
     wire::{Frame, IntoFrame, write_retry},
 };
 
@@ -92,13 +92,13 @@ impl Source {
         }
     }
 
-    /// How the reader began, if it resumes.
-    pub(crate) fn resume(&self) -> Option<&Resume> {
+    /// The hub's event with which the response begins, if there is one.
+    pub(crate) fn first_event(&mut self, may_hold_half: bool) -> Option<Frame> {
         match self {
-            Self::Subscription(subscription) => Some(subscription.resume()),
+            Self::Subscription(subscription) => subscription.first_event(may_hold_half),
             Self::Frames(_) | Self::Receiver(_) => None,
             #[cfg(feature = "compress")]
-            Self::Compressed(compressed) => compressed.source().resume(),
+            Self::Compressed(compressed) => compressed.source_mut().first_event(may_hold_half),
         }
     }
 

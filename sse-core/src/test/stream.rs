@@ -54,10 +54,20 @@ pub struct TestStream<'a> {
     decoder: Decoder,
     pub(super) message: Option<Message>,
     events: u64,
-    /// Whether anything has come: the first `retry` line is not a keep-alive.
-    has_begun: bool,
+    opening: Opening,
     pub(super) ended: Option<Ended>,
     pub(super) patience: Duration,
+}
+
+/// What opens a stream and is not a keep-alive: a `retry` line, and with it a new reader's first checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    /// The line comes next.
+    Retry,
+    /// The checkpoint may come next.
+    Checkpoint,
+    /// All of it has come.
+    Over,
 }
 
 /// What a stream sends.
@@ -104,7 +114,7 @@ impl<'a> TestStream<'a> {
             decoder: Decoder::new().report_comments(),
             message: None,
             events: 0,
-            has_begun: false,
+            opening: Opening::Retry,
             ended: None,
             patience: PATIENCE,
         }
@@ -175,17 +185,24 @@ impl<'a> TestStream<'a> {
     fn decode(&mut self) -> Option<Said> {
         let mut input = self.chunk.as_ref();
         let decoded = self.decoder.decode(&mut input);
-        let opens = !self.has_begun;
-        self.has_begun |= !matches!(decoded, Ok(None));
+        let (opens, opening) = match (&decoded, self.opening) {
+            (Ok(None), opening) => (false, opening),
+            (Ok(Some(Item::Retry(_))), Opening::Retry) => (true, Opening::Checkpoint),
+            (Ok(Some(Item::Message(message))), Opening::Checkpoint) => {
+                (message.event_type() == "sse.checkpoint", Opening::Over)
+            }
+            _ => (false, Opening::Over),
+        };
+        self.opening = opening;
         let said = match decoded {
             Ok(None) => None,
+            Ok(Some(_)) if opens => None,
             Ok(Some(Item::Message(message))) if message.event_type() == "sse.checkpoint" => Some(Said::Alive),
             Ok(Some(Item::Message(message))) => {
                 self.message = Some(message.into());
                 self.events += 1;
                 Some(Said::Event)
             }
-            Ok(Some(Item::Retry(_))) if opens => None,
             Ok(Some(_)) => Some(Said::Alive),
             Err(error) => {
                 self.ended = Some(Ended::Failed(error.to_string()));
@@ -194,6 +211,10 @@ impl<'a> TestStream<'a> {
         };
         let read = self.chunk.len() - input.len();
         self.chunk.advance(read);
+        if self.chunk.is_empty() && self.opening == Opening::Checkpoint {
+            // It comes together with the first line.
+            self.opening = Opening::Over;
+        }
         // What opens the stream is passed over, but not what follows it in the same chunk.
         if said.is_none() && self.ended.is_none() && !self.chunk.is_empty() {
             return self.decode();

@@ -209,10 +209,38 @@ impl Exchange {
         self.ended
     }
 
-    /// What a client has been told so far.
+    /// The events so far, without the checkpoints, for which no page listens.
     #[must_use]
     pub fn told(&self) -> Vec<Told> {
-        read(&self.body)
+        let mut told = read(&self.body);
+        told.retain(|told| told.event != "sse.checkpoint");
+        told
+    }
+
+    /// The id of each checkpoint so far.
+    #[must_use]
+    pub fn checkpoints(&self) -> Vec<String> {
+        let all = read(&self.body).into_iter();
+        all.filter(|told| told.event == "sse.checkpoint" && told.data.is_empty())
+            .map(|told| told.id)
+            .collect()
+    }
+
+    /// What a client that is cut off here sends as `Last-Event-ID`.
+    #[must_use]
+    pub fn last_event_id(&self) -> String {
+        read(&self.body).pop().map(|told| told.id).unwrap_or_default()
+    }
+
+    /// The body so far as text, without a checkpoint at its beginning.
+    #[must_use]
+    pub fn text_after_first_checkpoint(&self) -> String {
+        let text = self.text();
+        let begins = text.split_once("event: sse.checkpoint\ndata: \nid: ");
+        match begins.and_then(|(retry, rest)| Some((retry, rest.split_once("\n\n")?.1))) {
+            Some((retry, rest)) if retry.lines().count() == 1 => [retry, rest].concat(),
+            _ => text,
+        }
     }
 
     /// Waits until `condition` holds, and fails if the body ends before.

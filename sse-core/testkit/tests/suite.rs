@@ -107,7 +107,13 @@ fn fault_of(case: &str) -> Fault {
         "wire::the_head_is_exact" => Fault::NoAccelHeader,
         "filter::g9_a_filter_is_the_same_live_and_by_replay" => Fault::FiltersOnlyLive,
         "filter::g9_a_wildcard_does_not_tell_the_names_of_others" => Fault::TellsAllEnds,
-        "filter::rule_9_what_is_withheld_is_passed_by_checkpoints" => Fault::DropsCheckpoints,
+        "filter::rule_9_what_is_withheld_is_passed_by_checkpoints"
+        | "first_cursor::g13_readers_in_a_shutdowns_window_have_a_cursor"
+        | "first_cursor::g4_a_reader_cut_before_its_first_event_misses_nothing"
+        | "first_cursor::g4_a_reader_that_is_refused_misses_nothing_until_it_is_let_in"
+        | "first_cursor::g4_every_form_begins_with_a_cursor" => Fault::DropsCheckpoints,
+        "first_cursor::a_reader_with_a_cursor_begins_without_a_checkpoint" => Fault::DropsGap,
+        "first_cursor::a_state_comes_before_the_first_cursor" => Fault::CursorBeforeState,
         "leases::g9_a_lease_ends_its_stream_at_its_time" => Fault::IgnoresLease,
         "leases::g9_a_lease_that_is_over_reads_nothing" => Fault::IgnoresLease,
         "leases::g9_a_revoked_lease_ends_its_streams_at_once_and_nobody_elses" => Fault::IgnoresLease,

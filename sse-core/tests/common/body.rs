@@ -11,6 +11,9 @@ use sse_core::{Body, Ended, EventStream};
 /// A body, and what its hook heard when it ended.
 pub struct Reading {
     body: Body,
+    has_begun: bool,
+    /// The id of the checkpoint with which it began, if it did.
+    pub first_cursor: Option<String>,
     ended: Arc<Mutex<Option<Ended>>>,
 }
 
@@ -20,23 +23,29 @@ pub fn read(stream: EventStream) -> Reading {
     let tell = Arc::clone(&ended);
     let response = stream.on_end(move |end| *tell.lock().expect("not poisoned") = Some(end)).into_response();
     assert_eq!(response.status(), 200);
-    Reading { body: response.into_body(), ended }
+    Reading { body: response.into_body(), has_begun: false, first_cursor: None, ended }
 }
 
 impl Reading {
     /// The next bytes as text; `None` when it has ended.
     pub async fn next(&mut self) -> Option<String> {
+        self.has_begun = true;
         let bytes = self.body.next().await?.unwrap_or_else(|never| match never {});
         Some(String::from_utf8(bytes.to_vec()).expect("UTF-8"))
     }
 
-    /// A `retry` line alone: its milliseconds.
+    /// A `retry` line alone, or at the beginning with the first checkpoint: its milliseconds.
     pub async fn retry(&mut self) -> u64 {
-        let line = self.next().await.expect("a retry line");
-        let millis = line.strip_prefix("retry: ").and_then(|line| line.strip_suffix('\n'));
+        let is_first = !self.has_begun;
+        let mut text = self.next().await.expect("a retry line");
+        if is_first && let Some((retry, id)) = text.split_once("event: sse.checkpoint\ndata: \nid: ") {
+            self.first_cursor = id.strip_suffix("\n\n").map(str::to_owned);
+            text = retry.to_owned();
+        }
+        let millis = text.strip_prefix("retry: ").and_then(|line| line.strip_suffix('\n'));
         millis
             .and_then(|millis| millis.parse().ok())
-            .unwrap_or_else(|| panic!("{line:?} is not a retry line"))
+            .unwrap_or_else(|| panic!("{text:?} is not a retry line"))
     }
 
     /// Whether nothing comes for so long.

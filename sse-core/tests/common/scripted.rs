@@ -29,6 +29,8 @@ struct State {
     is_mute: bool,
     /// Appends take a while, and a later one may overtake an earlier one.
     is_slow: bool,
+    /// Reads wait.
+    holds_reads: bool,
     /// Records carry a check, as those of an engine do that may use a position again.
     is_checked: bool,
     /// What the next reads are answered.
@@ -56,6 +58,7 @@ impl Scripted {
             is_down: false,
             is_mute: false,
             is_slow: false,
+            holds_reads: false,
             is_checked: false,
             refusals: VecDeque::new(),
             hole: None,
@@ -114,6 +117,10 @@ impl Scripted {
     pub fn set_mute(&self, is_mute: bool) {
         self.lock().is_mute = is_mute;
         self.tell();
+    }
+
+    pub fn hold_reads(&self, holds_reads: bool) {
+        self.lock().holds_reads = holds_reads;
     }
 
     pub fn set_slow(&self, is_slow: bool) {
@@ -223,6 +230,9 @@ impl History for Scripted {
             state.most_reading = state.most_reading.max(state.reading);
         }
         tokio::task::yield_now().await;
+        while self.lock().holds_reads {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
         let mut state = self.lock();
         state.reading -= 1;
         state.check()?;

@@ -5,6 +5,7 @@ pub mod compress;
 pub mod errors;
 pub mod fallbacks;
 pub mod filter;
+pub mod first_cursor;
 pub mod keep_alive;
 pub mod leases;
 pub mod mounted;
@@ -46,6 +47,14 @@ macro_rules! for_each_case {
                 g9_a_filter_is_the_same_live_and_by_replay
                 g9_a_wildcard_does_not_tell_the_names_of_others
                 rule_9_what_is_withheld_is_passed_by_checkpoints
+            }
+            first_cursor {
+                a_reader_with_a_cursor_begins_without_a_checkpoint
+                a_state_comes_before_the_first_cursor
+                g13_readers_in_a_shutdowns_window_have_a_cursor
+                g4_a_reader_cut_before_its_first_event_misses_nothing
+                g4_a_reader_that_is_refused_misses_nothing_until_it_is_let_in
+                g4_every_form_begins_with_a_cursor
             }
             keep_alive {
                 a_comment_alone_follows_a_retry_line

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use sse_core::{
-    Event, GapReason, History, Hub, Publisher, Resume, Retention, Start, SubscribeError, Subscription,
+    Event, GapReason, History, Hub, Publisher, Resume, Retention, Shutdown, Start, SubscribeError,
+    Subscription,
 };
 
-use super::{Engine, data, next, pattern, settled, status_after, topic, wait_for};
+use super::{Engine, data, first_cursor, next, pattern, settled, status_after, topic, wait_for};
 
 /// A hub whose window holds two events of a topic.
 async fn narrow(history: impl History) -> Hub {
@@ -313,4 +314,37 @@ pub async fn what_a_killed_process_left_is_abandoned<E: Engine>() {
     assert!(wait_for("the end", early.next()).await.is_none());
     assert_eq!(status_after(&hub, "answer.1", &receipt.cursor.to_string()).await, 204);
     assert!(hub.abandon("answer.1").await.unwrap().is_none());
+}
+
+/// New readers that are cut off with their first bytes, let in or refused by a shutdown, come back to another process and
+/// get what they asked for and what came meanwhile, once and without a gap.
+pub async fn g4_readers_cut_before_their_first_event_miss_nothing_across_a_restart<E: Engine>() {
+    const BEGINNINGS: [(Start, u64); 3] = [(Start::Live, 3), (Start::Earliest, 0), (Start::Latest(2), 1)];
+    let mut engine = E::start().await;
+    let shutdown = Shutdown::within(Duration::from_secs(5));
+    let hub = Hub::builder().shutdown(shutdown.clone()).open(engine.open(None).await).await.unwrap();
+    publish(&hub, "a", 0..3).await;
+    let mut cut = Vec::new();
+    for is_refused in [false, true] {
+        if is_refused {
+            shutdown.notify();
+        }
+        for (start, first) in BEGINNINGS {
+            let reader = hub.subscribe("a").start(start).await.unwrap();
+            assert_eq!(reader.refusal().is_some(), is_refused);
+            cut.push((start, first, first_cursor(reader).await));
+        }
+    }
+    publish(&hub, "a", 3..4).await;
+    drop(hub);
+    engine.kill().await;
+    engine.revive().await;
+    let hub = narrow(engine.open(None).await).await;
+    publish(&hub, "a", 4..5).await;
+    for (start, first, cursor) in cut {
+        let mut reader = hub.subscribe("a").start(start).after(&*cursor).await.unwrap();
+        assert!(reader.gap().is_none(), "{start:?} after {cursor}: {:?}", reader.resume());
+        let missed = usize::try_from(5 - first).unwrap();
+        assert_eq!(data(&mut reader, missed).await, numbers(first..5), "{start:?} after {cursor}");
+    }
 }

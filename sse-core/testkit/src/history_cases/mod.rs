@@ -12,8 +12,8 @@ pub mod tail;
 mod steps;
 
 pub use steps::{
-    Tail, appended, data, entry, finish, first_record, next, pattern, patterns, settled, status_after, texts,
-    topic, wait_for,
+    Tail, appended, data, entry, finish, first_cursor, first_record, next, pattern, patterns, settled,
+    status_after, texts, topic, wait_for,
 };
 
 use std::future::Future;
@@ -75,6 +75,7 @@ macro_rules! history_conformance {
             hub: a_topic_that_comes_back_after_it_was_trimmed_is_exact,
             hub: a_trimmed_cursor_gets_its_gap_first,
             hub: a_reader_moves_between_two_hubs,
+            hub: g4_readers_cut_before_their_first_event_miss_nothing_across_a_restart,
             hub: a_publisher_without_a_window_reaches_readers,
             hub: the_same_key_publishes_once,
             hub: readers_that_resume_during_publishing_miss_nothing,

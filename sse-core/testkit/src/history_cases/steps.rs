@@ -113,3 +113,15 @@ pub async fn status_after(hub: &sse_core::Hub, name: &str, last: &str) -> u16 {
     let subscription = hub.subscribe(name).after(last).await.unwrap();
     sse_core::EventStream::new(subscription).into_response().status().as_u16()
 }
+
+/// The cursor in a response's first bytes, after which its reader is cut off.
+pub async fn first_cursor(subscription: Subscription) -> String {
+    let stream = sse_core::EventStream::new(subscription).keep_alive(None);
+    let mut body = stream.into_response().into_body();
+    let first =
+        wait_for("the first bytes", body.next()).await.unwrap().unwrap_or_else(|never| match never {});
+    let text = String::from_utf8(first.to_vec()).unwrap();
+    let mut lines = text.lines().skip(1);
+    assert_eq!((lines.next(), lines.next()), (Some("event: sse.checkpoint"), Some("data: ")), "{text}");
+    lines.next().and_then(|line| line.strip_prefix("id: ")).unwrap_or_else(|| panic!("{text}")).to_owned()
+}

@@ -9,6 +9,7 @@ pub(crate) enum Fault {
     BreaksGzip,
     CommentsBare,
     CompressesForAll,
+    CursorBeforeState,
     Cut,
     DropsCheckpoints,
     DropsEmptyData,
@@ -84,7 +85,8 @@ impl Breaker {
         let changed = match self.fault {
             Fault::BlankLineAfterKeepAlive if lone_retry && self.chunks > 1 => text + "\n",
             Fault::CommentsBare => without_retry_before_comments(&text),
-            Fault::DropsCheckpoints if text.starts_with("event: sse.checkpoint\n") => String::new(),
+            Fault::DropsCheckpoints => without_checkpoints(&text),
+            Fault::CursorBeforeState if self.chunks == 1 => text + "event: sse.checkpoint\ndata: \nid: 1\n\n",
             Fault::DropsEmptyData => text.replace("data: \n", ""),
             Fault::DropsFinish => without_blocks(&text, "event: sse.end\n"),
             Fault::DropsGap => without_blocks(&text, "event: sse.gap\n"),
@@ -125,6 +127,19 @@ impl Breaker {
 
 fn without_blocks(text: &str, with: &str) -> String {
     text.split_inclusive("\n\n").filter(|block| !block.contains(with)).collect()
+}
+
+/// The text without its checkpoints, also as lines of JSON; a `retry` line before one stays.
+fn without_checkpoints(text: &str) -> String {
+    if text.starts_with('{') {
+        return text.split_inclusive('\n').filter(|line| !line.contains("sse.checkpoint")).collect();
+    }
+    let blocks =
+        text.split_inclusive("\n\n").map(|block| match block.split_once("event: sse.checkpoint\n") {
+            Some((before, _)) => before,
+            None => block,
+        });
+    blocks.collect()
 }
 
 fn without_retry_before_comments(text: &str) -> String {
