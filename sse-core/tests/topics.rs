@@ -1,48 +1,18 @@
 //! Text from outside is a topic, never syntax.
 
+#[path = "common/hostile.rs"]
+mod hostile;
 #[path = "common/reader.rs"]
 #[allow(dead_code)]
 mod reader;
 
+use hostile::HOSTILE;
 use proptest::{collection::vec, prelude::*};
 use reader::{data, is_idle};
 use sse_core::{
-    Denied, Event, Hub, IntoPatterns, IntoTopics, InvalidTopic, Pattern, Permit, Start, SubscribeError, Topic,
+    Denied, Event, EventStream, Exclusive, Gap, Hub, IntoPatterns, IntoTopics, InvalidTopic, Pattern, Permit,
+    Start, SubscribeError, Topic,
 };
-
-/// Texts that mean something in topics, patterns, NATS subjects, keys of Redis, URLs, paths and logs.
-const HOSTILE: [&str; 30] = [
-    "",
-    "*",
-    ">",
-    "**",
-    "*.>",
-    "a*",
-    ">a",
-    ".",
-    "..",
-    "a.b",
-    ".a",
-    "a.",
-    "$sse.",
-    "$sse.stop",
-    "$multi",
-    "$JS.API",
-    "~",
-    "~~",
-    "~2E",
-    "~7e",
-    "%2E",
-    "%",
-    "{tag}",
-    "a b",
-    "a\nb",
-    "\0",
-    "\u{7f}",
-    "é",
-    "\u{2028}",
-    "../../etc/passwd",
-];
 
 /// Any text, and often one of those bytes that topics, or the escapes of their parts, are made of.
 fn text() -> impl Strategy<Value = String> {
@@ -194,4 +164,39 @@ fn lists_mix_text_topics_and_patterns() {
     assert_eq!(names(vec!["a".to_owned()].as_slice().into_patterns()), ["a"]);
     let topics = ("a", [topic.clone()], &[topic][..]).into_topics().unwrap();
     assert_eq!(topics.iter().map(Topic::as_str).collect::<Vec<_>>(), ["a", "b", "b"]);
+}
+
+#[tokio::test]
+async fn hostile_names_of_principals_limits_places_and_keys_are_names() {
+    let hub = Hub::memory();
+    let mut readers = Vec::new();
+    for name in HOSTILE.into_iter().filter(|name| !name.is_empty()) {
+        let subscribe =
+            || hub.subscribe("a").principal(name).limit(name, 1).exclusive(name, Exclusive::Refuse);
+        let reader = subscribe().await.unwrap();
+        assert!(reader.refusal().is_none(), "{name:?} has the place of another");
+        assert_eq!(reader.handle().principal(), Some(name));
+        assert!(subscribe().await.unwrap().refusal().is_some(), "{name:?} has two places");
+        readers.push(reader);
+        let publish = async || hub.publish("b", Event::message(name)).key(name).await.unwrap();
+        let (first, again) = (publish().await, publish().await);
+        assert!(!first.duplicate && again.duplicate && again.cursor == first.cursor, "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_cursor_stays_within_its_notice() {
+    let hub = Hub::memory();
+    for text in HOSTILE.into_iter().filter(|text| !text.trim_ascii().is_empty()) {
+        let mut reader = hub.subscribe("a").after(text).await.unwrap();
+        let frame = reader.next().await.unwrap();
+        assert!(frame.as_ref().is_ascii());
+        let notice = reader::message(frame.as_ref());
+        let gap: Option<Gap> = notice.gap();
+        assert_eq!(gap.and_then(|gap| gap.requested).as_deref(), Some(text.trim_ascii()));
+        let response = EventStream::new(hub.subscribe("a").after(text).await.unwrap()).into_response();
+        let header = response.headers()["sse-gap"].to_str().unwrap();
+        let json: serde_json::Value = serde_json::from_str(header).unwrap();
+        assert_eq!(json["requested"], text.trim_ascii());
+    }
 }

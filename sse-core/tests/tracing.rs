@@ -1,5 +1,8 @@
 //! The span of each stream, as a subscriber sees it.
 
+#[path = "common/hostile.rs"]
+mod hostile;
+
 use std::{
     io,
     sync::{Arc, Mutex},
@@ -7,7 +10,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use sse_core::{Event, EventStream, Hub, Pattern};
+use sse_core::{Event, EventStream, Hub, Pattern, Topic};
 use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
 
 #[derive(Clone, Default)]
@@ -81,6 +84,28 @@ async fn a_span_says_who_read_what_how_it_began_and_why_it_ended() {
     // What is logged on the way stands within it.
     let error = log.lines().find(|line| line.contains("out of cheese")).expect("the error is logged");
     assert!(error.contains("event_stream"), "{error}");
+}
+
+#[tokio::test]
+async fn hostile_text_stays_in_its_line() {
+    for text in hostile::HOSTILE.into_iter().filter(|text| !text.is_empty()) {
+        let log = logged(tracing_subscriber::filter::LevelFilter::DEBUG, async {
+            let hub = Hub::memory();
+            let topic = Topic::from_parts(["a", text]).unwrap();
+            let reader = hub.subscribe(topic).after(text).principal(text).await.unwrap();
+            drop(EventStream::new(reader).into_response());
+            let failing = stream::iter([Err::<Event, _>(io::Error::other(text))]);
+            EventStream::try_new(failing).into_response().into_body().count().await;
+            drop(hub.run(Topic::from_parts([text, "run"]).unwrap()));
+        })
+        .await;
+        // Two spans, two ends, the error and the run.
+        assert!(
+            log.lines().count() >= 4 && log.lines().all(|line| line.contains("sse_core")),
+            "{text:?}: {log}"
+        );
+        assert!(!log.replace('\n', "").contains(char::is_control), "{text:?}: {log:?}");
+    }
 }
 
 #[tokio::test]

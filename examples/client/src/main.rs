@@ -5,6 +5,7 @@
 //! ```
 
 mod options;
+mod shown;
 mod state;
 
 use std::{
@@ -18,6 +19,7 @@ use serde_json::json;
 use sse_core::{Attempts, ClientEvent, EventSource, Events, InvalidRequest, Message};
 
 use options::{Asked, Options};
+use shown::shown;
 use state::State;
 
 #[tokio::main(flavor = "current_thread")]
@@ -86,12 +88,12 @@ async fn read(mut events: Events, max_events: Option<u64>, state: &mut State) ->
                 print(&message)?;
                 printed += 1;
             }
-            ClientEvent::Open(opened) => eprintln!("open: {}", opened.uri),
+            ClientEvent::Open(opened) => eprintln!("open: {}", shown(&opened.uri)),
             ClientEvent::Disconnected { cause, retry_in: Some(wait) } => {
-                eprintln!("disconnected: {cause}; trying again in {wait:.1?}");
+                eprintln!("disconnected: {}; trying again in {wait:.1?}", shown(cause));
             }
-            ClientEvent::Disconnected { cause, retry_in: None } => eprintln!("closed: {cause}"),
-            ClientEvent::Skipped { error, .. } => eprintln!("left out: {error}"),
+            ClientEvent::Disconnected { cause, retry_in: None } => eprintln!("closed: {}", shown(cause)),
+            ClientEvent::Skipped { error, .. } => eprintln!("left out: {}", shown(error)),
             _ => {}
         }
         // Only after the line is out: if this process dies in between, the message comes again rather than never.
@@ -107,11 +109,11 @@ fn print(message: &Message) -> io::Result<()> {
         "lastEventId": message.last_event_id(),
     });
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")?;
+    writeln!(stdout, "{}", shown(line))?;
     stdout.flush()
 }
 
 fn fail(code: u8, error: &(impl Error + ?Sized)) -> ExitCode {
-    eprintln!("sse: {error}");
+    eprintln!("sse: {}", shown(error));
     ExitCode::from(code)
 }

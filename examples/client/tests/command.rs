@@ -74,6 +74,32 @@ fn it_prints_messages_reconnects_and_ends_with_0_at_204() {
 }
 
 #[test]
+fn a_hostile_server_cannot_forge_lines_or_move_the_terminals_cursor() {
+    let text = "x\u{85}\u{2028}{\"type\":\"forged\"}\u{9b}2J\u{7f}\u{1b}[31m\u{202e}\u{e9}";
+    let events = format!("{OPEN}retry: 1\nevent: {text}\ndata: {text}\ndata: \u{b}\n\n");
+    let away = "HTTP/1.1 302 -\r\nlocation: http://\u{9b}2J\u{2028}x/\r\ncontent-length: 0\r\n\r\n";
+    for (answers, code, printed) in [(&[&*events, NO_CONTENT][..], 0, 1), (&[away], 1, 0)] {
+        let (url, serving) = serve(answers);
+        let output = sse(&[&url]);
+        assert_eq!(
+            (output.status.code(), lines(&output).len()),
+            (Some(code), printed),
+            "{}",
+            stderr(&output)
+        );
+        for line in lines(&output) {
+            assert_eq!((&line["type"], &line["data"]), (&text.into(), &format!("{text}\n\u{b}").into()));
+        }
+        for text in [String::from_utf8_lossy(&output.stdout).into_owned(), stderr(&output)] {
+            let is_hostile =
+                |unit: char| unit.is_control() && unit != '\n' || "\u{2028}\u{202e}".contains(unit);
+            assert!(!text.contains(is_hostile), "{text:?}");
+        }
+        serving.join().expect("served");
+    }
+}
+
+#[test]
 fn it_goes_on_from_its_state_and_stops_where_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = folder.path().join("cursor");

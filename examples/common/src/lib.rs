@@ -35,6 +35,26 @@ pub const THINKING: Duration = Duration::from_millis(50);
 /// The page: one file, which needs nothing else.
 pub const PAGE: &str = include_str!("../../page/index.html");
 
+#[cfg(test)]
+mod tests {
+    /// What users wrote is set as text, never as markup.
+    #[test]
+    fn the_page_makes_no_markup_of_text() {
+        let sinks = [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "createContextualFragment",
+            "document.write",
+            "eval(",
+        ];
+        for sink in sinks {
+            assert!(!super::PAGE.contains(sink), "{sink}");
+        }
+        assert!(super::PAGE.contains("textContent"));
+    }
+}
+
 /// The root README, whose code is compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::{InvalidTopic, Topic, topic::MAX_LEN};
 
-/// Begins an escaped byte, and alone stands for an empty text. It has no meaning in a URL, in a NATS subject or in a
-/// pattern, unlike `%`, which URLs decode.
+/// Begins an escaped byte, and alone is an empty text. Unlike `%`, which URLs decode, it has no meaning in a URL, a NATS
+/// subject or a pattern.
 const ESCAPE: u8 = b'~';
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";

@@ -16,9 +16,9 @@ impl Subscribe {
     /// is kept in the window or the history, its end is not remembered, and this process has no [`Run`](super::Run) of it.
     ///
     /// For topics that come and go, such as the answer of a language model or a build. Without it, a reader of a topic
-    /// that nobody has begun, or that a hub in memory lost when its process ended, waits silently for ever. The
-    /// adapters answer 404 with `{"error":"…"}` before the first byte; an `EventSource` then stays away for good, with
-    /// its `readyState` 2, and the page can say so. Match the error to answer otherwise.
+    /// that was never begun, or that a hub in memory lost when its process ended, waits silently for ever. The adapters
+    /// answer 404 with `{"error":"…"}` before the first byte; an `EventSource` then stops for good with `readyState` 2,
+    /// which the page can show. Match the error to answer otherwise.
     ///
     /// Each topic must be known; patterns are not looked at. In doubt the reader is let in: JetStream cannot rule a topic
     /// out while its stream holds an event of several topics. Runs of other processes are known once they have
@@ -77,7 +77,7 @@ impl Hub {
         Ok(self.span_of(&topic.clone().into()).await?.is_some_and(|span| !span.finished.is_empty()))
     }
 
-    /// What the history holds of a pattern, if there is a history.
+    /// Returns what the history holds of a pattern, if there is a history.
     async fn span_of(&self, pattern: &Pattern) -> Result<Option<Span>, HistoryError> {
         match self.history() {
             Some(history) => history.span(slice::from_ref(pattern)).await.map(Some),
@@ -103,14 +103,14 @@ impl Hub {
 }
 
 impl Window {
-    /// Whether the window has a ring of this topic of which `is` holds.
+    /// Returns whether the window has a ring of this topic for which `is` returns `true`.
     fn look_at(&self, topic: &Topic, is: impl FnOnce(&Ring) -> bool) -> bool {
         self.lock().topics.get(topic).is_some_and(|ring| is(&ring.lock()))
     }
 }
 
 impl Runs {
-    /// Whether this process has a run of the topic.
+    /// Returns whether this process has a run of the topic.
     fn has(&self, topic: &Topic) -> bool {
         self.lock().contains_key(topic)
     }

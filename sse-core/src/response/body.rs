@@ -249,7 +249,8 @@ impl State {
     pub(super) fn last_retry(&self, end: &End) -> Option<u32> {
         match end {
             End::Error(error) => {
-                tracing::error!(error = %error, "an event stream failed");
+                // As a value, which subscribers escape: the application's error may repeat what a stranger sent.
+                tracing::error!(error = error.to_string(), "an event stream failed");
                 Some(millis(RETRY_AFTER_ERROR))
             }
             End::Replaced => Some(jittered(RETRY_AFTER_REPLACED)),

@@ -5,39 +5,10 @@ use sse_core::Event;
 
 use crate::Told;
 
-/// Texts that have broken other encoders: each tries to add a field, an event, or to lose something.
-pub const HOSTILE: [&str; 30] = [
-    "",
-    " ",
-    " x",
-    "  x",
-    "x ",
-    "a\n",
-    "\n",
-    "\n\n",
-    "\r",
-    "\r\r",
-    "\r\n",
-    "\r\n\r\n",
-    "a\r\nb",
-    "a\rb",
-    "a\r\n\nb",
-    "1\ndata: pwned",
-    "1\rdata: pwned",
-    "1\r\ndata: pwned",
-    "1\n\ndata: pwned\n\n",
-    "1\r\revent: pwned\rdata: pwned\r\r",
-    "x\nid: pwned",
-    "x\rretry: 1",
-    "x\n: pwned",
-    "nul\0inside",
-    "\u{1}\u{1f}\u{7f}",
-    "\u{feff}",
-    "\u{feff}data: pwned",
-    "\u{85}x\u{2028}y\u{2029}z\u{b}\u{c}",
-    ":",
-    "event: pwned",
-];
+#[path = "../../tests/common/hostile.rs"]
+mod texts;
+
+pub use texts::HOSTILE;
 
 /// One hostile text through one builder.
 #[derive(Debug, Clone)]

@@ -79,6 +79,7 @@ macro_rules! history_conformance {
             hub: a_publisher_without_a_window_reaches_readers,
             hub: the_same_key_publishes_once,
             hub: readers_that_resume_during_publishing_miss_nothing,
+            hub: hostile_names_are_names,
             hub: unknown_topics_are_refused_where_they_must_exist,
             hub: what_a_killed_process_left_is_abandoned,
         }
