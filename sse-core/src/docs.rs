@@ -27,6 +27,10 @@ pub mod tuning {}
 #[doc = include_str!("docs/scaling.md")]
 pub mod scaling {}
 
+#[cfg(feature = "client")]
+#[doc = include_str!("docs/client.md")]
+pub mod client {}
+
 #[cfg(feature = "test")]
 #[doc = include_str!("docs/testing.md")]
 pub mod testing {}

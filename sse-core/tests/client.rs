@@ -3,18 +3,27 @@
 #![cfg(feature = "client")]
 
 use std::{
+    convert::Infallible,
     io,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use futures_util::StreamExt;
-use sse_core::{Attempts, Backoff, ClientEvent, Disconnect, EventSource, HandlingError, Verdict};
+use bytes::Bytes;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use http::{Request, Response};
+use sse_core::{
+    Attempts, Backoff, ClientEvent, Disconnect, EventSource, HandlingError, HyperTransport, InvalidRequest,
+    PermanentError, Transport, Verdict,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 const OPEN: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
@@ -222,6 +231,177 @@ async fn a_gap_is_told_and_the_message_with_it() {
     assert_eq!((gap.missed, gap.resumed_at.to_string().as_str()), (Some(3), message.last_event_id()));
 }
 
+/// Thinks for ten minutes before the head, and again before the event.
+struct Thinking;
+
+impl Transport for Thinking {
+    type Body = BoxStream<'static, Result<Bytes, Infallible>>;
+    type Error = Infallible;
+
+    async fn send(&self, _: Request<Bytes>) -> Result<Response<Self::Body>, Infallible> {
+        let think = || sleep(Duration::from_secs(600));
+        think().await;
+        let body = stream::once(async move {
+            think().await;
+            Ok("data: 42\n\n".into())
+        });
+        Ok(Response::builder()
+            .header("content-type", "text/event-stream")
+            .body(body.boxed())
+            .expect("a head"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g16_an_answer_that_cannot_be_asked_for_again_is_waited_for() {
+    let post = || EventSource::post("http://a.example/").transport(Thinking);
+    let mut source = post().connect().expect("a valid request");
+    assert_eq!(source.next().await.expect("an item").expect("a message").data(), "42");
+    assert!(source.next().await.is_none());
+
+    // What can be asked for again is not waited for, and neither is what the application bounds.
+    let patient = || post().connect_timeout(None);
+    let get = || EventSource::get("http://a.example/").transport(Thinking);
+    for (name, source) in [
+        ("head, GET", get()),
+        ("head, repeated", post().repeat()),
+        ("head, bounded", post().connect_timeout(Duration::from_secs(30))),
+        ("body, GET", get().connect_timeout(None)),
+        ("body, repeated", patient().repeat()),
+        ("body, bounded", patient().idle_timeout(Duration::from_secs(30))),
+    ] {
+        let mut source = source.on_disconnect(|_, _| Verdict::Stop).connect().expect("a valid request");
+        let error = source.next().await.expect("an item").expect_err(name);
+        let is_head = matches!(error.cause(), Disconnect::Timeout(_));
+        assert_eq!(is_head, name.starts_with("head"), "{name}: {error}");
+    }
+}
+
+/// Fails as a transport whose configuration is wrong.
+struct Wrong;
+
+impl Transport for Wrong {
+    type Body = BoxStream<'static, io::Result<Bytes>>;
+    type Error = io::Error;
+
+    async fn send(&self, _: Request<Bytes>) -> io::Result<Response<Self::Body>> {
+        Err(io::Error::other(PermanentError::new("no certificates")))
+    }
+}
+
+#[tokio::test]
+async fn a_permanent_error_of_a_transport_is_final() {
+    let mut source = EventSource::get("http://a.example/").transport(Wrong).connect().expect("valid");
+    let error = timeout(LIMIT, source.next()).await.expect("it is final").expect("an item");
+    let error = error.expect_err("no certificates");
+    assert!(matches!(error.cause(), Disconnect::Transport(_)), "{error}");
+    assert!(error.to_string().contains("no certificates"), "{error}");
+}
+
+#[tokio::test]
+async fn g16_a_cursor_from_outside_is_checked_where_it_enters() {
+    for builder in [
+        |source: sse_core::EventSourceBuilder, id: &str| source.last_event_id(id),
+        |source: sse_core::EventSourceBuilder, id: &str| {
+            source.header("last-event-id", http::HeaderValue::from_bytes(id.as_bytes()).expect("a header"))
+        },
+    ] {
+        let mut server = Server::script(&[NO_CONTENT]).await;
+        assert!(builder(server.source(), " abc-5 ").connect().expect("valid").next().await.is_none());
+        assert!(server.asked().await.contains("last-event-id: abc-5\r\n"));
+    }
+    let mut server = Server::script(&[NO_CONTENT]).await;
+    let mut source = server.source().last_event_id("abc-5\r\n").connect().expect("valid");
+    assert_eq!(source.last_event_id(), "abc-5");
+    assert!(source.next().await.is_none());
+    assert!(server.asked().await.contains("last-event-id: abc-5\r\n"));
+    for id in ["a\nb", "a\0", "a\u{1}"] {
+        let refused = server.source().last_event_id(id).connect();
+        assert!(matches!(refused, Err(InvalidRequest::LastEventId { .. })), "{id:?}");
+    }
+    let latin = http::HeaderValue::from_bytes(b"\xe9").expect("a header");
+    let refused = server.source().header("last-event-id", latin).connect();
+    assert!(matches!(refused, Err(InvalidRequest::LastEventId { .. })));
+}
+
+mod heads {
+    use super::*;
+
+    fn headers(count: usize) -> String {
+        let lines: String = (0..count).map(|at| format!("x-{at}: {at}\r\n")).collect();
+        stream("data: a\n\n").replace("connection: close\r\n", &format!("connection: close\r\n{lines}"))
+    }
+
+    async fn read(source: sse_core::EventSourceBuilder) -> Result<String, Box<sse_core::ClientError>> {
+        let mut source = source.connect().expect("a valid request");
+        let item = timeout(LIMIT, source.next()).await.expect("in time").expect("an item");
+        item.map(sse_core::Message::into_data).map_err(Box::new)
+    }
+
+    #[tokio::test]
+    async fn folded_lines_become_spaces() {
+        let answer = OPEN
+            .replace("text/event-stream", "\r\n text/event-stream;\r\n\t a=b")
+            .replace("connection", "x-folded: a\r\n b\r\nconnection");
+        let server = Server::script(&[&format!("{answer}data: a\n\n")]).await;
+        let mut events = server.source().events().expect("a valid request");
+        let Some(Ok(ClientEvent::Open(opened))) = events.next().await else { panic!("not open") };
+        assert_eq!(opened.headers["x-folded"], "a b");
+        assert_eq!(opened.headers["content-type"], "text/event-stream; a=b");
+    }
+
+    #[tokio::test]
+    async fn many_headers_are_read_up_to_the_limit() {
+        let server = Server::script(&[&headers(4_000)]).await;
+        assert_eq!(read(server.source()).await.expect("a message"), "a");
+        let few = HyperTransport::new().max_headers(10);
+        let server = Server::script(&[&headers(8)]).await;
+        assert_eq!(read(server.source().transport(few.clone())).await.expect("a message"), "a");
+        let many = headers(9);
+        let mut server = Server::script(&[&many, &many, &many, &many]).await;
+        let error = read(server.source().transport(few)).await.expect_err("too many");
+        assert!(matches!(error.cause(), Disconnect::Head(_)), "{error}");
+        assert_eq!(error.tries(), 3);
+        assert!(error.to_string().contains("head"), "{error}");
+        for _ in 0..3 {
+            server.asked().await;
+        }
+        assert!(server.requests.try_recv().is_err(), "asked a fourth time");
+        // More than a map of headers can hold is an error like any other.
+        let answer = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a:b\r\n".repeat(50_000));
+        let server = Server::script(&[&answer]).await;
+        let most = HyperTransport::new().max_headers(usize::MAX);
+        let source = server.source().transport(most).first_connection(Attempts::once());
+        assert!(matches!(read(source).await.expect_err("too large").cause(), Disconnect::Head(_)));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_http_is_final_after_three_in_a_row() {
+        let garbage = "SSH-2.0-OpenSSH_9.6\r\n";
+        let server = Server::script(&[garbage, garbage, NO_CONTENT]).await;
+        let mut source = server.source().connect().expect("valid");
+        // Two may be a server that is starting.
+        assert!(timeout(LIMIT, source.next()).await.expect("in time").is_none());
+        let server = Server::script(&[garbage; 4]).await;
+        let error = read(server.source()).await.expect_err("not HTTP");
+        assert!(matches!(error.cause(), Disconnect::Head(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn names_that_are_not_codings_pass_and_none_is_asked_for() {
+        for coding in ["none", "utf-8", "binary", "identity, identity", "chunked", "gzip, utf-8"] {
+            let answer = OPEN.replace("connection", &format!("content-encoding: {coding}\r\nconnection"));
+            let mut server = Server::script(&[&format!("{answer}data: a\n\n")]).await;
+            assert_eq!(read(server.source()).await.expect(coding), "a");
+            assert!(server.asked().await.contains("accept-encoding: identity\r\n"));
+        }
+        let answer = OPEN.replace("connection", "content-encoding: br\r\nconnection");
+        let server = Server::script(&[&answer]).await;
+        let error = read(server.source()).await.expect_err("compressed");
+        assert!(matches!(error.cause(), Disconnect::ContentEncoding(name) if name == "br"), "{error}");
+    }
+}
+
 #[cfg(feature = "gzip")]
 mod gzip {
     use std::io::Write;
@@ -240,9 +420,19 @@ mod gzip {
         let text = "data: hello\n\n";
         let mut gzip = write::GzEncoder::new(Vec::new(), Compression::default());
         gzip.write_all(text.as_bytes()).and_then(|()| gzip.flush()).expect("in memory");
+        let mut raw = write::DeflateEncoder::new(Vec::new(), Compression::default());
+        raw.write_all(text.as_bytes()).and_then(|()| raw.flush()).expect("in memory");
+        let mut twice = write::GzEncoder::new(Vec::new(), Compression::default());
+        twice.write_all(gzip.get_ref()).and_then(|()| twice.flush()).expect("in memory");
         let mut deflate = write::ZlibEncoder::new(Vec::new(), Compression::default());
         deflate.write_all(text.as_bytes()).and_then(|()| deflate.flush()).expect("in memory");
-        for (encoding, body) in [("gzip", gzip.get_ref()), ("deflate", deflate.get_ref())] {
+        for (encoding, body) in [
+            ("gzip", gzip.get_ref()),
+            ("X-Gzip", gzip.get_ref()),
+            ("deflate", deflate.get_ref()),
+            ("deflate", raw.get_ref()),
+            ("gzip, gzip", twice.get_ref()),
+        ] {
             let mut server = Server::start(vec![answer(encoding, body)]).await;
             let mut source = server.source().gzip().connect().expect("a valid request");
             // The stream is held open: what was flushed must be there all the same.
@@ -250,6 +440,19 @@ mod gzip {
             assert_eq!(message.expect("a message").data(), "hello", "{encoding}");
             assert!(server.asked().await.contains("accept-encoding: gzip, deflate\r\n"));
         }
+    }
+
+    #[tokio::test]
+    async fn a_compressed_refusal_is_decompressed() {
+        let mut gzip = write::GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(br#"{"error":"no model"}"#).expect("in memory");
+        let mut answer =
+            b"HTTP/1.1 400 Bad Request\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n".to_vec();
+        answer.extend(gzip.finish().expect("in memory"));
+        let server = Server::start(vec![answer, NO_CONTENT.into()]).await;
+        let error =
+            server.source().connect().expect("valid").next().await.expect("an item").expect_err("refused");
+        assert_eq!(error.refusal().expect("a refusal").excerpt(100), r#"{"error":"no model"}"#);
     }
 
     #[tokio::test]

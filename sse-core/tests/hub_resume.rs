@@ -6,7 +6,7 @@ mod reader;
 
 use futures_util::StreamExt as _;
 use reader::{data, is_idle, next, publish};
-use sse_core::{Event, GapReason, Hub, Pattern, Resume, Retention, Start};
+use sse_core::{Event, GapReason, Hub, LastEventId, Pattern, Resume, Retention, Start};
 
 fn keeping(events: usize) -> Hub {
     Hub::builder().retention(Retention::default().events(events)).memory()
@@ -80,6 +80,27 @@ async fn g4_a_cursor_resumes_exactly_after_it() {
     let mut reader = hub.subscribe("a").after(receipt.cursor).await.unwrap();
     assert_eq!(reader.resume(), &Resume::Exact { after: receipt.cursor });
     assert_eq!(data(&mut reader, 3).await, ["5", "6", "7"]);
+}
+
+#[tokio::test]
+async fn g4_a_cursor_with_a_line_end_from_a_file_resumes_exactly() {
+    let hub = Hub::memory();
+    let receipt = hub.publish("a", Event::message("mark")).await.unwrap();
+    publish(&hub, "a", 0..1).await;
+    for (before, after) in [("", "\n"), ("", "\r\n"), (" ", "\n\n")] {
+        let text = format!("{before}{}{after}", receipt.cursor);
+        for last in [LastEventId::from(text.as_str()), text.clone().into(), Some(text.clone()).into()] {
+            let mut reader = hub.subscribe("a").after(last).await.unwrap();
+            assert_eq!(reader.resume(), &Resume::Exact { after: receipt.cursor }, "{text:?}");
+            assert_eq!(data(&mut reader, 1).await, ["0"]);
+        }
+        let query = format!("last_event_id={}", text.replace('\n', "%0A").replace('\r', "%0D"));
+        let reader = hub.subscribe("a").after(LastEventId::from_request(None, None, Some(&query))).await;
+        assert_eq!(reader.unwrap().resume(), &Resume::Exact { after: receipt.cursor }, "{query}");
+    }
+    // One that a line end divides is not a cursor.
+    let reader = hub.subscribe("a").after(format!("{}\n{}", receipt.cursor, receipt.cursor)).await.unwrap();
+    assert!(reader.gap().is_some());
 }
 
 #[tokio::test]

@@ -16,11 +16,14 @@ use std::{
 
 use futures_util::StreamExt;
 use serde_json::json;
-use sse_core::{Attempts, ClientEvent, EventSource, Events, InvalidRequest, Message};
+use sse_core::{Attempts, ClientError, ClientEvent, EventSource, Events, InvalidRequest, Message};
 
-use options::{Asked, Options};
+use options::{Asked, IdleTimeout, Options};
 use shown::shown;
 use state::State;
+
+/// The most characters of a refusal's body that are printed.
+const MAX_EXCERPT: usize = 1_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -42,7 +45,16 @@ async fn main() -> ExitCode {
     };
     match read(events, options.max_events, &mut state).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(1, &*error),
+        Err(error) => {
+            let code = fail(1, &*error);
+            // The server's own words: which parameter was wrong, or when the quota ends.
+            let refusal = error.downcast_ref::<ClientError>().and_then(ClientError::refusal);
+            let excerpt = refusal.map(|refusal| refusal.excerpt(MAX_EXCERPT)).unwrap_or_default();
+            if !excerpt.is_empty() {
+                eprintln!("{excerpt}");
+            }
+            code
+        }
     }
 }
 
@@ -63,6 +75,11 @@ fn connect(options: &Options, state: &State) -> Result<Events, InvalidRequest> {
     if options.once {
         source = source.first_connection(Attempts::once()).reconnection(Attempts::unlimited().tries(0));
     }
+    source = match options.idle_timeout {
+        None => source,
+        Some(IdleTimeout::Never) => source.connect_timeout(None).idle_timeout(None),
+        Some(IdleTimeout::After(time)) => source.connect_timeout(time).idle_timeout(time),
+    };
     // What an earlier run has stored is newer than what the command line says.
     let stored = Some(state.last_event_id()).filter(|id| !id.is_empty());
     source.last_event_id(stored.or(options.last_event_id.as_deref()).unwrap_or_default()).events()

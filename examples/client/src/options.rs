@@ -1,4 +1,4 @@
-use std::{error, fmt, path::PathBuf};
+use std::{error, fmt, path::PathBuf, time::Duration};
 
 /// What the command line asks for.
 #[derive(Debug, Default)]
@@ -10,7 +10,16 @@ pub(crate) struct Options {
     pub(crate) data: Option<String>,
     pub(crate) max_events: Option<u64>,
     pub(crate) once: bool,
+    /// How long to wait for each byte; `None` is the client's default.
+    pub(crate) idle_timeout: Option<IdleTimeout>,
     pub(crate) state: Option<PathBuf>,
+}
+
+/// How long a server may be silent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum IdleTimeout {
+    After(Duration),
+    Never,
 }
 
 pub(crate) enum Asked {
@@ -29,8 +38,12 @@ Usage: sse URL [FLAGS]
   --data BODY         send a POST with this body, once
   --max-events N      stop after so many messages
   --once              make one connection and do not reconnect
+  --idle-timeout S    give a connection up after S seconds without a byte, its response's first one included; 0 never
+                      does. Without this flag: 30 s for the response and 37.5 s between bytes, and never with --data
   --state FILE        keep the cursor in this file, and go on from there next time
   --help              this text
+
+The variables http_proxy, https_proxy, all_proxy and no_proxy are read as curl reads them.
 
 It ends with 0 when it was told to stop (204, --max-events, the end of a single connection), with 1 when the
 connection failed for good, and with 2 when the command line is wrong.";
@@ -68,6 +81,7 @@ connection failed for good, and with 2 when the command line is wrong.";
             "--data" => self.data = Some(value()?),
             "--max-events" => self.max_events = Some(count(&value()?)?),
             "--once" => self.once = true,
+            "--idle-timeout" => self.idle_timeout = Some(idle_timeout(&value()?)?),
             "--state" => self.state = Some(value()?.into()),
             _ => return Err(BadFlag(format!("{flag}: no such flag; see --help"))),
         }
@@ -85,6 +99,20 @@ fn header(value: &str) -> Result<(String, String), BadFlag> {
 fn count(value: &str) -> Result<u64, BadFlag> {
     let count = value.parse().ok().filter(|count| *count > 0);
     count.ok_or_else(|| BadFlag(format!("--max-events: `{value}` is no number of messages; write 1 or more")))
+}
+
+fn idle_timeout(value: &str) -> Result<IdleTimeout, BadFlag> {
+    let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    match seconds {
+        // A clock cannot count further than this, and nobody waits for it.
+        Some(seconds) if seconds.is_zero() || seconds.as_secs() > u64::from(u32::MAX) => {
+            Ok(IdleTimeout::Never)
+        }
+        Some(seconds) => Ok(IdleTimeout::After(seconds)),
+        None => Err(BadFlag(format!(
+            "--idle-timeout: `{value}` is not a number of seconds; write 60, or 0 for never"
+        ))),
+    }
 }
 
 /// One line that says what to write instead.

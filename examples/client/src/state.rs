@@ -14,7 +14,8 @@ impl State {
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, StateError> {
         let Some(path) = path else { return Ok(Self { path: None, last_event_id: String::new() }) };
         match fs::read_to_string(path) {
-            Ok(text) => Ok(Self { path: Some(path.to_owned()), last_event_id: text }),
+            // An editor or `echo` ends the file with a line feed.
+            Ok(text) => Ok(Self { path: Some(path.to_owned()), last_event_id: text.trim().to_owned() }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(Self { path: Some(path.to_owned()), last_event_id: String::new() })
             }

@@ -117,6 +117,103 @@ fn it_goes_on_from_its_state_and_stops_where_told() {
 }
 
 #[test]
+fn a_state_that_was_written_by_hand_is_trimmed_or_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("cursor");
+    let state = file.to_str().expect("UTF-8");
+    for text in ["abc-5\n", "abc-5\r\n", "  abc-5 \n\n"] {
+        std::fs::write(&file, text).expect("written");
+        let (url, serving) = serve(&[NO_CONTENT]);
+        let output = sse(&[&url, "--state", state]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(serving.join().expect("served")[0].contains("last-event-id: abc-5\r\n"), "{text:?}");
+    }
+    for text in ["abc\n5\n", "abc\u{1}"] {
+        std::fs::write(&file, text).expect("written");
+        for args in [["--state", state], ["--last-event-id", text]] {
+            let output = sse(&[&["http://127.0.0.1/"], &args[..]].concat());
+            assert_eq!(output.status.code(), Some(2), "{text:?}");
+            assert!(stderr(&output).contains("last event id"), "{}", stderr(&output));
+            assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
+        }
+    }
+    let (url, serving) = serve(&[NO_CONTENT]);
+    let output = sse(&[&url, "--last-event-id", "\u{e9}\u{2026}\n"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(serving.join().expect("served")[0].contains("last-event-id: \u{e9}\u{2026}\r\n"));
+}
+
+#[test]
+fn a_refusals_body_is_shown_and_cannot_control_the_terminal() {
+    let body = "{\"error\":\"no such model\"}\r\n\u{1b}[2J";
+    for (status, kind) in [("400 Bad Request", "application/json"), ("200 OK", "text/html")] {
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n");
+        let (url, serving) = serve(&[&format!("{head}{body}")]);
+        let output = sse(&[&url, "--data", "x"]);
+        assert_eq!((output.status.code(), lines(&output).len()), (Some(1), 0));
+        let shown = stderr(&output);
+        assert!(shown.ends_with("\n{\"error\":\"no such model\"}\n\\u{1b}[2J\n"), "{shown}");
+        serving.join().expect("served");
+    }
+}
+
+#[test]
+fn silence_is_given_up_when_asked() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    // The system accepts the connection, and nothing answers.
+    let output = sse(&[&url, "--data", "x", "--idle-timeout", "0.2"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("no response within 200ms"), "{}", stderr(&output));
+    drop(listener);
+    let (url, serving) = serve(&[&format!("{OPEN}data: a\n\n")]);
+    assert_eq!(sse(&[&url, "--data", "x", "--idle-timeout", "0"]).status.code(), Some(0));
+    serving.join().expect("served");
+}
+
+/// Without what the machine itself sets.
+fn sse_with(variables: &[(&str, &str)], args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sse"));
+    for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+        command.env_remove(name).env_remove(name.to_ascii_uppercase());
+    }
+    command.args(args).envs(variables.iter().copied()).output().expect("it runs")
+}
+
+#[test]
+fn the_environments_proxy_is_asked() {
+    let target = "http://prices.example:81/events?topic=a";
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy"] {
+        let (proxy, serving) = serve(&[&format!("{OPEN}data: a\n\n"), NO_CONTENT]);
+        let proxy = proxy.replace("http://", "http://user:pass%20word@").replace("/events", "");
+        let output = sse_with(&[(name, &proxy)], &[target]);
+        assert_eq!((output.status.code(), lines(&output).len()), (Some(0), 1), "{}", stderr(&output));
+        for request in serving.join().expect("served") {
+            assert!(request.starts_with(&format!("get {target} http/1.1\r\n")), "{request}");
+            assert!(request.contains("host: prices.example:81\r\n"), "{request}");
+            assert!(request.contains("proxy-authorization: basic dxnlcjpwyxnzihdvcmq=\r\n"), "{request}");
+        }
+    }
+    // Exempt, or forged by a client of a CGI program: asked directly.
+    let exempt = [("http_proxy", "http://127.0.0.1:1"), ("no_proxy", "localhost,127.0.0.0/8")];
+    for variables in [exempt, [("HTTP_PROXY", "http://127.0.0.1:1"), ("REQUEST_METHOD", "GET")]] {
+        let (url, serving) = serve(&[NO_CONTENT]);
+        let output = sse_with(&variables, &[&url]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let request = &serving.join().expect("served")[0];
+        assert!(request.starts_with("get /events http/1.1\r\n"), "{request}");
+        assert!(!request.contains("proxy-authorization"), "{request}");
+    }
+    let output = sse_with(&[("all_proxy", "socks5://u:secret@127.0.0.1:1")], &["http://127.0.0.1/"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("all_proxy") && !stderr(&output).contains("secret"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn a_post_is_sent_once_and_its_end_is_a_good_one() {
     let (url, serving) = serve(&[&format!("{OPEN}data: token\n\n")]);
     let output = sse(&[&url, "--data", "A Prompt"]);
@@ -151,6 +248,8 @@ fn it_fails_for_good_with_1_and_for_a_wrong_command_line_with_2() {
         &["http://127.0.0.1/", "--max-events", "0"],
         &["http://127.0.0.1/", "--header", "no colon"],
         &["http://127.0.0.1/", "--state"],
+        &["http://127.0.0.1/", "--idle-timeout", "-1"],
+        &["http://127.0.0.1/", "--idle-timeout", "soon"],
         &["ftp://127.0.0.1/"],
         &["events"],
     ] {

@@ -14,7 +14,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use sse_axum::Hub;
-use sse_core::{Disconnect, EventSource, HyperTransport};
+use sse_core::{Attempts, Backoff, Disconnect, EventSource, HyperTransport};
 use sse_peers::{HubServer, Ledger};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_rustls::{TlsAcceptor, rustls};
@@ -52,12 +52,16 @@ impl Secure {
         let hub = Hub::memory();
         let seen = Arc::new(Mutex::new(Seen::default()));
         let noted = Arc::clone(&seen);
-        let app = HubServer::router(hub.clone(), Duration::from_secs(15)).layer(
-            axum::middleware::map_request(move |request: axum::extract::Request| {
+        let heads = axum::routing::get(async |path: axum::extract::Path<usize>| {
+            let long = [("content-type", "text/event-stream".to_owned()), ("x-long", "x".repeat(path.0))];
+            (axum::response::AppendHeaders(long), "data: a\n\n")
+        });
+        let app = HubServer::router(hub.clone(), Duration::from_secs(15))
+            .route("/heads/{bytes}", heads)
+            .layer(axum::middleware::map_request(move |request: axum::extract::Request| {
                 noted.lock().expect("not poisoned").versions.push(request.version());
                 std::future::ready(request)
-            }),
-        );
+            }));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let addr = listener.local_addr().expect("an address");
         let counted = Arc::clone(&seen);
@@ -140,12 +144,156 @@ async fn http_1_1_where_the_server_has_nothing_newer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_heads_are_read_and_longer_ones_final() {
+    for protocol in [&b"h2"[..], b"http/1.1"] {
+        let server = Secure::start(&[protocol]).await;
+        let transport = HyperTransport::trusting(&server.certificate).expect("a certificate");
+        let source = |bytes: usize| {
+            let url = format!("https://localhost:{}/heads/{bytes}", server.addr.port());
+            let backoff = Backoff::default().min(Duration::from_millis(1)).max(Duration::from_millis(1));
+            EventSource::get(url).transport(transport.clone()).backoff(backoff).connect().expect("valid")
+        };
+        let message = source(100 << 10).next().await.expect("an item").expect("a message");
+        assert_eq!(message.data(), "a");
+        let next = timeout(Duration::from_secs(60), async { source(300 << 10).next().await });
+        let error = next.await.expect("it is final").expect("an item").expect_err("too long");
+        assert!(matches!(error.cause(), Disconnect::Head(_)), "{error}");
+        assert_eq!(error.tries(), 3, "{error}");
+    }
+}
+
+mod proxy {
+    use sse_core::Proxies;
+    use tokio::{
+        io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    /// A proxy that opens a tunnel for whoever knows the password, and then answers with `status` instead if it is not 200.
+    struct Proxy {
+        addr: SocketAddr,
+        /// The heads of all requests.
+        seen: Arc<Mutex<Vec<String>>>,
+        accepting: JoinHandle<()>,
+    }
+
+    impl Proxy {
+        async fn start(status: &'static str) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let addr = listener.local_addr().expect("an address");
+            let seen = Arc::<Mutex<Vec<String>>>::default();
+            let noted = Arc::clone(&seen);
+            let accepting = tokio::spawn(async move {
+                while let Ok((socket, _)) = listener.accept().await {
+                    let noted = Arc::clone(&noted);
+                    // A client that leaves ends its tunnel.
+                    tokio::spawn(async move { tunnel(socket, status, &noted).await.ok() });
+                }
+            });
+            Self { addr, seen, accepting }
+        }
+
+        fn proxies(&self, user: &str) -> Proxies {
+            Proxies::all(&format!("http://{user}{}", self.addr)).expect("an address")
+        }
+
+        fn seen(&self) -> Vec<String> {
+            self.seen.lock().expect("not poisoned").clone()
+        }
+    }
+
+    impl Drop for Proxy {
+        fn drop(&mut self) {
+            self.accepting.abort();
+        }
+    }
+
+    async fn tunnel(socket: TcpStream, status: &str, noted: &Mutex<Vec<String>>) -> std::io::Result<()> {
+        let mut socket = BufReader::new(socket);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if socket.read_line(&mut head).await? == 0 {
+                return Ok(());
+            }
+        }
+        let authority = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        let is_known = head.contains("\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n");
+        noted.lock().expect("not poisoned").push(head);
+        let status = if is_known { status } else { "407 Proxy Authentication Required" };
+        socket.write_all(format!("HTTP/1.1 {status}\r\nvia: test\r\n\r\n").as_bytes()).await?;
+        if status.starts_with("200") {
+            copy_bidirectional(&mut socket, &mut TcpStream::connect(authority).await?).await?;
+        }
+        Ok(())
+    }
+
+    fn source(server: &Secure, proxies: Proxies) -> EventSource {
+        let transport =
+            HyperTransport::trusting(&server.certificate).expect("a certificate").proxies(proxies);
+        let backoff = Backoff::default().min(Duration::from_millis(1)).max(Duration::from_millis(1));
+        let first = Attempts::unlimited().tries(4);
+        let source =
+            EventSource::get(server.url()).transport(transport).backoff(backoff).first_connection(first);
+        source.header("authorization", "home").connect().expect("a valid request")
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn https_goes_through_a_tunnel() {
+        for protocol in [&b"h2"[..], b"http/1.1"] {
+            let server = Secure::start(&[protocol]).await;
+            HubServer::publish(&server.hub, 0).await;
+            let proxy = Proxy::start("200 Connection established").await;
+            let mut source = source(&server, proxy.proxies("user:pass@"));
+            let message = timeout(Duration::from_secs(60), source.next()).await.expect("in time");
+            assert!(message.expect("an item").is_ok());
+            let seen = proxy.seen();
+            let [head] = &seen[..] else { panic!("{seen:?}") };
+            let port = server.addr.port();
+            let host = format!("CONNECT localhost:{port} HTTP/1.1\r\nHost: localhost:{port}\r\n");
+            assert!(head.starts_with(&host), "{head}");
+            assert!(!head.contains("home"), "the server's credentials are not the proxy's: {head}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_exempt_host_is_asked_directly() {
+        let server = Secure::start(&[b"h2"]).await;
+        HubServer::publish(&server.hub, 0).await;
+        let proxy = Proxy::start("200 OK").await;
+        let mut source = source(&server, proxy.proxies("").except("localhost"));
+        assert!(source.next().await.expect("an item").is_ok());
+        assert!(proxy.seen().is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_a_proxy_refuses_is_final_and_what_it_cannot_do_now_is_not() {
+        let server = Secure::start(&[b"h2"]).await;
+        for (user, status, tries) in [
+            ("", "200 OK", 1),
+            ("user:pass@", "403 Forbidden", 1),
+            ("user:pass@", "502 Bad Gateway", 4),
+            ("user:pass@", "503 Service Unavailable", 4),
+        ] {
+            let proxy = Proxy::start(status).await;
+            let error =
+                source(&server, proxy.proxies(user)).next().await.expect("an item").expect_err(status);
+            assert_eq!(matches!(error.cause(), Disconnect::Transport(_)), tries == 1, "{error}");
+            let status = if user.is_empty() { "407" } else { status };
+            assert!(error.to_string().contains(status), "{error}");
+            assert_eq!((error.tries(), proxy.seen().len()), (tries, tries as usize), "{error}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_that_nobody_trusts_is_a_network_error() {
     let server = Secure::start(&[b"h2"]).await;
     let other = Secure::start(&[b"h2"]).await;
     let transport = HyperTransport::trusting(&other.certificate).expect("a certificate");
     let source = EventSource::get(server.url()).transport(transport);
-    let mut source = source.first_connection(sse_core::Attempts::once()).connect().expect("a valid request");
+    let mut source = source.first_connection(Attempts::once()).connect().expect("a valid request");
     let error = source.next().await.expect("an item").expect_err("not trusted");
     assert!(matches!(error.cause(), Disconnect::Network(_)), "{error}");
     assert!(error.to_string().contains("certificate"), "{error}");

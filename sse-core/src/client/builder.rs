@@ -8,12 +8,17 @@ use super::{
     Verdict,
     backoff::Waits,
     driver::Driver,
-    location,
+    headers, location,
     machine::{Machine, Options},
+    policy::Timeout,
     target::{LAST_EVENT_ID, Target},
     transport::DynTransport,
 };
 use crate::wire::{Decoder, Limits};
+
+/// How long to wait for a head, and for each byte after it, where the request is repeated.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_millis(37_500);
 
 /// Options for a client; from [`EventSource::get`], [`post`](EventSource::post) or
 /// [`from_request`](EventSource::from_request).
@@ -28,6 +33,8 @@ pub struct EventSourceBuilder {
     limits: Limits,
     parts: Option<usize>,
     gzip: bool,
+    connect_timeout: Timeout,
+    idle_timeout: Timeout,
     options: Options,
     transport: Option<Arc<dyn DynTransport>>,
 }
@@ -37,8 +44,8 @@ impl EventSourceBuilder {
         let options = Options {
             first: Attempts::unlimited(),
             reconnection: Attempts::unlimited(),
-            connect_timeout: Some(Duration::from_secs(30)),
-            idle_timeout: Some(Duration::from_millis(37_500)),
+            connect_timeout: None,
+            idle_timeout: None,
             retry_unavailable: false,
             repeat: false,
             hook: None,
@@ -51,12 +58,14 @@ impl EventSourceBuilder {
             limits: Limits::default(),
             parts: None,
             gzip: false,
+            connect_timeout: Timeout::Default,
+            idle_timeout: Timeout::Default,
             options,
             transport: None,
         }
     }
 
-    /// Adds a header. It replaces one of the client's own: `accept` and `cache-control`.
+    /// Adds a header. It replaces one of the client's own: `accept`, `accept-encoding` and `cache-control`.
     pub fn header<K, V>(mut self, name: K, value: V) -> Self
     where
         HeaderName: TryFrom<K, Error: Into<http::Error>>,
@@ -77,7 +86,11 @@ impl EventSourceBuilder {
         self
     }
 
-    /// Begins after the event with this id, such as one that an earlier process has saved. Empty is none.
+    /// Begins after the event with this id, such as one that an earlier process has saved. Empty is none. White space
+    /// around it, such as a file's last line feed, is removed.
+    ///
+    /// An id that no header can carry is [`InvalidRequest::LastEventId`] when the client is made, and so is one in a
+    /// `last-event-id` header.
     ///
     /// It goes to the origin of the request's address and to no other, not even by a redirect.
     pub fn last_event_id(mut self, id: impl Into<String>) -> Self {
@@ -111,7 +124,8 @@ impl EventSourceBuilder {
 
     /// Sends the request again even if its method may change something on the server, such as POST.
     ///
-    /// By default only GET, HEAD and OPTIONS are; others are sent once, and the stream ends with the response.
+    /// By default only GET, HEAD and OPTIONS are. Others are sent once: the stream ends with the response, and the client
+    /// waits for the response as long as it takes (see [`idle_timeout`](Self::idle_timeout)).
     pub fn repeat(mut self) -> Self {
         self.options.repeat = true;
         self
@@ -123,18 +137,24 @@ impl EventSourceBuilder {
         self
     }
 
-    /// How long the head of a response may take; `None` is without end. The default is 30 s.
+    /// How long the head of a response may take; `None` is without end.
+    ///
+    /// The default is 30 s for requests that are repeated, and without end for those that are sent once (see
+    /// [`repeat`](Self::repeat)), because their answer would be lost for good. To connect takes 30 s at most in any case,
+    /// with the default transport.
     pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.options.connect_timeout = timeout.into();
+        self.connect_timeout = Timeout::Chosen(timeout.into());
         self
     }
 
     /// After how long without a single byte a connection is given up; `None` never does.
     ///
-    /// The default is 37.5 s, two and a half times the 15 s after which most servers send a keep-alive. Raise it for a
-    /// server that sends none.
+    /// The default is 37.5 s for requests that are repeated, two and a half times the 15 s after which most servers send
+    /// a keep-alive. Raise it for a server that sends none. For requests that are sent once (see [`repeat`](Self::repeat))
+    /// the default is `None`: a model may think for minutes. A server that is gone is noticed all the same, by TCP and
+    /// HTTP/2, with the default transport.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.options.idle_timeout = timeout.into();
+        self.idle_timeout = Timeout::Chosen(timeout.into());
         self
     }
 
@@ -197,7 +217,8 @@ impl EventSourceBuilder {
     /// The client as a stream of messages. It connects when it is first polled.
     ///
     /// # Errors
-    /// [`InvalidRequest`] if the address or a header is not valid, or https cannot be used at all.
+    /// [`InvalidRequest`] if the address, a header or the last event id is not valid, or the default transport cannot send
+    /// the request at all.
     pub fn connect(self) -> Result<EventSource, InvalidRequest> {
         Ok(EventSource::new(self.driver(false)?))
     }
@@ -210,22 +231,21 @@ impl EventSourceBuilder {
         Ok(Events::new(self.driver(true)?))
     }
 
-    fn driver(self, shows_all: bool) -> Result<Driver, InvalidRequest> {
+    fn driver(mut self, shows_all: bool) -> Result<Driver, InvalidRequest> {
         let mut request = self.request.map_err(InvalidRequest::Http)?;
         location::check(request.uri())
             .map_err(|reason| InvalidRequest::Address { uri: request.uri().to_string(), reason })?;
         let header = request.headers_mut().remove(LAST_EVENT_ID);
-        let last_event_id = self
-            .last_event_id
-            .or_else(|| header.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .unwrap_or_default();
+        let last_event_id = match (&self.last_event_id, &header) {
+            (Some(id), _) => headers::cursor(id.as_bytes())?,
+            (None, Some(header)) => headers::cursor(header.as_bytes())?,
+            (None, None) => String::new(),
+        };
         let transport = match self.transport {
             Some(transport) => transport,
             None => {
                 let transport = HyperTransport::new();
-                if request.uri().scheme_str() == Some("https") {
-                    transport.check_https().map_err(|error| InvalidRequest::Transport(error.into()))?;
-                }
+                transport.check(request.uri()).map_err(InvalidRequest::Transport)?;
                 Arc::new(transport)
             }
         };
@@ -237,6 +257,9 @@ impl EventSourceBuilder {
             }
         }
         let target = Target::new(request, self.redirects, self.gzip);
+        let is_repeatable = self.options.repeat || target.is_safe();
+        self.options.connect_timeout = self.connect_timeout.resolve(CONNECT_TIMEOUT, is_repeatable);
+        self.options.idle_timeout = self.idle_timeout.resolve(IDLE_TIMEOUT, is_repeatable);
         let machine = Machine::new(self.options, target, Waits::new(self.backoff), decoder);
         Ok(Driver::new(machine, transport))
     }

@@ -9,7 +9,8 @@ use crate::wire::DecodeError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Disconnect {
-    /// The response is encoded in a way that was not asked for, or cannot be read.
+    /// The response is compressed in a way that this client cannot decode, or its bytes are not what its
+    /// `Content-Encoding` names. A name that is not a coding, such as `none` or `utf-8`, is ignored.
     ContentEncoding(String),
     /// The response is 200 but not of the type `text/event-stream`.
     ContentType(Box<Refusal>),
@@ -20,6 +21,9 @@ pub enum Disconnect {
         /// An event was cut off by it and is discarded.
         mid_event: bool,
     },
+    /// The response's head cannot be read: it is not HTTP, or beyond the limits, such as
+    /// [`max_headers`](super::HyperTransport::max_headers). Three in a row are final.
+    Head(Box<dyn error::Error + Send + Sync>),
     /// Nothing came for as long as [`idle_timeout`](super::EventSourceBuilder::idle_timeout) says.
     Idle(Duration),
     /// [`Interrupt::interrupt`](super::Interrupt::interrupt) was called.
@@ -34,6 +38,8 @@ pub enum Disconnect {
     Status(Box<Refusal>),
     /// No response for as long as [`connect_timeout`](super::EventSourceBuilder::connect_timeout) says.
     Timeout(Duration),
+    /// The transport cannot send such a request, and will not later: see [`PermanentError`](super::PermanentError).
+    Transport(Box<dyn error::Error + Send + Sync>),
 }
 
 impl Disconnect {
@@ -54,15 +60,19 @@ impl Disconnect {
     /// What the standard wants: network errors and ends are tried again, answers are final.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Ended { .. } | Self::Idle(_) | Self::Interrupted | Self::Network(_) | Self::Timeout(_) => {
-                true
-            }
+            Self::Ended { .. }
+            | Self::Head(_)
+            | Self::Idle(_)
+            | Self::Interrupted
+            | Self::Network(_)
+            | Self::Timeout(_) => true,
             Self::ContentEncoding(_)
             | Self::ContentType(_)
             | Self::Decode(_)
             | Self::NoContent
             | Self::Redirect(_)
-            | Self::Status(_) => false,
+            | Self::Status(_)
+            | Self::Transport(_) => false,
         }
     }
 }
@@ -73,7 +83,8 @@ impl fmt::Display for Disconnect {
             Self::ContentEncoding(encoding) => {
                 write!(
                     f,
-                    "the response's content-encoding `{encoding}` cannot be read; ask for it, or for none"
+                    "the response's content-encoding `{encoding}` cannot be decoded; let the server send it \
+                     uncompressed (gzip and deflate are decoded with the feature `gzip`)"
                 )
             }
             Self::ContentType(refusal) => match refusal.headers.get(http::header::CONTENT_TYPE) {
@@ -85,29 +96,33 @@ impl fmt::Display for Disconnect {
             Self::Ended { mid_event: true } => f.write_str("the server ended the response within an event"),
             Self::Idle(time) => write!(f, "nothing was received for {time:?}"),
             Self::Interrupted => f.write_str("interrupted by the application"),
-            // Libraries tell the outer error only, and the cause is what helps.
-            Self::Network(error) => {
-                write!(f, "network error: {error}")?;
-                let mut source = error.source();
-                while let Some(error) = source {
-                    write!(f, ": {error}")?;
-                    source = error.source();
-                }
-                Ok(())
-            }
+            Self::Head(error) => write_chain(f, "the response's head cannot be read", &**error),
+            Self::Network(error) => write_chain(f, "network error", &**error),
             Self::NoContent => f.write_str("204: the server has nothing more to say"),
             Self::Redirect(error) => error.fmt(f),
             Self::Status(refusal) => write!(f, "the server answered {}", refusal.status),
             Self::Timeout(time) => write!(f, "no response within {time:?}"),
+            Self::Transport(error) => write_chain(f, "the request cannot be sent", &**error),
         }
     }
+}
+
+/// Writes an error with its causes: libraries print the outer error only, and the cause is what helps.
+fn write_chain(f: &mut fmt::Formatter<'_>, what: &str, error: &(dyn error::Error + 'static)) -> fmt::Result {
+    write!(f, "{what}: {error}")?;
+    let mut source = error.source();
+    while let Some(error) = source {
+        write!(f, ": {error}")?;
+        source = error.source();
+    }
+    Ok(())
 }
 
 impl error::Error for Disconnect {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Decode(error) => Some(error),
-            Self::Network(error) => Some(&**error),
+            Self::Head(error) | Self::Network(error) | Self::Transport(error) => Some(&**error),
             Self::Redirect(error) => Some(error),
             _ => None,
         }
@@ -122,16 +137,51 @@ pub struct Refusal {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The first bytes of the body, at most 4 KiB, as far as they came within 2 s.
+    /// The first bytes of the body, at most 4 KiB, as far as they came within 2 s; decompressed where
+    /// [`ContentEncoding`](Disconnect::ContentEncoding) would not be an error.
     pub body: Bytes,
+}
+
+impl Refusal {
+    /// The body as text for a log or a terminal: at most this many characters, without spaces at its ends, with control
+    /// characters (but tabs and line feeds) escaped, so that a server cannot control the terminal. Empty if there is
+    /// none.
+    #[must_use]
+    pub fn excerpt(&self, max_chars: usize) -> String {
+        let text = String::from_utf8_lossy(&self.body).replace("\r\n", "\n");
+        let text = text.trim();
+        let mut excerpt = String::with_capacity(text.len());
+        for char in text.chars().take(max_chars) {
+            match char {
+                '\t' | '\n' => excerpt.push(char),
+                char if char.is_control() => excerpt.extend(char.escape_default()),
+                char => excerpt.push(char),
+            }
+        }
+        if text.chars().nth(max_chars).is_some() {
+            excerpt.push('\u{2026}');
+        }
+        excerpt
+    }
 }
 
 /// Why a redirect cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRedirect {
+    /// It would take the request's body to another origin, and
+    /// [`Redirects::cross_origin_body`](super::Redirects::cross_origin_body) was not set.
+    Body {
+        /// Where to.
+        location: String,
+    },
     /// It leads to another origin, and [`Redirects::same_origin`](super::Redirects::same_origin) forbids that.
     CrossOrigin {
+        /// Where to.
+        location: String,
+    },
+    /// It leads from https to http, where everybody on the way can read and change the stream.
+    Insecure {
         /// Where to.
         location: String,
     },
@@ -150,8 +200,19 @@ pub enum InvalidRedirect {
 impl fmt::Display for InvalidRedirect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Body { location } => write!(
+                f,
+                "redirect of a request with a body to another origin, `{location}`; allow it by \
+                 `Redirects::cross_origin_body` or send the request there directly"
+            ),
             Self::CrossOrigin { location } => {
                 write!(f, "redirect to another origin, `{location}`; allow it or ask there directly")
+            }
+            Self::Insecure { location } => {
+                write!(
+                    f,
+                    "redirect from https to http, `{location}`; send the request there directly if you trust it"
+                )
             }
             Self::Location { location } => {
                 write!(f, "redirect to `{location}`, which is not an http or https address that can be asked")
@@ -164,3 +225,22 @@ impl fmt::Display for InvalidRedirect {
 }
 
 impl error::Error for InvalidRedirect {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_short_and_cannot_control_a_terminal() {
+        let excerpt = |body: &'static [u8], max_chars| {
+            let (status, headers) = (StatusCode::BAD_REQUEST, HeaderMap::new());
+            Refusal { status, headers, body: Bytes::from_static(body) }.excerpt(max_chars)
+        };
+        assert_eq!(excerpt(b"\r\n{\"error\":\"no\"}\r\n", 100), r#"{"error":"no"}"#);
+        assert_eq!(excerpt(b"a\tb\r\nc", 100), "a\tb\nc");
+        assert_eq!(excerpt(b"\x1b[2Ja\0\xc2\x9b", 100), r"\u{1b}[2Ja\u{0}\u{9b}");
+        assert_eq!(excerpt("\u{e9}\u{e9}\u{e9}".as_bytes(), 2), "\u{e9}\u{e9}\u{2026}");
+        assert_eq!(excerpt(b"\xff", 2), "\u{fffd}");
+        assert_eq!(excerpt(b" ", 2), "");
+    }
+}

@@ -1,14 +1,13 @@
-//! Content codings: none, or what the feature `gzip` can read.
+//! Content codings, as the Fetch standard's "handle content codings" reads them.
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
 
 #[cfg(feature = "gzip")]
-use std::io::{self, Write};
+use super::decompress::Chain;
 
-/// So much is decompressed at a time: a chunk of a thousandfold bomb stays at a few MiB.
-#[cfg(feature = "gzip")]
-const SLICE: usize = 4 * 1024;
+/// The codings that browsers decode. A body under any other name comes as it is: servers send `none` and `utf-8`.
+const REAL: [&str; 5] = ["gzip", "x-gzip", "deflate", "br", "zstd"];
 
 /// How a response's body is read.
 #[derive(Default)]
@@ -16,83 +15,100 @@ pub(super) enum Encoding {
     #[default]
     Identity,
     #[cfg(feature = "gzip")]
-    Compressed { decoder: Box<Decompressor>, received: Bytes, name: &'static str },
+    Compressed(Chain),
 }
 
-#[cfg(feature = "gzip")]
-pub(super) enum Decompressor {
-    Gzip(flate2::write::MultiGzDecoder<Vec<u8>>),
-    Deflate(flate2::write::ZlibDecoder<Vec<u8>>),
-}
-
-/// The encoding that a response names, or its name if it cannot be read.
+/// The encoding that a response names, or the codings if they are real and cannot be decoded.
 pub(super) fn of(headers: &HeaderMap) -> Result<Encoding, String> {
-    let Some(value) = headers.get(header::CONTENT_ENCODING) else { return Ok(Encoding::Identity) };
-    let name = value.to_str().unwrap_or_default().trim().to_ascii_lowercase();
-    match &*name {
-        "" | "identity" => Ok(Encoding::Identity),
-        #[cfg(feature = "gzip")]
-        "gzip" | "x-gzip" => Ok(Encoding::compressed(
-            Decompressor::Gzip(flate2::write::MultiGzDecoder::new(Vec::new())),
-            "gzip",
-        )),
-        #[cfg(feature = "gzip")]
-        "deflate" => Ok(Encoding::compressed(
-            Decompressor::Deflate(flate2::write::ZlibDecoder::new(Vec::new())),
-            "deflate",
-        )),
-        _ => Err(name),
+    let codings = codings(headers);
+    if codings.is_empty() || codings.iter().any(|coding| !REAL.contains(&&**coding)) {
+        return Ok(Encoding::Identity);
     }
+    #[cfg(feature = "gzip")]
+    if let Some(chain) = Chain::new(&codings) {
+        return Ok(Encoding::Compressed(chain));
+    }
+    Err(codings.join(", "))
+}
+
+/// The names in all `Content-Encoding` lines, in order and in lower case.
+fn codings(headers: &HeaderMap) -> Vec<String> {
+    let lines = headers.get_all(header::CONTENT_ENCODING).iter();
+    let names = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    names
+        .map(|name| String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase())
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 impl Encoding {
-    #[cfg(feature = "gzip")]
-    fn compressed(decoder: Decompressor, name: &'static str) -> Self {
-        Self::Compressed { decoder: Box::new(decoder), received: Bytes::new(), name }
-    }
-
     /// Takes bytes as they came: into `chunk` if they are to be read as they are.
     pub(super) fn receive(&mut self, bytes: Bytes, chunk: &mut Bytes) {
         match self {
             Self::Identity => *chunk = bytes,
             #[cfg(feature = "gzip")]
-            Self::Compressed { received, .. } => *received = bytes,
+            Self::Compressed(chain) => chain.receive(bytes),
         }
     }
 
-    /// The next decoded bytes; `None` if that takes more bytes, or the encoding's name if they are not of it.
+    /// The next decoded bytes; `None` if that takes more bytes, or the coding's name if the bytes are not in it.
     pub(super) fn next_chunk(&mut self) -> Result<Option<Bytes>, String> {
         match self {
             Self::Identity => Ok(None),
             #[cfg(feature = "gzip")]
-            Self::Compressed { decoder, received, name } => {
-                while !received.is_empty() {
-                    let slice = received.split_to(received.len().min(SLICE));
-                    let decoded = decoder.decode(&slice).map_err(|_| (*name).to_owned())?;
-                    if !decoded.is_empty() {
-                        return Ok(Some(decoded.into()));
-                    }
-                }
-                Ok(None)
-            }
+            Self::Compressed(chain) => chain.next_chunk(),
         }
     }
 }
 
-#[cfg(feature = "gzip")]
-impl Decompressor {
-    fn decode(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        match self {
-            Self::Gzip(decoder) => {
-                decoder.write_all(bytes)?;
-                decoder.flush()?;
-                Ok(std::mem::take(decoder.get_mut()))
-            }
-            Self::Deflate(decoder) => {
-                decoder.write_all(bytes)?;
-                decoder.flush()?;
-                Ok(std::mem::take(decoder.get_mut()))
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(lines: &[&str]) -> Result<Encoding, String> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::CONTENT_ENCODING, line.parse().unwrap());
+        }
+        of(&headers)
+    }
+
+    #[test]
+    fn names_that_are_not_codings_pass() {
+        for lines in [
+            &[][..],
+            &[""],
+            &[","],
+            &["none"],
+            &["UTF-8"],
+            &["binary"],
+            &["identity, identity"],
+            &["identity", "identity"],
+            &["chunked"],
+            &["compress"],
+            &["gzip, utf-8"],
+            &["br", "identity"],
+        ] {
+            assert!(matches!(named(lines), Ok(Encoding::Identity)), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn codings_that_cannot_be_decoded_are_named() {
+        for (lines, name) in [
+            (&["br"][..], "br"),
+            (&["ZSTD"], "zstd"),
+            (&["gzip, br"], "gzip, br"),
+            (&["gzip", " zstd "], "gzip, zstd"),
+        ] {
+            assert_eq!(named(lines).err().as_deref(), Some(name));
+        }
+    }
+
+    #[test]
+    fn gzip_and_deflate_take_the_feature() {
+        for lines in [&["gzip"][..], &["x-gzip"], &["deflate"], &["gzip, gzip"]] {
+            assert_eq!(named(lines).is_ok(), cfg!(feature = "gzip"), "{lines:?}");
         }
     }
 }

@@ -66,7 +66,13 @@ pub enum InvalidRequest {
     },
     /// A part of the request is not valid: address, header name or header value.
     Http(http::Error),
-    /// The default transport cannot be made, because the system's root certificates cannot be read.
+    /// The id to go on after is not one that a header can carry: it holds control bytes, or is not UTF-8.
+    LastEventId {
+        /// The id's first characters, with what cannot be sent escaped.
+        id: String,
+    },
+    /// The default transport cannot send it: the system's root certificates cannot be read, or the environment names a
+    /// proxy that cannot be used.
     Transport(Box<dyn error::Error + Send + Sync>),
 }
 
@@ -75,6 +81,11 @@ impl fmt::Display for InvalidRequest {
         match self {
             Self::Address { uri, reason } => write!(f, "event source: `{uri}` cannot be asked: {reason}"),
             Self::Http(error) => write!(f, "event source: the request is not valid: {error}"),
+            Self::LastEventId { id } => write!(
+                f,
+                "event source: the last event id `{id}` cannot be sent, because it holds control bytes or is not UTF-8; \
+                 pass it as the server sent it, or none"
+            ),
             Self::Transport(error) => write!(f, "event source: no transport: {error}"),
         }
     }
@@ -83,7 +94,7 @@ impl fmt::Display for InvalidRequest {
 impl error::Error for InvalidRequest {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Address { .. } => None,
+            Self::Address { .. } | Self::LastEventId { .. } => None,
             Self::Http(error) => Some(error),
             Self::Transport(error) => Some(&**error),
         }

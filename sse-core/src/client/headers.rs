@@ -4,13 +4,20 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 
+use super::InvalidRequest;
+
+/// The start of a cursor that is shown in an error.
+const SHOWN: usize = 64;
+
 /// Whether the essence of the response's type is `text/event-stream` (the Fetch standard's "extract a MIME type": of
-/// several the last valid one counts).
+/// several the last valid one counts). A space or a bracket ends the essence as a semicolon does, as in Chromium: servers
+/// do send `text/event-stream charset=utf-8`.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     let mut is_event_stream = false;
     for value in headers.get_all(header::CONTENT_TYPE) {
         for value in split(value.as_bytes()) {
-            let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+            let mut parts = value.trim_ascii().split(|byte| b"; \t(".contains(byte));
+            let essence = parts.next().unwrap_or_default();
             if is_type(essence) && essence != b"*/*" {
                 is_event_stream = essence.eq_ignore_ascii_case(b"text/event-stream");
             }
@@ -27,6 +34,18 @@ pub(super) fn last_event_id(id: &str) -> Option<HeaderValue> {
         return None;
     }
     HeaderValue::from_bytes(id.as_bytes()).ok()
+}
+
+/// A cursor from outside, such as a file: without the space and the line end around it, which a header would lose.
+pub(super) fn cursor(id: &[u8]) -> Result<String, InvalidRequest> {
+    let id = id.trim_ascii();
+    match std::str::from_utf8(id) {
+        Ok(text) if text.is_empty() || last_event_id(text).is_some() => Ok(text.to_owned()),
+        _ => {
+            let start = id.get(..SHOWN).unwrap_or(id);
+            Err(InvalidRequest::LastEventId { id: start.escape_ascii().to_string() })
+        }
+    }
 }
 
 /// How long `Retry-After` asks to wait. A date counts from the response's own `Date`: clocks may differ.
@@ -107,6 +126,10 @@ mod tests {
             (&["text/event-stream, text/plain"], false),
             (&["text/event-stream, bogus"], true),
             (&["text/event-stream, */*"], true),
+            (&["text/event-stream charset=utf-8"], true),
+            (&["text/event-stream\t; a"], true),
+            (&["text/event-stream(a)"], true),
+            (&["text/plain text/event-stream"], false),
             (&["text/event-stream-x"], false),
             (&["xtext/event-stream"], false),
             (&["x bogus"], false),
@@ -125,6 +148,26 @@ mod tests {
         for absent in ["", " ", "a\u{1}b", "a\u{7f}b", "a\0"] {
             assert_eq!(last_event_id(absent), None, "{absent:?}");
         }
+    }
+
+    #[test]
+    fn a_cursor_from_outside_is_trimmed_or_refused() {
+        for (id, expected) in [
+            ("abc-5\n", "abc-5"),
+            ("abc-5\r\n", "abc-5"),
+            (" \tabc-5\n\n", "abc-5"),
+            ("\n", ""),
+            ("", ""),
+            ("a b", "a b"),
+            ("\u{e9}\u{2026}\n", "\u{e9}\u{2026}"),
+        ] {
+            assert_eq!(cursor(id.as_bytes()).unwrap(), expected, "{id:?}");
+        }
+        for id in [&b"a\nb"[..], b"a\rb", b"a\0", b"a\x01b", b"a\x7fb", b"\xff"] {
+            let error = cursor(id).unwrap_err().to_string();
+            assert!(error.contains(&id.escape_ascii().to_string()), "{error}");
+        }
+        assert!(cursor(&[1; 100_000]).unwrap_err().to_string().len() < 500);
     }
 
     #[test]

@@ -9,11 +9,11 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{Request, Response};
+use http::{Request, Response, Uri, header};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{
@@ -22,19 +22,28 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use super::Transport;
+use super::{
+    PermanentError, Proxies, Transport,
+    connector::{Connector, Timed},
+    first_line::AnyVersion,
+};
 
 /// Two in a row unanswered end an HTTP/2 connection well before the client's idle timeout.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For one of several addresses of a host.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How many headers a response may have by default, and at most: a `HeaderMap` holds few more.
+const HEADERS: usize = 5_000;
+const MAX_HEADERS: usize = 20_000;
+
+/// How long a response's head may be, over HTTP/1.1 and over HTTP/2.
+const MAX_HEAD: usize = 256 * 1024;
 
 /// The default [`Transport`]: HTTP/1.1, or HTTP/2 where a server offers it over TLS; hyper and rustls.
 ///
 /// Cheap to clone; clones share their connections. It trusts the certificates that the system trusts, which are read
-/// when they are first needed. Use it within one Tokio runtime.
+/// when they are first needed, and goes through the proxies that the environment names when it is made (see
+/// [`Proxies::from_env`]). A response's head may be 256 KiB long. Use it within one Tokio runtime.
 ///
 /// ```
 /// use sse_core::{EventSource, HyperTransport};
@@ -49,17 +58,27 @@ pub struct HyperTransport {
     shared: Arc<Shared>,
 }
 
+type Plain = Client<AnyVersion<Timed<Connector>>, Once>;
+type Secure = Client<AnyVersion<Timed<HttpsConnector<Connector>>>, Once>;
+
 struct Shared {
-    plain: Client<HttpConnector, Once>,
-    secure: OnceLock<Client<HttpsConnector<HttpConnector>, Once>>,
+    settings: Settings,
+    plain: Plain,
+    secure: OnceLock<Secure>,
+}
+
+#[derive(Clone)]
+struct Settings {
     trusted: Vec<CertificateDer<'static>>,
+    proxies: Proxies,
+    max_headers: usize,
 }
 
 impl HyperTransport {
     /// A transport with its own connections.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Vec::new())
+        Self::with(Settings { trusted: Vec::new(), proxies: Proxies::from_env(), max_headers: HEADERS })
     }
 
     /// A transport that also trusts these certificates, in PEM: a company's own authority, or a test's.
@@ -77,17 +96,40 @@ impl HyperTransport {
         if certificates.is_empty() {
             return Err(InvalidCertificate("there is none in it".to_owned()));
         }
-        Ok(Self::with(certificates))
+        Ok(Self::new().set(|settings| settings.trusted = certificates))
     }
 
-    /// Fails now rather than at every try if no https address can ever be asked.
-    pub(super) fn check_https(&self) -> io::Result<()> {
-        self.shared.secure().map(|_| ())
+    /// Goes through these proxies, with connections of its own. The default is [`Proxies::from_env`].
+    #[must_use]
+    pub fn proxies(self, proxies: Proxies) -> Self {
+        self.set(|settings| settings.proxies = proxies)
     }
 
-    fn with(trusted: Vec<CertificateDer<'static>>) -> Self {
-        let plain = builder().build(connector());
-        Self { shared: Arc::new(Shared { plain, secure: OnceLock::new(), trusted }) }
+    /// How many headers a response may have, with connections of its own: 5,000 by default, and at most 20,000. A response
+    /// with more is [`Disconnect::Head`](super::Disconnect::Head). Over HTTP/2 only the length of the head counts.
+    #[must_use]
+    pub fn max_headers(self, max: usize) -> Self {
+        self.set(|settings| settings.max_headers = max.clamp(1, MAX_HEADERS))
+    }
+
+    /// Fails now rather than at every try if no request can ever be sent to this address.
+    pub(super) fn check(&self, uri: &Uri) -> Result<(), Box<dyn error::Error + Send + Sync>> {
+        self.shared.settings.proxies.find(uri)?;
+        if uri.scheme_str() == Some("https") {
+            self.shared.secure()?;
+        }
+        Ok(())
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.shared.settings.clone();
+        change(&mut settings);
+        Self::with(settings)
+    }
+
+    fn with(settings: Settings) -> Self {
+        let plain = settings.builder().build(AnyVersion(Timed(Connector::new(settings.proxies.clone()))));
+        Self { shared: Arc::new(Shared { settings, plain, secure: OnceLock::new() }) }
     }
 }
 
@@ -108,45 +150,52 @@ impl Transport for HyperTransport {
     type Error = Box<dyn error::Error + Send + Sync>;
 
     async fn send(&self, request: Request<Bytes>) -> Result<Response<HyperBody>, Self::Error> {
-        let request = request.map(|body| Once(Some(body).filter(|body| !body.is_empty())));
+        let mut request = request.map(|body| Once(Some(body).filter(|body| !body.is_empty())));
+        let shared = &*self.shared;
         let response = if request.uri().scheme_str() == Some("https") {
-            self.shared.secure()?.request(request).await?
+            // A proxy that has to open a tunnel is asked by the connector.
+            shared.secure().map_err(PermanentError::new)?.request(request).await?
         } else {
-            self.shared.plain.request(request).await?
+            let proxy = shared.settings.proxies.find(request.uri()).map_err(PermanentError::new)?;
+            if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization) {
+                request.headers_mut().entry(header::PROXY_AUTHORIZATION).or_insert(authorization);
+            }
+            shared.plain.request(request).await?
         };
         Ok(response.map(HyperBody))
     }
 }
 
 impl Shared {
-    fn secure(&self) -> io::Result<&Client<HttpsConnector<HttpConnector>, Once>> {
+    fn secure(&self) -> io::Result<&Secure> {
         if let Some(client) = self.secure.get() {
             return Ok(client);
         }
-        let config = tls(&self.trusted)?;
-        let mut tcp = connector();
-        tcp.enforce_http(false);
-        let https = HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_all_versions();
-        Ok(self.secure.get_or_init(|| builder().build(https.wrap_connector(tcp))))
+        let Settings { trusted, proxies, .. } = &self.settings;
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls(trusted)?).https_only();
+        let https = https.enable_all_versions().wrap_connector(Connector::new(proxies.clone()));
+        Ok(self.secure.get_or_init(|| self.settings.builder().build(AnyVersion(Timed(https)))))
     }
 }
 
-fn builder() -> hyper_util::client::legacy::Builder {
-    let mut builder = Client::builder(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .http2_keep_alive_interval(PING_INTERVAL)
-        .http2_keep_alive_timeout(PING_TIMEOUT)
-        .http2_adaptive_window(true);
-    builder
-}
-
-fn connector() -> HttpConnector {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    connector
+impl Settings {
+    fn builder(&self) -> hyper_util::client::legacy::Builder {
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            // What browsers read and a strict parser does not: see the table in `docs::client`.
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_max_headers(self.max_headers)
+            .http1_max_buf_size(MAX_HEAD)
+            .http2_max_header_list_size(MAX_HEAD as u32)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            .http2_adaptive_window(true);
+        builder
+    }
 }
 
 fn tls(trusted: &[CertificateDer<'static>]) -> io::Result<ClientConfig> {

@@ -23,6 +23,11 @@ impl Origin {
         let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
         Self { is_secure, host, port }
     }
+
+    /// Whether nobody on the way reads what is sent there.
+    pub(super) fn is_secure(&self) -> bool {
+        self.is_secure
+    }
 }
 
 /// Whether a client can ask this address: `http` or `https`, a host, and no password in it.

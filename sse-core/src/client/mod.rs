@@ -10,6 +10,10 @@ mod backoff;
 #[cfg(feature = "client")]
 mod builder;
 #[cfg(feature = "client")]
+mod connector;
+#[cfg(feature = "gzip")]
+mod decompress;
+#[cfg(feature = "client")]
 mod disconnect;
 #[cfg(feature = "client")]
 mod driver;
@@ -22,6 +26,8 @@ mod event;
 #[cfg(feature = "client")]
 mod event_source;
 #[cfg(feature = "client")]
+mod first_line;
+#[cfg(feature = "client")]
 mod headers;
 #[cfg(feature = "client")]
 mod hyper;
@@ -33,6 +39,8 @@ mod location;
 mod machine;
 #[cfg(feature = "client")]
 mod policy;
+#[cfg(feature = "client")]
+mod proxies;
 #[cfg(feature = "client")]
 mod target;
 #[cfg(all(feature = "client", test))]
@@ -53,5 +61,6 @@ pub use {
     event_source::{EventSource, Events, HandlingError},
     interrupt::Interrupt,
     policy::{Attempts, Redirects, Verdict},
-    transport::Transport,
+    proxies::{InvalidProxy, Proxies},
+    transport::{PermanentError, Transport},
 };

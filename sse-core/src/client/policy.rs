@@ -49,20 +49,25 @@ impl Attempts {
 
 /// Which redirects a client follows.
 ///
-/// Across origins it never sends the headers that the application set, nor a cursor that another origin gave. A
-/// permanent one (301, 308) is remembered: the client reconnects to where it led, as the Fetch standard's redirected
-/// request does in Chromium; after a temporary one it asks the original address again.
+/// Once a redirect has led to another origin, the client does not send the headers that the application set, also not
+/// if that origin redirects back, now or at a later reconnect. A cursor goes only to the origin that gave it. A redirect
+/// from https to http is refused, and so is one that would take the request's body to another origin (307 or 308; see
+/// [`cross_origin_body`](Redirects::cross_origin_body)).
+///
+/// A permanent redirect (301, 308) is remembered: the client reconnects to where it led, as the Fetch standard's redirected
+/// request does in Chromium. After a temporary one it requests the original address again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a policy does nothing until a client gets it"]
 pub struct Redirects {
     pub(super) most: u32,
     pub(super) same_origin: bool,
+    pub(super) cross_origin_body: bool,
 }
 
 impl Default for Redirects {
     /// Up to 20 one after the other, to any origin.
     fn default() -> Self {
-        Self { most: 20, same_origin: false }
+        Self { most: 20, same_origin: false, cross_origin_body: false }
     }
 }
 
@@ -81,6 +86,12 @@ impl Redirects {
     pub fn same_origin(self) -> Self {
         Self { same_origin: true, ..self }
     }
+
+    /// Sends the request's body to other origins too, where a 307 or 308 leads there. Without this such a redirect is
+    /// an error, because a prompt or a form is meant for the server that the application named.
+    pub fn cross_origin_body(self) -> Self {
+        Self { cross_origin_body: true, ..self }
+    }
 }
 
 /// What a client does after a [`Disconnect`](super::Disconnect).
@@ -90,6 +101,24 @@ pub enum Verdict {
     Retry,
     /// Stops: the stream ends, with an error unless it is a normal end.
     Stop,
+}
+
+/// How long to wait for a server: what the application chose, or the default.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Timeout {
+    Default,
+    Chosen(Option<Duration>),
+}
+
+impl Timeout {
+    /// The time, given the default. A request that is sent only once has none: its answer would be lost for good, and
+    /// models think for minutes before they write the first byte.
+    pub(super) fn resolve(self, default: Duration, is_repeatable: bool) -> Option<Duration> {
+        match self {
+            Self::Default => Some(default).filter(|_| is_repeatable),
+            Self::Chosen(timeout) => timeout,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(super) struct Target {
     /// Who gave the present cursor: only there it goes.
     cursor_of: Origin,
     redirects: Redirects,
-    accept_encoding: Option<HeaderValue>,
+    accept_encoding: HeaderValue,
     /// Where the next connection begins.
     start: Place,
     /// Where this connection is.
@@ -28,8 +28,6 @@ pub(super) struct Target {
     hops: u32,
     /// This connection has only followed permanent redirects.
     is_permanent: bool,
-    /// This connection has left the home origin.
-    has_crossed: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -37,25 +35,29 @@ struct Place {
     uri: Uri,
     method: Method,
     has_body: bool,
+    /// Another origin than the application's led here, perhaps back home. It belongs to the place and not to the
+    /// connection: a place that is remembered stays one that somebody else has chosen.
+    has_crossed: bool,
 }
 
 impl Target {
     pub(super) fn new(request: Request<Bytes>, redirects: Redirects, gzip: bool) -> Self {
         let (parts, body) = request.into_parts();
         let home = Origin::of(&parts.uri);
-        let start = Place { uri: parts.uri, method: parts.method, has_body: true };
+        let start = Place { uri: parts.uri, method: parts.method, has_body: true, has_crossed: false };
+        // Without the header a server may choose any coding.
+        let accept_encoding = HeaderValue::from_static(if gzip { "gzip, deflate" } else { "identity" });
         Self {
             headers: parts.headers,
             body,
             cursor_of: home.clone(),
             home,
             redirects,
-            accept_encoding: gzip.then(|| HeaderValue::from_static("gzip, deflate")),
+            accept_encoding,
             here: start.clone(),
             start,
             hops: 0,
             is_permanent: true,
-            has_crossed: false,
         }
     }
 
@@ -64,7 +66,6 @@ impl Target {
         self.here = self.start.clone();
         self.hops = 0;
         self.is_permanent = true;
-        self.has_crossed = false;
     }
 
     /// The address of this connection.
@@ -91,10 +92,8 @@ impl Target {
         }
         all.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
         all.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        if let Some(accept_encoding) = &self.accept_encoding {
-            all.insert(header::ACCEPT_ENCODING, accept_encoding.clone());
-        }
-        if origin == self.home && !self.has_crossed {
+        all.insert(header::ACCEPT_ENCODING, self.accept_encoding.clone());
+        if origin == self.home && !self.here.has_crossed {
             for name in self.headers.keys() {
                 if !self.here.has_body && name.as_str().starts_with("content-") {
                     continue;
@@ -144,20 +143,28 @@ impl Target {
             .filter(|uri| location::check(uri).is_ok())
             .ok_or_else(|| InvalidRedirect::Location { location: text() })?;
         let origin = Origin::of(&uri);
-        if self.redirects.same_origin && origin != Origin::of(&self.here.uri) {
+        let from = Origin::of(&self.here.uri);
+        if self.redirects.same_origin && origin != from {
             return Err(InvalidRedirect::CrossOrigin { location: text() });
         }
-        self.has_crossed |= origin != self.home;
+        if from.is_secure() && !origin.is_secure() {
+            return Err(InvalidRedirect::Insecure { location: text() });
+        }
+        let mut to = Place { uri, ..self.here.clone() };
+        to.has_crossed |= origin != self.home;
         let becomes_get = match status {
-            StatusCode::SEE_OTHER => !matches!(self.here.method, Method::GET | Method::HEAD),
-            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => self.here.method == Method::POST,
+            StatusCode::SEE_OTHER => !matches!(to.method, Method::GET | Method::HEAD),
+            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => to.method == Method::POST,
             _ => false,
         };
         if becomes_get {
-            self.here.method = Method::GET;
-            self.here.has_body = false;
+            to.method = Method::GET;
+            to.has_body = false;
         }
-        self.here.uri = uri;
+        if to.has_crossed && to.has_body && !self.body.is_empty() && !self.redirects.cross_origin_body {
+            return Err(InvalidRedirect::Body { location: text() });
+        }
+        self.here = to;
         self.is_permanent &= matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
         if self.is_permanent {
             self.start = self.here.clone();
@@ -174,12 +181,13 @@ mod tests {
     use super::*;
 
     fn target(method: Method) -> Target {
+        let method_has_body = method == Method::POST;
         let request = Request::builder()
             .method(method)
             .uri("http://a.example/start")
             .header("authorization", "secret")
             .header("content-type", "text/plain")
-            .body(Bytes::from_static(b"body"));
+            .body(if method_has_body { Bytes::from_static(b"body") } else { Bytes::new() });
         Target::new(request.unwrap(), Redirects::default(), false)
     }
 
@@ -202,6 +210,68 @@ mod tests {
         assert!(!target.request("7").headers().contains_key("authorization"));
         target.begin();
         assert_eq!(target.request("7").headers()["authorization"], "secret");
+    }
+
+    #[test]
+    fn g16_a_remembered_redirect_stays_the_other_origins_choice() {
+        for statuses in [[301, 307], [308, 302], [301, 301], [308, 308]] {
+            let mut target = target(Method::GET);
+            follow(&mut target, statuses[0], "http://b.example/");
+            for _ in 0..3 {
+                target.begin();
+                assert!(!target.request("").headers().contains_key("authorization"), "{statuses:?}");
+                if target.uri().host() == Some("b.example") {
+                    follow(&mut target, statuses[1], "http://a.example/admin/delete");
+                }
+                assert_eq!(target.uri().path(), "/admin/delete");
+                assert!(!target.request("").headers().contains_key("authorization"), "{statuses:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn g16_a_body_crosses_an_origin_only_when_allowed() {
+        for status in [307, 308] {
+            let mut post = target(Method::POST);
+            let to = HeaderValue::from_static("http://b.example/");
+            let followed = post.follow(StatusCode::from_u16(status).unwrap(), &to);
+            assert!(matches!(followed, Err(InvalidRedirect::Body { .. })), "{status}: {followed:?}");
+            // It stays where it was, and the next one is free to ask.
+            assert_eq!(post.uri().host(), Some("a.example"));
+            follow(&mut post, 303, "http://b.example/");
+            assert_eq!((post.request("").method(), post.request("").body().len()), (&Method::GET, 0));
+
+            let mut allowed = target(Method::POST);
+            allowed.redirects = Redirects::default().cross_origin_body();
+            follow(&mut allowed, status, "http://b.example/");
+            let request = allowed.request("");
+            assert_eq!(request.body(), "body");
+            assert!(!request.headers().contains_key("authorization"));
+        }
+    }
+
+    #[test]
+    fn g16_https_does_not_become_http() {
+        let mut target = target(Method::GET);
+        follow(&mut target, 307, "https://a.example/");
+        // Another origin: the application named http.
+        assert!(!target.request("").headers().contains_key("authorization"));
+        let down = target.follow(StatusCode::FOUND, &HeaderValue::from_static("http://a.example/"));
+        assert!(matches!(down, Err(InvalidRedirect::Insecure { .. })), "{down:?}");
+    }
+
+    #[test]
+    fn no_coding_is_asked_for_unless_wanted() {
+        let request = |gzip, own: Option<&str>| {
+            let builder = Request::builder().uri("http://a.example/");
+            let builder = own.into_iter().fold(builder, |b, own| b.header("accept-encoding", own));
+            let target = Target::new(builder.body(Bytes::new()).unwrap(), Redirects::default(), gzip);
+            target.request("").headers()["accept-encoding"].to_str().unwrap().to_owned()
+        };
+        assert_eq!(request(false, None), "identity");
+        assert_eq!(request(true, None), "gzip, deflate");
+        assert_eq!(request(false, Some("br")), "br");
+        assert_eq!(request(true, Some("br")), "br");
     }
 
     #[test]

@@ -1,8 +1,10 @@
-use std::{error, future::Future, pin::Pin, sync::Arc};
+use std::{error, fmt, future::Future, io, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use http::{Request, Response};
+
+use super::Disconnect;
 
 /// Sends a client's requests: the part of it that does HTTP.
 ///
@@ -11,7 +13,8 @@ use http::{Request, Response};
 /// - returns when the response's head is there, and passes its body on as it comes, with its end or its error;
 /// - follows no redirects and repeats nothing, because that is the client's part;
 /// - sets no limit to how long a whole response may take;
-/// - gives up the request when its future or its body is dropped.
+/// - gives up the request when its future or its body is dropped;
+/// - returns a [`PermanentError`] where trying again is of no use, such as for a configuration that is wrong.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -52,6 +55,57 @@ pub trait Transport: Send + Sync + 'static {
         &self,
         request: Request<Bytes>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Self::Error>> + Send;
+}
+
+/// An error of a [`Transport`] after which trying again is of no use. Wherever it is in the chain of an error's sources,
+/// the client does not try again and fails with [`Disconnect::Transport`](super::Disconnect::Transport).
+#[derive(Debug)]
+pub struct PermanentError(BoxError);
+
+impl PermanentError {
+    /// Marks this error as permanent.
+    pub fn new(error: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for PermanentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl error::Error for PermanentError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// What a request that was not answered means for the next one.
+pub(super) fn disconnect(error: BoxError) -> Disconnect {
+    let mut cause: Option<&(dyn error::Error + 'static)> = Some(&*error);
+    while let Some(at) = cause {
+        if at.is::<PermanentError>() {
+            return Disconnect::Transport(error);
+        }
+        // Any transport that stands on hyper has these.
+        let is_head = at.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+            || at.downcast_ref::<h2::Error>().is_some_and(is_malformed);
+        if is_head {
+            return Disconnect::Head(error);
+        }
+        // An I/O error names the source of what it wraps, and not what it wraps.
+        cause = match at.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => at.source(),
+        };
+    }
+    Disconnect::Network(error)
+}
+
+/// Whether this side has refused what came over HTTP/2: a head that is not one, or is beyond the limits.
+fn is_malformed(error: &h2::Error) -> bool {
+    error.is_library() && error.is_reset() && error.reason() == Some(h2::Reason::PROTOCOL_ERROR)
 }
 
 pub(super) type BoxError = Box<dyn error::Error + Send + Sync>;

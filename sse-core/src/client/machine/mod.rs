@@ -19,8 +19,13 @@ use super::{
     encoding::{self, Encoding},
     headers,
     target::Target,
+    transport,
 };
 use crate::wire::{Decoder, Item, Message};
+
+/// Heads in a row that cannot be read, after which none can: a server that is just starting, or a proxy in its place,
+/// sends a few at most.
+const MAX_UNREADABLE_HEADS: u32 = 3;
 
 /// So much of a refused response's body is kept, and so long it is waited for.
 const REFUSAL_BYTES: usize = 4 * 1024;
@@ -72,6 +77,8 @@ pub(super) struct Machine {
     /// The cursor that this connection began with.
     cursor: String,
     brought_events: bool,
+    /// Heads in a row that could not be read.
+    unreadable_heads: u32,
     /// Since when the application has been waiting for the next event.
     waiting_since: Option<Instant>,
 }
@@ -115,6 +122,7 @@ impl Machine {
             trying_since: None,
             has_ever_opened: false,
             brought_events: false,
+            unreadable_heads: 0,
             waiting_since: None,
         }
     }
@@ -195,6 +203,7 @@ impl Machine {
 
     /// The response's head has come.
     pub(super) fn response(&mut self, head: response::Parts, now: Instant) {
+        self.unreadable_heads = 0;
         match head.status {
             StatusCode::OK if headers::is_event_stream(&head.headers) => self.open(head.headers, now),
             StatusCode::NO_CONTENT => self.disconnect(Disconnect::NoContent, now),
@@ -212,6 +221,8 @@ impl Machine {
                 }
             }
             status => {
+                // What cannot be decoded is shown as it is.
+                self.encoding = encoding::of(&head.headers).unwrap_or_default();
                 let refusal = Box::new(Refusal { status, headers: head.headers, body: Bytes::new() });
                 self.state = State::Refused { refusal, body: Vec::new(), since: now };
             }
@@ -226,10 +237,19 @@ impl Machine {
                 self.encoding.receive(bytes, &mut self.chunk);
             }
             State::Refused { body, .. } => {
-                let room = REFUSAL_BYTES - body.len();
-                body.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
-                if body.len() == REFUSAL_BYTES {
-                    self.refuse(now);
+                let mut chunk = Bytes::new();
+                self.encoding.receive(bytes, &mut chunk);
+                loop {
+                    let room = REFUSAL_BYTES - body.len();
+                    body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+                    if body.len() == REFUSAL_BYTES {
+                        return self.refuse(now);
+                    }
+                    match self.encoding.next_chunk() {
+                        Ok(Some(decoded)) => chunk = decoded,
+                        Ok(None) => return,
+                        Err(_) => return self.refuse(now),
+                    }
                 }
             }
             _ => {}
@@ -248,6 +268,13 @@ impl Machine {
     pub(super) fn failed(&mut self, error: Box<dyn std::error::Error + Send + Sync>, now: Instant) {
         match self.state {
             State::Refused { .. } => self.refuse(now),
+            State::Connecting { .. } => {
+                let cause = transport::disconnect(error);
+                if matches!(cause, Disconnect::Head(_)) {
+                    self.unreadable_heads += 1;
+                }
+                self.disconnect(cause, now);
+            }
             _ => self.disconnect(Disconnect::Network(error), now),
         }
     }

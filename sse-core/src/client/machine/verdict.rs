@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::{
     super::{ClientError, ClientEvent, Disconnect, Verdict, encoding::Encoding, headers},
-    Machine, State,
+    MAX_UNREADABLE_HEADS, Machine, State,
 };
 
 impl Machine {
@@ -30,7 +30,8 @@ impl Machine {
         let wait = self.wait_after(&cause);
         let elapsed = now.saturating_duration_since(*self.trying_since.get_or_insert(now));
         let attempts = if self.has_ever_opened { self.options.reconnection } else { self.options.first };
-        let may_retry = (cause.is_transient() || self.is_worth_retrying(&cause))
+        let is_hopeless = self.unreadable_heads >= MAX_UNREADABLE_HEADS;
+        let may_retry = ((cause.is_transient() && !is_hopeless) || self.is_worth_retrying(&cause))
             && (self.options.repeat || self.target.is_safe());
         let is_allowed = attempts.allow(self.tries, elapsed.saturating_add(wait));
         let mut verdict = if may_retry && is_allowed { Verdict::Retry } else { Verdict::Stop };
