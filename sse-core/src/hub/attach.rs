@@ -45,23 +45,21 @@ impl Window {
             Some(feed) => Arc::clone(feed),
             None => self.new_feed(&mut state, patterns),
         };
-        let (alive, is_known, last_signal) = {
-            let mut inner = feed.lock();
-            inner.add_reader(Arc::clone(&reader));
-            (inner.evicted(), inner.rings.iter().all(|ring| ring.lock().is_known), inner.last_signal())
+        feed.lock().add_reader(Arc::clone(&reader));
+        attached(&state, feed, reader)
+    }
+
+    /// What a reader of these patterns would need to know, without a reader, a feed or a topic coming into being.
+    pub(crate) fn peek(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attached {
+        let state = self.lock();
+        let feed = match state.feeds.get(&patterns) {
+            Some(feed) => Arc::clone(feed),
+            None => {
+                let rings = patterns.iter().flat_map(|pattern| self.rings_for(&state, pattern)).collect();
+                Arc::new(Feed::new(patterns, rings, state.head))
+            }
         };
-        let wild = feed.patterns.iter().filter(|pattern| !pattern.is_exact());
-        let forgotten = wild.map(|pattern| state.forgotten.evicted(pattern)).max().unwrap_or(0);
-        Attached {
-            head: state.head,
-            version: state.epochs.rows().len(),
-            evicted: alive.max(forgotten),
-            epochs: state.epochs.clone(),
-            is_known,
-            last_signal,
-            reader,
-            feed,
-        }
+        attached(&state, feed, reader)
     }
 
     /// Forgets the feed if nobody reads it any more.
@@ -90,6 +88,20 @@ impl Window {
         self.lock().feeds.values().cloned().collect()
     }
 
+    /// The rings of a pattern's topics. A topic that is not there gets a ring that nobody else sees.
+    fn rings_for(&self, state: &State, pattern: &Pattern) -> Vec<Arc<TopicRing>> {
+        match pattern.clone().into_topic() {
+            Ok(topic) => match state.topics.get(&topic) {
+                Some(ring) => vec![Arc::clone(ring)],
+                None => vec![self.new_ring(topic, state.forgotten.evicted(pattern))],
+            },
+            Err(_) => {
+                let matching = state.topics.iter().filter(|(topic, _)| pattern.matches(topic));
+                matching.map(|(_, ring)| Arc::clone(ring)).collect()
+            }
+        }
+    }
+
     fn new_feed(&self, state: &mut State, patterns: Box<[Pattern]>) -> Arc<Feed> {
         let mut rings: Vec<Arc<TopicRing>> = Vec::new();
         for pattern in &patterns {
@@ -112,5 +124,25 @@ impl Window {
         }
         state.feeds.insert(patterns, Arc::clone(&feed));
         feed
+    }
+}
+
+/// What is known of a feed under the window's lock.
+fn attached(state: &State, feed: Arc<Feed>, reader: Arc<Reader>) -> Attached {
+    let (alive, is_known, last_signal) = {
+        let inner = feed.lock();
+        (inner.evicted(), inner.rings.iter().all(|ring| ring.lock().is_known), inner.last_signal())
+    };
+    let wild = feed.patterns.iter().filter(|pattern| !pattern.is_exact());
+    let forgotten = wild.map(|pattern| state.forgotten.evicted(pattern)).max().unwrap_or(0);
+    Attached {
+        head: state.head,
+        version: state.epochs.rows().len(),
+        evicted: alive.max(forgotten),
+        epochs: state.epochs.clone(),
+        is_known,
+        last_signal,
+        reader,
+        feed,
     }
 }

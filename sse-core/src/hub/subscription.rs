@@ -56,6 +56,8 @@ struct Beginning {
     resume: Resume,
     no_content: bool,
     is_refused: bool,
+    /// It answers a probe, which reads nothing.
+    is_probe: bool,
     cors: Cors,
 }
 
@@ -90,11 +92,10 @@ impl Subscription {
 
     /// A reader that is told to come back: 200, `retry`, end.
     pub(crate) fn refused(hub: Hub, end: End) -> Self {
-        let attached = hub.window().attach(Box::default(), Arc::new(Reader::new(hub.clock())));
+        let attached = hub.window().peek(Box::default(), Arc::new(Reader::new(hub.clock())));
         let mut subscription = Self::new(hub, &attached, None);
         subscription.end(end);
         subscription.beginning.get_or_insert_default().is_refused = true;
-        crate::metrics::subscribed(subscription.began());
         subscription
     }
 
@@ -120,7 +121,6 @@ impl Subscription {
             let no_content = opening.no_content;
             self.beginning = Some(Box::new(Beginning { resume, no_content, ..Beginning::default() }));
         }
-        crate::metrics::subscribed(self.began());
         if self.is_loading() {
             if let Some(Beginning { resume: Resume::Gap(gap), .. }) = self.beginning.as_deref_mut() {
                 gap.resumed_at = self.hub.window().lock().cursor_at(self.position);
@@ -128,6 +128,28 @@ impl Subscription {
         } else if opening.is_over && !opening.no_content {
             self.tell_finishes();
         }
+    }
+
+    /// Notes how a reader would begin, for a response without a body.
+    pub(crate) fn describe(&mut self, opening: Opening, requested: &Requested) {
+        let state = self.hub.window().lock();
+        let mut resume = opening.resume(requested, |seq| state.cursor_at(seq));
+        if let Resume::Gap(gap) = &mut resume
+            && self.extras.as_ref().is_some_and(|extras| extras.snapshots.is_some())
+        {
+            gap.resumed_at = state.cursor_at(state.head);
+        }
+        drop(state);
+        let no_content = opening.no_content;
+        self.beginning = Some(Box::new(Beginning { resume, no_content, ..Beginning::default() }));
+    }
+
+    /// Ends the answer to a probe: it reads nothing.
+    pub(super) fn end_probe(&mut self) {
+        if !self.is_refused() {
+            self.end(End::Left);
+        }
+        self.beginning.get_or_insert_default().is_probe = true;
     }
 
     /// How it began, to be looked at before the response is made.
@@ -201,6 +223,10 @@ impl Subscription {
     /// The reader needs no body: it has everything of topics that are finished.
     pub(crate) fn is_no_content(&self) -> bool {
         self.beginning.as_ref().is_some_and(|beginning| beginning.no_content)
+    }
+
+    pub(crate) fn is_probe(&self) -> bool {
+        self.beginning.as_ref().is_some_and(|beginning| beginning.is_probe)
     }
 
     fn is_refused(&self) -> bool {

@@ -319,8 +319,7 @@ impl Window {
             return Arc::clone(ring);
         }
         let evicted = state.forgotten.remove(topic);
-        let retention = self.retentions.of(topic);
-        let ring = Arc::new(TopicRing::new(topic.clone(), retention, evicted, !self.has_history));
+        let ring = self.new_ring(topic.clone(), evicted);
         state.topics.insert(topic.clone(), Arc::clone(&ring));
         for feed in state.feeds.values() {
             if !feed.is_exact && feed.matches(topic) {
@@ -329,6 +328,12 @@ impl Window {
             }
         }
         ring
+    }
+
+    /// A ring that nobody knows yet, of a topic that was evicted up to `evicted`.
+    pub(super) fn new_ring(&self, topic: Topic, evicted: u64) -> Arc<TopicRing> {
+        let retention = self.retentions.of(&topic);
+        Arc::new(TopicRing::new(topic, retention, evicted, !self.has_history))
     }
 }
 

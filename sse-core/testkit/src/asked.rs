@@ -35,6 +35,8 @@ pub enum Term {
     Lease,
     /// The principal and the address may have only so many readers.
     Limits,
+    /// It comes from where the mounted routes may be used.
+    Origins,
     /// The principal has one reader: `replace` or `refuse`.
     Exclusive(Exclusive),
 }
@@ -81,6 +83,7 @@ impl Term {
             "conflate" => Self::Conflate,
             "lease" => Self::Lease,
             "limits" => Self::Limits,
+            "origins" => Self::Origins,
             "replace" => Self::Exclusive(Exclusive::EndFirst),
             "refuse" => Self::Exclusive(Exclusive::Refuse),
             _ => return None,
@@ -112,6 +115,7 @@ impl Context {
                 Term::Limits => subscribe
                     .limit(format!("principal {principal}"), MOST_READERS)
                     .limit(format!("address {address}"), MOST_FROM_ADDRESS),
+                Term::Origins => subscribe.origins(&self.settings.origins),
                 Term::Exclusive(choice) => subscribe.exclusive(&principal, choice),
             };
         }
