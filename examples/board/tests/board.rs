@@ -119,3 +119,18 @@ async fn the_control_endpoint_lists_moves_and_closes_readers() {
     drop(stream);
     assert_eq!(send(&app, "DELETE", &reader, json!("")).await.0, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing() {
+    let app = app();
+    for (method, uri) in
+        [("POST", "/prices/eur"), ("POST", "/builds/1"), ("PUT", "/board"), ("DELETE", "/builds/1")]
+    {
+        for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")] {
+            let request = Request::builder().method(method).uri(uri).header("host", "board.example");
+            let request = request.header(name, value).header("content-type", "application/json");
+            let response = app.clone().call(request.body(Body::from("{}")).expect("a request")).await;
+            assert_eq!(response.expect("answered").status(), StatusCode::FORBIDDEN, "{method} {uri}");
+        }
+    }
+}
