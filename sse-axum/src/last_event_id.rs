@@ -9,7 +9,7 @@ impl<S: Sync> FromRequestParts<S> for LastEventId {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(sse_core::LastEventId::from_parts(&parts.headers, &parts.uri)))
+        Ok(Self(sse_core::LastEventId::from_parts(&parts.method, &parts.headers, &parts.uri)))
     }
 }
 

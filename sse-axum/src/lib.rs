@@ -8,6 +8,7 @@
 mod error;
 mod last_event_id;
 mod mount;
+mod preflight;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
@@ -15,5 +16,6 @@ pub mod test;
 pub use error::{Error, Result};
 pub use last_event_id::LastEventId;
 pub use mount::{Mount, mount};
+pub use preflight::{Preflight, preflight};
 pub use sse::Sse;
 pub use sse_core::*;

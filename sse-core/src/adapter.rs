@@ -157,6 +157,22 @@ macro_rules! __define_last_event_id {
             pub fn is_event_source(&self) -> bool {
                 self.0.is_event_source()
             }
+
+            /// Whether the request is a HEAD, OPTIONS or TRACE, which must not have effects; a subscription after it
+            /// has none.
+            #[must_use]
+            pub fn is_probe(&self) -> bool {
+                self.0.is_probe()
+            }
+        }
+
+        /// So that what takes the core's type, such as [`OriginPolicy::check`](crate::OriginPolicy::check), takes this.
+        impl ::std::ops::Deref for LastEventId {
+            type Target = $crate::LastEventId;
+
+            fn deref(&self) -> &$crate::LastEventId {
+                &self.0
+            }
         }
 
         #[cfg(feature = "compress")]
@@ -235,6 +251,8 @@ macro_rules! __define_error {
 
         $crate::__define_error!(
             @from $crate::Error,
+            $crate::Denied,
+            $crate::ForbiddenOrigin,
             $crate::HistoryError,
             $crate::InvalidEvent,
             $crate::InvalidEventId,
@@ -252,6 +270,41 @@ macro_rules! __define_error {
             }
         }
     )*};
+}
+
+/// Defines an adapter's `preflight` and `Preflight`; the adapter lets its framework's router take them.
+///
+/// It is given the example of its documentation.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __define_preflight {
+    ($example:literal) => {
+        /// What a handler's route answers to other methods: OPTIONS by this policy, and 405 with `Allow`.
+        ///
+        /// A handler that subscribes with [`origins`](crate::Subscribe::origins) decides about a request once it is
+        /// there. But before a page's `fetch` sends one with a header such as `Last-Event-ID`, the browser asks by OPTIONS
+        /// whether it may: that is called a preflight, and without an answer the request is not sent. Give the same
+        /// policy to both. [Mounted routes](crate::mount()) answer it themselves.
+        ///
+        /// ```
+        #[doc = $example]
+        /// ```
+        pub fn preflight(policy: $crate::OriginPolicy) -> Preflight {
+            Preflight($crate::__private::Preflight::new(policy))
+        }
+
+        /// The answers that [`preflight()`] makes.
+        #[derive(Debug, Clone)]
+        #[must_use = "nothing is answered until a router takes it"]
+        pub struct Preflight($crate::__private::Preflight);
+
+        impl Preflight {
+            /// Of a route whose handlers take POST as well as GET and HEAD.
+            pub fn post(self) -> Self {
+                Self(self.0.post())
+            }
+        }
+    };
 }
 
 /// Defines an adapter's `mount` and `Mount`; the adapter lets its framework's router take them.

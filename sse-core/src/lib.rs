@@ -88,5 +88,5 @@ pub mod __private {
     pub use futures_core::Stream;
     pub use http::StatusCode;
 
-    pub use crate::response::{Answer, Asked, BodyError, Routes, collect};
+    pub use crate::response::{Answer, Asked, BodyError, Preflight, Routes, collect};
 }

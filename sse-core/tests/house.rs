@@ -107,7 +107,7 @@ fn adapter_file(adapter: &str, file: &str) -> String {
 #[test]
 fn the_four_adapters_have_the_same_files_but_for_what_their_framework_asks_for() {
     for (adapter, extra) in
-        ADAPTERS.iter().zip([&[][..], &["event_stream.rs", "fairing.rs"], &["filters.rs"], &[]])
+        ADAPTERS.iter().zip([&[][..], &["event_stream.rs", "fairing.rs"], &["filters.rs"], &["get.rs"]])
     {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(adapter).join("src");
         let mut files: Vec<_> = fs::read_dir(folder)
@@ -115,7 +115,8 @@ fn the_four_adapters_have_the_same_files_but_for_what_their_framework_asks_for()
             .map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8"))
             .collect();
         files.sort_unstable();
-        let mut expected = vec!["error.rs", "last_event_id.rs", "lib.rs", "mount.rs", "sse.rs", "test.rs"];
+        let mut expected =
+            vec!["error.rs", "last_event_id.rs", "lib.rs", "mount.rs", "preflight.rs", "sse.rs", "test.rs"];
         expected.extend(extra);
         expected.sort_unstable();
         assert_eq!(files, expected, "{adapter}");
@@ -142,6 +143,7 @@ fn the_four_adapters_export_the_same_names_and_forward_the_same_features() {
             "pub use error::{Error, Result};",
             "pub use last_event_id::LastEventId;",
             "pub use mount::{Mount, mount};",
+            "pub use preflight::{Preflight, ",
             "pub use sse::Sse;",
             "pub use sse_core::*;",
         ] {
@@ -152,6 +154,7 @@ fn the_four_adapters_export_the_same_names_and_forward_the_same_features() {
             ("last_event_id", "__define_last_event_id"),
             ("mount", "__define_mount"),
             ("error", "__define_error"),
+            ("preflight", "__define_preflight"),
         ] {
             let source = adapter_file(adapter, &format!("src/{file}.rs"));
             assert!(

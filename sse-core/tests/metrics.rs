@@ -15,10 +15,11 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
+use http::Method;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reader::{data, publish};
 use scripted::{Scripted, until};
-use sse_core::{Body, Event, EventStream, Hub, Lease, Retention};
+use sse_core::{Body, Event, EventStream, Hub, LastEventId, Lease, Retention};
 
 const DOCUMENTED: &str = include_str!("../src/docs/operating.md");
 
@@ -132,6 +133,16 @@ async fn every_documented_metric_is_emitted_and_no_other() {
 
     assert_eq!(emitted(&recorder), documented());
     assert_eq!(mentioned(), documented().into_iter().map(|(name, _)| name).collect());
+
+    // A probe counts nothing, and neither does a response whose body nobody asks for.
+    let before = samples(&recorder);
+    let memory = Hub::memory();
+    for cursor in [LastEventId::default(), LastEventId::from("elsewhere")] {
+        let subscription = memory.subscribe("a").after(cursor.with_method(&Method::HEAD)).await.unwrap();
+        drop(EventStream::new(subscription).into_response());
+    }
+    drop(EventStream::new(stream::pending::<Event>()).into_response());
+    assert_eq!(samples(&recorder), before);
 
     // What is gone is taken out again.
     drop(open);

@@ -85,7 +85,7 @@ async fn a_preflight_tells_allowed_pages_alone_which_headers_they_may_send() {
             _ => panic!("no answer to a preflight"),
         }
     };
-    let names = "authorization, content-type, last-event-id, x-tenant_1";
+    let names = "accept, authorization, cache-control, content-type, last-event-id, x-tenant_1";
     assert_eq!(told(Some("https://web.example.com")).unwrap().to_str().unwrap().to_ascii_lowercase(), names);
     assert_eq!(told(None), None);
 }

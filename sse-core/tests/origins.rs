@@ -1,18 +1,22 @@
 //! From where a stream may be asked for.
 
 use futures_util::StreamExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sse_core::{
     Error, EventStream, ForbiddenOrigin, Hub, InvalidOrigin, LastEventId, OriginPolicy, OriginPolicyBuilder,
     SubscribeError,
 };
 
-fn request(pairs: &[(&str, &str)]) -> LastEventId {
+fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
         headers.append(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
     }
-    LastEventId::from_headers(&headers, None)
+    headers
+}
+
+fn request(pairs: &[(&str, &str)]) -> LastEventId {
+    LastEventId::from_headers(&headers(pairs), None)
 }
 
 fn judged(policy: &OriginPolicy, pairs: &[(&str, &str)]) -> Result<Vec<(String, String)>, ForbiddenOrigin> {
@@ -149,9 +153,9 @@ fn hosts_keep_names_out_that_others_let_point_here() {
     assert!(judged(&exact, &[("host", "events.example.com")]).is_err());
     // An HTTP/2 request has no `Host` header.
     let uri = Uri::from_static("https://localhost:3000/events");
-    assert!(local.check(&LastEventId::from_parts(&HeaderMap::new(), &uri)).is_ok());
+    assert!(local.check(&LastEventId::from_parts(&Method::GET, &HeaderMap::new(), &uri)).is_ok());
     let uri = Uri::from_static("https://evil.example/events");
-    assert!(local.check(&LastEventId::from_parts(&HeaderMap::new(), &uri)).is_err());
+    assert!(local.check(&LastEventId::from_parts(&Method::GET, &HeaderMap::new(), &uri)).is_err());
 }
 
 #[test]
@@ -223,4 +227,169 @@ async fn a_compressed_stream_varies_by_both() {
     assert_eq!(response.headers()["content-encoding"], "gzip");
     let varies: Vec<_> = response.headers().get_all("vary").iter().collect();
     assert_eq!(varies, ["origin", "accept-encoding"]);
+}
+
+/// Who decides about a request, and how.
+mod decisions {
+    use super::*;
+
+    /// What a policy answers.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Decision {
+        /// Allowed, as pages of the same origin and clients that are not browsers are.
+        Yes,
+        /// Allowed, and the page may read the answer.
+        Cors,
+        No(ForbiddenOrigin),
+    }
+
+    use Decision::{Cors, No, Yes};
+
+    const HOST: Decision = No(ForbiddenOrigin::Host);
+    const METHOD: Decision = No(ForbiddenOrigin::Method);
+    const ORIGIN: Decision = No(ForbiddenOrigin::Origin);
+    const SITE: Decision = No(ForbiddenOrigin::Site);
+
+    type Row = (&'static str, &'static [(&'static str, &'static str)], [Decision; 4]);
+
+    const APP: (&str, &str) = ("host", "app.example");
+    /// As nginx sends it, if nobody sets `Host`.
+    const UPSTREAM: (&str, &str) = ("host", "app");
+    const OWN: (&str, &str) = ("origin", "https://app.example");
+    const NAMED: (&str, &str) = ("origin", "https://web.example");
+    const EVIL: (&str, &str) = ("origin", "https://evil.example");
+    const NULL: (&str, &str) = ("origin", "null");
+    const SAME_ORIGIN: (&str, &str) = ("sec-fetch-site", "same-origin");
+    const SAME_SITE: (&str, &str) = ("sec-fetch-site", "same-site");
+    const CROSS_SITE: (&str, &str) = ("sec-fetch-site", "cross-site");
+    const BY_USER: (&str, &str) = ("sec-fetch-site", "none");
+    const TO_POST: (&str, &str) = ("access-control-request-method", "POST");
+    const TO_GET: (&str, &str) = ("access-control-request-method", "GET");
+
+    /// Method and headers, then what is decided by: the same origin alone; with `https://web.example` named; any origin;
+    /// and the same origin under the host `app.example` alone.
+    const ROWS: &[Row] = &[
+        // What is not a browser.
+        ("GET", &[APP], [Yes, Yes, Cors, Yes]),
+        ("POST", &[APP], [Yes, Yes, Yes, Yes]),
+        ("POST", &[UPSTREAM], [Yes, Yes, Yes, HOST]),
+        ("DELETE", &[], [Yes, Yes, Yes, HOST]),
+        // A page of ours, with and without `Sec-Fetch-Site`.
+        ("GET", &[APP, SAME_ORIGIN], [Yes, Yes, Cors, Yes]),
+        ("POST", &[APP, OWN, SAME_ORIGIN], [Yes, Yes, Yes, Yes]),
+        ("POST", &[APP, OWN], [Yes, Yes, Yes, Yes]),
+        ("PUT", &[APP, OWN, SAME_ORIGIN], [Yes, Yes, Yes, Yes]),
+        ("HEAD", &[APP, SAME_ORIGIN], [Yes, Yes, Cors, Yes]),
+        // The same behind a proxy that rewrites `Host`.
+        ("GET", &[UPSTREAM, SAME_ORIGIN], [Yes, Yes, Cors, HOST]),
+        ("POST", &[UPSTREAM, OWN, SAME_ORIGIN], [Yes, Yes, Yes, HOST]),
+        ("POST", &[UPSTREAM, OWN], [ORIGIN, ORIGIN, METHOD, HOST]),
+        ("GET", &[UPSTREAM, OWN], [ORIGIN, ORIGIN, Cors, HOST]),
+        ("POST", &[UPSTREAM, OWN, BY_USER], [ORIGIN, ORIGIN, METHOD, HOST]),
+        ("DELETE", &[("host", "10.0.0.7:3000"), OWN, SAME_ORIGIN], [Yes, Yes, Yes, HOST]),
+        // A policy that hides the referrer makes the own origin `null` in simple requests.
+        ("POST", &[APP, NULL, SAME_ORIGIN], [Yes, Yes, Yes, Yes]),
+        // The user typed the address, or opened a bookmark.
+        ("GET", &[APP, BY_USER], [Yes, Yes, Cors, Yes]),
+        ("POST", &[APP, EVIL, BY_USER], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("POST", &[APP, OWN, BY_USER], [Yes, Yes, Yes, Yes]),
+        // Another host of the same site is not the same origin.
+        ("GET", &[APP, SAME_SITE], [SITE, SITE, Cors, SITE]),
+        ("POST", &[APP, ("origin", "https://blog.app.example"), SAME_SITE], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("POST", &[APP, SAME_SITE], [SITE, SITE, METHOD, SITE]),
+        // Other sites: images, links, forms, `fetch`.
+        ("GET", &[APP, CROSS_SITE], [SITE, SITE, Cors, SITE]),
+        ("GET", &[APP, EVIL, CROSS_SITE], [ORIGIN, ORIGIN, Cors, ORIGIN]),
+        ("POST", &[APP, EVIL, CROSS_SITE], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("POST", &[APP, EVIL], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("POST", &[APP, NULL, CROSS_SITE], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("POST", &[APP, NULL], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("GET", &[APP, NULL], [ORIGIN, ORIGIN, Cors, ORIGIN]),
+        ("POST", &[APP, OWN, CROSS_SITE], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("POST", &[APP, CROSS_SITE], [SITE, SITE, METHOD, SITE]),
+        ("HEAD", &[APP, CROSS_SITE], [SITE, SITE, Cors, SITE]),
+        ("QUERY", &[APP, EVIL, CROSS_SITE], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        // An origin that is named.
+        ("GET", &[APP, NAMED, CROSS_SITE], [ORIGIN, Cors, Cors, ORIGIN]),
+        ("POST", &[APP, NAMED, CROSS_SITE], [ORIGIN, Cors, METHOD, ORIGIN]),
+        ("POST", &[UPSTREAM, NAMED], [ORIGIN, Cors, METHOD, HOST]),
+        ("POST", &[APP, NAMED, SAME_SITE], [ORIGIN, Cors, METHOD, ORIGIN]),
+        // Preflights count as the method that they ask about.
+        ("OPTIONS", &[APP, EVIL, CROSS_SITE, TO_GET], [ORIGIN, ORIGIN, Cors, ORIGIN]),
+        ("OPTIONS", &[APP, EVIL, CROSS_SITE, TO_POST], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("OPTIONS", &[APP, NAMED, CROSS_SITE, TO_POST], [ORIGIN, Cors, METHOD, ORIGIN]),
+        ("OPTIONS", &[APP, EVIL, ("access-control-request-method", "(?)")], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("OPTIONS", &[APP], [Yes, Yes, Cors, Yes]),
+        // Only a page of another origin has to ask, so this header does not turn a POST into less.
+        ("POST", &[APP, EVIL, TO_GET], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        // What any client can send decides nothing.
+        ("POST", &[UPSTREAM, OWN, ("x-forwarded-host", "app.example")], [ORIGIN, ORIGIN, METHOD, HOST]),
+        (
+            "POST",
+            &[UPSTREAM, OWN, ("forwarded", "host=app.example;proto=https")],
+            [ORIGIN, ORIGIN, METHOD, HOST],
+        ),
+        ("POST", &[APP, EVIL, ("x-forwarded-host", "evil.example")], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("POST", &[APP, EVIL, ("x-original-host", "evil.example")], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("POST", &[APP, EVIL, ("referer", "https://app.example/")], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("POST", &[("host", "evil.example"), EVIL, SAME_ORIGIN], [Yes, Yes, Yes, HOST]),
+        // What no browser sends is not the same origin.
+        ("POST", &[APP, OWN, ("sec-fetch-site", "Same-Origin")], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("POST", &[APP, ("sec-fetch-site", "")], [SITE, SITE, METHOD, SITE]),
+        ("POST", &[APP, OWN, CROSS_SITE, SAME_ORIGIN], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("POST", &[APP, OWN, EVIL], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+        ("POST", &[APP, ("host", "evil.example"), EVIL], [ORIGIN, ORIGIN, METHOD, HOST]),
+        ("POST", &[APP, ("origin", "")], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
+    ];
+
+    fn policies() -> [OriginPolicy; 4] {
+        [
+            OriginPolicy::same_origin(),
+            OriginPolicy::builder().origin("https://web.example").build().unwrap(),
+            OriginPolicy::builder().any_origin().build().unwrap(),
+            OriginPolicy::builder().host("app.example").build().unwrap(),
+        ]
+    }
+
+    fn decision(policy: &OriginPolicy, request: &LastEventId) -> Decision {
+        let allows = |(name, _)| name == "access-control-allow-origin";
+        match policy.check(request) {
+            Ok(cors) if cors.headers().any(allows) => Cors,
+            Ok(_) => Yes,
+            Err(error) => No(error),
+        }
+    }
+
+    #[test]
+    fn vectors() {
+        assert!(ROWS.len() >= 50, "{} rows", ROWS.len());
+        for (method, pairs, expected) in ROWS {
+            let method = method.parse().unwrap();
+            let request = LastEventId::from_parts(&method, &headers(pairs), &Uri::from_static("/events"));
+            let decided = policies().map(|policy| decision(&policy, &request));
+            assert_eq!(&decided, expected, "{method} {pairs:?}");
+        }
+    }
+
+    #[test]
+    fn any_origin_posts_only_if_that_is_asked_for() {
+        let policy = OriginPolicy::builder().any_origin_may_post().build().unwrap();
+        for (method, pairs, _) in ROWS {
+            let method = method.parse().unwrap();
+            let request = LastEventId::from_parts(&method, &headers(pairs), &Uri::from_static("/events"));
+            assert_eq!(decision(&policy, &request), Cors, "{method} {pairs:?}");
+        }
+        let refused = OriginPolicy::builder().any_origin_may_post().credentials(true).build().unwrap_err();
+        assert_eq!(refused, InvalidOrigin::AnyWithCredentials);
+    }
+
+    #[test]
+    fn a_named_origin_posts_beside_any() {
+        let policy = OriginPolicy::builder().any_origin().origin("https://web.example").build().unwrap();
+        let post = |pairs: &[(&str, &str)]| {
+            LastEventId::from_parts(&Method::POST, &headers(pairs), &Uri::from_static("/events"))
+        };
+        assert_eq!(decision(&policy, &post(&[APP, NAMED, CROSS_SITE])), Cors);
+        assert_eq!(decision(&policy, &post(&[APP, EVIL, CROSS_SITE])), METHOD);
+    }
 }

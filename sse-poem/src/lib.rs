@@ -6,14 +6,18 @@
 )]
 
 mod error;
+mod get;
 mod last_event_id;
 mod mount;
+mod preflight;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
 pub use error::{Error, Result};
+pub use get::get;
 pub use last_event_id::LastEventId;
 pub use mount::{Mount, mount};
+pub use preflight::{Preflight, Preflighted, preflight};
 pub use sse::Sse;
 pub use sse_core::*;

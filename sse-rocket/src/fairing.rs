@@ -1,9 +1,11 @@
 use rocket::{
-    Build, Orbit, Rocket,
+    Build, Data, Orbit, Request, Rocket,
     fairing::{self, Info, Kind},
     figment::providers::Serialized,
 };
 use sse_core::{Hub, Shutdown};
+
+use crate::last_event_id::remember_method;
 
 /// What Rocket may still need after the window, in seconds, to close connections whose peers do not read.
 const MERCY: u32 = 1;
@@ -14,6 +16,9 @@ const MERCY: u32 = 1;
 /// window. Rocket counts whole seconds: its `shutdown.grace` becomes the first after the window, so that what ends with
 /// the window is still sent, and `shutdown.mercy` 1 s. A hub without a `Shutdown` leaves Rocket's settings alone, and its
 /// streams end as soon as Rocket shuts down.
+///
+/// It also lets [`LastEventId`](crate::LastEventId) know of a HEAD, which Rocket hides from the handlers of GETs: without the
+/// fairing, a HEAD subscribes as a GET does.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,7 +44,10 @@ pub struct Fairing {
 #[rocket::async_trait]
 impl fairing::Fairing for Fairing {
     fn info(&self) -> Info {
-        Info { name: "Server-sent events", kind: Kind::Ignite | Kind::Liftoff | Kind::Shutdown }
+        Info {
+            name: "Server-sent events",
+            kind: Kind::Ignite | Kind::Liftoff | Kind::Request | Kind::Shutdown,
+        }
     }
 
     async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
@@ -60,6 +68,10 @@ impl fairing::Fairing for Fairing {
                 rocket.notify();
             });
         }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        remember_method(request);
     }
 
     async fn on_shutdown(&self, _: &Rocket<Orbit>) {

@@ -3,6 +3,7 @@ use std::convert::Infallible;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use rocket::{
     Request,
+    http::Method,
     request::{FromRequest, Outcome},
 };
 
@@ -14,8 +15,26 @@ impl<'r> FromRequest<'r> for LastEventId {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
         let query = request.uri().query().map(|query| query.as_str());
-        Outcome::Success(Self(sse_core::LastEventId::from_headers(&headers(request), query)))
+        let last = sse_core::LastEventId::from_headers(&headers(request), query);
+        Outcome::Success(Self(last.with_method(&method(request))))
     }
+}
+
+/// The method as the client sent it, where it was remembered: Rocket turns a HEAD into a GET for the handlers of GETs.
+pub(crate) fn method(request: &Request<'_>) -> http::Method {
+    let method = match (remember_method(request), request.method()) {
+        (Method::Head, Method::Get) => Method::Head,
+        (_, method) => method,
+    };
+    // What Rocket has read is a method.
+    http::Method::from_bytes(method.as_str().as_bytes()).unwrap_or_default()
+}
+
+/// Remembers the request's method, before it is routed.
+pub(crate) fn remember_method(request: &Request<'_>) -> Method {
+    struct Sent(Method);
+
+    request.local_cache(|| Sent(request.method())).0
 }
 
 /// The request's headers as the core takes them; an HTTP/2 request names its host elsewhere.

@@ -10,6 +10,7 @@ mod event_stream;
 mod fairing;
 mod last_event_id;
 mod mount;
+mod preflight;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
@@ -18,6 +19,7 @@ pub use error::{Error, Result};
 pub use fairing::{Fairing, fairing};
 pub use last_event_id::LastEventId;
 pub use mount::{Mount, mount};
+pub use preflight::{Preflight, preflight};
 pub use sse::Sse;
 pub use sse_core::*;
 

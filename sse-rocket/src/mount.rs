@@ -10,7 +10,11 @@ use sse_core::{
     Access,
 };
 
-use crate::{Sse, error::text, last_event_id::headers};
+use crate::{
+    Sse,
+    error::text,
+    last_event_id::{headers, method},
+};
 
 sse_core::__define_mount!(
     r#"use sse_rocket::{Ask, Denied, Hub, Pattern, Permit, Topic, mount};
@@ -28,9 +32,17 @@ let rocket = rocket::build().mount("/events", mount(hub, access));
     for<'r> Access<Request<'r>>
 );
 
-/// What a route may be asked by; Rocket lets GET answer HEAD.
-const METHODS: [Method; 6] =
-    [Method::Get, Method::Post, Method::Options, Method::Put, Method::Patch, Method::Delete];
+/// All methods that a target can be asked by; of a HEAD that has no route of its own, Rocket makes a GET.
+pub(crate) const METHODS: [Method; 8] = [
+    Method::Get,
+    Method::Head,
+    Method::Post,
+    Method::Options,
+    Method::Put,
+    Method::Patch,
+    Method::Delete,
+    Method::Trace,
+];
 
 impl<A: for<'r> Access<Request<'r>>> From<Mount<A>> for Vec<Route> {
     fn from(mount: Mount<A>) -> Self {
@@ -52,16 +64,18 @@ impl<A: for<'r> Access<Request<'r>>> Handler for Mount<A> {
 
 impl<A: for<'r> Access<Request<'r>>> Mount<A> {
     async fn respond(&self, request: &Request<'_>, data: Data<'_>) -> Answer {
-        // What Rocket has read are a method and a target.
-        let method = http::Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or_default();
-        let uri = request.uri().to_string().parse().unwrap_or_default();
-        let asked = match self.routes.ask(&method, &headers(request), &uri) {
+        let asked = match self.routes.ask(&method(request), &headers(request), &uri(request)) {
             Ok(asked) => asked,
             Err(answer) => return answer,
         };
         let decided = self.access.permit(request, &asked.ask).await;
         self.routes.answer(asked, decided, body(data, self.routes.most_body())).await
     }
+}
+
+/// The target, which Rocket has read.
+pub(crate) fn uri(request: &Request<'_>) -> http::Uri {
+    request.uri().to_string().parse().unwrap_or_default()
 }
 
 async fn body(data: Data<'_>, most: usize) -> Result<Vec<u8>, BodyError> {

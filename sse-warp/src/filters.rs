@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use sse_core::IntoEventStream;
 use warp::{
-    Filter,
+    Filter, Rejection,
     host::Authority,
     http::{HeaderMap, HeaderValue, header::HOST},
 };
@@ -21,12 +21,31 @@ use crate::{LastEventId, Sse};
 ///
 /// let hub = Hub::memory();
 /// let hub = warp::any().map(move || hub.clone());
-/// let route = warp::path!("prices").and(hub).and(sse_warp::last_event_id()).then(prices);
+/// let route = warp::path!("prices").and(sse_warp::get()).and(hub).and(sse_warp::last_event_id()).then(prices);
 /// # let _ = route;
 /// ```
 #[must_use = "a filter does nothing until it is part of a route"]
 pub fn last_event_id() -> impl Filter<Extract = (LastEventId,), Error = Infallible> + Clone {
-    head().map(|headers, query: Option<String>| LastEventId::from_request(&headers, query.as_deref()))
+    let method = warp::any().and(warp::method());
+    method.and(head()).map(|method, headers, query: Option<String>| {
+        LastEventId::from_request(&method, &headers, query.as_deref())
+    })
+}
+
+/// Matches GET and HEAD: use it in place of [`warp::get`], which answers 405 to a HEAD.
+///
+/// ```
+/// use sse_warp::Event;
+/// use warp::Filter;
+///
+/// let route = warp::path!("hello").and(sse_warp::get()).map(|| {
+///     sse_warp::reply(futures_util::stream::iter([Event::message("hello")]))
+/// });
+/// # let _ = route;
+/// ```
+#[must_use = "a filter does nothing until it is part of a route"]
+pub fn get() -> impl Filter<Extract = (), Error = Rejection> + Copy {
+    warp::get().or(warp::head()).unify()
 }
 
 /// The request's headers and query; an HTTP/2 request names its host elsewhere.

@@ -9,13 +9,15 @@ mod error;
 mod filters;
 mod last_event_id;
 mod mount;
+mod preflight;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
 pub use error::{Error, Result};
-pub use filters::{last_event_id, reply};
+pub use filters::{get, last_event_id, reply};
 pub use last_event_id::LastEventId;
 pub use mount::{Mount, mount};
+pub use preflight::{Preflight, preflight};
 pub use sse::Sse;
 pub use sse_core::*;

@@ -46,7 +46,12 @@ impl<A: Access<Request<()>>> Mount<A> {
 }
 
 /// The request as Warp's filters saw it.
-fn request(method: Method, path: FullPath, headers: HeaderMap, query: Option<String>) -> Request<()> {
+pub(crate) fn request(
+    method: Method,
+    path: FullPath,
+    headers: HeaderMap,
+    query: Option<String>,
+) -> Request<()> {
     let mut request = Request::new(());
     *request.method_mut() = method;
     *request.headers_mut() = headers;

@@ -8,7 +8,7 @@ use axum::{
 };
 use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, patterns, permit, published, tokens};
 use serde_json::{Value, json};
-use sse_axum::{Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, mount};
+use sse_axum::{Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, mount, preflight};
 use tokio::{spawn, time::sleep};
 
 use crate::extract::{Query, Text};
@@ -17,7 +17,7 @@ pub(crate) fn routes(app: App) -> Router {
     let tenant = mount(app.hub.clone(), access).origins(app.options.origins.clone()).publish(MAX_BODY);
     Router::new()
         .route("/", get(page))
-        .route("/events", get(events))
+        .route("/events", get(events).options_service(preflight(app.options.origins.clone())))
         .route("/publish", post(publish))
         .route("/signal", post(signal))
         .route("/finish", post(finish))
@@ -48,7 +48,14 @@ async fn events(State(app): State<App>, Query(query): Query, last: LastEventId) 
     Ok(stream.into_response())
 }
 
-async fn publish(State(app): State<App>, Query(query): Query, Text(text): Text) -> Result<Json<Value>> {
+/// Refuses pages of other sites, which could publish in the user's name; clients that are not browsers pass.
+async fn publish(
+    State(app): State<App>,
+    from: LastEventId,
+    Query(query): Query,
+    Text(text): Text,
+) -> Result<Json<Value>> {
+    app.options.origins.check(&from)?;
     let publishing = app.hub.publish(query.topics, event(&text, query.event.as_deref()));
     let receipt = match query.key {
         Some(key) => publishing.key(key).await?,
@@ -58,19 +65,27 @@ async fn publish(State(app): State<App>, Query(query): Query, Text(text): Text) 
 }
 
 /// Tells those who read now; nothing is kept.
-async fn signal(State(app): State<App>, Query(query): Query, Text(text): Text) -> Result<Json<Value>> {
+async fn signal(
+    State(app): State<App>,
+    from: LastEventId,
+    Query(query): Query,
+    Text(text): Text,
+) -> Result<Json<Value>> {
+    app.options.origins.check(&from)?;
     let receivers = app.hub.signal(query.topics, event(&text, query.event.as_deref()))?;
     Ok(Json(json!({ "receivers": receivers })))
 }
 
 /// Readers get the rest and `sse.end`; one that comes back after that is answered 204 and stays away.
-async fn finish(State(app): State<App>, Query(query): Query) -> Result<Json<Value>> {
+async fn finish(State(app): State<App>, from: LastEventId, Query(query): Query) -> Result<Json<Value>> {
+    app.options.origins.check(&from)?;
     let receipt = app.hub.finish(query.topics).await?;
     Ok(Json(published(&receipt)))
 }
 
 /// Ends the readers of a topic; they come back and resume.
-async fn disconnect(State(app): State<App>, Query(query): Query) -> Result<Json<Value>> {
+async fn disconnect(State(app): State<App>, from: LastEventId, Query(query): Query) -> Result<Json<Value>> {
+    app.options.origins.check(&from)?;
     let ended = app.hub.disconnect(query.topics)?;
     Ok(Json(json!({ "ended": ended })))
 }
@@ -87,7 +102,8 @@ async fn ticks(State(app): State<App>) -> Sse {
 }
 
 /// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
-async fn complete(State(app): State<App>, Text(prompt): Text) -> Sse {
+async fn complete(State(app): State<App>, from: LastEventId, Text(prompt): Text) -> Result {
+    app.options.origins.check(&from)?;
     let (tx, answer) = channel(32);
     spawn(async move {
         for token in tokens(&prompt) {
@@ -98,7 +114,7 @@ async fn complete(State(app): State<App>, Text(prompt): Text) -> Sse {
         }
         let _ = tx.send(Event::message("[DONE]")).await;
     });
-    Sse::new(answer).keep_alive(app.keep_alive()).until(app.shutdown.deadline())
+    Ok(Sse::new(answer).keep_alive(app.keep_alive()).until(app.shutdown.deadline()))
 }
 
 async fn stats(State(app): State<App>) -> Json<Value> {

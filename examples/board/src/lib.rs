@@ -7,9 +7,12 @@ mod readers;
 
 use axum::{
     Router,
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::Response,
     routing::{delete, get, post, put},
 };
-use sse_axum::Hub;
+use sse_axum::{Hub, LastEventId, OriginPolicy, Result};
 
 use board::Board;
 
@@ -30,5 +33,12 @@ pub fn routes(hub: Hub) -> Router {
         .route("/topics/{topic}/readers", get(readers::list))
         .route("/readers/{id}", delete(readers::close))
         .route("/readers/{id}/topics", put(readers::set_topics))
+        .layer(from_fn(same_origin))
         .with_state(App { hub, board: Board::default() })
+}
+
+/// Refuses pages of other sites, which could change things in the user's name; clients that are not browsers pass.
+async fn same_origin(from: LastEventId, request: Request, next: Next) -> Result<Response> {
+    OriginPolicy::same_origin().check(&from)?;
+    Ok(next.run(request).await)
 }

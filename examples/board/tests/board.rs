@@ -156,3 +156,18 @@ async fn a_build_is_read_by_its_own_name_alone() {
     send(&app, "POST", "/prices/eur", json!("1.08")).await;
     reader.sse_ok().await.sse_text_is("1.08");
 }
+
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing() {
+    let app = app();
+    for (method, uri) in
+        [("POST", "/prices/eur"), ("POST", "/builds/1"), ("PUT", "/board"), ("DELETE", "/builds/1")]
+    {
+        for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")] {
+            let request = Request::builder().method(method).uri(uri).header("host", "board.example");
+            let request = request.header(name, value).header("content-type", "application/json");
+            let response = app.clone().call(request.body(Body::from("{}")).expect("a request")).await;
+            assert_eq!(response.expect("answered").status(), StatusCode::FORBIDDEN, "{method} {uri}");
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub struct Options {
     pub drain: Duration,
     /// The age at which a stream of events ends; its reader comes back and resumes.
     pub max_age: Duration,
-    /// Pages of which origins may read events, besides our own.
+    /// Pages of which origins may read events and post, besides our own.
     pub origins: OriginPolicy,
     /// Whether events are compressed for readers who accept gzip.
     pub compress: bool,
@@ -134,7 +134,7 @@ Usage: example-{framework} [FLAGS]
   --keep-alive SECONDS  how long a stream may be silent (15)
   --drain SECONDS       how long a shutdown may take (10)
   --max-age SECONDS     the age at which a stream ends, to be resumed (86400)
-  --origin ORIGIN       pages of this origin may read events as well, with cookies, as https://app.example.com; may be repeated
+  --origin ORIGIN       pages of this origin may read events and post as well, with cookies, as https://app.example.com; may be repeated
   --compress            send gzip to readers of events who accept it
   --help                this text
 

@@ -1,11 +1,11 @@
 use async_stream::stream;
 use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, patterns, permit, published, tokens};
 use poem::{
-    Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get, handler, post,
+    Endpoint, EndpointExt, IntoResponse, Request, Response, Route, handler, post,
     web::{Data, Html, Json},
 };
 use serde_json::{Value, json};
-use sse_poem::{Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, mount};
+use sse_poem::{Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, get, mount, preflight};
 use tokio::{spawn, time::sleep};
 
 use crate::extract::{Query, Text};
@@ -14,7 +14,7 @@ pub(crate) fn routes(app: App) -> impl Endpoint + 'static {
     let tenant = mount(app.hub.clone(), access).origins(app.options.origins.clone()).publish(MAX_BODY);
     Route::new()
         .at("/", get(page))
-        .at("/events", get(events))
+        .at("/events", get(events).with(preflight(app.options.origins.clone())))
         .at("/publish", post(publish))
         .at("/signal", post(signal))
         .at("/finish", post(finish))
@@ -46,8 +46,15 @@ async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -
     Ok(stream.into_response())
 }
 
+/// Refuses pages of other sites, which could publish in the user's name; clients that are not browsers pass.
 #[handler]
-async fn publish(Data(app): Data<&App>, Query(query): Query, Text(text): Text) -> Result<Json<Value>> {
+async fn publish(
+    Data(app): Data<&App>,
+    from: LastEventId,
+    Query(query): Query,
+    Text(text): Text,
+) -> Result<Json<Value>> {
+    app.options.origins.check(&from)?;
     let publishing = app.hub.publish(query.topics, event(&text, query.event.as_deref()));
     let receipt = match query.key {
         Some(key) => publishing.key(key).await?,
@@ -58,21 +65,29 @@ async fn publish(Data(app): Data<&App>, Query(query): Query, Text(text): Text) -
 
 /// Tells those who read now; nothing is kept.
 #[handler]
-async fn signal(Data(app): Data<&App>, Query(query): Query, Text(text): Text) -> Result<Json<Value>> {
+async fn signal(
+    Data(app): Data<&App>,
+    from: LastEventId,
+    Query(query): Query,
+    Text(text): Text,
+) -> Result<Json<Value>> {
+    app.options.origins.check(&from)?;
     let receivers = app.hub.signal(query.topics, event(&text, query.event.as_deref()))?;
     Ok(Json(json!({ "receivers": receivers })))
 }
 
 /// Readers get the rest and `sse.end`; one that comes back after that is answered 204 and stays away.
 #[handler]
-async fn finish(Data(app): Data<&App>, Query(query): Query) -> Result<Json<Value>> {
+async fn finish(Data(app): Data<&App>, from: LastEventId, Query(query): Query) -> Result<Json<Value>> {
+    app.options.origins.check(&from)?;
     let receipt = app.hub.finish(query.topics).await?;
     Ok(Json(published(&receipt)))
 }
 
 /// Ends the readers of a topic; they come back and resume.
 #[handler]
-async fn disconnect(Data(app): Data<&App>, Query(query): Query) -> Result<Json<Value>> {
+async fn disconnect(Data(app): Data<&App>, from: LastEventId, Query(query): Query) -> Result<Json<Value>> {
+    app.options.origins.check(&from)?;
     let ended = app.hub.disconnect(query.topics)?;
     Ok(Json(json!({ "ended": ended })))
 }
@@ -91,7 +106,8 @@ async fn ticks(Data(app): Data<&App>) -> Sse {
 
 /// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
 #[handler]
-async fn complete(Data(app): Data<&App>, Text(prompt): Text) -> Sse {
+async fn complete(Data(app): Data<&App>, from: LastEventId, Text(prompt): Text) -> Result {
+    app.options.origins.check(&from)?;
     let (tx, answer) = channel(32);
     spawn(async move {
         for token in tokens(&prompt) {
@@ -102,7 +118,7 @@ async fn complete(Data(app): Data<&App>, Text(prompt): Text) -> Sse {
         }
         let _ = tx.send(Event::message("[DONE]")).await;
     });
-    Sse::new(answer).keep_alive(app.keep_alive()).until(app.shutdown.deadline())
+    Ok(Sse::new(answer).keep_alive(app.keep_alive()).until(app.shutdown.deadline()))
 }
 
 #[handler]

@@ -19,6 +19,7 @@ use rocket::{Config, config, fairing::AdHoc};
 pub async fn serve(app: App) -> io::Result<()> {
     let listening = app.clone();
     let origins = app.options.origins.clone();
+    let preflight = sse_rocket::preflight(origins.clone());
     let tenant = sse_rocket::mount(app.hub.clone(), routes::access).origins(origins).publish(MAX_BODY);
     let rocket = rocket::custom(config(&app))
         .attach(AdHoc::on_liftoff("listening", move |rocket| {
@@ -30,6 +31,7 @@ pub async fn serve(app: App) -> io::Result<()> {
         .manage(app.clone())
         .mount("/", routes::routes())
         .mount("/tenant", tenant)
+        .mount("/events", preflight)
         .register("/", extract::catchers());
     app.shutdown.serve(rocket.launch()).await.map_or(Ok(()), |ended| ended.map(drop).map_err(failed))
 }

@@ -37,14 +37,17 @@ async fn events(
     Ok(Either::Right(if app.options.compress { stream.compress(accepts) } else { stream }))
 }
 
+/// Refuses pages of other sites, which could publish in the user's name; clients that are not browsers pass.
 #[post("/publish?<topic>&<event>&<key>", data = "<text>")]
 async fn publish(
     app: &State<App>,
+    from: LastEventId,
     topic: Vec<String>,
     event: Option<&str>,
     key: Option<&str>,
     text: Text,
 ) -> Result<Value> {
+    app.options.origins.check(&from)?;
     let publishing = app.hub.publish(topic, self::event(&text.0, event));
     let receipt = match key {
         Some(key) => publishing.key(key).await?,
@@ -55,21 +58,30 @@ async fn publish(
 
 /// Tells those who read now; nothing is kept.
 #[post("/signal?<topic>&<event>", data = "<text>")]
-async fn signal(app: &State<App>, topic: Vec<String>, event: Option<&str>, text: Text) -> Result<Value> {
+async fn signal(
+    app: &State<App>,
+    from: LastEventId,
+    topic: Vec<String>,
+    event: Option<&str>,
+    text: Text,
+) -> Result<Value> {
+    app.options.origins.check(&from)?;
     let receivers = app.hub.signal(topic, self::event(&text.0, event))?;
     Ok(json!({ "receivers": receivers }))
 }
 
 /// Readers get the rest and `sse.end`; one that comes back after that is answered 204 and stays away.
 #[post("/finish?<topic>")]
-async fn finish(app: &State<App>, topic: Vec<String>) -> Result<Value> {
+async fn finish(app: &State<App>, from: LastEventId, topic: Vec<String>) -> Result<Value> {
+    app.options.origins.check(&from)?;
     let receipt = app.hub.finish(topic).await?;
     Ok(published(&receipt))
 }
 
 /// Ends the readers of a topic; they come back and resume.
 #[post("/disconnect?<topic>")]
-async fn disconnect(app: &State<App>, topic: Vec<String>) -> Result<Value> {
+async fn disconnect(app: &State<App>, from: LastEventId, topic: Vec<String>) -> Result<Value> {
+    app.options.origins.check(&from)?;
     let ended = app.hub.disconnect(topic)?;
     Ok(json!({ "ended": ended }))
 }
@@ -88,7 +100,8 @@ async fn ticks(app: &State<App>) -> EventStream![] {
 
 /// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
 #[post("/complete", data = "<prompt>")]
-async fn complete(app: &State<App>, prompt: Text) -> Sse {
+async fn complete(app: &State<App>, from: LastEventId, prompt: Text) -> Result {
+    app.options.origins.check(&from)?;
     let (tx, answer) = channel(32);
     spawn(async move {
         for token in tokens(&prompt.0) {
@@ -99,7 +112,7 @@ async fn complete(app: &State<App>, prompt: Text) -> Sse {
         }
         let _ = tx.send(Event::message("[DONE]")).await;
     });
-    Sse::new(answer).keep_alive(app.keep_alive()).until(app.shutdown.deadline())
+    Ok(Sse::new(answer).keep_alive(app.keep_alive()).until(app.shutdown.deadline()))
 }
 
 #[get("/stats")]

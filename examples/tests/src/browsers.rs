@@ -266,3 +266,30 @@ pub(crate) async fn g17_reads_across_origins_with_credentials(program: &str, pag
     assert!(requests.iter().skip(1).all(|request| has(request, &format!("\r\norigin: {origin}\r\n"))));
     Ok(())
 }
+
+/// A page of an origin that is named reads by `fetch`, with headers about which the browser asks first; the post of a page
+/// that is not named, about which it does not ask, is refused.
+pub(crate) async fn fetches_across_origins(program: &str, page: &Session) -> Outcome {
+    let other = App::start(program, &[]).await?;
+    let origin = format!("http://{}", other.address());
+    let named = App::start(program, &["--origin", &origin]).await?;
+    page.go(&format!("{origin}/stats")).await?;
+    let fetch = "window.fetched = null;
+        fetch(arguments[0], { headers: { 'Last-Event-ID': 'elsewhere', 'Cache-Control': 'no-cache' } }).then(
+            response => { fetched = [response.status, response.headers.get('sse-gap') !== null]; },
+            error => { fetched = String(error); });";
+    page.run(fetch, json!([format!("http://{}/events?topic=a", named.address())])).await?;
+    page.until("window.fetched !== null").await?;
+    assert_eq!(page.value("fetched").await?, json!([200, true]));
+
+    let unnamed = App::start(program, &[]).await?;
+    let mut reader = unnamed.stream(Request::get("/events?topic=a")).await?;
+    let post = "window.posted = null;
+        fetch(arguments[0], { method: 'POST', mode: 'no-cors', body: 'forged' }).finally(() => { posted = true; });";
+    page.run(post, json!([format!("http://{}/publish?topic=a", unnamed.address())])).await?;
+    page.until("window.posted === true").await?;
+    let id = unnamed.publish("a", "own").await?;
+    let told = reader.until_told(1).await?;
+    assert_eq!((&*told[0].data, &told[0].id), ("own", &id));
+    Ok(())
+}

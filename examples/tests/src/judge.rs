@@ -21,7 +21,8 @@ pub const ALL: &[Case] = cases! {
     browsers: g17_stops_at_204 g17_checkpoints_move_the_cursor g17_comes_back_before_its_first_event
         g1_reads_any_text g2_reads_events_of_64_kib
         g5_reads_500_events_a_second g4_keeps_a_tab_for_several_ages g17_survives_a_cut_within_an_event
-        g17_goes_back_to_a_page g17_survives_an_outage g17_reads_across_origins_with_credentials;
+        g17_goes_back_to_a_page g17_survives_an_outage g17_reads_across_origins_with_credentials
+        fetches_across_origins;
     compressed: reads_compressed;
 };
 

@@ -40,6 +40,7 @@ macro_rules! application {
     ($program:expr) => {
         $crate::__tests! { $program; cases:
             answers_by_accept mounts_routes_for_tenants lets_pages_of_named_origins_read
+            refuses_posts_of_other_sites answers_monitors_without_effect answers_preflights
             serves_the_page publishes_to_readers publishes_once_under_a_key signals_without_an_id
             resumes_where_a_reader_left_off g7_resumes_after_a_crash a_header_is_newer_than_the_query starts_where_it_is_told
             g8_any_cursor_is_answered finishes_and_then_answers_204 disconnects_and_resumes

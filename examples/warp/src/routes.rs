@@ -3,10 +3,12 @@ use example_common::{
     App, MAX_BODY, PAGE, Query, SECOND, THINKING, event, patterns, permit, published, tokens,
 };
 use serde_json::json;
-use sse_warp::{Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, last_event_id, mount};
+use sse_warp::{
+    Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, get, last_event_id, mount, preflight,
+};
 use tokio::{spawn, time::sleep};
 use warp::{
-    Filter, Rejection, any, get,
+    Filter, Rejection, any,
     http::Request,
     path, post,
     reply::{self, Html, Json, Reply, Response},
@@ -16,21 +18,23 @@ use crate::extract::{query, refused, text};
 
 pub(crate) fn routes(app: App) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
     let tenant = mount(app.hub.clone(), access).origins(app.options.origins.clone()).publish(MAX_BODY);
+    let preflight = preflight(app.options.origins.clone());
     let app = any().map(move || app.clone());
     let route = |name: &'static str| path(name).and(path::end()).and(app.clone());
     path::end()
         .and(get())
         .then(page)
         .or(route("events").and(get()).and(query()).and(last_event_id()).then(events))
-        .or(route("publish").and(post()).and(query()).and(text()).then(publish))
-        .or(route("signal").and(post()).and(query()).and(text()).then(signal))
-        .or(route("finish").and(post()).and(query()).then(finish))
-        .or(route("disconnect").and(post()).and(query()).then(disconnect))
+        .or(route("publish").and(post()).and(last_event_id()).and(query()).and(text()).then(publish))
+        .or(route("signal").and(post()).and(last_event_id()).and(query()).and(text()).then(signal))
+        .or(route("finish").and(post()).and(last_event_id()).and(query()).then(finish))
+        .or(route("disconnect").and(post()).and(last_event_id()).and(query()).then(disconnect))
         .or(route("ticks").and(get()).then(ticks))
-        .or(route("complete").and(post()).and(text()).then(complete))
+        .or(route("complete").and(post()).and(last_event_id()).and(text()).then(complete))
         .or(route("stats").and(get()).then(stats))
         .or(route("metrics").and(get()).then(metrics))
         .or(path("tenant").and(path::end()).and(tenant.into_filter()))
+        .or(path("events").and(path::end()).and(preflight.into_filter()))
         .recover(refused)
 }
 
@@ -51,7 +55,9 @@ async fn events(app: App, query: Query, last: LastEventId) -> Result<Response> {
     Ok(stream.into_response())
 }
 
-async fn publish(app: App, query: Query, text: String) -> Result<Json> {
+/// Refuses pages of other sites, which could publish in the user's name; clients that are not browsers pass.
+async fn publish(app: App, from: LastEventId, query: Query, text: String) -> Result<Json> {
+    app.options.origins.check(&from)?;
     let publishing = app.hub.publish(query.topics, event(&text, query.event.as_deref()));
     let receipt = match query.key {
         Some(key) => publishing.key(key).await?,
@@ -61,19 +67,22 @@ async fn publish(app: App, query: Query, text: String) -> Result<Json> {
 }
 
 /// Tells those who read now; nothing is kept.
-async fn signal(app: App, query: Query, text: String) -> Result<Json> {
+async fn signal(app: App, from: LastEventId, query: Query, text: String) -> Result<Json> {
+    app.options.origins.check(&from)?;
     let receivers = app.hub.signal(query.topics, event(&text, query.event.as_deref()))?;
     Ok(reply::json(&json!({ "receivers": receivers })))
 }
 
 /// Readers get the rest and `sse.end`; one that comes back after that is answered 204 and stays away.
-async fn finish(app: App, query: Query) -> Result<Json> {
+async fn finish(app: App, from: LastEventId, query: Query) -> Result<Json> {
+    app.options.origins.check(&from)?;
     let receipt = app.hub.finish(query.topics).await?;
     Ok(reply::json(&published(&receipt)))
 }
 
 /// Ends the readers of a topic; they come back and resume.
-async fn disconnect(app: App, query: Query) -> Result<Json> {
+async fn disconnect(app: App, from: LastEventId, query: Query) -> Result<Json> {
+    app.options.origins.check(&from)?;
     let ended = app.hub.disconnect(query.topics)?;
     Ok(reply::json(&json!({ "ended": ended })))
 }
@@ -90,7 +99,8 @@ async fn ticks(app: App) -> Sse {
 }
 
 /// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
-async fn complete(app: App, prompt: String) -> Sse {
+async fn complete(app: App, from: LastEventId, prompt: String) -> Result {
+    app.options.origins.check(&from)?;
     let (tx, answer) = channel(32);
     spawn(async move {
         for token in tokens(&prompt) {
@@ -101,7 +111,7 @@ async fn complete(app: App, prompt: String) -> Sse {
         }
         let _ = tx.send(Event::message("[DONE]")).await;
     });
-    sse_warp::reply(answer).keep_alive(app.keep_alive()).until(app.shutdown.deadline())
+    Ok(sse_warp::reply(answer).keep_alive(app.keep_alive()).until(app.shutdown.deadline()))
 }
 
 async fn stats(app: App) -> Json {

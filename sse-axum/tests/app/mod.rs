@@ -9,7 +9,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use sse_axum::{Access, Ask, Denied, LastEventId, Permit, Receipt, Result, Sse, channel, mount};
+use sse_axum::{Access, Ask, Denied, LastEventId, Permit, Receipt, Result, Sse, channel, mount, preflight};
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;
 
@@ -36,7 +36,7 @@ fn routes(context: Context) -> Router {
     Router::new()
         .route_service("/mounted", mounted)
         .route("/page", get(page))
-        .route("/events", get(events))
+        .route("/events", get(events).options_service(preflight(context.origins())))
         .route("/compressed", get(compressed))
         .route("/late", get(late))
         .route("/script", get(script))

@@ -95,6 +95,31 @@ impl Window {
         }
     }
 
+    /// Returns what a reader of these patterns would need to know, without creating a reader, a feed or a topic.
+    ///
+    /// Topics that only wildcards match are not searched for: a probe is answered at once, and what it would have to
+    /// search for may be left out of its answer (RFC 9110 section 9.3.2).
+    pub(crate) fn peek(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attached {
+        let state = self.lock();
+        let feed = match state.feeds.get(&patterns) {
+            Some(feed) => Arc::clone(feed),
+            None => {
+                let topics = patterns.iter().filter_map(|pattern| pattern.clone().into_topic().ok());
+                let rings = topics.map(|topic| self.ring_or_new(&state, topic)).collect();
+                Arc::new(Feed::new(0, patterns, rings, state.head))
+            }
+        };
+        let floor = if feed.is_exact { 0 } else { state.forgotten.floor() };
+        let inner = feed.lock();
+        let is_known = feed.is_exact && inner.rings.iter().all(|ring| ring.lock().is_known);
+        let rings = inner.rings.iter().take(TOPICS_AT_ONCE);
+        let evicted = rings.fold(floor, |evicted, ring| evicted.max(ring.lock().evicted));
+        let (version, last_signal) = (state.epochs.rows().len(), inner.last_signal());
+        drop(inner);
+        let epochs = state.epochs.clone();
+        Attached { head: state.head, version, evicted, epochs, is_known, last_signal, reader, feed }
+    }
+
     /// Forgets the feed if nobody reads it any more.
     pub(crate) fn detach(&self, feed: &Arc<Feed>) {
         let rings = self.unregister(feed).unwrap_or_default();
@@ -137,6 +162,17 @@ impl Window {
             }
             next.next()
         })
+    }
+
+    /// The ring of a topic, or one that no reader and no publisher finds.
+    fn ring_or_new(&self, state: &State, topic: Topic) -> Arc<TopicRing> {
+        state.topics.get(&topic).map_or_else(
+            || {
+                let evicted = state.forgotten.position(&topic);
+                Arc::new(self.new_ring(topic, 0, evicted))
+            },
+            Arc::clone,
+        )
     }
 
     fn new_feed(&self, state: &mut State, patterns: Box<[Pattern]>) -> Arc<Feed> {

@@ -58,6 +58,11 @@ impl Forgotten {
         }
     }
 
+    /// How far `topic`, which is not alive, was evicted.
+    pub(crate) fn position(&self, topic: &Topic) -> u64 {
+        self.by_topic.get(topic).copied().unwrap_or(self.floor)
+    }
+
     /// The highest position up to which a topic that is not remembered may have been evicted.
     pub(crate) fn floor(&self) -> u64 {
         self.floor

@@ -107,7 +107,7 @@ pub(super) fn of_refused(hub: &Hub, patterns: &[Pattern], start: Start) -> Optio
         let state = hub.window().lock();
         return (start == Start::Live).then(|| state.cursor_at(state.head()));
     }
-    let attached = hub.window().attach(patterns.into(), Arc::new(Reader::new(hub.clock())));
+    let attached = hub.window().peek(patterns.into(), Arc::new(Reader::new(hub.clock())));
     let mut reader = Subscription::new(hub.clone(), &attached, None);
     if start != Start::Live && attached.evicted > 0 && hub.history().is_some() {
         return None;

@@ -60,6 +60,14 @@ impl Registry {
         entered
     }
 
+    /// Why a reader that asks for this would not be let in now.
+    pub(crate) fn refusal(&self, seat: &Seat) -> Option<End> {
+        if self.total.load(Ordering::Acquire) >= self.most {
+            return Some(End::Limit);
+        }
+        self.lock().refusal(seat)
+    }
+
     /// Takes a reader out; does nothing if it is out already.
     pub(crate) fn leave(&self, reader: &Reader) {
         if !reader.is_counted.swap(false, Ordering::AcqRel) {
@@ -100,21 +108,17 @@ impl Registry {
     }
 
     fn sit(&self, reader: &Arc<Reader>, seat: Seat) -> Result<(), End> {
-        let Seat { principal, limits, exclusive } = seat;
-        if principal.is_none() && limits.is_empty() && exclusive.is_none() {
+        if seat.principal.is_none() && seat.limits.is_empty() && seat.exclusive.is_none() {
             return Ok(());
         }
         let mut named = self.lock();
-        if limits.iter().any(|(key, most)| named.counted.get(key).copied().unwrap_or(0) >= *most) {
-            return Err(End::Limit);
+        if let Some(end) = named.refusal(&seat) {
+            return Err(end);
         }
+        let Seat { principal, limits, exclusive } = seat;
         let mut replaced = None;
-        if let Some((key, choice)) = &exclusive {
-            replaced = named.exclusive.get(key).cloned();
-            if replaced.is_some() && *choice == Exclusive::Refuse {
-                return Err(End::Occupied);
-            }
-            named.exclusive.insert(key.clone(), Arc::clone(reader));
+        if let Some((key, _)) = &exclusive {
+            replaced = named.exclusive.insert(key.clone(), Arc::clone(reader));
         }
         for key in limits.keys() {
             *named.counted.entry(key.clone()).or_default() += 1;
@@ -134,5 +138,18 @@ impl Registry {
 
     fn lock(&self) -> MutexGuard<'_, Named> {
         self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Named {
+    /// Why nobody may take this seat now.
+    fn refusal(&self, seat: &Seat) -> Option<End> {
+        let Seat { limits, exclusive, .. } = seat;
+        if limits.iter().any(|(key, most)| self.counted.get(key).copied().unwrap_or(0) >= *most) {
+            return Some(End::Limit);
+        }
+        let taken = |key: &String| self.exclusive.contains_key(key);
+        let is_refused = matches!(exclusive, Some((key, Exclusive::Refuse)) if taken(key));
+        is_refused.then_some(End::Occupied)
     }
 }

@@ -7,6 +7,7 @@ use super::{
     pace::Pace,
     place::of_refused,
     reader::Reader,
+    registry::Seat,
     terms::{Extras, Terms},
 };
 use crate::{
@@ -55,6 +56,9 @@ impl Subscribe {
     }
 
     /// Goes on after this cursor: a [`LastEventId`], a [`Cursor`](crate::Cursor) or text, or `None` for a new reader.
+    ///
+    /// If it is the [`LastEventId`] of a [probe](LastEventId::is_probe), such as HEAD, the subscription reads nothing and has
+    /// no effects. So give it that of the request wherever a framework may route HEAD to the handler.
     pub fn after(self, last: impl Into<LastEventId>) -> Self {
         Self { last: last.into(), ..self }
     }
@@ -77,8 +81,14 @@ impl Subscribe {
         self.check_names()?;
         let negotiated = self.last.negotiated().ok_or(SubscribeError::NotAcceptable)?;
         let cors = self.terms.origins.as_ref().map(|policy| policy.check(&self.last)).transpose()?;
+        let is_probe = self.last.is_probe();
         let mut subscription = self.begin().await?;
         subscription.negotiated = negotiated;
+        if is_probe {
+            subscription.end_probe();
+        } else {
+            metrics::subscribed(subscription.began());
+        }
         if let Some(cors) = cors {
             subscription.allow(cors);
         }
@@ -115,16 +125,21 @@ impl Subscribe {
                 Ok(Some(topic)) => return Err(SubscribeError::UnknownTopic(topic)),
                 Err(error) => {
                     tracing::warn!(%error, "the history does not answer; the reader reconnects later");
-                    return Ok(Subscription::refused(self.hub, End::Unavailable));
+                    return Ok(Subscription::refused(self.hub, End::Unavailable, None));
                 }
             }
         }
-        self.hub.keep_swept();
+        let is_probe = self.last.is_probe();
         let reader = Arc::new(Reader::new(self.hub.clock()));
-        if let Err(end) = self.hub.registry().enter(&reader, std::mem::take(&mut self.terms.seat)) {
+        if let Some(end) = enter(&self.hub, &reader, std::mem::take(&mut self.terms.seat), is_probe) {
             return Ok(refuse(self.hub, &patterns, end));
         }
-        let attached = self.hub.window().attach_in_steps(patterns, reader).await;
+        let window = self.hub.window();
+        let attached = if is_probe {
+            window.peek(patterns, reader)
+        } else {
+            window.attach_in_steps(patterns, reader).await
+        };
         // Made at once, so that the reader is taken out again if the history never answers and this is dropped.
         let mut subscription = Subscription::new(self.hub.clone(), &attached, Extras::of(self.terms));
         let opening = match self.hub.history().cloned() {
@@ -138,6 +153,10 @@ impl Subscribe {
                 }
             },
         };
+        if is_probe {
+            subscription.describe(opening, &requested);
+            return Ok(subscription);
+        }
         if opening.position < attached.evicted && subscription.hub.history().is_some() {
             metrics::replayed("history");
         } else if !opening.at_tail {
@@ -149,6 +168,15 @@ impl Subscribe {
         }
         Ok(subscription)
     }
+}
+
+/// Lets the reader in, or returns why it is refused. A probe takes no place, and ends no reader who has one.
+fn enter(hub: &Hub, reader: &Arc<Reader>, seat: Seat, is_probe: bool) -> Option<End> {
+    if is_probe {
+        return hub.registry().refusal(&seat);
+    }
+    hub.keep_swept();
+    hub.registry().enter(reader, seat).err()
 }
 
 impl IntoFuture for Subscribe {

@@ -58,6 +58,8 @@ struct Beginning {
     is_refused: bool,
     /// The cursor that a new reader is given although it is refused.
     refused_at: Option<Cursor>,
+    /// It answers a probe, which reads nothing.
+    is_probe: bool,
     cors: Cors,
 }
 
@@ -90,14 +92,13 @@ impl Subscription {
         }
     }
 
-    /// A reader that is told to come back: 200, `retry`, end. A new one is given the cursor `at`, if there is one.
+    /// A reader that is sent away for now: 200, `retry`, end. A new one receives the cursor `at`, if there is one.
     pub(crate) fn refused(hub: Hub, end: End, at: Option<Cursor>) -> Self {
-        let attached = hub.window().attach(Box::default(), Arc::new(Reader::new(hub.clock())));
+        let attached = hub.window().peek(Box::default(), Arc::new(Reader::new(hub.clock())));
         let mut subscription = Self::new(hub, &attached, None);
         subscription.end(end);
         let beginning = subscription.beginning.get_or_insert_default();
         (beginning.is_refused, beginning.refused_at) = (true, at);
-        crate::metrics::subscribed(subscription.began());
         subscription
     }
 
@@ -123,7 +124,6 @@ impl Subscription {
             let no_content = opening.no_content;
             self.beginning = Some(Box::new(Beginning { resume, no_content, ..Beginning::default() }));
         }
-        crate::metrics::subscribed(self.began());
         if self.is_loading() {
             if let Some(Beginning { resume: Resume::Gap(gap), .. }) = self.beginning.as_deref_mut() {
                 gap.resumed_at = self.hub.window().lock().cursor_at(self.position);
@@ -131,6 +131,28 @@ impl Subscription {
         } else if opening.is_over && !opening.no_content {
             self.tell_finishes();
         }
+    }
+
+    /// Notes how a reader would begin, for a response without a body.
+    pub(crate) fn describe(&mut self, opening: Opening, requested: &Requested) {
+        let state = self.hub.window().lock();
+        let mut resume = opening.resume(requested, |seq| state.cursor_at(seq));
+        if let Resume::Gap(gap) = &mut resume
+            && self.extras.as_ref().is_some_and(|extras| extras.snapshots.is_some())
+        {
+            gap.resumed_at = state.cursor_at(state.head);
+        }
+        drop(state);
+        let no_content = opening.no_content;
+        self.beginning = Some(Box::new(Beginning { resume, no_content, ..Beginning::default() }));
+    }
+
+    /// Ends the answer to a probe: it reads nothing.
+    pub(super) fn end_probe(&mut self) {
+        if !self.is_refused() {
+            self.end(End::Left);
+        }
+        self.beginning.get_or_insert_default().is_probe = true;
     }
 
     /// How it began, to be looked at before the response is made.
@@ -207,6 +229,10 @@ impl Subscription {
     /// The reader needs no body: it has everything of topics that are finished.
     pub(crate) fn is_no_content(&self) -> bool {
         self.beginning.as_ref().is_some_and(|beginning| beginning.no_content)
+    }
+
+    pub(crate) fn is_probe(&self) -> bool {
+        self.beginning.as_ref().is_some_and(|beginning| beginning.is_probe)
     }
 
     pub(super) fn is_refused(&self) -> bool {

@@ -345,9 +345,7 @@ impl Window {
             return Arc::clone(ring);
         }
         let evicted = state.forgotten.remove(topic);
-        let ring = state.topics.insert(|place| {
-            TopicRing::new(topic.clone(), self.retentions.of(topic), place, evicted, !self.has_history)
-        });
+        let ring = state.topics.insert(|place| self.new_ring(topic.clone(), place, evicted));
         let mut feeds = Vec::new();
         let mut inner = ring.lock();
         state.wildcards.for_each(topic, |feed| {
@@ -361,6 +359,12 @@ impl Window {
             feed.lock().add_ring(Arc::clone(&ring));
         }
         ring
+    }
+
+    /// A ring of a topic that was evicted up to `evicted`.
+    pub(super) fn new_ring(&self, topic: Topic, place: usize, evicted: u64) -> TopicRing {
+        let retention = self.retentions.of(&topic);
+        TopicRing::new(topic, retention, place, evicted, !self.has_history)
     }
 }
 

@@ -75,41 +75,18 @@ enum Stage {
 impl Body {
     /// `over` is how it has ended already, if it has; what is `written` is sent all the same.
     pub(super) fn new(source: Source, options: Options, written: Option<Written>, over: Option<End>) -> Self {
-        let Options { keep_alive, until, max_age, retry, on_end, .. } = options;
-        let (keep_alive, alive) = keep_alive.map(KeepAlive::into_parts).unzip();
-        let max_age = max_age.filter(|_| over.is_none()).map(|max_age| {
-            let age = max_age.mul_f64(1.0 - 0.2 * fastrand::f64());
-            Box::pin(tokio::time::sleep(age))
-        });
-        let endings = Endings {
-            of_source: None,
-            until,
-            max_age,
-            shutdown: source.shutdown().cloned(),
-            drained: None,
-            on_end,
-            span: span::of(&source),
-        };
-        let mut state = State {
-            source,
-            stage: Stage::New,
-            written: written.map(Box::new),
-            is_retry_given: false,
-            retry: millis(retry),
-            told_retry: jittered(retry),
-            keep_alive,
-            alive: alive.flatten(),
-            timer: None,
-            endings: endings.has_any().then(|| Box::new(endings)),
-            events: 0,
-            bytes: 0,
-            began_at: Instant::now(),
-            last_byte: 0,
-        };
-        metrics::stream_began();
+        let mut state = State::new(source, options, written, over.is_some());
         if let Some(end) = over {
+            state.begin();
             state.end(end);
         }
+        Self(Mutex::new(state))
+    }
+
+    /// No body, for a probe: it is not counted, and the application's hook runs as for every response.
+    pub(super) fn none(source: Source, options: Options) -> Self {
+        let mut state = State::new(source, options, None, true);
+        state.end(End::Left);
         Self(Mutex::new(state))
     }
 }
@@ -127,18 +104,51 @@ impl Stream for Body {
 }
 
 impl State {
+    fn new(source: Source, options: Options, written: Option<Written>, is_over: bool) -> Self {
+        let Options { keep_alive, until, max_age, retry, on_end, .. } = options;
+        let (keep_alive, alive) = keep_alive.map(KeepAlive::into_parts).unzip();
+        let max_age = max_age.filter(|_| !is_over).map(|max_age| {
+            let age = max_age.mul_f64(1.0 - 0.2 * fastrand::f64());
+            Box::pin(tokio::time::sleep(age))
+        });
+        let endings = Endings {
+            of_source: None,
+            until,
+            max_age,
+            shutdown: source.shutdown().cloned(),
+            drained: None,
+            on_end,
+            span: span::of(&source),
+        };
+        Self {
+            source,
+            stage: Stage::New,
+            written: written.map(Box::new),
+            is_retry_given: false,
+            retry: millis(retry),
+            told_retry: jittered(retry),
+            keep_alive,
+            alive: alive.flatten(),
+            timer: None,
+            endings: endings.has_any().then(|| Box::new(endings)),
+            events: 0,
+            bytes: 0,
+            began_at: Instant::now(),
+            last_byte: 0,
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        // The response to a HEAD is never polled, so it is not counted.
+        let is_first = self.begin();
         if let Some(whole) = self.written.take_if(|written| written.is_whole()) {
             return self.poll_whole(whole, cx);
         }
         match self.stage {
             Stage::Over => return Poll::Ready(None),
-            Stage::New => {
-                // Before anything else, so that no proxy waits for the first byte.
-                self.stage = Stage::Open;
-                return Poll::Ready(Some(self.first_bytes()));
-            }
-            Stage::Open => {}
+            // Before anything else, so that no proxy waits for the first byte.
+            _ if is_first => return Poll::Ready(Some(self.first_bytes())),
+            Stage::New | Stage::Open => {}
         }
         if let Poll::Ready(end) = self.poll_endings(cx) {
             return Poll::Ready(self.last_words(end));
@@ -154,6 +164,16 @@ impl State {
             Poll::Ready(Err(end)) => Poll::Ready(self.last_words(end)),
             Poll::Pending => self.poll_keep_alive(cx).map(Some),
         }
+    }
+
+    /// Counts the stream when its body is first asked for; returns whether that is now.
+    fn begin(&mut self) -> bool {
+        let is_first = self.stage == Stage::New;
+        if is_first {
+            self.stage = Stage::Open;
+            metrics::stream_began();
+        }
+        is_first
     }
 
     /// What ends it from outside, before another byte is written.
@@ -271,10 +291,11 @@ impl State {
     }
 
     fn end(&mut self, end: End) {
-        self.stage = Stage::Over;
         let lasted = self.began_at.elapsed();
         let ended = Ended { end, events: self.events, bytes: self.bytes, lasted };
-        metrics::stream_ended(ended.end.as_str(), lasted);
+        if std::mem::replace(&mut self.stage, Stage::Over) != Stage::New {
+            metrics::stream_ended(ended.end.as_str(), lasted);
+        }
         let span = self.endings.as_mut().and_then(|endings| endings.span.take());
         if let Some(span) = &span {
             span::record(span, &ended);

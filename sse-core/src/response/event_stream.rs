@@ -141,7 +141,8 @@ impl EventStream {
     ///
     /// A reader that has everything of finished topics gets 204, which tells it to stay away. A subscription is answered
     /// as its request wants: as an event stream, JSON lines or a page of JSON; and where it was refused, 200 and an end
-    /// for an `EventSource`, 503 with `Retry-After` for others.
+    /// for an `EventSource`, 503 with `Retry-After` for others. A subscription for a
+    /// [probe](crate::LastEventId::is_probe) gets the head of all that, and no body.
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
         let Self { source, options } = self;
@@ -150,6 +151,7 @@ impl EventStream {
         let mut status = StatusCode::OK;
         let mut over = None;
         let mut written = Written::for_source(&source, options.keep_alive.as_ref());
+        let is_probe = matches!(&source, Source::Subscription(subscription) if subscription.is_probe());
         if let Source::Subscription(subscription) = &source {
             if let Some(gap) = subscription.gap().and_then(|gap| HeaderValue::try_from(gap_json(gap)).ok()) {
                 headers.insert(SSE_GAP, gap);
@@ -178,7 +180,9 @@ impl EventStream {
             (StatusCode::OK, None) => compressed(source, options.compress, &mut headers),
             _ => source,
         };
-        let mut response = Response::new(Body::new(source, options, written, over));
+        let body =
+            if is_probe { Body::none(source, options) } else { Body::new(source, options, written, over) };
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response

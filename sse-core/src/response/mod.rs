@@ -27,4 +27,4 @@ pub use mount::{Access, Action, Ask, Denied, Permit, Public};
 pub use no_error::NoError;
 
 #[doc(hidden)]
-pub use mount::{Answer, Asked, BodyError, Routes, collect};
+pub use mount::{Answer, Asked, BodyError, Preflight, Routes, collect};

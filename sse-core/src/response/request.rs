@@ -1,4 +1,4 @@
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Authority};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, uri::Authority};
 
 use crate::resume::{Cors, LastEventId, RequestOrigin};
 
@@ -7,19 +7,35 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 impl LastEventId {
-    /// Reads a request's headers and query string; see [`from_request`](LastEventId::from_request).
+    /// Reads the headers and the query string of a GET; see [`from_request`](LastEventId::from_request).
     ///
-    /// The name of the server is taken from the `Host` header, which an HTTP/2 request does not have: see
-    /// [`from_parts`](LastEventId::from_parts).
+    /// The name of the server is taken from the `Host` header, which an HTTP/2 request does not have. Any other method
+    /// is given by [`with_method`](LastEventId::with_method); [`from_parts`](LastEventId::from_parts) takes all of it.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap, query: Option<&str>) -> Self {
         Self::from_both(headers, None, query)
     }
 
-    /// Reads a request's headers and its target.
+    /// Reads a request's method, its headers and its target.
     #[must_use]
-    pub fn from_parts(headers: &HeaderMap, uri: &Uri) -> Self {
-        Self::from_both(headers, uri.authority().map(Authority::as_str), uri.query())
+    pub fn from_parts(method: &Method, headers: &HeaderMap, uri: &Uri) -> Self {
+        Self::from_both(headers, uri.authority().map(Authority::as_str), uri.query()).with_method(method)
+    }
+
+    /// Sets the request's method, if it is not a GET: HEAD and OPTIONS must not have effects, and an
+    /// [`OriginPolicy`](crate::OriginPolicy) may allow less to the others.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use sse_core::LastEventId;
+    ///
+    /// assert!(LastEventId::from("7").with_method(&Method::HEAD).is_probe());
+    /// assert!(!LastEventId::from("7").is_probe());
+    /// ```
+    #[must_use]
+    pub fn with_method(self, method: &Method) -> Self {
+        let is_probe = matches!(*method, Method::HEAD | Method::OPTIONS | Method::TRACE);
+        self.of_method(is_probe, has_effect(method))
     }
 
     fn from_both(headers: &HeaderMap, authority: Option<&str>, query: Option<&str>) -> Self {
@@ -31,6 +47,8 @@ impl LastEventId {
             origin: text(&header::ORIGIN),
             host: text(&header::HOST).or_else(|| authority.map(str::to_owned)),
             site: text(&SEC_FETCH_SITE),
+            has_effect: false,
+            asks_for_effect: asks_for_effect(headers),
         };
         let request = Self::from_request(last, accept.as_deref(), query);
         let request = request.of_fetch(is_fetch).of_webkit(is_webkit(headers)).of_origin(origin);
@@ -47,6 +65,17 @@ pub(super) fn allow(headers: &mut HeaderMap, cors: &Cors) {
             headers.append(name, value);
         }
     }
+}
+
+/// Whether a method may have effects: every method that RFC 9110 does not call safe.
+fn has_effect(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
+}
+
+/// Whether it is a preflight for a method that may have effects.
+fn asks_for_effect(headers: &HeaderMap) -> bool {
+    let asked = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
+    asked.is_some_and(|asked| Method::from_bytes(asked.as_bytes()).map_or(true, |asked| has_effect(&asked)))
 }
 
 /// All values of a header, joined with commas.

@@ -6,7 +6,12 @@ use crate::resume::Resume;
 /// The span of one stream, from its response to its end; `None` where nobody listens to it.
 ///
 /// It is a child of the handler's span, so a request's own fields stand above it.
+///
+/// A probe has none: it is not a stream.
 pub(super) fn of(source: &Source) -> Option<Span> {
+    if matches!(source, Source::Subscription(subscription) if subscription.is_probe()) {
+        return None;
+    }
     let span = debug_span!(
         "event_stream",
         topics = Empty,

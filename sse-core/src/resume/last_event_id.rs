@@ -31,7 +31,8 @@ const KEPT: usize = 128;
 /// `Accept` header; with 2 KiB of padding first if the query holds `padding=true` (or `evs_preamble`), for buffers
 /// that hold back less; and when it is refused, by what an [`EventSource`](LastEventId::is_event_source) survives or by
 /// 503; with the feature `compress` what `Accept-Encoding` says. And it remembers from where the request came, for an
-/// [`OriginPolicy`](crate::OriginPolicy). See [`docs::fallbacks`](crate::docs::fallbacks).
+/// [`OriginPolicy`](crate::OriginPolicy), and whether it is a [probe](LastEventId::is_probe), such as HEAD, for which
+/// nobody subscribes. See [`docs::fallbacks`](crate::docs::fallbacks).
 ///
 /// ```
 /// use sse_core::LastEventId;
@@ -52,6 +53,7 @@ pub struct LastEventId {
     origin: Option<Box<RequestOrigin>>,
     /// A browser on WebKit said it.
     is_webkit: bool,
+    is_probe: bool,
     #[cfg(feature = "compress")]
     accept_encoding: AcceptEncoding,
 }
@@ -94,10 +96,19 @@ impl LastEventId {
         self.text.as_deref().filter(|_| !self.not_utf8)
     }
 
-    /// Whether the request said nothing: neither where it left off nor that it refuses a stream.
+    /// Whether the request said nothing: neither where it left off, nor that it refuses a stream or is a probe.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.text.is_none() && !self.refuses_stream()
+        self.text.is_none() && !self.refuses_stream() && !self.is_probe
+    }
+
+    /// Whether the request is a HEAD, OPTIONS or TRACE, which must not have effects (section 9.2.1 of RFC 9110).
+    ///
+    /// A subscription [`after`](crate::Subscribe::after) it reads nothing, takes no place and is not counted: it has the
+    /// status and the headers that a GET would get, and no body. Ask here before a handler has effects of its own.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.is_probe
     }
 
     /// Whether the request's `Accept` header names types and `text/event-stream` is none of them.
@@ -140,6 +151,15 @@ impl LastEventId {
     /// The request says that it comes from there.
     pub(crate) fn of_origin(self, origin: RequestOrigin) -> Self {
         Self { origin: Some(Box::new(origin)), ..self }
+    }
+
+    /// The request has a method of this kind; one that is not a probe may have effects.
+    pub(crate) fn of_method(mut self, is_probe: bool, has_effect: bool) -> Self {
+        self.is_probe = is_probe;
+        if let Some(origin) = &mut self.origin {
+            origin.has_effect = has_effect || (is_probe && origin.asks_for_effect);
+        }
+        self
     }
 
     /// Where the request says it comes from, if it was asked.

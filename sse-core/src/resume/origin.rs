@@ -9,6 +9,11 @@ pub(crate) struct RequestOrigin {
     pub(crate) host: Option<String>,
     /// `Sec-Fetch-Site`.
     pub(crate) site: Option<String>,
+    /// Whether the request's method may have effects: every method except GET and those of a probe. The preflight of a
+    /// method counts as that method.
+    pub(crate) has_effect: bool,
+    /// Of a preflight: whether the method that it asks about may have effects.
+    pub(crate) asks_for_effect: bool,
 }
 
 /// A place in the web: a scheme, a host and a port.
@@ -163,6 +168,8 @@ impl error::Error for InvalidOrigin {}
 pub enum ForbiddenOrigin {
     /// It names this server by a host that is not allowed: a page may have made a name of its own point here.
     Host,
+    /// It comes from a page of any origin, and its method may have effects. The policy allows such pages to read only.
+    Method,
     /// It comes from a page of an origin that is not allowed.
     Origin,
     /// It comes from a page of another site that did not ask for permission to read, such as an image or a link.
@@ -175,6 +182,7 @@ impl fmt::Display for ForbiddenOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Host => "origin: this host is not allowed; use a name of this server",
+            Self::Method => "origin: pages of any origin may read here, by GET; ask from an origin that is named, or allow it with `any_origin_may_post`",
             Self::Origin => "origin: pages of this origin are not allowed; ask from one that is",
             Self::Unknown => "origin: nobody knows where this comes from; give `after` the request's own `LastEventId`",
             Self::Site => "origin: another site asks without CORS; ask by `EventSource` or `fetch` from a page that is allowed",

@@ -2,18 +2,34 @@ use std::sync::Arc;
 
 use super::{
     LastEventId,
-    origin::{ForbiddenOrigin, HostPattern, InvalidOrigin, OriginPattern},
+    origin::{ForbiddenOrigin, HostPattern, InvalidOrigin, OriginPattern, RequestOrigin},
 };
 
-/// The request headers that a page of another origin may always send.
-const REQUEST_HEADERS: [&str; 3] = ["authorization", "content-type", "last-event-id"];
+/// The request headers that a page of another origin may always send: those that clients of event streams set.
+///
+/// `accept` is listed because a long value needs a preflight, and `authorization` because no wildcard covers it. A page
+/// that sets `authorization` knows the secret already, so that is not left to `credentials`, which means cookies.
+const REQUEST_HEADERS: [&str; 5] =
+    ["accept", "authorization", "cache-control", "content-type", "last-event-id"];
 
 /// From where a stream may be asked for: pages of which origins, and under which names of this server.
 ///
 /// Checked before anything is allocated for the reader; see [`Subscribe::origins`](crate::Subscribe::origins). It looks
-/// at `Origin`, `Host` and `Sec-Fetch-Site`, none of which a page can forge, and answers with the CORS headers that let
-/// the pages that are allowed read the stream. Clients that are no browsers send no `Origin` and pass: it is no
-/// authentication.
+/// at `Sec-Fetch-Site`, `Origin` and `Host`, none of which a page can forge, and answers with the CORS headers that let
+/// the pages that are allowed read the stream.
+///
+/// | The request | Is allowed |
+/// |---|---|
+/// | `Sec-Fetch-Site: same-origin` | yes |
+/// | `Sec-Fetch-Site` is `none` or absent, and `Origin` is absent or names the same host as `Host` | yes |
+/// | `Origin` is one that is named, whatever `Sec-Fetch-Site` is | yes, with CORS headers |
+/// | Anything else | no, unless [`any_origin`](OriginPolicyBuilder::any_origin) allows it to read |
+///
+/// The first line does not look at `Host`, which a proxy may rewrite. `Forwarded`, `X-Forwarded-Host` and their relatives
+/// are never looked at, because any client can send them. Browsers send `Sec-Fetch-Site` over HTTPS and to `localhost`; for
+/// others behind a proxy that rewrites `Host`, name the origin under which your pages are served.
+///
+/// Clients that are not browsers send no `Origin` and pass: this is not authentication.
 ///
 /// ```
 /// use sse_core::{InvalidOrigin, OriginPolicy};
@@ -32,9 +48,10 @@ const REQUEST_HEADERS: [&str; 3] = ["authorization", "content-type", "last-event
 #[derive(Debug, Clone)]
 pub struct OriginPolicy(Arc<Rules>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Rules {
     any_origin: bool,
+    any_origin_may_post: bool,
     origins: Vec<OriginPattern>,
     hosts: Vec<HostPattern>,
     credentials: bool,
@@ -51,8 +68,7 @@ impl OriginPolicy {
     /// Only pages that this server itself served, under whatever name, and clients that are no browsers.
     #[must_use]
     pub fn same_origin() -> Self {
-        let (origins, hosts, request_headers) = (Vec::new(), Vec::new(), String::new());
-        Self(Arc::new(Rules { any_origin: false, origins, hosts, credentials: false, request_headers }))
+        Self(Arc::new(Rules::default()))
     }
 
     /// More than that.
@@ -60,9 +76,10 @@ impl OriginPolicy {
         OriginPolicyBuilder::default()
     }
 
-    /// Judges a request, and says what to tell its page.
+    /// Checks a request, and returns the CORS headers for its page.
     ///
-    /// For handlers that subscribe to nothing; [`Subscribe::origins`](crate::Subscribe::origins) does it by itself.
+    /// For handlers that do not subscribe, such as one that publishes; [`Subscribe::origins`](crate::Subscribe::origins)
+    /// does it by itself.
     ///
     /// # Errors
     /// [`ForbiddenOrigin`]: answer 403.
@@ -71,31 +88,44 @@ impl OriginPolicy {
         let from = request.origin().ok_or(ForbiddenOrigin::Unknown)?;
         let host = from.host.as_deref().and_then(|host| HostPattern::new(host).ok());
         let is_allowed = |host: &HostPattern| rules.hosts.iter().any(|allowed| allowed.matches(host));
+        // A page that lets a name of its own point here is of the same origin, so this comes first.
         if !rules.hosts.is_empty() && !host.as_ref().is_some_and(is_allowed) {
             return Err(ForbiddenOrigin::Host);
         }
-        if rules.any_origin {
+        if rules.any_origin && (!from.has_effect || rules.any_origin_may_post) {
             return Ok(Cors { allow_origin: Some("*".into()), credentials: false, varies: false });
         }
-        let is_same_site = matches!(from.site.as_deref(), None | Some("same-origin" | "none"));
-        let cors = Cors { allow_origin: None, credentials: false, varies: !rules.origins.is_empty() };
-        let Some(text) = from.origin.as_deref() else {
-            return if is_same_site { Ok(cors) } else { Err(ForbiddenOrigin::Site) };
-        };
-        let origin = OriginPattern::new(text).ok().filter(OriginPattern::is_exact);
-        let origin = origin.ok_or(ForbiddenOrigin::Origin)?;
-        if is_same_site && host.is_some_and(|host| origin.is_of_host(&host)) {
-            return Ok(cors);
-        }
-        if !rules.origins.iter().any(|allowed| allowed.matches(&origin)) {
-            return Err(ForbiddenOrigin::Origin);
-        }
-        Ok(Cors { allow_origin: Some(text.into()), credentials: rules.credentials, ..cors })
+        let checked = rules.check(from, host.as_ref());
+        if rules.any_origin { checked.map_err(|_| ForbiddenOrigin::Method) } else { checked }
     }
 
     /// The request headers that pages may send, as a header's value.
     pub(crate) fn request_headers(&self) -> String {
         format!("{}{}", REQUEST_HEADERS.join(", "), self.0.request_headers)
+    }
+}
+
+impl Rules {
+    /// Whether the request comes from the same origin, from one that is named, or from what is not a browser.
+    fn check(&self, from: &RequestOrigin, host: Option<&HostPattern>) -> Result<Cors, ForbiddenOrigin> {
+        let cors = Cors { allow_origin: None, credentials: false, varies: !self.origins.is_empty() };
+        // Browsers set it themselves, and proxies do not rewrite it, as they do `Host`.
+        if from.site.as_deref() == Some("same-origin") {
+            return Ok(cors);
+        }
+        let may_be_same = matches!(from.site.as_deref(), None | Some("none"));
+        let Some(text) = from.origin.as_deref() else {
+            return if may_be_same { Ok(cors) } else { Err(ForbiddenOrigin::Site) };
+        };
+        let origin = OriginPattern::new(text).ok().filter(OriginPattern::is_exact);
+        let origin = origin.ok_or(ForbiddenOrigin::Origin)?;
+        if may_be_same && host.is_some_and(|host| origin.is_of_host(host)) {
+            return Ok(cors);
+        }
+        if !self.origins.iter().any(|allowed| allowed.matches(&origin)) {
+            return Err(ForbiddenOrigin::Origin);
+        }
+        Ok(Cors { allow_origin: Some(text.into()), credentials: self.credentials, ..cors })
     }
 }
 
@@ -137,6 +167,7 @@ impl Cors {
 #[must_use = "nothing is checked until `build`"]
 pub struct OriginPolicyBuilder {
     any_origin: bool,
+    any_origin_may_post: bool,
     origins: Vec<String>,
     hosts: Vec<String>,
     credentials: bool,
@@ -151,10 +182,22 @@ impl OriginPolicyBuilder {
         self
     }
 
-    /// Allows pages of any origin: for streams that are public anyway. Together with credentials it is refused.
+    /// Allows pages of any origin to read, by GET: for streams that are public anyway. Together with credentials it is
+    /// refused.
+    ///
+    /// A POST, with which such a page could publish in the user's name, is allowed only from the same origin and from
+    /// origins that are named.
     pub fn any_origin(mut self) -> Self {
         self.any_origin = true;
         self
+    }
+
+    /// Allows pages of any origin the methods that may have effects as well, POST for example.
+    ///
+    /// A browser adds the user's cookies to a simple POST of any page, although it hides the answer from the page. So do
+    /// not use it where a cookie decides who may publish.
+    pub fn any_origin_may_post(self) -> Self {
+        Self { any_origin_may_post: true, ..self.any_origin() }
     }
 
     /// Whether pages of the origins that are named may send cookies; by default not.
@@ -177,8 +220,8 @@ impl OriginPolicyBuilder {
         self.host("localhost").host("127.0.0.1").host("[::1]")
     }
 
-    /// Lets pages of other origins send this request header, besides `Authorization`, `Content-Type` and
-    /// `Last-Event-ID`.
+    /// Lets pages of other origins send this request header, besides `Accept`, `Authorization`, `Cache-Control`,
+    /// `Content-Type` and `Last-Event-ID`, which clients of event streams send.
     pub fn request_header(mut self, name: impl Into<String>) -> Self {
         self.request_headers.push(name.into());
         self
@@ -204,6 +247,7 @@ impl OriginPolicyBuilder {
         }
         Ok(OriginPolicy(Arc::new(Rules {
             any_origin: self.any_origin,
+            any_origin_may_post: self.any_origin_may_post,
             origins: self
                 .origins
                 .iter()

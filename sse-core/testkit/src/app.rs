@@ -27,7 +27,7 @@ pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// | `POST /runs?topic=T` | begins a run of the body's words, [`Context::work`], and answers 202 |
 /// | `DELETE /runs?topic=T` | tells it to stop, and answers 204, or 404 if there is none |
 ///
-/// `GET` routes answer `HEAD` as well.
+/// `GET` routes answer `HEAD` as well. `/events` has the adapter's preflight, by the policy of the mounted routes.
 pub trait App: Sync {
     /// Binds port 0 itself, reports the address with [`Context::listens_at`], and serves until the shutdown.
     fn serve(&self, context: Context) -> Serving;
@@ -64,7 +64,7 @@ pub struct Settings {
     pub silence: Option<Duration>,
     /// How many readers the hub lets in.
     pub most_readers: usize,
-    /// From where the mounted routes may be used.
+    /// From where the mounted routes may be used, and `/events` with `on=origins`.
     pub origins: OriginPolicy,
     /// The hub's limit on readers that do not read.
     pub stalled_after: Duration,

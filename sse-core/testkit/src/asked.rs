@@ -37,6 +37,8 @@ pub enum Term {
     Limits,
     /// Its topics must exist.
     Existing,
+    /// It comes from where the mounted routes may be used.
+    Origins,
     /// The principal has one reader: `replace` or `refuse`.
     Exclusive(Exclusive),
 }
@@ -93,6 +95,7 @@ impl Term {
             "lease" => Self::Lease,
             "limits" => Self::Limits,
             "existing" => Self::Existing,
+            "origins" => Self::Origins,
             "replace" => Self::Exclusive(Exclusive::EndFirst),
             "refuse" => Self::Exclusive(Exclusive::Refuse),
             _ => return None,
@@ -125,6 +128,7 @@ impl Context {
                     .limit(format!("principal {principal}"), MOST_READERS)
                     .limit(format!("address {address}"), MOST_FROM_ADDRESS),
                 Term::Existing => subscribe.existing(),
+                Term::Origins => subscribe.origins(&self.settings.origins),
                 Term::Exclusive(choice) => subscribe.exclusive(&principal, choice),
             };
         }

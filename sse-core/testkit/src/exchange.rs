@@ -53,6 +53,12 @@ impl Request {
         Self { method: "DELETE", ..Self::get(target) }
     }
 
+    /// A request with any other method, and without a body.
+    #[must_use]
+    pub fn other(method: &'static str, target: impl Into<String>) -> Self {
+        Self { method, ..Self::get(target) }
+    }
+
     /// Adds a header, whatever its bytes; a `Host` replaces the address.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {

@@ -3,13 +3,15 @@
 use std::net::Ipv4Addr;
 
 use poem::{
-    EndpointExt, IntoResponse, Request, Response, Route, Server, get, handler,
+    EndpointExt, IntoResponse, Request, Response, Route, Server, handler,
     http::{StatusCode, Uri},
     listener::TcpAcceptor,
     post,
     web::{Data, Html},
 };
-use sse_poem::{Access, Ask, Denied, LastEventId, Permit, Receipt, Result, Sse, channel, mount};
+use sse_poem::{
+    Access, Ask, Denied, LastEventId, Permit, Receipt, Result, Sse, channel, get, mount, preflight,
+};
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;
 
@@ -37,7 +39,7 @@ fn routes(context: &Context) -> Route {
     Route::new()
         .at("/mounted", mounted)
         .at("/page", get(page))
-        .at("/events", get(events))
+        .at("/events", get(events).with(preflight(context.origins())))
         .at("/compressed", get(compressed))
         .at("/late", get(late))
         .at("/script", get(script))

@@ -17,6 +17,7 @@ use rocket::{
 };
 use sse_rocket::{
     Access, Ask, Denied, EventStream, LastEventId, Permit, Receipt, Result, Sse, channel, fairing, mount,
+    preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 
@@ -37,7 +38,7 @@ impl App for Rocket {
                 events, page, compressed, late, script, failing, ticks, tokens, complete, talk, publish,
                 finish, run, stop
             ];
-            let dress = context.clone();
+            let (dress, origins) = (context.clone(), context.origins());
             let mounted = mount(context.hub.clone(), Tenants(context.clone()))
                 .origins(context.origins())
                 .publish(MOST_BODY)
@@ -50,6 +51,7 @@ impl App for Rocket {
                 .manage(context)
                 .mount("/", routes)
                 .mount("/mounted", mounted)
+                .mount("/events", preflight(origins))
                 .register("/", catchers![]);
             shutdown.serve(rocket.launch()).await;
         })

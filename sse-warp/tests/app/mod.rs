@@ -4,7 +4,8 @@ use std::{convert::Infallible, net::Ipv4Addr};
 
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use sse_warp::{
-    Access, Ask, Denied, LastEventId, Permit, Receipt, Result, Sse, channel, last_event_id, mount, reply,
+    Access, Ask, Denied, LastEventId, Permit, Receipt, Result, Sse, channel, last_event_id, mount, preflight,
+    reply,
 };
 use tokio::net::TcpListener;
 use warp::{
@@ -35,8 +36,9 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
         .publish(MOST_BODY)
         .stream(move |stream| dress.dress(stream));
     let mounted = warp::path!("mounted").and(mounted.into_filter());
+    let others = warp::path!("events").and(preflight(context.origins()).into_filter());
     let app = warp::any().map(move || context.clone());
-    let get = || warp::get().or(warp::head()).unify().and(app.clone());
+    let get = || sse_warp::get().and(app.clone());
     let post = || warp::post().and(app.clone());
 
     let events = warp::path!("events").and(get()).and(asked()).and(last_event_id()).then(events);
@@ -56,7 +58,7 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
 
     let streams =
         events.or(page).or(compressed).or(mounted).or(late).or(script).or(failing).or(ticks).or(tokens);
-    streams.or(complete).or(talk).or(publish).or(finish).or(run).or(stop).boxed()
+    streams.or(complete).or(talk).or(publish).or(finish).or(run).or(stop).or(others).boxed()
 }
 
 async fn events(app: Context, asked: Asked, last: LastEventId) -> Result {

@@ -4,7 +4,7 @@ use bytes::Buf;
 use futures_core::Stream;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 
-use super::{Action, Ask, Denied, Permit};
+use super::{Action, Ask, Denied, Permit, preflight::Preflight};
 use crate::{
     Error,
     error::error_json,
@@ -15,14 +15,11 @@ use crate::{
     wire::Event,
 };
 
-/// How long a browser may remember the answer to a preflight, in seconds.
-const PREFLIGHT_MAX_AGE: &str = "600";
-
 /// What an adapter's mounted routes do, without a framework.
 #[derive(Clone)]
 pub struct Routes {
     hub: Hub,
-    origins: OriginPolicy,
+    preflight: Preflight,
     topics: Option<Arc<[Pattern]>>,
     publishes: bool,
     most_body: usize,
@@ -60,14 +57,14 @@ impl Routes {
     /// Routes over a hub: reading alone, for pages of the same origin.
     #[must_use]
     pub fn new(hub: Hub) -> Self {
-        let origins = OriginPolicy::same_origin();
-        Self { hub, origins, topics: None, publishes: false, most_body: 1 << 20, stream: None }
+        let preflight = Preflight::new(OriginPolicy::same_origin());
+        Self { hub, preflight, topics: None, publishes: false, most_body: 1 << 20, stream: None }
     }
 
     /// From where they may be used.
     #[must_use]
     pub fn origins(self, origins: OriginPolicy) -> Self {
-        Self { origins, ..self }
+        Self { preflight: self.preflight.with_policy(origins), ..self }
     }
 
     /// Which topics they are about, in place of those in the query.
@@ -85,7 +82,7 @@ impl Routes {
     /// Lets those publish to whom the access hook permits it, with a body of at most so many bytes.
     #[must_use]
     pub fn publish(self, most_body: usize) -> Self {
-        Self { publishes: true, most_body, ..self }
+        Self { preflight: self.preflight.post(), publishes: true, most_body, ..self }
     }
 
     /// Options of all streams.
@@ -105,13 +102,14 @@ impl Routes {
     /// # Errors
     /// The answer.
     pub fn ask(&self, method: &Method, headers: &HeaderMap, uri: &Uri) -> Result<Asked, Answer> {
-        let last = LastEventId::from_parts(headers, uri);
-        let cors = self.origins.check(&last).map_err(|error| Answer::error(error, &Cors::default()))?;
+        let last = LastEventId::from_parts(method, headers, uri);
+        let checked = self.preflight.policy().check(&last);
+        let cors = checked.map_err(|error| Answer::error(error, &Cors::default()))?;
         let action = match *method {
             Method::GET | Method::HEAD => Action::Subscribe,
             Method::POST if self.publishes => Action::Publish,
-            Method::OPTIONS => return Err(Answer::Text(Box::new(self.options(headers, &cors)))),
-            _ => return Err(Answer::Text(Box::new(self.not_allowed(&cors)))),
+            Method::OPTIONS => return Err(Answer::Text(Box::new(self.preflight.options(headers, &cors)))),
+            _ => return Err(Answer::Text(Box::new(self.preflight.not_allowed(&cors)))),
         };
         match Ask::read(action, uri.query(), self.topics.as_deref()) {
             Ok(ask) => Ok(Asked { ask, last, cors }),
@@ -149,8 +147,8 @@ impl Routes {
     }
 
     async fn subscribe(&self, ask: Ask, last: LastEventId, permit: Permit) -> Result<EventStream, Error> {
-        let subscribe =
-            self.hub.subscribe(ask.topics().to_vec()).after(last).start(ask.start).origins(&self.origins);
+        let subscribe = self.hub.subscribe(ask.topics().to_vec()).after(last).start(ask.start);
+        let subscribe = subscribe.origins(self.preflight.policy());
         let stream = EventStream::new(permit.apply(subscribe).await?);
         Ok(match &self.stream {
             Some(options) => options(stream),
@@ -183,38 +181,6 @@ impl Routes {
         };
         Answer::text(status, error_json(&message), cors)
     }
-
-    fn methods(&self) -> HeaderValue {
-        HeaderValue::from_static(if self.publishes {
-            "GET, HEAD, OPTIONS, POST"
-        } else {
-            "GET, HEAD, OPTIONS"
-        })
-    }
-
-    fn not_allowed(&self, cors: &Cors) -> Response<String> {
-        let message = "method: GET subscribes, and POST publishes where that is allowed; use one of them";
-        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, error_json(message), cors);
-        response.headers_mut().insert(header::ALLOW, self.methods());
-        response
-    }
-
-    /// A preflight, or somebody who asks what there is.
-    fn options(&self, headers: &HeaderMap, cors: &Cors) -> Response<String> {
-        let mut response = Response::new(String::new());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        let told = response.headers_mut();
-        told.insert(header::ALLOW, self.methods());
-        allow(told, cors);
-        if cors.is_granted() && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
-            told.insert(header::ACCESS_CONTROL_ALLOW_METHODS, self.methods());
-            if let Ok(names) = HeaderValue::try_from(self.origins.request_headers()) {
-                told.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
-            }
-            told.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_MAX_AGE));
-        }
-        response
-    }
 }
 
 impl Answer {
@@ -229,7 +195,7 @@ impl Answer {
     }
 }
 
-fn text(status: StatusCode, json: String, cors: &Cors) -> Response<String> {
+pub(super) fn text(status: StatusCode, json: String, cors: &Cors) -> Response<String> {
     let mut response = Response::new(json);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

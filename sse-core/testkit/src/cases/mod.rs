@@ -9,6 +9,8 @@ pub mod first_cursor;
 pub mod keep_alive;
 pub mod leases;
 pub mod mounted;
+pub mod origins;
+pub mod probes;
 pub mod readers;
 pub mod refusals;
 pub mod resume;
@@ -80,6 +82,16 @@ macro_rules! for_each_case {
                 hosts_decide_before_a_reader_is_one
                 mounted_routes_subscribe_and_publish
                 origins_decide_before_a_reader_is_one
+            }
+            origins {
+                any_origin_reads_and_does_not_publish
+                preflights_pass_what_clients_of_streams_send
+                the_same_origin_publishes_behind_a_proxy
+            }
+            probes {
+                a_probe_has_no_effect
+                a_probe_has_the_head_of_a_get
+                other_methods_are_not_allowed
             }
             readers {
                 a_new_retry_is_told_at_once_and_kept

@@ -117,7 +117,7 @@ pub async fn origins_decide_before_a_reader_is_one(app: &dyn App) -> Outcome {
     ensure_eq!((preflight.status(), granted(&preflight)), (204, expected.map(str::to_owned)));
     ensure_eq!(preflight.header("access-control-allow-methods"), Some("GET, HEAD, OPTIONS, POST"));
     let headers = preflight.header("access-control-allow-headers");
-    ensure_eq!(headers, Some("authorization, content-type, last-event-id"));
+    ensure_eq!(headers, Some("accept, authorization, cache-control, content-type, last-event-id"));
     // Pages of this server itself, and what is no browser.
     let here = format!("http://{}", server.address());
     for request in [

@@ -41,6 +41,8 @@ pub(crate) async fn events(
         },
         _ => LastEventId::from_headers(&request_of(request, fault), query),
     };
+    let method = if fault == Fault::HeadSubscribes { "GET" } else { &request.method };
+    let last = last.with_method(&method.parse().unwrap());
     let length = header.map_or(0, <[u8]>::len);
     let bad = length > 0 && last.as_str().is_none_or(|text| text.parse::<Cursor>().is_err());
     if fault == Fault::BadIdIs400 && bad || fault == Fault::LongIdIs400 && length > 8 << 10 {

@@ -12,11 +12,11 @@ pub(crate) use fault::Fault;
 use events::events;
 use fault::Breaker;
 use futures_util::{StreamExt, stream};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use request::{Incoming, incoming};
 use runs::runs;
 use sse_core::{
-    __private::{Routes, collect},
+    __private::{Preflight, Routes, collect},
     Error, EventStream, LastEventId, Permit, Publishing, channel,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
@@ -104,7 +104,19 @@ async fn answer(mut socket: TcpStream, app: Context, fault: Fault) -> Option<()>
 
 async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
     let asked = Asked::from_query(request.query.as_deref());
+    let preflight = Preflight::new(app.origins());
+    let method: Method = request.method.parse().unwrap();
     let done = match &*request.path {
+        _ if method == Method::HEAD && fault == Fault::HeadIs405 => {
+            return Answer::Text { status: 405, kind: "text/plain", body: String::new() };
+        }
+        "/events" if fault != Fault::TakesAnyMethod && !preflight.is_of_handler(&method) => {
+            let (headers, target) = (request.header_map(), request.target().parse().unwrap());
+            return Answer::Whole(preflight.answer(&method, &headers, &target));
+        }
+        path if is_of_get(path) && !preflight.is_of_handler(&method) && fault != Fault::TakesAnyMethod => {
+            return Answer::Text { status: 405, kind: "text/plain", body: String::new() };
+        }
         "/events" => events(request, app, asked, fault).await,
         "/mounted" => return mounted(request, app, fault).await,
         "/page" => {
@@ -159,6 +171,14 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
     }
 }
 
+/// Whether a path takes GET and HEAD alone.
+fn is_of_get(path: &str) -> bool {
+    matches!(
+        path,
+        "/page" | "/compressed" | "/late" | "/script" | "/failing" | "/ticks" | "/tokens" | "/talk"
+    )
+}
+
 async fn mounted(request: &Incoming, app: &Context, fault: Fault) -> Answer {
     let dress = app.clone();
     let routes = Routes::new(app.hub.clone())
@@ -170,16 +190,15 @@ async fn mounted(request: &Incoming, app: &Context, fault: Fault) -> Answer {
         headers.remove(header::ORIGIN);
         headers.remove("sec-fetch-site");
     }
+    if fault == Fault::NoFetchMetadata {
+        headers.remove("sec-fetch-site");
+    }
     if fault == Fault::IgnoresHost {
         headers.insert(header::HOST, HeaderValue::from_static("localhost"));
         headers.remove(header::ORIGIN);
     }
-    let target = match &request.query {
-        Some(query) => format!("{}?{query}", request.path),
-        None => request.path.clone(),
-    };
     let method = request.method.parse().unwrap();
-    let answer = match routes.ask(&method, &headers, &target.parse().unwrap()) {
+    let answer = match routes.ask(&method, &headers, &request.target().parse().unwrap()) {
         Err(answer) => answer,
         Ok(asked) => {
             let tenant = headers.get("x-tenant").and_then(|name| name.to_str().ok());

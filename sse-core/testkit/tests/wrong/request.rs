@@ -12,6 +12,14 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
+    /// The path and the query.
+    pub(crate) fn target(&self) -> String {
+        match &self.query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
+        }
+    }
+
     /// All headers.
     pub(crate) fn header_map(&self) -> HeaderMap {
         let pairs = self.headers.iter().map(|(name, value)| {

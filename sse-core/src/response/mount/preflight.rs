@@ -1,0 +1,91 @@
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
+
+use super::routes::text;
+use crate::{
+    Error,
+    error::error_json,
+    response::request::allow,
+    resume::{Cors, LastEventId, OriginPolicy},
+};
+
+/// How long a browser may remember the answer to a preflight, in seconds.
+const MAX_AGE: &str = "600";
+
+/// What a route answers to methods that its handler does not have: OPTIONS, preflights among them, and 405.
+#[derive(Debug, Clone)]
+pub struct Preflight {
+    policy: OriginPolicy,
+    takes_post: bool,
+}
+
+impl Preflight {
+    /// Of a route that takes GET and HEAD.
+    #[must_use]
+    pub fn new(policy: OriginPolicy) -> Self {
+        Self { policy, takes_post: false }
+    }
+
+    /// Of a route that takes POST as well.
+    #[must_use]
+    pub fn post(self) -> Self {
+        Self { takes_post: true, ..self }
+    }
+
+    pub(super) fn with_policy(self, policy: OriginPolicy) -> Self {
+        Self { policy, ..self }
+    }
+
+    pub(super) fn policy(&self) -> &OriginPolicy {
+        &self.policy
+    }
+
+    /// Whether the route's handler answers this method.
+    #[must_use]
+    pub fn is_of_handler(&self, method: &Method) -> bool {
+        matches!(*method, Method::GET | Method::HEAD) || (self.takes_post && *method == Method::POST)
+    }
+
+    /// The answer to a request with another method.
+    #[must_use]
+    pub fn answer(&self, method: &Method, headers: &HeaderMap, uri: &Uri) -> Response<String> {
+        if *method != Method::OPTIONS {
+            return self.not_allowed(&Cors::default());
+        }
+        match self.policy.check(&LastEventId::from_parts(method, headers, uri)) {
+            Ok(cors) => self.options(headers, &cors),
+            Err(error) => Error::from(error).into_response(),
+        }
+    }
+
+    fn methods(&self) -> HeaderValue {
+        HeaderValue::from_static(if self.takes_post {
+            "GET, HEAD, OPTIONS, POST"
+        } else {
+            "GET, HEAD, OPTIONS"
+        })
+    }
+
+    pub(super) fn not_allowed(&self, cors: &Cors) -> Response<String> {
+        let message = "method: GET subscribes, and POST publishes where that is allowed; use one of them";
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, error_json(message), cors);
+        response.headers_mut().insert(header::ALLOW, self.methods());
+        response
+    }
+
+    /// The answer to OPTIONS, whose origin was checked: to a preflight, or to somebody who asks what there is.
+    pub(super) fn options(&self, headers: &HeaderMap, cors: &Cors) -> Response<String> {
+        let mut response = Response::new(String::new());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let answer = response.headers_mut();
+        answer.insert(header::ALLOW, self.methods());
+        allow(answer, cors);
+        if cors.is_granted() && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, self.methods());
+            if let Ok(names) = HeaderValue::try_from(self.policy.request_headers()) {
+                answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
+            }
+            answer.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
+        }
+        response
+    }
+}

@@ -1,0 +1,34 @@
+use std::sync::Arc;
+
+use poem::{EndpointExt, IntoEndpoint, IntoResponse, Response, RouteMethod};
+
+/// A route for GET and HEAD: use it in place of [`poem::get`], which hides from a handler that the request is a HEAD.
+///
+/// [`LastEventId`](crate::LastEventId) then knows it, and a subscription after it has no effects.
+///
+/// ```
+/// use poem::{Route, handler, web::Data};
+/// use sse_poem::{Hub, LastEventId, Sse, get};
+///
+/// #[handler]
+/// async fn prices(hub: Data<&Hub>, last: LastEventId) -> sse_poem::Result {
+///     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+/// }
+///
+/// let app = Route::new().at("/prices", get(prices));
+/// # let _ = app;
+/// ```
+pub fn get<E>(endpoint: E) -> RouteMethod
+where
+    E: IntoEndpoint,
+    E::Endpoint: 'static,
+{
+    let endpoint = Arc::new(endpoint.into_endpoint());
+    poem::get(Arc::clone(&endpoint)).head(endpoint.map_to_response().after(without_body))
+}
+
+async fn without_body(response: poem::Result<Response>) -> poem::Result<Response> {
+    let mut response = response?.into_response();
+    response.set_body(());
+    Ok(response)
+}

@@ -1,0 +1,50 @@
+use poem::{
+    Endpoint, IntoResponse, Middleware, Request, Response, error::MethodNotAllowedError, http::Method,
+};
+
+use crate::error::text;
+
+sse_core::__define_preflight!(
+    r#"use sse_poem::{InvalidOrigin, LastEventId, OriginPolicy, get, preflight};
+use poem::{EndpointExt, Route, handler};
+# #[handler] async fn events(_: LastEventId) {}
+
+# fn main() -> Result<(), InvalidOrigin> {
+let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;
+let app = Route::new().at("/events", get(events).with(preflight(policy)));
+# let _ = app;
+# Ok(()) }"#
+);
+
+impl<E: Endpoint> Middleware<E> for Preflight {
+    type Output = Preflighted<E>;
+
+    fn transform(&self, endpoint: E) -> Preflighted<E> {
+        Preflighted { endpoint, preflight: self.clone() }
+    }
+}
+
+/// A route whose other methods a [`Preflight`] answers.
+#[derive(Debug)]
+pub struct Preflighted<E> {
+    endpoint: E,
+    preflight: Preflight,
+}
+
+impl<E: Endpoint> Endpoint for Preflighted<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let (method, headers, uri) =
+            (request.method().clone(), request.headers().clone(), request.uri().clone());
+        let answer = || text(self.preflight.0.answer(&method, &headers, &uri));
+        if method == Method::OPTIONS {
+            return Ok(answer());
+        }
+        match self.endpoint.call(request).await {
+            Ok(response) => Ok(response.into_response()),
+            Err(error) if error.is::<MethodNotAllowedError>() => Ok(answer()),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+use warp::{Filter, Rejection, http::Request, reply::Response};
+
+use crate::{filters::head, mount::request};
+
+sse_core::__define_preflight!(
+    r#"use sse_warp::{InvalidOrigin, LastEventId, OriginPolicy, get, last_event_id, preflight};
+use warp::Filter;
+# async fn events(_: LastEventId) -> &'static str { "" }
+
+# fn main() -> Result<(), InvalidOrigin> {
+let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;
+let events = warp::path!("events").and(get()).and(last_event_id()).then(events);
+let routes = events.or(warp::path!("events").and(preflight(policy).into_filter()));
+# let _ = routes;
+# Ok(()) }"#
+);
+
+impl Preflight {
+    /// The answers as a filter, to stand after the route's handlers; it rejects their methods.
+    #[must_use = "a filter does nothing until it is part of a route"]
+    pub fn into_filter(self) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
+        let request = warp::method().and(warp::path::full()).and(head()).map(request);
+        request.and_then(move |request: Request<()>| {
+            let Self(preflight) = self.clone();
+            async move {
+                if preflight.is_of_handler(request.method()) {
+                    return Err(warp::reject());
+                }
+                let answer = preflight.answer(request.method(), request.headers(), request.uri());
+                Ok(answer.map(Into::into))
+            }
+        })
+    }
+}
