@@ -7,6 +7,7 @@
 
 mod error;
 mod last_event_id;
+mod listener;
 mod mount;
 mod sse;
 #[cfg(feature = "test")]
@@ -14,6 +15,7 @@ pub mod test;
 
 pub use error::{Error, Result};
 pub use last_event_id::LastEventId;
+pub use listener::{Listener, listen};
 pub use mount::{Mount, mount};
 pub use sse::Sse;
 pub use sse_core::*;

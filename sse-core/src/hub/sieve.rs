@@ -3,12 +3,12 @@
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use super::{
-    EventView, Subscribe, Subscription,
+    End, EventView, Subscribe, Subscription,
     chunk::CHUNK_BYTES,
     feed::{Evicted, FeedInner},
     labels::Labelled,
 };
-use crate::{history::Topic, wire::Frame};
+use crate::{history::Topic, panic::Panic, wire::Frame};
 
 type Filter = Arc<dyn Fn(&EventView<'_>) -> bool + Send + Sync>;
 
@@ -34,7 +34,19 @@ pub(crate) struct Batch<'a> {
 
 impl Batch<'_> {
     /// Decides about the next event, in order.
-    pub(crate) fn offer(&mut self, event: &EventView<'_>, seq: u64, frame: impl FnOnce() -> Frame) {
+    ///
+    /// # Errors
+    /// If the filter or the key panics; then nothing is known about this event and those after it.
+    pub(crate) fn offer(
+        &mut self,
+        event: &EventView<'_>,
+        seq: u64,
+        frame: impl FnOnce() -> Frame,
+    ) -> Result<(), Panic> {
+        Panic::catch(|| self.decide(event, seq, frame))
+    }
+
+    fn decide(&mut self, event: &EventView<'_>, seq: u64, frame: impl FnOnce() -> Frame) {
         if !self.sieve.allows(event) {
             return;
         }
@@ -136,11 +148,16 @@ impl FeedInner {
 impl Subscription {
     /// Decides about events; what is let through is said before the next look.
     pub(super) fn sift(&mut self, events: Vec<Labelled>) {
-        let (Some(last), Some(sieve)) = (events.last(), self.sieve()) else { return };
-        let through = last.seq;
+        let Some(sieve) = self.sieve() else { return };
+        let mut through = self.position;
         let mut batch = sieve.batch();
         for Labelled { seq, frame, labels } in events {
-            batch.offer(&EventView::of_frame(labels.as_slice(), &frame), seq, || frame.clone());
+            let event = EventView::of_frame(labels.as_slice(), &frame);
+            if let Err(panic) = batch.offer(&event, seq, || frame.clone()) {
+                self.fail(panic);
+                break;
+            }
+            through = seq;
         }
         self.ahead.extend(batch.into_frames(), through);
         if self.ahead.is_empty() {
@@ -161,8 +178,27 @@ impl Subscription {
     }
 
     /// Whether the reader may be told of an event.
-    pub(super) fn allows(&self, topics: &[Topic], frame: &Frame) -> bool {
-        self.sieve().is_none_or(|sieve| sieve.allows(&EventView::of_frame(topics, frame)))
+    pub(super) fn allows(&mut self, topics: &[Topic], frame: &Frame) -> bool {
+        let Some(sieve) = self.sieve() else { return true };
+        Panic::catch(|| sieve.allows(&EventView::of_frame(topics, frame))).unwrap_or_else(|panic| {
+            self.fail(panic);
+            false
+        })
+    }
+
+    /// Notes that the application's code failed: the stream ends after what was decided before.
+    pub(super) fn fail(&mut self, panic: Panic) {
+        self.extras.get_or_insert_default().failure.get_or_insert(Arc::new(panic));
+    }
+
+    /// Ends the stream if the application's code failed; whether it did.
+    pub(super) fn is_failed(&mut self) -> bool {
+        let failure = self.extras.as_mut().and_then(|extras| extras.failure.take());
+        let is_failed = failure.is_some();
+        if let Some(failure) = failure {
+            self.end(End::Error(failure));
+        }
+        is_failed
     }
 
     /// Whether the last events were withheld, so that a reader whose topics are finished does not know it yet.

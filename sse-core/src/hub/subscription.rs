@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     history::Pattern,
+    panic::Panic,
     resume::{Cors, Gap, Negotiated, Requested, Resume},
     waiters::Slot,
     wire::Frame,
@@ -95,6 +96,14 @@ impl Subscription {
         subscription.end(end);
         subscription.beginning.get_or_insert_default().is_refused = true;
         crate::metrics::subscribed(subscription.began());
+        subscription
+    }
+
+    /// A reader for whom the application failed: it is refused, and an `EventSource` comes back as after any error.
+    pub(crate) fn failed(hub: Hub, panic: Panic, negotiated: Negotiated, cors: Cors) -> Self {
+        let mut subscription = Self::refused(hub, End::Error(Arc::new(panic)));
+        subscription.negotiated = negotiated;
+        subscription.allow(cors);
         subscription
     }
 

@@ -41,6 +41,7 @@ pub(crate) enum Fault {
     NoAccelHeader,
     NoLastRetry,
     NoLimits,
+    NoVary,
     NoWildcards,
     OneTenant,
     Pads,
