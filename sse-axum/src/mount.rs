@@ -52,9 +52,9 @@ impl<A: Access<Parts>> Service<Request> for Mount<A> {
                 Ok(asked) => asked,
                 Err(answer) => return Ok(respond(answer)),
             };
-            let decided = mount.access.permit(&parts, &asked.ask).await;
+            let decide = async { mount.access.permit(&parts, &asked.ask).await };
             let body = collect(body.into_data_stream(), mount.routes.most_body());
-            Ok(respond(mount.routes.answer(asked, decided, body).await))
+            Ok(respond(mount.routes.answer(&asked, decide, body).await))
         })
     }
 }

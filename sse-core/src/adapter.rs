@@ -67,8 +67,9 @@ macro_rules! __define_sse {
                 Self(self.0.max_age(max_age))
             }
 
-            /// How long a reader waits before it reconnects, at least; each is told up to twice as long. The default
-            /// is 2 s.
+            /// Sets the least time that a reader waits before it reconnects: 500 ms to 1 h, 2 s by default; see
+            /// [`EventStream::retry`](crate::EventStream::retry).
+            #[track_caller]
             pub fn retry(self, retry: ::std::time::Duration) -> Self {
                 Self(self.0.retry(retry))
             }

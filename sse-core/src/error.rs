@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use crate::{
     history::{HistoryError, InvalidTopic},
     hub::{ProducerError, PublishError, SubscribeError, json_string},
-    response::Denied,
+    response::{Denied, vary},
     resume::ForbiddenOrigin,
     wire::{InvalidEvent, InvalidEventId, InvalidEventType},
 };
@@ -57,11 +57,27 @@ impl Error {
     /// The answer: the status, and `{"error":"…"}` with a message that says what to do.
     #[must_use]
     pub fn into_response(self) -> Response<String> {
-        let mut response = Response::new(error_json(&self.to_string()));
-        *response.status_mut() = self.status();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let decisive = match &self {
+            Self::Subscribe(SubscribeError::NotAcceptable) => Some("accept"),
+            Self::Subscribe(SubscribeError::Origin(_)) | Self::Origin(_) => Some("origin, sec-fetch-site"),
+            _ => None,
+        };
+        let mut response = json_response(self.status(), error_json(&self.to_string()));
+        if let Some(names) = decisive {
+            vary(response.headers_mut(), names);
+        }
         response
     }
+}
+
+/// An answer in JSON to one request, which no cache may give to another.
+pub(crate) fn json_response(status: StatusCode, json: String) -> Response<String> {
+    let mut response = Response::new(json);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// The body of an answer that says what went wrong: `{"error":"…"}`.

@@ -49,6 +49,7 @@ mod history;
 mod hub;
 mod listen;
 mod metrics;
+mod panic;
 mod response;
 mod resume;
 mod shutdown;
@@ -68,7 +69,7 @@ pub use hub::{
     Publishing, ReaderHandle, Receipt, Run, Snapshot, SnapshotRequest, Start, Stats, Subscribe,
     SubscribeError, Subscription,
 };
-pub use listen::listen;
+pub use listen::{Listener, listen};
 pub use response::{
     Access, Action, Ask, Body, Denied, Ended, EventStream, IntoEventStream, KeepAlive, NoError, Permit,
     Public, Receiver, SendError, Sender, channel,

@@ -1,6 +1,10 @@
-use std::{io, net::SocketAddr, time::Duration};
+use std::{fmt, io, net::SocketAddr, time::Duration};
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep_until},
+};
 
 /// How many connections may wait to be accepted: when a server comes back, all its readers do at once.
 const BACKLOG: i32 = 4_096;
@@ -8,6 +12,13 @@ const BACKLOG: i32 = 4_096;
 /// How long written bytes may stay without an answer, as a part of the keep-alive interval: with the keep-alive's own
 /// interval it makes the 2.5 intervals within which a dead peer is noticed.
 const UNANSWERED: f64 = 1.4;
+
+/// How long nothing is accepted after a failure, which is nearly always that no file descriptor is free. Without a pause the
+/// same failure is there again at once, because the connection still waits.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long the same state is not logged again.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A listener set up for event streams: without Nagle's delay, with a long backlog, and, on Linux, with a time limit on
 /// peers that do not answer, which every accepted connection inherits.
@@ -27,7 +38,7 @@ const UNANSWERED: f64 = 1.4;
 /// assert_ne!(listener.local_addr()?.port(), 0);
 /// # Ok(()) }
 /// ```
-pub fn listen(addr: impl Into<SocketAddr>, keep_alive: Duration) -> io::Result<tokio::net::TcpListener> {
+pub fn listen(addr: impl Into<SocketAddr>, keep_alive: Duration) -> io::Result<TcpListener> {
     let addr = addr.into();
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     #[cfg(not(windows))]
@@ -40,5 +51,87 @@ pub fn listen(addr: impl Into<SocketAddr>, keep_alive: Duration) -> io::Result<t
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
-    tokio::net::TcpListener::from_std(socket.into())
+    TcpListener::from_std(socket.into())
+}
+
+/// A listener whose [`accept`](Listener::accept) never fails: it pauses while no file descriptor is free, and logs that once a
+/// minute.
+///
+/// For servers that accept in a loop of their own without a pause. `axum::serve`, Warp and Rocket pause by themselves;
+/// `sse_poem::listen` makes one for Poem, which does not. Each stream holds a descriptor, so a server of many readers needs a
+/// high limit (`ulimit -n`, `LimitNOFILE=`).
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::{Listener, listen};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// let mut listener = Listener::from(listen(([127, 0, 0, 1], 0), Duration::from_secs(15))?);
+/// # let _client = tokio::net::TcpStream::connect(listener.local_addr()?).await?;
+/// let (connection, peer) = listener.accept().await;
+/// # let _ = (connection, peer);
+/// # Ok(()) }
+/// ```
+pub struct Listener {
+    tcp: TcpListener,
+    paused_until: Option<Instant>,
+    silent_until: Option<Instant>,
+}
+
+impl Listener {
+    /// Accepts the next connection.
+    ///
+    /// Cancel-safe: a dropped future loses no connection, and a pause goes on in the next call.
+    pub async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        loop {
+            if let Some(paused_until) = self.paused_until {
+                sleep_until(paused_until).await;
+                self.paused_until = None;
+            }
+            match self.tcp.accept().await {
+                Ok(accepted) => return accepted,
+                // Of this one connection, which has gone again.
+                Err(error) if is_of_connection(&error) => {}
+                Err(error) => self.pause(&error),
+            }
+        }
+    }
+
+    /// The address on which it listens.
+    ///
+    /// # Errors
+    /// The error of the operating system.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    fn pause(&mut self, error: &io::Error) {
+        let now = Instant::now();
+        self.paused_until = Some(now + PAUSE);
+        if self.silent_until.is_none_or(|silent_until| silent_until <= now) {
+            self.silent_until = Some(now + LOG_INTERVAL);
+            tracing::error!(
+                %error,
+                "no connection can be accepted; new readers wait until others leave (raise the limit of open files)"
+            );
+        }
+    }
+}
+
+fn is_of_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+impl From<TcpListener> for Listener {
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, paused_until: None, silent_until: None }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.tcp, f)
+    }
 }

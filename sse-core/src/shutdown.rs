@@ -3,6 +3,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::Pin,
+    process,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -65,8 +66,13 @@ impl Shutdown {
 
     /// Begins the shutdown on SIGTERM or Ctrl-C as well; must be called within a Tokio runtime.
     ///
-    /// From the moment it returns, neither of them ends the process any more. Outside a runtime, or if the signals
-    /// cannot be listened to, that is logged as an error and only [`notify`](Shutdown::notify) begins it.
+    /// From the moment it returns, the first of them no longer ends the process, but begins the shutdown. A second one ends
+    /// the process at once, without running destructors, as it would end a process that listens to no signals: the exit code
+    /// is 128 and the signal's number (130 after Ctrl-C, 143 after SIGTERM). A shutdown that [`notify`](Shutdown::notify)
+    /// began counts no signals: it too takes two.
+    ///
+    /// Outside a runtime, or if the signals cannot be listened to, that is logged as an error and only
+    /// [`notify`](Shutdown::notify) begins it.
     ///
     /// # Panics
     /// As Tokio's own signals do, in a runtime that was built without IO, in which no server can run either.
@@ -78,11 +84,14 @@ impl Shutdown {
         };
         // Here, not in the task: until they are listened to, a signal ends the process and cuts every stream.
         match signals() {
-            Ok(signalled) => {
+            Ok(mut signals) => {
                 let shutdown = self.clone();
                 runtime.spawn(async move {
-                    signalled.await;
+                    signals.next().await;
                     shutdown.notify();
+                    let number = signals.next().await;
+                    tracing::warn!("a second signal: the process ends at once");
+                    process::exit(128 + number);
                 });
             }
             Err(error) => {
@@ -212,24 +221,51 @@ impl fmt::Debug for Shutdown {
     }
 }
 
-/// Listens from now on; completes at the first signal.
+/// The signals that end a process, listened to from now on.
 #[cfg(unix)]
-fn signals() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(poll_fn(move |cx| {
-        if terminate.poll_recv(cx).is_ready() || interrupt.poll_recv(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        Poll::Pending
-    }))
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
 }
 
-/// Listens from now on; completes at the first Ctrl-C.
+#[cfg(unix)]
+fn signals() -> io::Result<Signals> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// The number of the next one.
+    async fn next(&mut self) -> i32 {
+        use tokio::signal::unix::SignalKind;
+
+        poll_fn(|cx| {
+            if self.terminate.poll_recv(cx).is_ready() {
+                return Poll::Ready(SignalKind::terminate().as_raw_value());
+            }
+            self.interrupt.poll_recv(cx).map(|_| SignalKind::interrupt().as_raw_value())
+        })
+        .await
+    }
+}
+
+/// Ctrl-C, listened to from now on.
 #[cfg(windows)]
-fn signals() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(poll_fn(move |cx| interrupt.poll_recv(cx).map(drop)))
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+fn signals() -> io::Result<Signals> {
+    tokio::signal::windows::ctrl_c().map(Signals)
+}
+
+#[cfg(windows)]
+impl Signals {
+    /// The number that other systems give to the next one.
+    async fn next(&mut self) -> i32 {
+        const INTERRUPT: i32 = 2;
+        poll_fn(|cx| self.0.poll_recv(cx)).await;
+        INTERRUPT
+    }
 }

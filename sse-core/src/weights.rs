@@ -17,8 +17,10 @@ pub(crate) fn weighted(list: &str) -> impl Iterator<Item = (String, Option<u16>)
     })
 }
 
+/// A weight in thousandths. One that is finer than that still counts: only 0 refuses.
 fn thousandths(weight: &str) -> Option<u16> {
     let weight = weight.trim().parse::<f32>().ok().filter(|weight| (0.0..=1.0).contains(weight))?;
-    // In range, so the cast only drops what is finer than a thousandth.
-    Some((weight * f32::from(WHOLE)) as u16)
+    let least = u16::from(weight > 0.0);
+    // In range, so the cast drops nothing.
+    Some(((weight * f32::from(WHOLE)).round() as u16).max(least))
 }

@@ -72,7 +72,7 @@ async fn the_head_says_what_is_sent() {
         let response = EventStream::new(subscription).compress(accepts).into_response();
         let coded = response.headers().get("content-encoding").map(|value| value.to_str().expect("text"));
         assert_eq!(coded, coding, "{accepts:?}");
-        assert_eq!(response.headers()["vary"], "accept-encoding");
+        assert_eq!(response.headers()["vary"], "accept, accept-encoding");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let first = response.into_body().next().await.expect("the first bytes");
         let Ok(first) = first;

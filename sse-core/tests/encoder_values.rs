@@ -83,6 +83,60 @@ fn the_first_mistake_is_the_one_that_is_told_with_its_cause() {
     assert_eq!(error.source().map(ToString::to_string), Some(error.to_string()));
     let error = told(Event::message("x").event("").id(" a"));
     assert!(matches!(error, InvalidEvent::Type(_)) && error.source().is_some(), "{error}");
-    let error = told(Event::message("x").retry(Duration::from_millis(499)));
-    assert!(matches!(error, InvalidEvent::Retry { .. }) && error.source().is_none(), "{error}");
+}
+
+/// The table of `docs/migration.md`: what other libraries send and ours refuses, as the page says.
+#[test]
+fn h8_what_is_legal_elsewhere_is_refused_as_the_page_says() {
+    let told = |event| Frame::try_from(event).expect_err("refused");
+    assert!(matches!(told(Event::default()), InvalidEvent::Empty));
+    assert!(matches!(told(Event::default().event("x")), InvalidEvent::NoData));
+    assert!(matches!(told(Event::message("x").event("")), InvalidEvent::Type(InvalidEventType::Empty)));
+    for control in ["a\tb", "a\0", "a\nb", "a\rb"] {
+        let error = told(Event::message("x").event(control));
+        assert!(matches!(error, InvalidEvent::Type(InvalidEventType::ControlCharacter { at: 1 })), "{error}");
+        let error = told(Event::message("x").id(control));
+        assert!(matches!(error, InvalidEvent::Id(InvalidEventId::ControlCharacter { at: 1 })), "{error}");
+    }
+    for spaced in [" a", "a ", " "] {
+        let error = told(Event::message("x").id(spaced));
+        assert!(matches!(error, InvalidEvent::Id(InvalidEventId::OuterSpace)), "{error}");
+    }
+    let error = told(Event::message("x").id("i".repeat(513)));
+    assert!(matches!(error, InvalidEvent::Id(InvalidEventId::TooLong { len: 513 })), "{error}");
+    for (event, sent) in [
+        (Event::message("x").event("sse.mine"), "data: x\nevent: sse.mine\n\n"),
+        (Event::message("x").id(""), "data: x\nid: \n\n"),
+        (Event::message("x").data("y"), "data: x\ndata: y\n\n"),
+        (
+            Event::message("x").event("a").event("b").id(1).id(2),
+            "data: x\nevent: a\nevent: b\nid: 1\nid: 2\n\n",
+        ),
+        (Event::message("a\rb").comment("c\nd"), "data: a\ndata: b\n: c\n: d\n\n"),
+        (Event::default().comment("alone"), ": alone\n"),
+        (Event::default().retry(Duration::from_secs(1)), "retry: 1000\n"),
+    ] {
+        assert_eq!(bytes(event), sent);
+    }
+}
+
+/// One behaviour of all setters: see `h8_a_retry_is_between_the_limits_whoever_sets_it` for the others.
+#[test]
+fn h8_a_retry_outside_the_limits_becomes_the_nearest_one() {
+    for (asked, sent) in [
+        (Duration::ZERO, 500),
+        (Duration::from_millis(100), 500),
+        (Duration::from_millis(499), 500),
+        (Duration::from_millis(500), 500),
+        (Duration::from_micros(500_999), 500),
+        (Duration::from_secs(3_600), 3_600_000),
+        (Duration::from_millis(3_600_001), 3_600_000),
+        (Duration::MAX, 3_600_000),
+    ] {
+        assert_eq!(
+            bytes(Event::message("x").retry(asked)),
+            format!("data: x\nretry: {sent}\n\n"),
+            "{asked:?}"
+        );
+    }
 }

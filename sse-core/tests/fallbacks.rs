@@ -12,6 +12,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
+const STREAM: &str = "text/event-stream";
 
 /// A request with this `Accept` that goes on after `cursor`.
 fn asking(accept: &str, cursor: Option<&str>) -> LastEventId {
@@ -213,15 +214,56 @@ async fn json_lines_say_what_the_stream_says() {
 async fn accept_weighs_the_forms() {
     let hub = Hub::memory();
     for (accept, form) in [
-        ("application/json, text/event-stream", "text/event-stream"),
-        ("application/json, text/plain, */*", "text/event-stream"),
-        ("application/json, */*;q=0.8", JSON),
-        ("application/json;q=0.5, application/x-ndjson;q=0.6", LINES),
-        ("application/*", LINES),
-        ("image/png, *", "text/event-stream"),
+        // Nothing is said, or anything will do.
+        ("", STREAM),
+        (" , ,", STREAM),
+        ("*/*", STREAM),
+        ("*", STREAM),
+        ("image/png, *", STREAM),
+        ("text/*", STREAM),
+        ("*/*;q=0.1", STREAM),
+        // One form is named.
+        ("text/event-stream", STREAM),
+        ("Text/EVENT-Stream ; Q=0.3", STREAM),
+        (JSON, JSON),
+        ("application/json; charset=utf-8", JSON),
+        ("application/json;odata=verbose;q=0.5", JSON),
+        (LINES, LINES),
         ("application/json, nonsense", JSON),
+        ("text/html, application/json", JSON),
+        // A form that is named, beside whatever else there is: axios, Angular, fetch wrappers.
+        ("application/json, text/plain, */*", JSON),
+        ("*/*, text/plain, application/json", JSON),
+        ("APPLICATION/JSON,*/*", JSON),
+        ("application/json, text/*, */*", JSON),
+        ("application/x-ndjson, */*", LINES),
+        ("text/event-stream, */*", STREAM),
+        ("*/*, text/event-stream", STREAM),
+        ("application/*, */*", LINES),
+        ("application/json, application/*", JSON),
+        ("application/*", LINES),
+        // Weights come first, whatever names them.
+        ("application/json, */*;q=0.8", JSON),
+        ("application/json;q=0.8, */*", STREAM),
+        ("application/json;q=0.5, application/x-ndjson;q=0.6", LINES),
+        ("text/event-stream;q=0.9, application/json;q=0.91", JSON),
+        ("text/event-stream;q=0.29, application/json;q=0.289", STREAM),
+        ("application/json;q=0.5, text/event-stream;q=0.5", STREAM),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", STREAM),
+        // Named alike: the best form, as MCP clients want it.
+        ("application/json, text/event-stream", STREAM),
+        ("application/json, application/x-ndjson", LINES),
+        // What is refused is not sent, although `*/*` would allow it.
         ("text/event-stream;q=0, */*", LINES),
-        ("text/event-stream;q=broken, */*", "text/event-stream"),
+        ("text/*;q=0, */*", LINES),
+        ("text/event-stream;q=0, application/x-ndjson;q=0, */*", JSON),
+        ("*/*;q=0, application/json", JSON),
+        // Twice the same range, in both orders; a weight that is finer than a thousandth, and one that cannot be read.
+        ("text/event-stream;q=0.1, text/event-stream, application/json;q=0.5", STREAM),
+        ("text/event-stream, text/event-stream;q=0.1, application/json;q=0.5", STREAM),
+        ("text/event-stream;q=0.0001", STREAM),
+        ("text/event-stream;q=broken, */*", STREAM),
+        ("application/json;q=\"0.5\", */*;q=0.9", JSON),
     ] {
         let subscription = hub.subscribe("a").after(asking(accept, None)).await.unwrap();
         let response = EventStream::new(subscription).into_response();
@@ -323,7 +365,8 @@ async fn g14_a_refusal_is_200_for_an_event_source_and_503_for_others() {
             let response = stream.into_response();
             assert_eq!(response.status(), 503);
             assert_eq!(response.headers()["content-type"], JSON);
-            assert_eq!(response.headers()["cache-control"], "no-cache, no-transform");
+            assert_eq!(response.headers()["cache-control"], "no-store, no-transform");
+            assert_eq!(response.headers()["vary"], "accept");
             let after: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
             assert!((20..=40).contains(&after), "{after}");
             let error: Value = serde_json::from_str(&whole(response).await).unwrap();

@@ -16,8 +16,8 @@ use body::read;
 use reader::{data, is_idle, message, next, publish, within};
 use scripted::{Scripted, until};
 use sse_core::{
-    End, Event, EventStream, EventView, Exclusive, GapReason, Hub, InvalidEvent, InvalidTopic, Pattern,
-    Retention, Start, SubscribeError, Subscription,
+    End, Event, EventStream, EventView, Exclusive, GapReason, Hub, InvalidTopic, Pattern, Retention, Start,
+    SubscribeError, Subscription,
 };
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -99,7 +99,7 @@ async fn a_new_retry_is_told_at_once_and_kept() {
     reading.retry().await;
     assert!(reading.is_silent_for(SECOND).await);
     let began_at = Instant::now();
-    handle.retry(60 * SECOND).unwrap();
+    handle.retry(60 * SECOND);
     let told = reading.retry().await;
     assert!((60_000..=120_000).contains(&told), "{told}");
     assert_eq!(began_at.elapsed(), Duration::ZERO);
@@ -108,9 +108,6 @@ async fn a_new_retry_is_told_at_once_and_kept() {
     assert_eq!(reading.retry().await, told, "the last words repeat it");
     assert_eq!(reading.next().await, None);
     assert_eq!(reading.end(), "disconnected");
-    for wrong in [Duration::ZERO, 3601 * SECOND] {
-        assert!(matches!(handle.retry(wrong), Err(InvalidEvent::Retry { .. })));
-    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Mounted routes without a framework: what a permit covers, and what is said when routes are made.
 
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sse_core::{
     __private::{Answer, BodyError, Routes, collect},
@@ -101,7 +101,7 @@ async fn a_permit_to_read_is_none_to_publish() {
         (Permit::read("b").unwrap().publish("a").unwrap(), 200),
     ] {
         let asked = routes.ask(&Method::POST, &HeaderMap::new(), &target).unwrap();
-        let answer = routes.answer(asked, Ok(permit), async { Ok(b"text".to_vec()) }).await;
+        let answer = routes.answer(&asked, async { Ok(permit) }, async { Ok(b"text".to_vec()) }).await;
         let Answer::Text(response) = answer else { panic!("a stream after POST") };
         assert_eq!(response.status(), status, "{}", response.body());
     }
@@ -123,4 +123,30 @@ async fn a_body_is_collected_up_to_its_limit() {
     assert_eq!(collect(parts(["12345", "678901"]), 10).await, Err(BodyError::TooLong));
     let broken = stream::iter([Ok(&b"1"[..]), Err("broken")]);
     assert_eq!(collect(broken, 10).await, Err(BodyError::Broken));
+}
+
+/// What a permit or the options of a stream set is the application's code as well as the access hook.
+#[tokio::test]
+async fn h7_a_panic_of_what_a_hook_returned_is_answered() {
+    let target = "/x?topic=a".parse::<Uri>().unwrap();
+    let ask = |accept: &'static str| {
+        HeaderMap::from_iter([(http::header::ACCEPT, http::HeaderValue::from_static(accept))])
+    };
+    let plain = Routes::new(Hub::memory());
+    let broken = plain.clone().stream(|_| panic!("out of cheese"));
+    let permit = || Permit::read_all();
+    let broken_permit = || Permit::read_all().with(|_| panic!("out of cheese"));
+    for (routes, permit) in [(broken, permit as fn() -> Permit), (plain, broken_permit as fn() -> Permit)] {
+        for (accept, status) in [("text/event-stream", 200), ("application/json", 503)] {
+            let asked = routes.ask(&Method::GET, &ask(accept), &target).unwrap();
+            let answer = routes.answer(&asked, async { Ok(permit()) }, async { Ok(Vec::new()) }).await;
+            let Answer::Stream(stream) = answer else { panic!("no stream") };
+            let response = stream.into_response();
+            assert_eq!(response.status(), status, "{accept}");
+            let body: Vec<_> = response.into_body().collect().await;
+            let last = body.last().and_then(|last| last.as_ref().ok()).expect("a body");
+            let says = if status == 200 { "retry: 30000" } else { "failed" };
+            assert!(String::from_utf8_lossy(last).contains(says), "{last:?}");
+        }
+    }
 }

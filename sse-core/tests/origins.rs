@@ -72,6 +72,24 @@ fn the_same_origin_and_clients_that_are_no_browsers_pass() {
     }
 }
 
+/// An origin that is allowed is sent back, so its length is limited although a pattern would allow any.
+#[test]
+fn e9_an_origin_of_any_length_is_not_sent_back() {
+    let policy = OriginPolicy::builder().origin("https://*.example.com").build().unwrap();
+    let of_length = |length: usize| format!("https://{}.example.com", "a".repeat(length));
+    assert!(judged(&policy, &[HERE, ("origin", &of_length(253))]).is_ok());
+    for long in [
+        of_length(60_000),
+        format!("https://app.example.com:{:0>60000}", 443),
+        format!("https://{}.example.com.evil.example", "a".repeat(500)),
+    ] {
+        assert_eq!(judged(&policy, &[HERE, ("origin", &long)]), Err(ForbiddenOrigin::Origin));
+    }
+    let by_host = OriginPolicy::builder().host("*.example.com").build().unwrap();
+    let host = format!("{}.example.com", "a".repeat(60_000));
+    assert_eq!(judged(&by_host, &[("host", &host)]), Err(ForbiddenOrigin::Host));
+}
+
 #[test]
 fn listed_origins_pass_and_are_told_so() {
     let policy = OriginPolicy::builder()
@@ -212,7 +230,7 @@ async fn a_subscription_is_judged_before_it_is_one() {
     let stream = EventStream::new(hub.subscribe("a").after(allowed).origins(&policy).await.unwrap());
     let response = stream.into_response();
     assert_eq!(response.headers()["access-control-allow-origin"], "https://web.example.com");
-    assert_eq!(response.headers()["vary"], "origin");
+    assert_eq!(response.headers()["vary"], "accept, origin");
     assert!(response.into_body().next().await.is_some());
 }
 
@@ -226,7 +244,7 @@ async fn a_compressed_stream_varies_by_both() {
     let response = EventStream::new(subscription).compress(accepts).into_response();
     assert_eq!(response.headers()["content-encoding"], "gzip");
     let varies: Vec<_> = response.headers().get_all("vary").iter().collect();
-    assert_eq!(varies, ["origin", "accept-encoding"]);
+    assert_eq!(varies, ["accept, origin, accept-encoding"]);
 }
 
 /// Who decides about a request, and how.

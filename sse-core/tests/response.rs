@@ -165,9 +165,37 @@ async fn g15_retries_are_jittered_within_their_limits() {
         told.insert(retry);
     }
     assert!(told.len() > 50, "{} different retries of 200", told.len());
-    for (asked, limits) in [(Duration::ZERO, 500..=1_000), (7200 * SECOND, 1_800_000..=3_600_000)] {
-        let retry = read(EventStream::new(stream::empty::<Event>()).retry(asked)).retry().await;
-        assert!(limits.contains(&retry), "{retry}");
+}
+
+/// On a stream, on an event of it, and by a reader's handle: a value that is legal in other libraries ends no stream.
+#[tokio::test(start_paused = true)]
+async fn h8_a_retry_is_between_the_limits_whoever_sets_it() {
+    for (asked, stream_wide, single) in [
+        (Duration::ZERO, 500..=1_000, 500),
+        (Duration::from_millis(100), 500..=1_000, 500),
+        (3_600 * SECOND, 3_600_000..=3_600_000, 3_600_000),
+        (Duration::MAX, 3_600_000..=3_600_000, 3_600_000),
+    ] {
+        let (hook, heard) = hook();
+        let events = stream::iter([Event::message("x").retry(asked), Event::message("y")]);
+        let mut reading = read(EventStream::new(events).retry(asked).on_end(hook));
+        let retry = reading.retry().await;
+        assert!(stream_wide.contains(&retry), "{retry}");
+        reading.expect(&format!("data: x\nretry: {single}\n\ndata: y\n\n")).await;
+        assert_eq!(reading.next().await, None);
+        assert!(matches!(end(&heard).end, End::Complete));
+
+        let hub = Hub::memory();
+        let subscription = hub.subscribe("a").await.expect("subscribed");
+        let handle = subscription.handle();
+        let mut reading = read(EventStream::new(subscription));
+        reading.retry().await;
+        handle.retry(asked);
+        let retry = reading.retry().await;
+        assert!(stream_wide.contains(&retry), "{retry}");
+        hub.publish("a", Event::message("x").retry(asked)).await.expect("published");
+        let event = reading.next().await.expect("the event");
+        assert!(event.starts_with(&format!("data: x\nretry: {single}\n")), "{event}");
     }
 }
 
@@ -422,4 +450,54 @@ async fn g4_what_frees_webkit_never_moves_its_cursor() {
     // Who is refused keeps the cursor and the half, until it is let in.
     shutdown.notify();
     assert!(!begin(Some("elsewhere")).await.contains("event: "));
+}
+
+/// In the stream, in a future that ends it, in a task that feeds a channel, and in the hook itself, which may run while the body
+/// is dropped.
+#[tokio::test(start_paused = true)]
+async fn h7_a_panic_ends_a_stream_as_an_error_does() {
+    let boom = || stream::iter([0, 1, 2]).map(|n| Event::message((6 / (2 - n)).to_string()));
+    let (hook, heard) = hook();
+    let mut reading = read(EventStream::new(boom()).on_end(hook));
+    reading.retry().await;
+    reading.expect("data: 3\n\ndata: 6\n\n").await;
+    assert_eq!(reading.retry().await, 30_000);
+    assert_eq!(reading.next().await, None);
+    let ended = end(&heard);
+    assert!(
+        matches!(&ended.end, End::Error(error) if error.to_string().contains("divide by zero")),
+        "{ended:?}"
+    );
+    assert_eq!(ended.events, 2);
+
+    let (hook, heard) = self::hook();
+    let until = async { panic!("out of cheese") };
+    let mut reading = read(EventStream::new(stream::pending::<Event>()).until(until).on_end(hook));
+    reading.retry().await;
+    assert_eq!(reading.retry().await, 30_000);
+    assert_eq!(reading.next().await, None);
+    assert!(matches!(end(&heard).end, End::Error(_)));
+
+    let (hook, heard) = self::hook();
+    let (tx, events) = channel(1);
+    let mut reading = read(EventStream::new(events).on_end(hook));
+    let sending = tokio::spawn(async move {
+        tx.send(Event::message("x")).await.expect("sent");
+        panic!("out of cheese");
+    });
+    reading.retry().await;
+    reading.expect("data: x\n\n").await;
+    assert!(sending.await.is_err());
+    assert_eq!(reading.retry().await, 30_000);
+    assert_eq!(reading.next().await, None);
+    assert!(matches!(end(&heard).end, End::Error(_)));
+
+    for is_dropped in [true, false] {
+        let mut reading =
+            read(EventStream::new(stream::empty::<Event>()).on_end(|_| panic!("out of cheese")));
+        reading.retry().await;
+        if !is_dropped {
+            assert_eq!(reading.next().await, None);
+        }
+    }
 }

@@ -58,7 +58,6 @@ fn what_the_builder_refuses_is_an_error_in_both_directions() {
         (json!({"data": "x", "id": "i".repeat(513)}), "513 bytes"),
         (json!({"data": "x", "event": "a\rdata: evil"}), "control character"),
         (json!({"data": "x", "event": ""}), "empty"),
-        (json!({"data": "x", "retry": 499}), "retry"),
         (json!({"data": "x", "retry": -1}), "-1"),
         (json!({"data": "x", "evnt": "typo"}), "evnt"),
         (json!({"data": 7}), "7"),

@@ -128,3 +128,32 @@ async fn readers_are_told_of_in_the_log_when_they_are_dropped_and_not_before() {
     assert_eq!(log.lines().count(), 1, "{log}");
     drop(reader);
 }
+
+/// Once for the process, with the line to change: a stream may set one for each event.
+#[tokio::test]
+async fn h8_the_first_retry_outside_the_limits_is_logged_with_its_place() {
+    let log = logged(tracing_subscriber::filter::LevelFilter::WARN, async {
+        for _ in 0..3 {
+            let events = stream::iter([Event::message("x").retry(Duration::from_millis(100))]);
+            let body = EventStream::new(events).retry(Duration::from_secs(7_200)).into_response().into_body();
+            assert_eq!(body.count().await, 2);
+        }
+    });
+    let log = log.await;
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(log.contains("retry of 100ms at ") && log.contains("tests/tracing.rs:"), "{log}");
+    assert!(log.contains("500ms") && log.contains("3600s"), "{log}");
+}
+
+#[tokio::test]
+async fn h7_a_panic_is_logged_as_the_error_of_its_stream() {
+    let log = logged(tracing_subscriber::filter::LevelFilter::ERROR, async {
+        let events = stream::iter([1, 0]).map(|divisor| Event::message((1 / divisor).to_string()));
+        assert_eq!(EventStream::new(events).into_response().into_body().count().await, 3);
+        let hook = EventStream::new(stream::empty::<Event>()).on_end(|_| panic!("out of cheese"));
+        assert_eq!(hook.into_response().into_body().count().await, 1);
+    });
+    let log = log.await;
+    assert!(log.contains("an event stream failed") && log.contains("divide by zero"), "{log}");
+    assert!(log.contains("the hook for a stream's end failed") && log.contains("out of cheese"), "{log}");
+}

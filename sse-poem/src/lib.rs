@@ -8,6 +8,7 @@
 mod error;
 mod get;
 mod last_event_id;
+mod listener;
 mod mount;
 mod preflight;
 mod sse;
@@ -17,6 +18,7 @@ pub mod test;
 pub use error::{Error, Result};
 pub use get::get;
 pub use last_event_id::LastEventId;
+pub use listener::{Listener, listen};
 pub use mount::{Mount, mount};
 pub use preflight::{Preflight, Preflighted, preflight};
 pub use sse::Sse;

@@ -31,9 +31,9 @@ impl<A: Access<Request>> Endpoint for Mount<A> {
             Ok(asked) => asked,
             Err(answer) => return Ok(respond(answer)),
         };
-        let decided = self.access.permit(&request, &asked.ask).await;
+        let decide = async { self.access.permit(&request, &asked.ask).await };
         let body = collect(body.into_bytes_stream(), self.routes.most_body());
-        Ok(respond(self.routes.answer(asked, decided, body).await))
+        Ok(respond(self.routes.answer(&asked, decide, body).await))
     }
 }
 

@@ -68,8 +68,8 @@ impl<A: for<'r> Access<Request<'r>>> Mount<A> {
             Ok(asked) => asked,
             Err(answer) => return answer,
         };
-        let decided = self.access.permit(request, &asked.ask).await;
-        self.routes.answer(asked, decided, body(data, self.routes.most_body())).await
+        let decide = async { self.access.permit(request, &asked.ask).await };
+        self.routes.answer(&asked, decide, body(data, self.routes.most_body())).await
     }
 }
 

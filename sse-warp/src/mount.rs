@@ -38,9 +38,9 @@ impl<A: Access<Request<()>>> Mount<A> {
                 Ok(asked) => asked,
                 Err(answer) => return respond(answer),
             };
-            let decided = mount.access.permit(&request, &asked.ask).await;
+            let decide = async { mount.access.permit(&request, &asked.ask).await };
             let body = collect(body, mount.routes.most_body());
-            respond(mount.routes.answer(asked, decided, body).await)
+            respond(mount.routes.answer(&asked, decide, body).await)
         })
     }
 }

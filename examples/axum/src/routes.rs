@@ -2,7 +2,7 @@ use async_stream::stream;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
-    http::request::Parts,
+    http::{header::VARY, request::Parts},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -38,7 +38,7 @@ async fn page() -> Html<&'static str> {
 /// Subscribes; a reader that comes back goes on where it left off. A browser that follows a link here gets the page.
 async fn events(State(app): State<App>, Query(query): Query, last: LastEventId) -> Result<Response> {
     if last.prefers_html() {
-        return Ok(Html(PAGE).into_response());
+        return Ok(([(VARY, "accept")], Html(PAGE)).into_response());
     }
     let accepts = last.accept_encoding();
     let subscribe = app.hub.subscribe(patterns(&query.topics)?).after(last).start(query.start);

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use sse_core::Shutdown;
+use sse_core::{Listener, Shutdown};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
@@ -22,15 +22,14 @@ pub(crate) struct Node {
 
 /// Serves until the shutdown, and then until the nodes have ended what is open.
 pub(crate) async fn serve(listener: TcpListener, nodes: Vec<Node>, shutdown: Shutdown) {
+    // Pauses while no file descriptor is free, instead of failing again and again.
+    let mut listener = Listener::from(listener);
     let mut connections = JoinSet::new();
     let mut begun = shutdown.clone();
     loop {
         tokio::select! {
             () = &mut begun => break,
-            accepted = listener.accept() => match accepted {
-                Ok((client, _)) => drop(connections.spawn(pass(client, nodes.clone()))),
-                Err(error) => tracing::warn!(%error, "a connection was not accepted"),
-            },
+            (client, _) = listener.accept() => drop(connections.spawn(pass(client, nodes.clone()))),
             Some(_) = connections.join_next() => {}
         }
     }

@@ -36,7 +36,7 @@ async fn page() -> Html<&'static str> {
 #[handler]
 async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -> Result<Response> {
     if last.prefers_html() {
-        return Ok(Html(PAGE).into_response());
+        return Ok(Html(PAGE).with_header("vary", "accept").into_response());
     }
     let accepts = last.accept_encoding();
     let subscribe = app.hub.subscribe(patterns(&query.topics)?).after(last).start(query.start);

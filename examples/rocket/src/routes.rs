@@ -1,6 +1,8 @@
 use example_common::{App, PAGE, SECOND, THINKING, event, patterns, permit, published, start, tokens};
 use rocket::{
-    Either, Request, Route, State, get, post,
+    Either, Request, Responder, Route, State, get,
+    http::Header,
+    post,
     response::content::RawHtml,
     routes,
     serde::json::{Value, json},
@@ -12,6 +14,13 @@ use crate::extract::Text;
 
 pub(crate) fn routes() -> Vec<Route> {
     routes![page, events, publish, signal, finish, disconnect, ticks, complete, stats, metrics]
+}
+
+/// The page at an address that also answers a stream.
+#[derive(Responder)]
+struct PageOrStream {
+    page: RawHtml<&'static str>,
+    vary: Header<'static>,
 }
 
 #[get("/")]
@@ -26,9 +35,9 @@ async fn events(
     topic: Vec<String>,
     start: Option<&str>,
     last: LastEventId,
-) -> Result<Either<RawHtml<&'static str>, Sse>> {
+) -> Result<Either<PageOrStream, Sse>> {
     if last.prefers_html() {
-        return Ok(Either::Left(RawHtml(PAGE)));
+        return Ok(Either::Left(PageOrStream { page: RawHtml(PAGE), vary: Header::new("vary", "accept") }));
     }
     let accepts = last.accept_encoding();
     let subscribe = app.hub.subscribe(patterns(&topic)?).after(last).start(self::start(start));

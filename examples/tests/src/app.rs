@@ -52,7 +52,34 @@ impl App {
     /// # Errors
     /// If it does not say so in time.
     pub async fn start_at(program: &str, addr: &str, flags: &[&str]) -> Outcome<Self> {
-        let mut process = spawn(Command::new(program).args(["--addr", addr]).args(flags))?;
+        Self::begin(Command::new(program).args(["--addr", addr]).args(flags)).await
+    }
+
+    /// Starts it on a free port, with at most this many open files, and waits until it says that it listens.
+    ///
+    /// # Errors
+    /// If it does not say so in time.
+    pub async fn start_with_files(program: &str, max_files: usize, flags: &[&str]) -> Outcome<Self> {
+        Self::start_limited(program, &format!("ulimit -n {max_files}"), flags).await
+    }
+
+    /// Starts it on a free port, where no file may become larger than this many blocks of 512 bytes: a write beyond that fails as
+    /// on a full disk.
+    ///
+    /// # Errors
+    /// If it does not say so in time.
+    pub async fn start_on_full_disk(program: &str, blocks: usize, flags: &[&str]) -> Outcome<Self> {
+        Self::start_limited(program, &format!("trap '' XFSZ && ulimit -f {blocks}"), flags).await
+    }
+
+    async fn start_limited(program: &str, limit: &str, flags: &[&str]) -> Outcome<Self> {
+        let script = format!("{limit} && exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        Self::begin(command.args(["-c", &script, program, "--addr", "127.0.0.1:0"]).args(flags)).await
+    }
+
+    async fn begin(command: &mut Command) -> Outcome<Self> {
+        let mut process = spawn(command)?;
         let stderr = read_all(process.stderr.take(), String::new());
         let mut stdout = BufReader::new(process.stdout.take().ok_or_else(|| Failed::new("no stdout"))?);
         let mut line = String::new();
@@ -60,7 +87,7 @@ impl App {
         let Some(address) = line.trim_end().strip_prefix("listening on http://") else {
             let stderr = stderr.await?;
             return Err(Failed::new(format!(
-                "`{program}` said `{line}` instead of where it listens\n{stderr}"
+                "{command:?} said `{line}` instead of where it listens\n{stderr}"
             )));
         };
         let address = address.parse()?;
@@ -141,10 +168,26 @@ impl App {
     /// # Errors
     /// If there is no such process any more.
     pub async fn terminate(&mut self) -> Outcome {
-        let id = self.process.id().ok_or_else(|| Failed::new("it has ended already"))?;
+        self.signal("TERM").await
+    }
+
+    /// Sends a signal that ends a process, such as `INT`.
+    ///
+    /// # Errors
+    /// If there is no such process any more.
+    pub async fn signal(&mut self, name: &str) -> Outcome {
+        let id = self.id()?;
         self.terminated_at = Some(Instant::now());
-        let kill = Command::new("sh").arg("-c").arg(format!("kill -TERM {id}")).status().await?;
-        if kill.success() { Ok(()) } else { Err(Failed::new("SIGTERM was not sent")) }
+        let kill = Command::new("sh").arg("-c").arg(format!("kill -{name} {id}")).status().await?;
+        if kill.success() { Ok(()) } else { Err(Failed::new(format!("SIG{name} was not sent"))) }
+    }
+
+    /// The id of its process.
+    ///
+    /// # Errors
+    /// If there is no such process any more.
+    pub fn id(&self) -> Outcome<u32> {
+        self.process.id().ok_or_else(|| Failed::new("it has ended already"))
     }
 
     /// Waits until it has ended by itself.

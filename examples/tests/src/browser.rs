@@ -45,11 +45,11 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts it, and what it needs.
-    pub(crate) async fn start(engine: Engine) -> Outcome<(Self, Link)> {
+    /// Starts it, and what it needs; the flags are Chromium's.
+    pub(crate) async fn start(engine: Engine, flags: &[&str]) -> Outcome<(Self, Link)> {
         let home = tempfile::tempdir()?;
         let started = match engine {
-            Engine::Chromium => chromium(home.path()).await,
+            Engine::Chromium => chromium(home.path(), flags).await,
             Engine::Firefox => firefox(home.path()).await,
             Engine::WebKit => webkit(home.path()).await,
         };
@@ -61,16 +61,22 @@ impl Browser {
 }
 
 /// Chromium behind its driver, which says on which port it listens.
-async fn chromium(home: &Path) -> Outcome<(Vec<Group>, Link)> {
+async fn chromium(home: &Path, flags: &[&str]) -> Outcome<(Vec<Group>, Link)> {
     let mut driver = Group::start(Command::new("chromedriver").arg("--port=0"), home)?;
     let port = driver.says(|line| {
         line.split_once("successfully on port ")?.1.trim_end().trim_end_matches('.').parse().ok()
     });
     let port = port.await?;
     // Tests may run as root in a container, where the sandbox and a small /dev/shm stop Chromium.
-    let capabilities = json!({ "goog:chromeOptions": { "args": [
-        "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1280,2000",
-    ] } });
+    let always = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--window-size=1280,2000",
+    ];
+    let arguments = [&always[..], flags].concat();
+    let capabilities = json!({ "goog:chromeOptions": { "args": arguments } });
     Ok((vec![driver], Link::http(port, capabilities).await?))
 }
 

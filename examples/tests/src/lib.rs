@@ -2,6 +2,7 @@
 //! or through a real browser.
 
 mod app;
+pub mod away;
 mod browser;
 mod browsers;
 pub mod cases;
@@ -47,6 +48,7 @@ macro_rules! application {
             refuses_bad_input_with_json takes_16_mib_and_no_more publishes_the_metrics says_its_stats serves_the_metrics ticks_every_second
             completes_a_prompt stops_when_the_reader_has_left g10_keep_alive_applies_to_every_stream
             ends_a_stream_at_its_age g13_terminates_with_streams_open g13_terminates_with_a_reader_that_does_not_read
+            h5_a_second_signal_ends_at_once h6_readers_wait_while_no_descriptor_is_free
             a_bad_flag_is_one_line_and_exit_2 help_is_on_stdout an_address_in_use_is_one_line curl_reads_compressed
         }
     };
@@ -70,6 +72,11 @@ macro_rules! browsers {
         async fn webkit() -> $crate::Outcome {
             $crate::judge($program, $crate::Engine::WebKit, $cases).await
         }
+
+        #[tokio::test]
+        async fn h2_back_shows_the_page() -> $crate::Outcome {
+            $crate::away::h2_back_shows_the_page($program).await
+        }
     };
 }
 
@@ -86,7 +93,10 @@ macro_rules! proxies {
 macro_rules! __proxies {
     ($program:expr; $($module:ident $proxy:ident),*) => {$(
         mod $module {
-            $crate::__behind! { $program; $proxy:
+            $crate::__behind! { $program; away $proxy:
+                h1_an_error_is_never_2xx h1_preflights_pass h1_a_page_of_another_origin_survives
+            }
+            $crate::__behind! { $program; proxies $proxy:
                 g10_passes_each_event_at_once g10_keep_alive_beats_a_read_timeout g4_survives_a_restart_of_the_proxy
                 g14_survives_a_restart_of_the_application
             }
@@ -97,10 +107,10 @@ macro_rules! __proxies {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __behind {
-    ($program:expr; $proxy:ident: $($case:ident)*) => {$(
+    ($program:expr; $module:ident $proxy:ident: $($case:ident)*) => {$(
         #[tokio::test]
         async fn $case() -> $crate::Outcome {
-            $crate::proxies::$case($program, $crate::Proxy::$proxy).await
+            $crate::$module::$case($program, $crate::Proxy::$proxy).await
         }
     )*};
 }

@@ -107,6 +107,12 @@ impl Front {
         }
     }
 
+    /// Where it listens without TLS.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.plain
+    }
+
     /// What a client must trust, as PEM.
     #[must_use]
     pub fn certificate(&self) -> &str {

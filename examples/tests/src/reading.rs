@@ -63,8 +63,16 @@ impl<'a> Reading<'a> {
     /// # Errors
     /// If it does not open.
     pub async fn read(&self, target: &str, options: Value) -> Outcome {
-        self.run(READER, json!([target, options])).await?;
-        self.until("read.opens === 1").await
+        Self::read_in(self.page, target, options).await
+    }
+
+    /// Does so in any window.
+    ///
+    /// # Errors
+    /// If it does not open.
+    pub async fn read_in(page: &Session, target: &str, options: Value) -> Outcome {
+        page.run(READER, json!([target, options])).await?;
+        page.until("read.opens === 1").await
     }
 
     /// All that the page was told so far.

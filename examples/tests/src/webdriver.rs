@@ -28,7 +28,19 @@ impl Session {
     /// # Errors
     /// If the browser does not start; the message says how to install it.
     pub async fn open(engine: Engine) -> Outcome<Self> {
-        let (browser, link) = Browser::start(engine).await?;
+        Self::open_with(engine, &[]).await
+    }
+
+    /// Opens a window of a browser that keeps no page in memory to show it again on the way back, as one that needs the memory.
+    ///
+    /// # Errors
+    /// If the browser does not start.
+    pub async fn open_without_page_cache(engine: Engine) -> Outcome<Self> {
+        Self::open_with(engine, &["--disable-features=BackForwardCache"]).await
+    }
+
+    async fn open_with(engine: Engine, flags: &[&str]) -> Outcome<Self> {
+        let (browser, link) = Browser::start(engine, flags).await?;
         Ok(Self { engine, link, _browser: browser })
     }
 

@@ -45,7 +45,7 @@ async fn page() -> Html<&'static str> {
 /// Subscribes; a reader that comes back goes on where it left off. A browser that follows a link here gets the page.
 async fn events(app: App, query: Query, last: LastEventId) -> Result<Response> {
     if last.prefers_html() {
-        return Ok(reply::html(PAGE).into_response());
+        return Ok(reply::with_header(reply::html(PAGE), "vary", "accept").into_response());
     }
     let accepts = last.accept_encoding();
     let subscribe = app.hub.subscribe(patterns(&query.topics)?).after(last).start(query.start);

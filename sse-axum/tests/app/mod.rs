@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use axum::{
     Router,
     extract::{RawQuery, State},
-    http::{StatusCode, request::Parts},
+    http::{StatusCode, header::VARY, request::Parts},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -58,7 +58,7 @@ async fn events(State(app): State<Context>, RawQuery(query): RawQuery, last: Las
 
 async fn page(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Response {
     if last.prefers_html() {
-        return Html(PAGE).into_response();
+        return ([(VARY, "accept")], Html(PAGE)).into_response();
     }
     events(State(app), query, last).await.into_response()
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     history::{IntoPatterns, IntoTopics, InvalidTopic, Pattern},
-    wire::{InvalidEvent, MAX_RETRY, MIN_RETRY},
+    wire::{jittered, limited},
 };
 
 /// A handle on one reader of this process: look at it, end it, or change what it reads while it reads.
@@ -104,17 +104,15 @@ impl ReaderHandle {
         self.control.wake();
     }
 
-    /// Tells it at once how long to wait before it reconnects, now and later on this connection: at least `delay` and
-    /// up to twice as long, so that many do not come back together, but never more than 1 h.
+    /// Sends a new `retry` at once and uses it for the rest of the connection: at least `delay` and up to twice as long, so
+    /// that many do not come back together, but never more than 1 h.
     ///
-    /// # Errors
-    /// [`InvalidEvent::Retry`] if it is not between 500 ms and 1 h.
-    pub fn retry(&self, delay: Duration) -> Result<(), InvalidEvent> {
-        if !(MIN_RETRY..=MAX_RETRY).contains(&delay) {
-            return Err(InvalidEvent::Retry { delay });
-        }
-        self.order(|orders| orders.retry = Some(delay.mul_f64(1.0 + fastrand::f64()).min(MAX_RETRY)));
-        Ok(())
+    /// The limits of `delay` are those of [`Event::retry`](crate::Event::retry): 500 ms and 1 h, beyond which the nearest one
+    /// is used.
+    #[track_caller]
+    pub fn retry(&self, delay: Duration) {
+        let delay = jittered(limited(delay));
+        self.order(|orders| orders.retry = Some(delay));
     }
 
     /// Lets it read these topics instead, from its present position on and without reconnecting.

@@ -64,12 +64,13 @@ impl Subscription {
         let Some(joined_at) = joined_at else { return false };
         let (sieve, position) = (self.sieve(), self.position);
         let rings = self.feed.lock().rings.clone();
-        let ends = rings.iter().filter_map(|ring| {
-            let (cursor, frame) = ring.end().filter(|(cursor, _)| cursor.seq() <= joined_at)?;
-            let permitted = sieve.permit_frame(std::slice::from_ref(&ring.topic), &frame, cursor.seq())?;
-            Some(permitted.without_id(position))
-        });
-        self.ahead.extend(ends, position);
+        for ring in rings {
+            let end = ring.end().filter(|(cursor, _)| cursor.seq() <= joined_at);
+            let permitted = end.and_then(|(cursor, frame)| {
+                self.permit(&sieve, std::slice::from_ref(&ring.topic), &frame, cursor.seq())
+            });
+            self.ahead.extend(permitted.map(|frame| frame.without_id(position)), position);
+        }
         !self.ahead.is_empty()
     }
 

@@ -70,6 +70,9 @@ impl Subscription {
             if !self.ahead.is_empty() {
                 return Poll::Ready(Ok(self.take_ahead(most)));
             }
+            if self.is_failed() {
+                continue;
+            }
             if short(self.hub.window().version()) != self.version {
                 self.look_for_fork();
                 continue;
@@ -262,7 +265,10 @@ impl Subscription {
         let Poll::Ready(replayed) = replay.as_mut().poll(cx) else { return Poll::Pending };
         self.replay = None;
         match replayed {
-            Replayed::Read { frames, through, next_at } => {
+            Replayed::Read { frames, through, next_at, failure } => {
+                if let Some(failure) = failure {
+                    self.fail(failure);
+                }
                 if next_at.is_some() {
                     self.extras.get_or_insert_default().next_replay_at = next_at;
                 }

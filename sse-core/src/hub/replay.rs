@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     history::{DynHistory, HistoryError, HistoryErrorKind},
+    panic::Panic,
     resume::Epochs,
 };
 
@@ -27,6 +28,8 @@ pub(crate) enum Replayed {
         through: u64,
         /// When this reader may have more read, if it must wait.
         next_at: Option<Instant>,
+        /// The reader's filter panicked at the next record.
+        failure: Option<Panic>,
     },
     /// What was asked for is gone.
     Trimmed { oldest: u64 },
@@ -62,7 +65,7 @@ pub(crate) async fn read(
                     // Nothing of what was trimmed concerns this reader.
                     Ok(span) if span.trimmed <= after => {
                         let through = range.end.min(span.oldest.saturating_sub(1));
-                        Replayed::Read { frames, through, next_at }
+                        Replayed::Read { frames, through, next_at, failure: None }
                     }
                     Ok(span) => Replayed::Trimmed { oldest: span.oldest },
                     Err(error) => Replayed::Failed(error),
@@ -82,12 +85,16 @@ pub(crate) async fn read(
             if seq != after + 1 || !epochs.names(record.cursor) {
                 return Replayed::Failed(moved_on());
             }
-            after = seq;
-            bytes += record.lines.len();
             if record.topics.iter().any(|topic| feed.matches(topic)) {
                 let event = EventView::of_lines(&record.topics, &record.lines, record.cursor);
-                batch.offer(&event, seq, || notice::finish_block(record.lines.to_vec(), record.cursor));
+                let frame = || notice::finish_block(record.lines.to_vec(), record.cursor);
+                if let Err(panic) = batch.offer(&event, seq, frame) {
+                    let (frames, failure) = (batch.into_frames(), Some(panic));
+                    return Replayed::Read { frames, through: after, next_at, failure };
+                }
             }
+            after = seq;
+            bytes += record.lines.len();
         }
         frames = batch.into_frames();
         next_at = pace.next_after(bytes);
@@ -95,7 +102,7 @@ pub(crate) async fn read(
             return Replayed::Failed(moved_on());
         }
     }
-    Replayed::Read { frames, through: after, next_at }
+    Replayed::Read { frames, through: after, next_at, failure: None }
 }
 
 fn moved_on() -> HistoryError {

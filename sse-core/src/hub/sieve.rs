@@ -3,13 +3,13 @@
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use super::{
-    EventView, Subscribe, Subscription,
+    End, EventView, Subscribe, Subscription,
     chunk::CHUNK_BYTES,
     feed::{Evicted, FeedInner},
     labels::Labelled,
     notice,
 };
-use crate::{history::Topic, wire::Frame};
+use crate::{history::Topic, panic::Panic, wire::Frame};
 
 type Filter = Arc<dyn Fn(&EventView<'_>) -> bool + Send + Sync>;
 
@@ -64,7 +64,19 @@ impl PermittedFrame {
 
 impl Batch<'_> {
     /// Decides about the next event, in order.
-    pub(crate) fn offer(&mut self, event: &EventView<'_>, seq: u64, frame: impl FnOnce() -> Frame) {
+    ///
+    /// # Errors
+    /// If the filter or the key panics; then nothing is known about this event and those after it.
+    pub(crate) fn offer(
+        &mut self,
+        event: &EventView<'_>,
+        seq: u64,
+        frame: impl FnOnce() -> Frame,
+    ) -> Result<(), Panic> {
+        Panic::catch(|| self.decide(event, seq, frame))
+    }
+
+    fn decide(&mut self, event: &EventView<'_>, seq: u64, frame: impl FnOnce() -> Frame) {
         let Some(permitted) = self.sieve.permit(event, seq, frame) else { return };
         // What the hub itself says is no state that a later event of the same key replaces.
         let numbering = self.numbering.as_mut().filter(|_| !event.event_type().starts_with("sse."));
@@ -109,7 +121,7 @@ impl Sieve {
     }
 
     /// The same for a frame that is encoded already.
-    pub(super) fn permit_frame(&self, topics: &[Topic], frame: &Frame, seq: u64) -> Option<PermittedFrame> {
+    fn permit_frame(&self, topics: &[Topic], frame: &Frame, seq: u64) -> Option<PermittedFrame> {
         self.permit(&EventView::of_frame(topics, frame), seq, || frame.clone())
     }
 }
@@ -174,30 +186,64 @@ impl FeedInner {
 }
 
 impl Subscription {
-    /// Decides about what a look found; the frames that are let through are sent before the next look.
+    /// Decides about what a look found; the frames that pass are sent before the next look.
     pub(super) fn sift(&mut self, sieve: &Sieve, candidates: Candidates) {
         match candidates {
             Candidates::Events(events) => self.sift_events(sieve, events),
             Candidates::Signals(signals) => {
                 let position = self.position;
-                let permitted = signals.into_iter().filter_map(|Labelled { frame, labels, .. }| {
-                    sieve.permit_frame(labels.as_slice(), &frame, position)
-                });
-                self.ahead.extend(permitted, position);
+                for Labelled { frame, labels, .. } in signals {
+                    let permitted = self.permit(sieve, labels.as_slice(), &frame, position);
+                    self.ahead.extend(permitted, position);
+                }
             }
         }
     }
 
     fn sift_events(&mut self, sieve: &Sieve, events: Vec<Labelled>) {
-        let Some(through) = events.last().map(|event| event.seq) else { return };
+        let mut through = self.position;
         let mut batch = sieve.batch();
         for Labelled { seq, frame, labels } in events {
-            batch.offer(&EventView::of_frame(labels.as_slice(), &frame), seq, || frame.clone());
+            let event = EventView::of_frame(labels.as_slice(), &frame);
+            if let Err(panic) = batch.offer(&event, seq, || frame.clone()) {
+                self.fail(panic);
+                break;
+            }
+            through = seq;
         }
         self.ahead.extend(batch.into_frames(), through);
         if self.ahead.is_empty() {
             self.move_to(through);
         }
+    }
+
+    /// The event's frame, if the filter lets it through; a panic of the filter ends the stream.
+    pub(super) fn permit(
+        &mut self,
+        sieve: &Sieve,
+        topics: &[Topic],
+        frame: &Frame,
+        seq: u64,
+    ) -> Option<PermittedFrame> {
+        Panic::catch(|| sieve.permit_frame(topics, frame, seq)).unwrap_or_else(|panic| {
+            self.fail(panic);
+            None
+        })
+    }
+
+    /// Notes that the application's code failed: the stream ends after what was decided before.
+    pub(super) fn fail(&mut self, panic: Panic) {
+        self.extras.get_or_insert_default().failure.get_or_insert(Arc::new(panic));
+    }
+
+    /// Ends the stream if the application's code failed; whether it did.
+    pub(super) fn is_failed(&mut self) -> bool {
+        let failure = self.extras.as_mut().and_then(|extras| extras.failure.take());
+        let is_failed = failure.is_some();
+        if let Some(failure) = failure {
+            self.end(End::Error(failure));
+        }
+        is_failed
     }
 
     /// Whether the last events were withheld, so that a reader whose topics are finished does not know it yet.

@@ -9,6 +9,7 @@ use std::{
 use super::{End, Subscribe, Subscription, notice, publish::publishable};
 use crate::{
     history::Pattern,
+    panic::Panic,
     resume::{Cursor, Gap},
     wire::Event,
 };
@@ -146,7 +147,9 @@ impl Subscription {
         let Some(snapshots) = self.snapshots() else { return Poll::Ready(()) };
         let Some(loading) = &mut snapshots.loading else { return Poll::Ready(()) };
         let loading = loading.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let Poll::Ready(loaded) = loading.as_mut().poll(cx) else { return Poll::Pending };
+        let polled = Panic::catch(|| loading.as_mut().poll(cx));
+        let polled = polled.unwrap_or_else(|panic| Poll::Ready(Err(Arc::new(panic))));
+        let Poll::Ready(loaded) = polled else { return Poll::Pending };
         snapshots.loading = None;
         if let Err(error) = loaded.and_then(|snapshot| self.tell_snapshot(snapshot)) {
             self.end(End::Error(error));
@@ -260,9 +263,13 @@ impl Subscribe {
         S: Into<Snapshot>,
         E: Into<Box<dyn error::Error + Send + Sync>>,
     {
+        let load = Arc::new(load);
         self.terms.snapshot = Some(Loader(Arc::new(move |request| {
-            let loading = load(request);
-            Box::pin(async move { loading.await.map(Into::into).map_err(|error| Arc::from(error.into())) })
+            let load = Arc::clone(&load);
+            // All of it runs where its result is awaited, so that a panic is caught there.
+            Box::pin(
+                async move { load(request).await.map(Into::into).map_err(|error| Arc::from(error.into())) },
+            )
         })));
         self
     }

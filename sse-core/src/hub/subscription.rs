@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     history::Pattern,
+    panic::Panic,
     resume::{Cors, Cursor, Gap, Negotiated, Requested, Resume},
     waiters::Slot,
     wire::Frame,
@@ -99,6 +100,14 @@ impl Subscription {
         subscription.end(end);
         let beginning = subscription.beginning.get_or_insert_default();
         (beginning.is_refused, beginning.refused_at) = (true, at);
+        subscription
+    }
+
+    /// A reader for whom the application failed: it is refused, and an `EventSource` comes back as after any error.
+    pub(crate) fn failed(hub: Hub, panic: Panic, negotiated: Negotiated, cors: Cors) -> Self {
+        let mut subscription = Self::refused(hub, End::Error(Arc::new(panic)));
+        subscription.negotiated = negotiated;
+        subscription.allow(cors);
         subscription
     }
 

@@ -63,10 +63,10 @@ impl Subscription {
         events.sort_unstable_by_key(|event| event.seq);
         events.dedup_by_key(|event| event.seq);
         let sieve = self.sieve();
-        let permitted = events
+        let permitted: Vec<_> = events
             .iter()
-            .filter_map(|event| sieve.permit_frame(event.labels.as_slice(), &event.frame, event.seq));
-        let permitted: Vec<_> = permitted.collect();
+            .filter_map(|event| self.permit(&sieve, event.labels.as_slice(), &event.frame, event.seq))
+            .collect();
         let skip = permitted.len().saturating_sub(most);
         let position = self.position;
         let told = permitted.into_iter().skip(skip).map(|frame| frame.without_id(position));
@@ -100,7 +100,7 @@ impl Subscription {
         for ring in rings {
             if let Some((cursor, frame)) = ring.end()
                 && let Some(permitted) =
-                    sieve.permit_frame(slice::from_ref(&ring.topic), &frame, cursor.seq())
+                    self.permit(&sieve, slice::from_ref(&ring.topic), &frame, cursor.seq())
             {
                 finishes.push((cursor, permitted));
             }

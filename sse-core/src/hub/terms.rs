@@ -16,7 +16,7 @@ use super::{
     sieve::Sieve,
     snapshot::{Loader, Snapshots},
 };
-use crate::resume::OriginPolicy;
+use crate::{panic::Panic, resume::OriginPolicy};
 
 /// The terms of a subscription that has not begun.
 #[derive(Default)]
@@ -33,6 +33,8 @@ pub(crate) struct Terms {
 pub(crate) struct Extras {
     lease: Option<Leased>,
     pub(crate) ended: Option<End>,
+    /// The application's code failed; the reader ends after what was decided before.
+    pub(crate) failure: Option<Arc<Panic>>,
     /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
     pub(crate) forgiven: Box<[u64]>,
     /// What decides about each event, if anything does.
@@ -73,13 +75,24 @@ impl Extras {
         if self.sharing.is_some() {
             return true;
         }
-        let Self { lease, ended, forgiven, sieve, joined_at, snapshots, next_replay_at, gathering, .. } =
-            self;
+        let Self {
+            lease,
+            ended,
+            failure,
+            forgiven,
+            sieve,
+            joined_at,
+            snapshots,
+            next_replay_at,
+            gathering,
+            ..
+        } = self;
         let (is_bound, is_placed) = (
             lease.is_some() || sieve.is_some(),
             joined_at.is_some() || next_replay_at.is_some() || gathering.is_some(),
         );
-        is_bound || is_placed || ended.is_some() || snapshots.is_some() || !forgiven.is_empty()
+        let is_over = ended.is_some() || failure.is_some();
+        is_bound || is_placed || is_over || snapshots.is_some() || !forgiven.is_empty()
     }
 
     /// Whether the reader may read no longer.

@@ -23,8 +23,9 @@ use super::{
 use crate::{
     hub::End,
     metrics,
+    panic::Panic,
     resume::Negotiated,
-    wire::{MIN_RETRY, write_lines, write_retry},
+    wire::{self, write_lines, write_retry},
 };
 
 /// How long a reader waits whose exclusive place another one took, so that the two do not take turns.
@@ -303,7 +304,10 @@ impl State {
         let _entered = span.as_ref().map(Span::enter);
         tracing::debug!(end = %ended.end, events = ended.events, bytes = ended.bytes, ?lasted, "an event stream ended");
         if let Some(on_end) = self.endings.as_mut().and_then(|endings| endings.on_end.take()) {
-            on_end(ended);
+            // It may run while the connection is dropped, perhaps because of another panic.
+            if let Err(panic) = Panic::catch(|| on_end(ended)) {
+                tracing::error!(error = %panic, "the hook for a stream's end failed");
+            }
         }
     }
 }
@@ -322,9 +326,9 @@ impl fmt::Debug for Body {
     }
 }
 
-/// Between the base and twice as much, in milliseconds.
+/// A [jittered](wire::jittered) delay in milliseconds.
 pub(super) fn jittered(base: Duration) -> u32 {
-    millis(base.max(MIN_RETRY).mul_f64(1.0 + fastrand::f64()))
+    millis(wire::jittered(base))
 }
 
 fn millis(delay: Duration) -> u32 {

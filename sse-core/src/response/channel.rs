@@ -1,7 +1,12 @@
 use std::{
     error, fmt,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
+    thread,
 };
 
 use futures_core::Stream;
@@ -9,12 +14,16 @@ use futures_sink::Sink;
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
-use crate::wire::{Frame, IntoFrame, InvalidEvent};
+use super::source::BoxError;
+use crate::{
+    panic::Panic,
+    wire::{Frame, IntoFrame, InvalidEvent},
+};
 
 /// A channel for one handler's events: give the [`Receiver`] to `Sse::new`, and send from anywhere.
 ///
 /// `capacity` is how many events may be under way before [`send`](Sender::send) waits; 0 counts as 1. The stream ends
-/// when every sender is gone.
+/// when every sender is gone; if a panic dropped one of them, it ends as a stream that failed.
 ///
 /// ```
 /// use sse_core::{Event, channel};
@@ -28,12 +37,18 @@ use crate::wire::{Frame, IntoFrame, InvalidEvent};
 /// ```
 pub fn channel(capacity: usize) -> (Sender, Receiver) {
     let (sender, receiver) = mpsc::channel(capacity.max(1));
-    (Sender(PollSender::new(sender)), Receiver(receiver))
+    let panicked = Arc::new(AtomicBool::new(false));
+    let sender = Sender { sender: PollSender::new(sender), panicked: Arc::clone(&panicked) };
+    (sender, Receiver { receiver, panicked })
 }
 
 /// The sending half of a [`channel`]; also a `Sink`.
 #[derive(Clone)]
-pub struct Sender(PollSender<Frame>);
+pub struct Sender {
+    sender: PollSender<Frame>,
+    /// A sender was dropped by a panic.
+    panicked: Arc<AtomicBool>,
+}
 
 impl Sender {
     /// Sends an event, waiting while the channel is full.
@@ -43,7 +58,7 @@ impl Sender {
     /// not valid; the channel stays usable.
     pub async fn send(&self, event: impl IntoFrame) -> Result<(), SendError> {
         let frame = event.into_frame()?;
-        let sender = self.0.get_ref().ok_or(SendError::Left)?;
+        let sender = self.sender.get_ref().ok_or(SendError::Left)?;
         sender.send(frame).await.map_err(|_| SendError::Left)
     }
 
@@ -51,7 +66,7 @@ impl Sender {
     ///
     /// On Axum and Warp that is noticed at once, on Rocket and Poem at the next write, so within two keep-alives.
     pub async fn closed(&self) {
-        if let Some(sender) = self.0.get_ref() {
+        if let Some(sender) = self.sender.get_ref() {
             sender.closed().await;
         }
     }
@@ -59,7 +74,15 @@ impl Sender {
     /// Whether the reader has left.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.0.get_ref().is_none_or(mpsc::Sender::is_closed)
+        self.sender.get_ref().is_none_or(mpsc::Sender::is_closed)
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.panicked.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -73,12 +96,12 @@ impl<E: IntoFrame> Sink<E> for Sender {
     type Error = SendError;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.0.poll_reserve(cx).map_err(|_| SendError::Left)
+        self.sender.poll_reserve(cx).map_err(|_| SendError::Left)
     }
 
     fn start_send(mut self: Pin<&mut Self>, event: E) -> Result<(), SendError> {
         let frame = event.into_frame()?;
-        self.0.send_item(frame).map_err(|_| SendError::Left)
+        self.sender.send_item(frame).map_err(|_| SendError::Left)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), SendError>> {
@@ -86,7 +109,7 @@ impl<E: IntoFrame> Sink<E> for Sender {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.0.close();
+        self.sender.close();
         Poll::Ready(Ok(()))
     }
 }
@@ -94,16 +117,24 @@ impl<E: IntoFrame> Sink<E> for Sender {
 /// The receiving half of a [`channel`]: a stream of frames.
 #[derive(Debug)]
 #[must_use = "dropping it tells the senders that the reader has left"]
-pub struct Receiver(mpsc::Receiver<Frame>);
+pub struct Receiver {
+    receiver: mpsc::Receiver<Frame>,
+    panicked: Arc<AtomicBool>,
+}
 
 impl Receiver {
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
-        self.0.poll_recv(cx)
+    /// The next frame, or how the senders ended if one of them panicked.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, BoxError>>> {
+        self.receiver.poll_recv(cx).map(|frame| match frame {
+            Some(frame) => Some(Ok(frame)),
+            None if self.panicked.load(Ordering::Acquire) => Some(Err(Panic::in_task().into())),
+            None => None,
+        })
     }
 
     /// The next frame; `None` when every sender is gone.
     pub async fn next(&mut self) -> Option<Frame> {
-        self.0.recv().await
+        self.receiver.recv().await
     }
 
     /// The frames as a `Stream`, for combinators.
@@ -118,7 +149,7 @@ impl Stream for Frames {
     type Item = Frame;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
-        self.0.poll_frame(cx)
+        self.0.receiver.poll_recv(cx)
     }
 }
 

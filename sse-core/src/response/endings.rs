@@ -1,6 +1,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -8,7 +9,7 @@ use tokio::time::Sleep;
 use tracing::Span;
 
 use super::Ended;
-use crate::{Shutdown, hub::End};
+use crate::{Shutdown, hub::End, panic::Panic};
 
 /// The part of the drain window over which readers are sent away.
 const DRAINED_OVER: f64 = 0.5;
@@ -41,8 +42,10 @@ impl Endings {
     /// What ends the stream from outside, before another byte is written.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for until in &mut self.until {
-            if until.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(End::Until);
+            match Panic::catch(|| until.as_mut().poll(cx)) {
+                Ok(Poll::Ready(())) => return Poll::Ready(End::Until),
+                Ok(Poll::Pending) => {}
+                Err(panic) => return Poll::Ready(End::Error(Arc::new(panic))),
             }
         }
         if self.max_age.as_mut().is_some_and(|max_age| max_age.as_mut().poll(cx).is_ready()) {

@@ -10,7 +10,7 @@ use super::{
     options::Options,
     request::allow,
     source::{BoxError, Source},
-    unavailable,
+    unavailable, vary,
     written::Written,
 };
 #[cfg(feature = "compress")]
@@ -18,8 +18,13 @@ use crate::AcceptEncoding;
 use crate::{
     Shutdown,
     hub::{End, Subscription, gap_json},
-    wire::{IntoFrame, MAX_RETRY, MIN_RETRY},
+    wire::{IntoFrame, limited},
 };
+
+/// What a cache may do with an event stream, and with anything else. A page, lines of JSON or a refusal is meant for one
+/// request at one moment; a browser that keeps it shows it again on the way back.
+const STREAM_CACHING: &str = "no-cache, no-transform";
+const OTHER_CACHING: &str = "no-store, no-transform";
 
 /// The header that repeats a gap, for clients that can read headers.
 const SSE_GAP: header::HeaderName = header::HeaderName::from_static("sse-gap");
@@ -77,10 +82,14 @@ impl EventStream {
         self
     }
 
-    /// How long a reader waits before it reconnects, at least; each is told up to twice as long, so that many do not
-    /// come back together. The default is 2 s; the limits are 500 ms and 1 h.
+    /// Sets the least time that a reader waits before it reconnects. Each connection gets a value of its own, up to twice as
+    /// long but never more than 1 h, so that many do not come back together.
+    ///
+    /// The default is 2 s. The limits are those of [`Event::retry`](crate::Event::retry): 500 ms and 1 h, beyond which the
+    /// nearest one is used.
+    #[track_caller]
     pub fn retry(mut self, retry: Duration) -> Self {
-        self.options.retry = retry.clamp(MIN_RETRY, MAX_RETRY / 2);
+        self.options.retry = limited(retry);
         self
     }
 
@@ -142,17 +151,19 @@ impl EventStream {
     /// A reader that has everything of finished topics gets 204, which tells it to stay away. A subscription is answered
     /// as its request wants: as an event stream, JSON lines or a page of JSON; and where it was refused, 200 and an end
     /// for an `EventSource`, 503 with `Retry-After` for others. A subscription for a
-    /// [probe](crate::LastEventId::is_probe) gets the head of all that, and no body.
+    /// [probe](crate::LastEventId::is_probe) gets the head of all that, and no body. Each of these answers has
+    /// `Vary: Accept`, and all but event streams and 204 are not to be stored.
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
         let Self { source, options } = self;
-        let mut headers = HeaderMap::with_capacity(4);
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+        let mut headers = HeaderMap::with_capacity(5);
         let mut status = StatusCode::OK;
         let mut over = None;
         let mut written = Written::for_source(&source, options.keep_alive.as_ref());
         let is_probe = matches!(&source, Source::Subscription(subscription) if subscription.is_probe());
         if let Source::Subscription(subscription) = &source {
+            // It decides about the form, and whether a refusal is a status; so for each status and each form.
+            vary(&mut headers, "accept");
             if let Some(gap) = subscription.gap().and_then(|gap| HeaderValue::try_from(gap_json(gap)).ok()) {
                 headers.insert(SSE_GAP, gap);
             }
@@ -168,6 +179,8 @@ impl EventStream {
             headers.insert(header::RETRY_AFTER, unavailable::retry_after(options.retry));
             (over, written) = (Some(end.clone()), Some(unavailable::answer(end)));
         }
+        let caching = if written.is_some() { OTHER_CACHING } else { STREAM_CACHING };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
         if status != StatusCode::NO_CONTENT {
             let content_type = written.as_ref().map_or("text/event-stream", Written::content_type);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -176,8 +189,15 @@ impl EventStream {
             headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         }
         #[cfg(feature = "compress")]
-        let source = match (status, &written) {
-            (StatusCode::OK, None) => compressed(source, options.compress, &mut headers),
+        if options.compress.is_some() {
+            vary(&mut headers, "accept-encoding");
+        }
+        #[cfg(feature = "compress")]
+        let source = match (status, &written, options.compress) {
+            (StatusCode::OK, None, Some(accepts)) if accepts.allows_gzip() => {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                Source::Compressed(Box::new(Compressed::new(source)))
+            }
             _ => source,
         };
         let body =
@@ -191,18 +211,6 @@ impl EventStream {
     pub(crate) fn of(source: Source) -> Self {
         Self { source, options: Options::default() }
     }
-}
-
-/// The source in the form that the request allows, if anybody asked for that.
-#[cfg(feature = "compress")]
-fn compressed(source: Source, accepts: Option<AcceptEncoding>, headers: &mut HeaderMap) -> Source {
-    let Some(accepts) = accepts else { return source };
-    headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
-    if !accepts.allows_gzip() {
-        return source;
-    }
-    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    Source::Compressed(Box::new(Compressed::new(source)))
 }
 
 impl fmt::Debug for EventStream {

@@ -17,6 +17,7 @@ mod request;
 mod source;
 mod span;
 mod unavailable;
+mod vary;
 mod written;
 
 pub use body::Body;
@@ -25,6 +26,8 @@ pub use event_stream::{Ended, EventStream, IntoEventStream};
 pub use keep_alive::KeepAlive;
 pub use mount::{Access, Action, Ask, Denied, Permit, Public};
 pub use no_error::NoError;
+
+pub(crate) use vary::vary;
 
 #[doc(hidden)]
 pub use mount::{Answer, Asked, BodyError, Preflight, Routes, collect};

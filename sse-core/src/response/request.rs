@@ -1,10 +1,15 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, uri::Authority};
 
+use super::vary;
 use crate::resume::{Cors, LastEventId, RequestOrigin};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The most bytes of an origin or a host: a name has at most 253, and a scheme and a port stand beside it. An origin that is
+/// allowed is sent back in a header, and a pattern such as `https://*.example.com` would allow one of any length.
+const MAX_ORIGIN: usize = 512;
 
 impl LastEventId {
     /// Reads the headers and the query string of a GET; see [`from_request`](LastEventId::from_request).
@@ -42,10 +47,10 @@ impl LastEventId {
         let last = headers.get(LAST_EVENT_ID).map(|value| value.as_bytes());
         let accept = joined(headers, &header::ACCEPT);
         let is_fetch = headers.contains_key(SEC_FETCH_MODE) && !is_revalidating(headers);
-        let text = |name| joined(headers, name).map(|value| String::from_utf8_lossy(&value).into_owned());
+        let text = |name| joined(headers, name).map(origin_text);
         let origin = RequestOrigin {
             origin: text(&header::ORIGIN),
-            host: text(&header::HOST).or_else(|| authority.map(str::to_owned)),
+            host: text(&header::HOST).or_else(|| authority.map(|host| origin_text(host.into()))),
             site: text(&SEC_FETCH_SITE),
             has_effect: false,
             asks_for_effect: asks_for_effect(headers),
@@ -61,7 +66,9 @@ impl LastEventId {
 /// Adds what a page is told about its origin.
 pub(super) fn allow(headers: &mut HeaderMap, cors: &Cors) {
     for (name, value) in cors.headers() {
-        if let Ok(value) = HeaderValue::try_from(value) {
+        if name == header::VARY {
+            vary(headers, value);
+        } else if let Ok(value) = HeaderValue::try_from(value) {
             headers.append(name, value);
         }
     }
@@ -76,6 +83,15 @@ fn has_effect(method: &Method) -> bool {
 fn asks_for_effect(headers: &HeaderMap) -> bool {
     let asked = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
     asked.is_some_and(|asked| Method::from_bytes(asked.as_bytes()).map_or(true, |asked| has_effect(&asked)))
+}
+
+/// The text of an origin or a host in a request; text that is neither if it is too long, so that nothing matches it and
+/// it is not sent back.
+fn origin_text(value: Vec<u8>) -> String {
+    if value.len() > MAX_ORIGIN {
+        return "too long".to_owned();
+    }
+    String::from_utf8_lossy(&value).into_owned()
 }
 
 /// All values of a header, joined with commas.

@@ -19,6 +19,7 @@ use super::compressed::Compressed;
 use crate::{
     Shutdown,
     hub::{Chunk, End, MOST, Subscription},
+    panic::Panic,
     resume::Negotiated,
     wire::{Frame, IntoFrame, write_retry},
 };
@@ -151,7 +152,9 @@ impl Source {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(Taken, Option<End>), End>> {
         if let Self::Subscription(subscription) = self {
-            let chunk = subscription.poll_chunk(cx, MOST)?;
+            // What it calls of the application is caught there, with what came before; this is for a history of its own.
+            let polled = Panic::catch(|| subscription.poll_chunk(cx, MOST));
+            let chunk = polled.unwrap_or_else(|panic| Poll::Ready(Err(End::Error(Arc::new(panic)))))?;
             return chunk.map(|Chunk { bytes, events, retry, at, .. }| {
                 Ok((Taken { bytes, events, retry, at }, None))
             });
@@ -179,8 +182,11 @@ impl Source {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, BoxError>>> {
         match self {
             Self::Subscription(_) => Poll::Ready(None),
-            Self::Frames(frames) => frames.as_mut().poll_next(cx),
-            Self::Receiver(receiver) => receiver.poll_frame(cx).map(|frame| frame.map(Ok)),
+            Self::Frames(frames) => {
+                let polled = Panic::catch(|| frames.as_mut().poll_next(cx));
+                polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panic.into()))))
+            }
+            Self::Receiver(receiver) => receiver.poll_frame(cx),
             #[cfg(feature = "compress")]
             Self::Compressed(_) => Poll::Ready(None),
         }

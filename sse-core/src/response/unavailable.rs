@@ -15,6 +15,7 @@ pub(super) fn retry_after(retry: Duration) -> HeaderValue {
 /// The body: `{"error":"…"}`.
 pub(super) fn answer(end: &End) -> Written {
     let message = match end {
+        End::Error(_) => "server: it failed to answer; try again later",
         End::Expired => "subscribe: the permission has ended; ask for it again",
         End::Limit => {
             "subscribe: there are as many readers as are allowed; come back later, or close another"

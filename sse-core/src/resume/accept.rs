@@ -30,20 +30,41 @@ impl Default for Negotiated {
     }
 }
 
-/// The weights of what there is, in thousandths; a type that is not accepted has none.
+/// How much each of the types that there are is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Accept {
-    stream: u16,
-    lines: u16,
-    page: u16,
-    html: u16,
+    stream: Preference,
+    lines: Preference,
+    page: Preference,
+    html: Preference,
     /// Whether `text/event-stream` is the only range, or there is none at all.
     is_stream_alone: bool,
 }
 
+/// How much one type is wanted. The order is that of the weights; between equal weights the type that the header names
+/// more exactly wins, so that `application/json, */*` is a wish for JSON and not for whatever the server prefers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Preference {
+    /// In thousandths; 0 refuses the type.
+    weight: u16,
+    precision: Precision,
+}
+
+/// How exactly a range names a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Precision {
+    /// By `*/*`, or by no range at all.
+    Any,
+    /// By `text/*`.
+    Kind,
+    /// By its own name.
+    Exact,
+}
+
 impl Default for Accept {
     fn default() -> Self {
-        Self { stream: WHOLE, lines: WHOLE, page: WHOLE, html: WHOLE, is_stream_alone: true }
+        let any = Preference { weight: WHOLE, precision: Precision::Any };
+        Self { stream: any, lines: any, page: any, html: any, is_stream_alone: true }
     }
 }
 
@@ -58,46 +79,50 @@ impl Accept {
             return Self::default();
         }
         Self {
-            stream: weight(&ranges, "text", "event-stream"),
-            lines: weight(&ranges, "application", "x-ndjson"),
-            page: weight(&ranges, "application", "json"),
-            html: weight(&ranges, "text", "html"),
+            stream: preference(&ranges, "text", "event-stream"),
+            lines: preference(&ranges, "application", "x-ndjson"),
+            page: preference(&ranges, "application", "json"),
+            html: preference(&ranges, "text", "html"),
             is_stream_alone: matches!(&*ranges, [(range, 1..)] if range == "text/event-stream"),
         }
     }
 
     pub(super) fn refuses_stream(&self) -> bool {
-        self.stream == 0
+        self.stream.weight == 0
     }
 
     pub(super) fn prefers_html(&self) -> bool {
-        self.html > self.stream
+        self.html.weight > 0 && self.html > self.stream
     }
 
     pub(super) fn is_of_event_source(&self) -> bool {
         self.is_stream_alone
     }
 
-    /// The form with the greatest weight; of several, the best.
+    /// The form that is wanted most; of several that are wanted alike, the best.
     pub(super) fn form(&self) -> Option<Form> {
         let forms = [(self.page, Form::Page), (self.lines, Form::Lines), (self.stream, Form::Stream)];
         forms
             .into_iter()
-            .filter(|(weight, _)| *weight > 0)
-            .max_by_key(|(weight, _)| *weight)
+            .filter(|(preference, _)| preference.weight > 0)
+            .max_by_key(|(preference, _)| *preference)
             .map(|(_, form)| form)
     }
 }
 
-/// The most specific range that matches decides.
-fn weight(ranges: &[(String, u16)], kind: &str, subtype: &str) -> u16 {
+/// The most exact range that matches decides; of several that are equally exact, the one with the greatest weight,
+/// whatever their order. A range with parameters counts as if it had none.
+fn preference(ranges: &[(String, u16)], kind: &str, subtype: &str) -> Preference {
     let precision = |name: &str| match name.split_once('/') {
-        Some((known, "*")) if known == kind => Some(1),
-        Some((known, sub)) if known == kind && sub == subtype => Some(2),
-        Some(("*", "*")) => Some(0),
-        None if name == "*" => Some(0),
+        Some((known, "*")) if known == kind => Some(Precision::Kind),
+        Some((known, sub)) if known == kind && sub == subtype => Some(Precision::Exact),
+        Some(("*", "*")) => Some(Precision::Any),
+        None if name == "*" => Some(Precision::Any),
         _ => None,
     };
     let matching = ranges.iter().filter_map(|(name, weight)| Some((precision(name)?, *weight)));
-    matching.max_by_key(|(precision, _)| *precision).map_or(0, |(_, weight)| weight)
+    match matching.max() {
+        Some((precision, weight)) => Preference { weight, precision },
+        None => Preference { weight: 0, precision: Precision::Any },
+    }
 }

@@ -7,6 +7,7 @@ use super::{
 };
 #[cfg(feature = "compress")]
 use crate::compress::AcceptEncoding;
+use crate::wire::EventId;
 
 /// The names under which a request's query may carry the last event id, for clients that cannot set the header: our
 /// own, better-sse's, and that of the older polyfills.
@@ -18,13 +19,19 @@ const PADDING_NAMES: [&str; 2] = ["padding", "evs_preamble"];
 /// What switches padding off.
 const NO_PADDING: [&str; 3] = ["", "0", "false"];
 
-/// How much of an id that is not a cursor is kept, to be named in a gap notice.
-const KEPT: usize = 128;
+/// The most bytes of an id that are kept: an [`Event`](crate::Event) cannot send a longer one, and a request may be
+/// remembered for as long as its stream lives.
+const MAX_ID: usize = EventId::MAX_LEN;
+
+/// The most bytes of an id that is not a cursor, which a gap notice and the response's header repeat. As JSON in ASCII each
+/// of them becomes six at most, so that the response's head fits the buffers of common proxies.
+const MAX_QUOTED: usize = 128;
 
 /// What a request says about where it left off: its `Last-Event-ID` header, or a query parameter in its place.
 ///
 /// Any bytes are accepted; what is not a cursor of the hub becomes a gap notice and never an error
-/// (section 9.2.4 of the HTML standard lets a browser send any text).
+/// (section 9.2.4 of the HTML standard lets a browser send any text). At most 512 bytes are kept, and 128 of them are quoted
+/// in the notice.
 ///
 /// It also remembers how the request wants to be answered, so that a subscription that goes on
 /// [`after`](crate::Subscribe::after) it is answered so: as an event stream, as JSON lines or as a page of JSON by its
@@ -90,7 +97,7 @@ impl LastEventId {
         last
     }
 
-    /// The text, if there is one and it is UTF-8.
+    /// The text, if there is one and it is UTF-8; at most its first 512 bytes, because an event's id is not longer.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         self.text.as_deref().filter(|_| !self.not_utf8)
@@ -204,10 +211,9 @@ impl LastEventId {
     pub(crate) fn requested(&self) -> Requested {
         match &self.text {
             None => Requested::Nothing,
-            Some(text) if self.not_utf8 => Requested::Malformed(text.clone()),
             Some(text) => match text.parse() {
-                Ok(cursor) => Requested::Cursor(cursor),
-                Err(_) => Requested::Malformed(shortened(text)),
+                Ok(cursor) if !self.not_utf8 => Requested::Cursor(cursor),
+                _ => Requested::Malformed(shortened(text, MAX_QUOTED).to_owned()),
             },
         }
     }
@@ -215,8 +221,16 @@ impl LastEventId {
     fn set(&mut self, value: &[u8]) {
         let value = value.trim_ascii();
         if !value.is_empty() {
-            self.not_utf8 = std::str::from_utf8(value).is_err();
-            self.text = Some(String::from_utf8_lossy(value).into_owned());
+            let text = std::str::from_utf8(value);
+            self.not_utf8 = text.is_err();
+            self.text = Some(match text {
+                Ok(text) => shortened(text, MAX_ID).to_owned(),
+                // Each byte that is not UTF-8 becomes a character of three bytes, so it is cut twice.
+                Err(_) => {
+                    let text = String::from_utf8_lossy(value.get(..MAX_ID).unwrap_or(value));
+                    shortened(&text, MAX_ID).to_owned()
+                }
+            });
         }
     }
 }
@@ -224,7 +238,9 @@ impl LastEventId {
 impl fmt::Debug for LastEventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A stranger's text may be long and hold anything: escaped and cut before it reaches a log.
-        f.debug_tuple("LastEventId").field(&self.text.as_deref().map(shortened)).finish()
+        f.debug_tuple("LastEventId")
+            .field(&self.text.as_deref().map(|text| shortened(text, MAX_QUOTED)))
+            .finish()
     }
 }
 
@@ -252,7 +268,8 @@ impl<T: Into<LastEventId>> From<Option<T>> for LastEventId {
     }
 }
 
-fn shortened(text: &str) -> String {
-    let end = (0..=KEPT.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-    text.get(..end).unwrap_or_default().to_owned()
+/// The first characters of a text, at most `max` bytes.
+fn shortened(text: &str, max: usize) -> &str {
+    let end = (0..=max.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
 }

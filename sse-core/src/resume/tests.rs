@@ -168,6 +168,39 @@ fn what_a_stranger_sent_is_cut_and_escaped_in_logs() {
     assert!(text.len() <= 128);
 }
 
+/// Whatever its bytes are: they stay for as long as the stream lives, and the quoted part is repeated in a header.
+#[test]
+fn e9_an_id_of_any_length_and_any_bytes_is_cut() {
+    for unit in ["x", "é", "🦀", "\u{1}"] {
+        for query in [true, false] {
+            let text = unit.repeat(300_000);
+            let encoded = format!(
+                "last_event_id={}",
+                form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
+            );
+            let last = match query {
+                true => LastEventId::from_request(None, None, Some(&encoded)),
+                false => LastEventId::from_request(Some(text.as_bytes()), None, None),
+            };
+            let kept = last.as_str().expect("UTF-8");
+            assert!(kept.len() <= 512 && kept.len() > 508 && text.starts_with(kept), "{} bytes", kept.len());
+            let Requested::Malformed(quoted) = last.requested() else { panic!("not malformed") };
+            assert!(quoted.len() <= 128 && quoted.len() > 124 && text.starts_with(&quoted), "{quoted:?}");
+        }
+    }
+    for hostile in [&b"\xff"[..], b"a\xff", b"\xc3\xa9\xff", b"\xf0\x9f\xa6"] {
+        let last = LastEventId::from_request(Some(&hostile.repeat(100_000)), None, None);
+        assert_eq!(last.as_str(), None);
+        let Requested::Malformed(quoted) = last.requested() else { panic!("not malformed") };
+        assert!(quoted.len() <= 128 && quoted.len() > 124, "{} bytes", quoted.len());
+    }
+    // An id of the greatest length is whole; a character that does not fit is left out whole.
+    let longest = "é".repeat(256);
+    assert_eq!(LastEventId::from(longest.as_str()).as_str(), Some(&*longest));
+    let odd = format!("x{}", "é".repeat(256));
+    assert_eq!(LastEventId::from(odd.as_str()).as_str(), Some(&*format!("x{}", "é".repeat(255))));
+}
+
 #[test]
 fn only_a_client_that_names_types_and_none_that_fits_refuses_a_stream() {
     let refuses =
@@ -204,6 +237,8 @@ fn a_page_is_preferred_only_by_who_says_so() {
         |accept: &str| LastEventId::from_request(None, Some(accept.as_bytes()), None).prefers_html();
     for page in [
         "text/html",
+        "text/html, */*",
+        "*/*, text/html",
         "text/html;q=2",
         "text/html;q=-1",
         "text/html;q=x",
@@ -212,7 +247,17 @@ fn a_page_is_preferred_only_by_who_says_so() {
     ] {
         assert!(prefers(page), "{page:?}");
     }
-    for stream in ["", "*/*", "text/*", "text/event-stream", "text/html;q=0.9, text/event-stream"] {
+    for stream in [
+        "",
+        "*/*",
+        "text/*",
+        "text/event-stream",
+        "text/html;q=0.9, text/event-stream",
+        "text/html, text/event-stream",
+        "text/html;q=0.9, */*",
+        "text/html;q=0, */*;q=0",
+        "image/png",
+    ] {
         assert!(!prefers(stream), "{stream:?}");
     }
     assert!(!LastEventId::default().prefers_html());

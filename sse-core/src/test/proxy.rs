@@ -15,6 +15,8 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
+use crate::Listener;
+
 /// A wire that can be cut: a TCP proxy on this machine, between a client under test and a server.
 ///
 /// For clients with real connections: browsers, `EventSource`, or a program of another language. It ends with the
@@ -122,7 +124,9 @@ async fn accept(
 ) {
     // Dropped with the task, and the connections with it.
     let mut relays = JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
+    let mut listener = Listener::from(listener);
+    loop {
+        let (client, _) = listener.accept().await;
         connections.fetch_add(1, Ordering::AcqRel);
         relays.spawn(relay(client, server, faults.clone()));
         while relays.try_join_next().is_some() {}

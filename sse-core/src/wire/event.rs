@@ -2,14 +2,17 @@ use std::{error, fmt, sync::Arc, time::Duration};
 
 use memchr::memchr2;
 
-use super::{Frame, IntoEventId, InvalidEventId, InvalidEventType, draft::Draft, event_type, write_lines};
-
-pub(crate) const MIN_RETRY: Duration = Duration::from_millis(500);
-pub(crate) const MAX_RETRY: Duration = Duration::from_secs(60 * 60);
+use super::{
+    Frame, IntoEventId, InvalidEventId, InvalidEventType,
+    draft::Draft,
+    event_type,
+    retry::{limited, write_retry},
+    write_lines,
+};
 
 /// One event of a server, as a builder.
 ///
-/// A wrong id, type or retry does not fail in the chain: it is kept, and [`Frame::try_from`], a channel's `send` or a
+/// A wrong id or type does not fail in the chain: it is kept, and [`Frame::try_from`], a channel's `send` or a
 /// hub's `publish` returns it as [`InvalidEvent`]. So an `Event` may be wrong, and a [`Frame`] cannot. Fields are
 /// written in the order of the calls, each as `name: value`; where a client keeps only one (id, type, retry), the
 /// last call wins, and each call of [`data`](Event::data) adds lines.
@@ -128,17 +131,25 @@ impl Event {
         self.id("")
     }
 
-    /// Sets how long the client waits before it reconnects: 500 ms to 1 h, in whole milliseconds.
+    /// Sets how long the client waits before it reconnects, in whole milliseconds.
     ///
-    /// Clients use the value at once and keep it for the connections that follow. A smaller value would make Chromium and
-    /// WebKit reconnect in a tight loop, so it is an error.
+    /// Clients use the value at once and keep it for the connections that follow. The limits are 500 ms and 1 h: a delay
+    /// outside them is replaced by the nearest one, and the first such delay is logged as a warning. With a smaller delay
+    /// Chromium and WebKit reconnect in a tight loop.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sse_core::{Event, Frame};
+    ///
+    /// let frame = Frame::try_from(Event::message("soon").retry(Duration::from_millis(100)))?;
+    /// assert_eq!(frame.as_ref(), b"data: soon\nretry: 500\n\n");
+    /// # Ok::<(), sse_core::InvalidEvent>(())
+    /// ```
+    #[track_caller]
     pub fn retry(mut self, delay: Duration) -> Self {
-        if (MIN_RETRY..=MAX_RETRY).contains(&delay) {
-            write_retry(&mut self.0.fields, delay);
-            self.0.retry = Some(delay);
-        } else {
-            self.fail(InvalidEvent::Retry { delay });
-        }
+        let delay = limited(delay);
+        write_retry(&mut self.0.fields, delay);
+        self.0.retry = Some(delay);
         self
     }
 
@@ -278,13 +289,6 @@ impl fmt::Debug for Event {
     }
 }
 
-/// Writes a `retry` line in whole milliseconds.
-pub(crate) fn write_retry(out: &mut Vec<u8>, delay: Duration) {
-    out.extend_from_slice(b"retry: ");
-    out.extend_from_slice(itoa::Buffer::new().format(delay.as_millis()).as_bytes());
-    out.push(b'\n');
-}
-
 /// Why an [`Event`] cannot be sent.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -297,11 +301,6 @@ pub enum InvalidEvent {
     Json(Arc<dyn error::Error + Send + Sync>),
     /// The event has a type but no data, so no client would dispatch it. Add `.data("")`.
     NoData,
-    /// The retry is not between 500 ms and 1 h.
-    Retry {
-        /// The delay that was asked for.
-        delay: Duration,
-    },
     /// The type is not allowed.
     Type(InvalidEventType),
 }
@@ -315,9 +314,6 @@ impl fmt::Display for InvalidEvent {
             Self::NoData => {
                 f.write_str("event: a type without data, which no client dispatches; add `.data(\"\")`")
             }
-            Self::Retry { delay } => {
-                write!(f, "event: retry of {delay:?}; choose one between {MIN_RETRY:?} and {MAX_RETRY:?}")
-            }
             Self::Type(error) => error.fmt(f),
         }
     }
@@ -329,7 +325,7 @@ impl error::Error for InvalidEvent {
             Self::Id(error) => Some(error),
             Self::Json(error) => Some(&**error),
             Self::Type(error) => Some(error),
-            Self::Empty | Self::NoData | Self::Retry { .. } => None,
+            Self::Empty | Self::NoData => None,
         }
     }
 }

@@ -13,6 +13,7 @@ mod event_type;
 mod frame;
 mod line;
 mod message;
+mod retry;
 
 pub use decoder::{DecodeError, Decoder, Item, Limits, MessageRef, Messages, Oversized};
 pub use event::{Event, InvalidEvent};
@@ -23,5 +24,5 @@ pub use frame::{Frame, IntoFrame};
 pub use message::InvalidJson;
 pub use message::Message;
 
-pub(crate) use event::{MAX_RETRY, MIN_RETRY, write_retry};
 pub(crate) use line::write_lines;
+pub(crate) use retry::{MAX_RETRY, jittered, limited, write_retry};

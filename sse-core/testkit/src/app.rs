@@ -12,12 +12,12 @@ pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// | Route | Answers |
 /// |---|---|
 /// | `GET /events?topic=T&start=S&as=P&at=A&on=TERM` | [`Context::subscribe`], after the request's last event id |
-/// | `GET /page?topic=T` | [`PAGE`](crate::PAGE) to who prefers HTML, a subscription to others |
+/// | `GET /page?topic=T` | [`PAGE`](crate::PAGE), with `Vary: Accept`, to who prefers HTML, a subscription to others |
 /// | `/mounted` | the adapter's own routes, with [`Context::permit`] as access hook, which is told the `X-Tenant` header |
 /// | `GET /compressed?topic=T&start=S` | the same, compressed for who accepts gzip |
 /// | `GET /late?topic=T` | the same, but subscribes only once the shutdown has begun |
 /// | `GET /script` | a plain stream of [`Context::script`] |
-/// | `GET /failing` | a stream that fails after the script: [`Context::failing`] |
+/// | `GET /failing` | a stream that fails, or panics, after the script: [`Context::failing`] |
 /// | `GET /ticks` | an endless plain stream, until the shutdown begins |
 /// | `GET /tokens` | the same, until the shutdown's deadline |
 /// | `POST /complete` | a channel's receiver: the body's words |
@@ -58,6 +58,8 @@ pub struct Settings {
     pub script: Vec<Event>,
     /// Whether a plain stream stays open after its script.
     pub stays_open: bool,
+    /// Whether what fails panics.
+    pub panics: bool,
     /// Of the hub's window.
     pub retention: Retention,
     /// After which a silent run is abandoned.
@@ -81,6 +83,7 @@ impl Default for Settings {
             retry: Duration::from_secs(2),
             script: Vec::new(),
             stays_open: false,
+            panics: false,
             retention: Retention::default(),
             silence: None,
             most_readers: usize::MAX,

@@ -1,6 +1,13 @@
-use sse_core::{Event, EventView, Exclusive, IntoPatterns, InvalidTopic, Pattern, Start, Subscribe};
+use std::future::Ready;
 
-use crate::{Context, context::MOST_READERS};
+use sse_core::{
+    Event, EventView, Exclusive, IntoPatterns, InvalidTopic, Pattern, Snapshot, Start, Subscribe,
+};
+
+use crate::{
+    Context, Failure,
+    context::{BOOM, MOST_READERS},
+};
 
 /// How many readers each address may have, under limits.
 pub(crate) const MOST_FROM_ADDRESS: usize = 3;
@@ -41,6 +48,21 @@ pub enum Term {
     Origins,
     /// The principal has one reader: `replace` or `refuse`.
     Exclusive(Exclusive),
+    /// The application's code panics at the event [`BOOM`].
+    Panics(Code),
+}
+
+/// Code of the application that a reader runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// `bad_filter`.
+    Filter,
+    /// `bad_key`, of a conflating reader.
+    Key,
+    /// `bad_loader`, when it is called, at any event.
+    Loader,
+    /// `bad_state`, while the state is loaded, at any event.
+    State,
 }
 
 impl Asked {
@@ -98,6 +120,10 @@ impl Term {
             "origins" => Self::Origins,
             "replace" => Self::Exclusive(Exclusive::EndFirst),
             "refuse" => Self::Exclusive(Exclusive::Refuse),
+            "bad_filter" => Self::Panics(Code::Filter),
+            "bad_key" => Self::Panics(Code::Key),
+            "bad_loader" => Self::Panics(Code::Loader),
+            "bad_state" => Self::Panics(Code::State),
             _ => return None,
         })
     }
@@ -130,10 +156,27 @@ impl Context {
                 Term::Existing => subscribe.existing(),
                 Term::Origins => subscribe.origins(&self.settings.origins),
                 Term::Exclusive(choice) => subscribe.exclusive(&principal, choice),
+                Term::Panics(Code::Filter) => subscribe.filter(is_harmless),
+                Term::Panics(Code::Key) => {
+                    subscribe.conflate_by(|event| is_harmless(event).then(|| event.data().into_owned()))
+                }
+                Term::Panics(Code::Loader) => {
+                    subscribe.snapshot(|_| -> Ready<Result<Snapshot, Failure>> { panic!("{Failure}") })
+                }
+                Term::Panics(Code::State) => subscribe.snapshot(async |_| -> Result<Snapshot, Failure> {
+                    tokio::task::yield_now().await;
+                    panic!("{Failure}")
+                }),
             };
         }
         subscribe
     }
+}
+
+/// Always; the event [`BOOM`] panics.
+fn is_harmless(event: &EventView<'_>) -> bool {
+    assert_ne!(event.data(), BOOM, "{Failure}");
+    true
 }
 
 /// Whether an event was published under the principal's own topic, or one below it.

@@ -19,6 +19,10 @@ use crate::{Settings, sum::Sum, work::Pace};
 /// The page of `GET /page`.
 pub const PAGE: &str = "<!doctype html><title>A page</title>";
 
+/// What makes the application's code panic: the name of a tenant, a word of an answer, or the data of an event for readers on
+/// such terms.
+pub(crate) const BOOM: &str = "boom";
+
 /// How long a body the mounted routes take, in bytes.
 pub const MOST_BODY: usize = 1_000;
 
@@ -89,8 +93,12 @@ impl Context {
     ///
     /// # Errors
     /// If nobody says who they are.
+    ///
+    /// # Panics
+    /// For the tenant [`BOOM`].
     pub fn permit(&self, tenant: Option<&str>, _: &Ask) -> Result<Permit, Denied> {
         let tenant = tenant.ok_or(Denied::Unauthorized)?.to_owned();
+        assert_ne!(tenant, BOOM, "{Failure}");
         let own = Pattern::below(&Topic::from_parts(["tenant", &tenant])?)?;
         let lease = self.lease(&tenant);
         let permit = Permit::read((&own, "news"))?.publish(own)?;
@@ -143,6 +151,7 @@ impl Context {
             for event in &settings.script {
                 yield Ok(event.clone());
             }
+            assert!(!settings.panics, "{Failure}");
             yield Err(Failure);
         }
     }
@@ -157,10 +166,11 @@ impl Context {
         }
     }
 
-    /// Sends words, each with the space behind it.
+    /// Sends words, each with the space behind it; the word [`BOOM`] panics.
     pub fn words(&self, tx: Sender, text: String) {
         tokio::spawn(async move {
             for word in text.split_inclusive(' ') {
+                assert_ne!(word, BOOM, "{Failure}");
                 if tx.send(Event::message(word)).await.is_err() {
                     return;
                 }

@@ -53,7 +53,8 @@ pub fn every_builder() -> Vec<Hostile> {
     }
     for delay in [Duration::ZERO, Duration::from_millis(499), Duration::from_secs(3_601), Duration::MAX] {
         let event = Event::message("late").retry(delay);
-        all.push(Hostile { what: format!("retry({delay:?})"), event, told: None });
+        let told = Told { event: "message".to_owned(), data: "late".to_owned(), id: String::new() };
+        all.push(Hostile { what: format!("retry({delay:?})"), event, told: Some(told) });
     }
     all
 }

@@ -26,9 +26,9 @@ mod sum;
 mod work;
 
 pub use app::{App, Serving, Settings};
-pub use asked::{Asked, Term, is_of};
+pub use asked::{Asked, Code, Term, is_of};
 pub use chunks::Chunks;
-pub use context::{Context, MOST_BODY, PAGE};
+pub use context::{Context, Failure, MOST_BODY, PAGE};
 pub use exchange::{Ending, Exchange, Request};
 pub use golden::{Scripted, scripted};
 pub use hostile::{HOSTILE, Hostile, every_builder};

@@ -49,8 +49,12 @@ fn fault_of(case: &str) -> Fault {
             Fault::ShortRetryAfterError
         }
         "errors::g14_a_bad_topic_is_400_with_json" => Fault::ErrorIsText,
+        "errors::h7_a_panic_ends_the_stream_as_an_error_does"
+        | "errors::h7_a_panic_of_the_access_hook_is_answered" => Fault::ShortRetryAfterError,
         "errors::publish_says_what_is_wrong" => Fault::ErrorIs500,
+        "fallbacks::h2_every_negotiated_answer_names_accept" => Fault::NoVary,
         "fallbacks::g4_long_polls_get_everything_once"
+        | "fallbacks::h3_the_form_that_is_named_wins"
         | "fallbacks::json_lines_say_what_the_stream_says"
         | "fallbacks::long_polls_are_told_gaps_and_ends"
         | "fallbacks::one_route_answers_a_page_or_a_stream"

@@ -50,8 +50,7 @@ pub(crate) fn meant(calls: &[Call], last_event_id: &str) -> Option<Naive> {
             Call::Id(text) => id = Some(text.clone()),
             Call::Number(number) => id = Some(number.to_string()),
             Call::ResetId => id = Some(String::new()),
-            Call::Retry(millis) if !(500..=3_600_000).contains(millis) => return None,
-            Call::Retry(millis) => meant.retry = Some(millis.to_string()),
+            Call::Retry(millis) => meant.retry = Some(millis.clamp(&500, &3_600_000).to_string()),
             Call::Comment(text) => meant.comments.extend(lines(text)),
         }
     }

@@ -61,7 +61,7 @@ async fn events(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Resu
 #[handler]
 async fn page(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result<Response> {
     if last.prefers_html() {
-        return Ok(Html(PAGE).into_response());
+        return Ok(Html(PAGE).with_header("vary", "accept").into_response());
     }
     Ok(subscribed(app, uri, last).await?.into_response())
 }

@@ -3,13 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use rocket::{
-    Config, Either, Request, State, catchers,
+    Config, Either, Request, Responder, State, catchers,
     config::{Ident, LogLevel},
     delete,
     fairing::AdHoc,
     futures::FutureExt,
     get,
-    http::{Status, uri::Origin},
+    http::{Header, Status, uri::Origin},
     post,
     response::content::RawHtml,
     routes,
@@ -84,14 +84,17 @@ async fn events(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Re
     Ok(Sse::new(app.dress(subscription)))
 }
 
+/// The page at an address that also answers a stream.
+#[derive(Responder)]
+struct Page {
+    page: RawHtml<&'static str>,
+    vary: Header<'static>,
+}
+
 #[get("/page")]
-async fn page(
-    app: &State<Context>,
-    uri: &Origin<'_>,
-    last: LastEventId,
-) -> Result<Either<RawHtml<&'static str>, Sse>> {
+async fn page(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result<Either<Page, Sse>> {
     if last.prefers_html() {
-        return Ok(Either::Left(RawHtml(PAGE)));
+        return Ok(Either::Left(Page { page: RawHtml(PAGE), vary: Header::new("vary", "accept") }));
     }
     events(app, uri, last).await.map(Either::Right)
 }

@@ -12,7 +12,7 @@ use warp::{
     Filter,
     filters::BoxedFilter,
     http::{Request, StatusCode},
-    reply::{Reply, Response, html},
+    reply::{Reply, Response, html, with_header},
 };
 
 pub(crate) struct Warp;
@@ -68,7 +68,7 @@ async fn events(app: Context, asked: Asked, last: LastEventId) -> Result {
 
 async fn page(app: Context, asked: Asked, last: LastEventId) -> Response {
     if last.prefers_html() {
-        return html(PAGE).into_response();
+        return with_header(html(PAGE), "vary", "accept").into_response();
     }
     events(app, asked, last).await.into_response()
 }

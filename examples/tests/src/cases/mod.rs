@@ -3,6 +3,7 @@
 mod answers;
 mod command_line;
 mod compressed;
+mod descriptors;
 mod input;
 mod routes;
 mod shutdown;
@@ -11,6 +12,7 @@ mod streams;
 pub use answers::*;
 pub use command_line::*;
 pub use compressed::*;
+pub use descriptors::*;
 pub use input::*;
 pub use routes::*;
 pub use shutdown::*;

@@ -45,3 +45,26 @@ pub async fn g13_terminates_with_a_reader_that_does_not_read(program: &str) -> O
     drop(stalled);
     Ok(())
 }
+
+/// A second signal ends the process at once, although the drain has minutes left; its exit code names the signal.
+///
+/// # Errors
+/// If it does not.
+pub async fn h5_a_second_signal_ends_at_once(program: &str) -> Outcome {
+    for (first, second, code) in
+        [("TERM", "TERM", 143), ("INT", "INT", 130), ("TERM", "INT", 130), ("INT", "TERM", 143)]
+    {
+        let mut app = App::start(program, &["--drain", "3600"]).await?;
+        let mut endless = app.stream(Request::post("/complete", "word ".repeat(10_000))).await?;
+        // It ends as soon as the drain has begun, so the second signal comes after that.
+        let mut ticks = app.stream(Request::get("/ticks")).await?;
+        app.signal(first).await?;
+        ticks.to_end().await?;
+        let length = endless.body().len();
+        endless.until("a word in the drain", |endless| endless.body().len() > length).await?;
+        app.signal(second).await?;
+        let ended = app.ended().await?;
+        assert_eq!(ended.code, Some(code), "{first}, {second}: {}", ended.stderr);
+    }
+    Ok(())
+}

@@ -3,7 +3,6 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use poem::{
     Body, EndpointExt as _, IntoResponse, Response, Route, Server, get, handler,
-    listener::TcpAcceptor,
     web::{Data, sse},
 };
 use sse_poem::LastEventId;
@@ -21,7 +20,7 @@ pub(super) async fn run(source: Source, port: oneshot::Sender<u16>) -> Result<()
     // Without a measuring process the server ends by itself.
     let _ = port.send(listener.local_addr()?.port());
     let app = Route::new().at("/events", get(events)).data(source);
-    Ok(Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?).run(app).await?)
+    Ok(Server::new(listener).run(app).await?)
 }
 
 #[handler]

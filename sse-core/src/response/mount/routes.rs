@@ -1,4 +1,4 @@
-use std::{fmt, future::poll_fn, pin::pin, sync::Arc};
+use std::{fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use bytes::Buf;
 use futures_core::Stream;
@@ -7,9 +7,10 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use super::{Action, Ask, Denied, Permit, preflight::Preflight};
 use crate::{
     Error,
-    error::error_json,
+    error::{error_json, json_response},
     history::{IntoPatterns, InvalidTopic, Pattern},
-    hub::{Hub, Receipt},
+    hub::{Hub, Receipt, Subscription},
+    panic::Panic,
     response::{EventStream, request::allow},
     resume::{Cors, LastEventId, OriginPolicy},
     wire::Event,
@@ -27,7 +28,7 @@ pub struct Routes {
 }
 
 /// A request that has been read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Asked {
     /// What the access hook is asked about.
     pub ask: Ask,
@@ -117,15 +118,33 @@ impl Routes {
         }
     }
 
-    /// Answers a request about which the access hook has decided. The body is awaited only if it is to be published.
+    /// Answers a request: asks the access hook, and awaits the body only if it is to be published.
+    ///
+    /// `decide` calls the hook. A panic of the hook, or of what its permit or [`stream`](Routes::stream) set, is answered as
+    /// a failure.
     pub async fn answer(
         &self,
-        asked: Asked,
-        decided: Result<Permit, Denied>,
+        asked: &Asked,
+        decide: impl Future<Output = Result<Permit, Denied>>,
         body: impl Future<Output = Result<Vec<u8>, BodyError>>,
     ) -> Answer {
-        let Asked { ask, last, cors } = asked;
-        let permit = match decided.and_then(|permit| permit.check(&ask).map(|()| permit)) {
+        let answering = self.decided(asked, decide, body);
+        let mut answering = pin!(answering);
+        let answer = poll_fn(|cx| match Panic::catch(|| answering.as_mut().poll(cx)) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        });
+        answer.await.unwrap_or_else(|panic| self.failed(asked, panic))
+    }
+
+    async fn decided(
+        &self,
+        asked: &Asked,
+        decide: impl Future<Output = Result<Permit, Denied>>,
+        body: impl Future<Output = Result<Vec<u8>, BodyError>>,
+    ) -> Answer {
+        let Asked { ask, last, cors } = asked.clone();
+        let permit = match decide.await.and_then(|permit| permit.check(&ask).map(|()| permit)) {
             Ok(permit) => permit,
             Err(denied) => return Answer::error(denied, &cors),
         };
@@ -142,6 +161,22 @@ impl Routes {
                     },
                     Err(error) => self.bad_body(error, &cors),
                 }
+            }
+        }
+    }
+
+    /// An `EventSource` gets a stream that fails, after which it comes back, and everything else a status.
+    fn failed(&self, asked: &Asked, panic: Panic) -> Answer {
+        tracing::error!(error = %panic, "a mounted route failed");
+        let Asked { ask, last, cors } = asked;
+        match last.negotiated() {
+            Some(negotiated) if ask.action() == Action::Subscribe => {
+                let failed = Subscription::failed(self.hub.clone(), panic, negotiated, cors.clone());
+                Answer::Stream(Box::new(EventStream::new(failed)))
+            }
+            _ => {
+                let message = "server: it failed to answer; try again later";
+                Answer::text(StatusCode::INTERNAL_SERVER_ERROR, error_json(message), cors)
             }
         }
     }
@@ -196,9 +231,7 @@ impl Answer {
 }
 
 pub(super) fn text(status: StatusCode, json: String, cors: &Cors) -> Response<String> {
-    let mut response = Response::new(json);
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut response = json_response(status, json);
     allow(response.headers_mut(), cors);
     response
 }

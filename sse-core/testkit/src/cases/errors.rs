@@ -3,7 +3,7 @@
 use sse_core::{End, Event};
 
 use crate::{
-    App, Exchange, Outcome, Request, Server, Settings,
+    App, Ending, Exchange, Outcome, Request, Server, Settings,
     outcome::{ensure, ensure_eq},
 };
 
@@ -24,6 +24,76 @@ pub async fn a_stream_that_fails_ends_after_what_came_before(app: &dyn App) -> O
     let mut server = Server::start(app, Settings::scripted(script)).await?;
     let end = failed_after_two(&mut server, "/failing").await?;
     ensure!(end.contains("the source broke"), "the hook was told {end}");
+    Ok(())
+}
+
+/// In the application's stream, in a task that feeds a channel, in a filter, a key or the loader of a state: what came before
+/// is delivered, and nothing is cut.
+pub async fn h7_a_panic_ends_the_stream_as_an_error_does(app: &dyn App) -> Outcome {
+    let script = [Event::message("one"), Event::message("two")];
+    let settings = Settings { panics: true, ..Settings::scripted(script) };
+    let mut server = Server::start(app, settings).await?;
+    let end = failed_after_two(&mut server, "/failing").await?;
+    ensure!(end.contains("the source broke"), "the hook was told {end}");
+
+    let mut answer = server.send(Request::post("/complete", "one two boom")).await?;
+    answer.to_end().await?;
+    failed(&mut server, &answer, &["one ", "two "]).await?;
+
+    for code in ["bad_filter", "bad_key"] {
+        // Live, and then all at once.
+        let topic = code.replace('_', ".");
+        let target = format!("/events?topic={topic}&start=earliest&on={code}");
+        let mut live = server.stream(Request::get(&target)).await?;
+        for (count, data) in (1..).zip(["one", "two"]) {
+            server.publish(&topic, data).await?;
+            live.until_told(count).await?;
+        }
+        server.publish(&topic, "boom").await?;
+        server.publish(&topic, "after").await?;
+        live.to_end().await?;
+        failed(&mut server, &live, &["one", "two"]).await?;
+        let mut replayed = server.send(Request::get(&target)).await?;
+        replayed.to_end().await?;
+        failed(&mut server, &replayed, &["one", "two"]).await?;
+    }
+    for code in ["bad_loader", "bad_state"] {
+        let mut answer = server.send(Request::get(format!("/events?topic=a&on={code}"))).await?;
+        answer.to_end().await?;
+        failed(&mut server, &answer, &[]).await?;
+    }
+    // Nothing else was harmed.
+    let mut reader = server.stream(Request::get("/events?topic=a")).await?;
+    server.publish("a", "unharmed").await?;
+    reader.until_text("data: unharmed\n").await
+}
+
+/// The stream ended with these messages, a long `retry` and a proper end, and the hook was told why.
+async fn failed(server: &mut Server, answer: &Exchange, messages: &[&str]) -> Outcome {
+    ensure_eq!(answer.status(), 200);
+    ensure_eq!(answer.ending(), Some(Ending::Clean));
+    let told = answer.told();
+    let told = told.iter().filter(|told| told.event == "message").map(|told| &*told.data);
+    ensure_eq!(told.collect::<Vec<_>>(), messages);
+    ensure!(answer.text().ends_with("\nretry: 30000\n"), "{:?}", answer.text());
+    let end = server.ended().await?.end;
+    ensure!(matches!(end, End::Error(_)), "the hook was told {end} instead of error");
+    Ok(())
+}
+
+/// An `EventSource` comes back later, everything else gets a status, and the server goes on.
+pub async fn h7_a_panic_of_the_access_hook_is_answered(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::quiet()).await?;
+    let of = |tenant: &str, request: Request| request.header("X-Tenant", tenant);
+    let get = |accept: &str| Request::get("/mounted?topic=news").header("Accept", accept);
+    let mut stream = server.send(of("boom", get("text/event-stream"))).await?;
+    stream.to_end().await?;
+    ensure_eq!((stream.status(), stream.ending()), (200, Some(Ending::Clean)));
+    ensure!(stream.text().ends_with("\nretry: 30000\n"), "{:?}", stream.text());
+    refused(&mut server.send(of("boom", get("application/json"))).await?, 503, "failed").await?;
+    let publish = Request::post("/mounted?topic=tenant.boom.x", "x");
+    refused(&mut server.send(of("boom", publish)).await?, 500, "failed").await?;
+    ensure_eq!(server.send(of("acme", get("text/event-stream"))).await?.status(), 200);
     Ok(())
 }
 

@@ -19,7 +19,7 @@ async fn poll(server: &Server, cursor: Option<&str>) -> Outcome<Value> {
     answer.to_end().await?;
     ensure_eq!(answer.status(), 200);
     ensure_eq!(answer.header("content-type"), Some("application/json"));
-    ensure_eq!(answer.header("cache-control"), Some("no-cache, no-transform"));
+    ensure_eq!(answer.header("cache-control"), Some("no-store, no-transform"));
     Ok(serde_json::from_slice(answer.body())?)
 }
 
@@ -77,6 +77,59 @@ pub async fn long_polls_are_told_gaps_and_ends(app: &dyn App) -> Outcome {
     Ok(())
 }
 
+/// Else a cache, or a browser on its way back, shows one client what was written for another.
+pub async fn h2_every_negotiated_answer_names_accept(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings { most_readers: 1, ..Settings::quiet() }).await?;
+    let asked = |accept: &str| Request::get("/events?topic=a").header("Accept", accept);
+    let negotiated = async |request: Request, status: u16, caching: &str| {
+        let answer = server.send(request).await?;
+        ensure_eq!(answer.status(), status);
+        ensure_eq!(answer.header("vary"), Some("accept"));
+        ensure_eq!(answer.header("cache-control"), Some(caching));
+        Outcome::Ok(answer)
+    };
+    let let_in = async || server.wait_for("the reader to go", |hub| hub.stats().readers.is_empty()).await;
+    for (accept, caching) in [
+        ("text/event-stream", "no-cache, no-transform"),
+        ("*/*", "no-cache, no-transform"),
+        ("application/x-ndjson", "no-store, no-transform"),
+        ("application/json", "no-store, no-transform"),
+    ] {
+        drop(negotiated(asked(accept), 200, caching).await?);
+        let_in().await?;
+    }
+    negotiated(asked("image/png"), 406, "no-store").await?;
+    // Over the limit: an `EventSource` is not told by a status.
+    let reader = server.stream(asked("text/event-stream")).await?;
+    negotiated(asked("text/event-stream"), 200, "no-cache, no-transform").await?;
+    negotiated(asked("application/json"), 503, "no-store, no-transform").await?;
+    negotiated(asked("*/*"), 503, "no-store, no-transform").await?;
+    drop(reader);
+    let_in().await?;
+    let end = server.hub.finish("a").await?.cursor.to_string();
+    negotiated(asked("application/json").after(&end), 204, "no-cache, no-transform").await?;
+    negotiated(asked("text/event-stream").after(&end), 204, "no-cache, no-transform").await?;
+    Ok(())
+}
+
+/// What clients send that name JSON beside anything else, and those that name nothing.
+pub async fn h3_the_form_that_is_named_wins(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::quiet()).await?;
+    for (accept, content_type) in [
+        ("application/json, text/plain, */*", "application/json"),
+        ("application/x-ndjson, */*", "application/x-ndjson"),
+        ("text/event-stream, */*", "text/event-stream"),
+        ("*/*", "text/event-stream"),
+        ("application/json, text/event-stream", "text/event-stream"),
+    ] {
+        let answer = server.send(Request::get("/events?topic=a").header("Accept", accept)).await?;
+        ensure_eq!((accept, answer.header("content-type")), (accept, Some(content_type)));
+    }
+    let answer = server.get("/events?topic=a").await?;
+    ensure_eq!(answer.header("content-type"), Some("text/event-stream"));
+    Ok(())
+}
+
 /// The stream's every word, one JSON text on each line.
 pub async fn json_lines_say_what_the_stream_says(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
@@ -114,6 +167,7 @@ pub async fn one_route_answers_a_page_or_a_stream(app: &dyn App) -> Outcome {
         page.to_end().await?;
         ensure_eq!(page.status(), 200);
         ensure_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        ensure_eq!(page.header("vary"), Some("accept"));
         ensure_eq!(page.text(), PAGE);
     }
     for accept in ["text/event-stream", "*/*", "text/*"] {

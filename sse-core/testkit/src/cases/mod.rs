@@ -36,10 +36,14 @@ macro_rules! for_each_case {
                 accept_decides_between_a_stream_and_406
                 an_event_that_is_wrong_ends_the_stream_after_what_came_before
                 g14_a_bad_topic_is_400_with_json
+                h7_a_panic_ends_the_stream_as_an_error_does
+                h7_a_panic_of_the_access_hook_is_answered
                 publish_says_what_is_wrong
             }
             fallbacks {
                 g4_long_polls_get_everything_once
+                h2_every_negotiated_answer_names_accept
+                h3_the_form_that_is_named_wins
                 json_lines_say_what_the_stream_says
                 long_polls_are_told_gaps_and_ends
                 one_route_answers_a_page_or_a_stream

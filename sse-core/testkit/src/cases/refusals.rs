@@ -41,7 +41,7 @@ pub async fn a_fetch_client_over_the_limit_gets_503(app: &dyn App) -> Outcome {
         answer.to_end().await?;
         ensure!(answer.status() == 503, "{accept}: {}", answer.head());
         ensure_eq!(answer.header("content-type"), Some("application/json"));
-        ensure_eq!(answer.header("cache-control"), Some("no-cache, no-transform"));
+        ensure_eq!(answer.header("cache-control"), Some("no-store, no-transform"));
         let after = answer.header("retry-after").and_then(|after| after.parse::<u64>().ok());
         ensure!(after.is_some_and(|after| (2..=4).contains(&after)), "{}", answer.head());
         let json: serde_json::Value = serde_json::from_slice(answer.body())?;

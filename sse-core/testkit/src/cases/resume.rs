@@ -172,6 +172,15 @@ pub async fn g8_long_ids_are_answered(app: &dyn App) -> Outcome {
         let mut reader = server.send(Request::get("/events?topic=a").after(&long)).await?;
         gap_first(&mut reader, "malformed", Some(&"é".repeat(64))).await?;
     }
+    // Nor do bytes that are not UTF-8 come back as more than they were, in a head or in a page.
+    for hostile in [&b"\xff"[..], b"a\xff\xc3"] {
+        let long = hostile.repeat((60 << 10) / hostile.len());
+        let mut reader = server.send(Request::get("/events?topic=a").after(long)).await?;
+        ensure_eq!(reader.status(), 200);
+        reader.until_text("retry: ").await?;
+        ensure!(reader.head().len() < 1 << 10, "a head of {} bytes", reader.head().len());
+        ensure!(reader.text().len() < 1 << 10, "a body of {} bytes", reader.text().len());
+    }
     // Beyond any server's limit it is the server that answers; ours is not asked.
     let reader = server.send(Request::get("/events?topic=a").after("x".repeat(2 << 20))).await;
     if let Ok(reader) = reader {

@@ -45,6 +45,7 @@ pub(crate) enum Fault {
     NoFetchMetadata,
     NoLastRetry,
     NoLimits,
+    NoVary,
     NoWildcards,
     OneTenant,
     Pads,

@@ -87,7 +87,9 @@ async fn answer(mut socket: TcpStream, app: Context, fault: Fault) -> Option<()>
             };
             let mut head = format!("HTTP/1.1 {status} -\r\n");
             for (name, value) in response.headers() {
-                head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+                if name != "vary" || fault != Fault::NoVary {
+                    head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+                }
             }
             if status != 204 {
                 head.push_str(&format!("content-length: {}\r\n", response.body().len()));
@@ -122,7 +124,8 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
         "/page" => {
             let last = LastEventId::from_request(None, request.header("accept"), None);
             if last.prefers_html() && fault != Fault::IgnoresAccept {
-                return Answer::Text { status: 200, kind: "text/html; charset=utf-8", body: PAGE.to_owned() };
+                let page = Response::builder().header("content-type", "text/html; charset=utf-8");
+                return Answer::Whole(page.header("vary", "accept").body(PAGE.to_owned()).unwrap());
             }
             events(request, app, asked, fault).await
         }
@@ -202,12 +205,14 @@ async fn mounted(request: &Incoming, app: &Context, fault: Fault) -> Answer {
         Err(answer) => answer,
         Ok(asked) => {
             let tenant = headers.get("x-tenant").and_then(|name| name.to_str().ok());
-            let permit = match fault {
-                Fault::OneTenant => Ok(Permit::read_all().publish(">").unwrap()),
-                _ => app.permit(tenant, &asked.ask),
+            let decide = async {
+                match fault {
+                    Fault::OneTenant => Ok(Permit::read_all().publish(">").unwrap()),
+                    _ => app.permit(tenant, &asked.ask),
+                }
             };
             let body = stream::iter([Ok::<_, Error>(&*request.body)]);
-            routes.answer(asked, permit, collect(body, routes.most_body())).await
+            routes.answer(&asked, decide, collect(body, routes.most_body())).await
         }
     };
     match answer {
@@ -232,7 +237,7 @@ fn refusal(error: Error, fault: Fault) -> Answer {
     if fault == Fault::ErrorIsText {
         return Answer::Text { status, kind: "text/plain", body: error.to_string() };
     }
-    Answer::Text { status, kind: "application/json", body: error.into_response().into_body() }
+    Answer::Whole(error.into_response())
 }
 
 /// Sends head and body, and gives up when the reader leaves.
@@ -243,8 +248,13 @@ async fn send(socket: &mut TcpStream, stream: EventStream, method: &str, fault: 
         if no_content || response.status().as_u16() != 204 { response.status() } else { StatusCode::OK };
     let mut head = format!("HTTP/1.1 {status}\r\n");
     for (name, value) in response.headers() {
-        let hidden = name == "x-accel-buffering" && fault == Fault::NoAccelHeader;
-        if !(hidden || name == "sse-gap" && fault == Fault::DropsGap) {
+        let is_hidden = match fault {
+            Fault::NoAccelHeader => name == "x-accel-buffering",
+            Fault::DropsGap => name == "sse-gap",
+            Fault::NoVary => name == "vary",
+            _ => false,
+        };
+        if !is_hidden {
             head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
         }
     }

@@ -1,0 +1,16 @@
+use http::{HeaderMap, HeaderValue, header};
+
+/// Adds names of request headers to `Vary`, because they decided about the answer: without them a cache, a browser's own
+/// included, gives one client what was negotiated with another.
+pub(crate) fn vary(headers: &mut HeaderMap, names: &str) {
+    let known = headers.get_all(header::VARY).iter().filter_map(|value| value.to_str().ok());
+    let mut all: Vec<&str> = Vec::new();
+    for name in known.flat_map(|value| value.split(',')).chain(names.split(',')).map(str::trim) {
+        if !all.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+            all.push(name);
+        }
+    }
+    if let Ok(value) = HeaderValue::try_from(all.join(", ")) {
+        headers.insert(header::VARY, value);
+    }
+}

@@ -1,0 +1,46 @@
+//! How long a client waits before it reconnects: limits, jitter and the line on the wire.
+
+use std::{
+    panic::Location,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+/// A shorter delay makes Chromium and WebKit reconnect in a tight loop.
+pub(crate) const MIN_RETRY: Duration = Duration::from_millis(500);
+
+/// A longer delay looks like a stream that has died. Positions and finished topics are remembered for longer than this.
+pub(crate) const MAX_RETRY: Duration = Duration::from_secs(60 * 60);
+
+/// The delay, or the nearest limit.
+///
+/// All setters of a `retry` use it, so that a value which is legal in another library never ends a stream. The first value
+/// outside the limits is logged with the place of the call; the others are not, because a stream may set one for each
+/// event.
+#[track_caller]
+pub(crate) fn limited(delay: Duration) -> Duration {
+    static IS_LOGGED: AtomicBool = AtomicBool::new(false);
+    let limited = delay.clamp(MIN_RETRY, MAX_RETRY);
+    if limited != delay && !IS_LOGGED.swap(true, Ordering::Relaxed) {
+        let caller = Location::caller();
+        tracing::warn!(
+            "retry of {delay:?} at {caller}: {limited:?} is sent; choose one between {MIN_RETRY:?} and {MAX_RETRY:?} \
+             (further values are limited without a message)"
+        );
+    }
+    limited
+}
+
+/// A delay between the base and twice the base, at most [`MAX_RETRY`], so that many clients do not come back together.
+pub(crate) fn jittered(base: Duration) -> Duration {
+    let base = base.clamp(MIN_RETRY, MAX_RETRY);
+    let longest = (2 * base).min(MAX_RETRY);
+    base + (longest - base).mul_f64(fastrand::f64())
+}
+
+/// Writes a `retry` line in whole milliseconds.
+pub(crate) fn write_retry(out: &mut Vec<u8>, delay: Duration) {
+    out.extend_from_slice(b"retry: ");
+    out.extend_from_slice(itoa::Buffer::new().format(delay.as_millis()).as_bytes());
+    out.push(b'\n');
+}
