@@ -106,9 +106,12 @@ fn adapter_file(adapter: &str, file: &str) -> String {
 
 #[test]
 fn the_four_adapters_have_the_same_files_but_for_what_their_framework_asks_for() {
-    for (adapter, extra) in
-        ADAPTERS.iter().zip([&[][..], &["event_stream.rs", "fairing.rs"], &["filters.rs"], &["get.rs", "listener.rs"]])
-    {
+    for (adapter, extra) in ADAPTERS.iter().zip([
+        &[][..],
+        &["event_stream.rs", "fairing.rs"],
+        &["filters.rs"],
+        &["get.rs", "listener.rs"],
+    ]) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(adapter).join("src");
         let mut files: Vec<_> = fs::read_dir(folder)
             .expect("readable")

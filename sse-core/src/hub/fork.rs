@@ -70,13 +70,6 @@ impl Window {
         is_rewritten
     }
 
-    #[cfg(test)]
-    pub(crate) fn fork(&self, row: EpochStart) -> bool {
-        let mut table = self.lock().epochs.clone();
-        table.push(row);
-        self.learn(&table).is_rewritten
-    }
-
     /// Drops what stands at `fork` and after it; the feeds hold nothing of it any more.
     fn replace_after(&self, state: &mut State, fork: u64) {
         for place in 0..state.topics.places() {

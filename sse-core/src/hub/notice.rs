@@ -19,10 +19,6 @@ impl Notice {
         self.0
     }
 
-    pub(super) fn cursor(&self) -> Option<Cursor> {
-        cursor_of(&self.0)
-    }
-
     pub(super) fn without_id(self) -> Self {
         Self(Frame::block(without_id(&self.0), None))
     }

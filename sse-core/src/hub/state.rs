@@ -77,10 +77,6 @@ impl State {
         })
     }
 
-    pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<TopicRing>> {
-        self.topics.values()
-    }
-
     /// The feeds that read any of these topics, each once.
     pub(crate) fn feeds_of(&self, topics: &[Topic]) -> Vec<Arc<Feed>> {
         let mut feeds: Vec<Arc<Feed>> = Vec::new();

@@ -105,7 +105,7 @@ impl Subscription {
 
     /// A reader for whom the application failed: it is refused, and an `EventSource` comes back as after any error.
     pub(crate) fn failed(hub: Hub, panic: Panic, negotiated: Negotiated, cors: Cors) -> Self {
-        let mut subscription = Self::refused(hub, End::Error(Arc::new(panic)));
+        let mut subscription = Self::refused(hub, End::Error(Arc::new(panic)), None);
         subscription.negotiated = negotiated;
         subscription.allow(cors);
         subscription

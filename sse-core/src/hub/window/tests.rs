@@ -42,7 +42,7 @@ fn lines(kind: EntryKind, text: &str) -> Vec<u8> {
 
 impl Window {
     /// The history begins another epoch.
-    fn fork(&self, row: EpochStart) -> bool {
+    pub(crate) fn fork(&self, row: EpochStart) -> bool {
         let mut table = self.lock().epochs.clone();
         table.push(row);
         self.learn(&table).is_rewritten

@@ -4,7 +4,7 @@ use super::routes::text;
 use crate::{
     Error,
     error::error_json,
-    response::request::allow,
+    response::{request::allow, vary},
     resume::{Cors, LastEventId, OriginPolicy},
 };
 
@@ -79,6 +79,7 @@ impl Preflight {
         let answer = response.headers_mut();
         answer.insert(header::ALLOW, self.methods());
         allow(answer, cors);
+        vary(answer, "origin, access-control-request-method, access-control-request-headers");
         if cors.is_granted() && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
             answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, self.methods());
             if let Ok(names) = HeaderValue::try_from(self.policy.request_headers()) {

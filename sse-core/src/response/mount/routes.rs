@@ -2,7 +2,7 @@ use std::{fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use bytes::Buf;
 use futures_core::Stream;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 
 use super::{Action, Ask, Denied, Permit, preflight::Preflight};
 use crate::{

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use sse_core::{
-use sse_core::{
     Event, GapReason, History, Hub, Publisher, Resume, Retention, Shutdown, Start, SubscribeError,
     Subscription, Topic,
 };
