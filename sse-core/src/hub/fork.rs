@@ -65,7 +65,7 @@ impl Window {
                 feed.finished = feed.finished.saturating_add_signed(change);
             }
         }
-        state.order.retain(|(seq, _)| *seq < fork);
+        state.order.truncate(fork);
         state.forgotten.truncate(fork);
         state.keys.truncate(fork);
         state.head_check = None;

@@ -24,6 +24,7 @@ mod look;
 mod merge;
 mod notice;
 mod opening;
+mod order;
 mod origins;
 mod pace;
 mod place;

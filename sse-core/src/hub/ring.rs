@@ -184,9 +184,14 @@ impl Ring {
 
     /// Whether nothing would be lost by forgetting this topic: no frame, no reader, no finish to be remembered.
     pub(crate) fn is_idle(&self, now: Instant, finish_memory: Duration) -> bool {
+        self.feeds.is_empty() && self.is_quiet(now, finish_memory)
+    }
+
+    /// The same, whoever reads it.
+    pub(crate) fn is_quiet(&self, now: Instant, finish_memory: Duration) -> bool {
         let finish_is_old =
             self.finished.is_none_or(|(_, at)| now.saturating_duration_since(at) > finish_memory);
-        self.entries.is_empty() && self.feeds.is_empty() && finish_is_old
+        self.entries.is_empty() && finish_is_old
     }
 
     /// Adds a reader of the topic; `false` if it is one already.

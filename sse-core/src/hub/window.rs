@@ -1,5 +1,4 @@
 use std::{
-    collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -17,6 +16,7 @@ use super::{
     keys::Keys,
     labels::Labels,
     notice,
+    order::Order,
     ring::{Kept, TopicRing},
     state::State,
     stats::Counters,
@@ -91,7 +91,7 @@ impl Window {
             head_check: None,
             topics: Topics::default(),
             forgotten: Forgotten::new(head),
-            order: VecDeque::new(),
+            order: Order::default(),
             totals: Totals::default(),
             feeds: Feeds::default(),
             wildcards: Wildcards::default(),
@@ -243,7 +243,11 @@ impl Window {
             if floor <= state.head {
                 return;
             }
-            state.topics.values().for_each(|ring| ring.lock().skip_to(floor));
+            for place in 0..state.topics.places() {
+                if let Some(ring) = state.topics.at(place) {
+                    ring.lock().skip_to(floor);
+                }
+            }
             state.forgotten.raise(floor);
             state.order.clear();
             state.totals = Totals::default();
@@ -301,7 +305,7 @@ impl Window {
                 inner.finished = finished;
                 feeds.extend(inner.feeds.iter().map(|feed| (Arc::clone(feed), newly_finished)));
             });
-            state.order.push_back((seq, ring));
+            state.order.push_back(seq, ring);
         }
         if topics.len() > 1 {
             feeds.sort_unstable_by_key(|(feed, _)| feed.id);
