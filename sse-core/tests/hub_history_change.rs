@@ -133,7 +133,7 @@ async fn rule_3_who_was_told_all_before_the_fork_and_passed_the_rest_goes_on() {
     assert_eq!((event.event_type(), event.data()), ("message", "new"));
 }
 
-/// What this process knew of records that a fork replaced counts no more.
+/// The process drops what it knew of records that a fork replaced.
 mod fork {
     use super::*;
 
@@ -196,7 +196,7 @@ mod fork {
                 let status = sse_core::EventStream::new(reader).into_response().status();
                 assert_eq!(status, 204, "a fork at {begins}");
             }
-            // Who had read on learns of the fork, and then that the topic is finished.
+            // A reader that had passed the fork gets a gap notice, and then the end of the topic.
             assert_eq!(next(&mut reading).await.event_type(), "sse.gap");
             assert!(within(reading.next()).await.is_none());
         }

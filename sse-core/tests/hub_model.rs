@@ -131,7 +131,7 @@ async fn round(seed: u64, events: usize) -> (usize, usize) {
     fastrand::seed(seed);
     let mut retention = Retention::default().events(events);
     if events != KEEPS_ALL {
-        // The sweep, which runs each 80 ms, evicts as well, and forgets topics that nobody reads at that moment.
+        // The sweep, every 80 ms, evicts as well, and forgets topics without readers.
         retention = retention.age(Duration::from_millis(20));
     }
     let hub = Hub::builder()

@@ -178,7 +178,7 @@ mod history {
 mod ring {
     use super::{Arc, Mutex, history::Topic};
 
-    /// A topic's ring, as far as forgetting goes: who reads it.
+    /// A topic's ring, reduced to its readers.
     pub struct TopicRing {
         pub topic: Topic,
         pub place: usize,

@@ -123,7 +123,7 @@ impl Feed {
         self.patterns.iter().filter(|pattern| !pattern.is_exact())
     }
 
-    /// Whether it names the topic itself, without wildcards.
+    /// Whether one of the patterns is the topic itself, without wildcards.
     pub(crate) fn names(&self, topic: &Topic) -> bool {
         self.patterns.iter().any(|pattern| pattern.is_exact() && pattern.matches(topic))
     }
@@ -151,13 +151,13 @@ impl FeedInner {
         }
     }
 
-    /// Lets a reader wait that has taken all there is.
+    /// Registers a reader that has taken everything, so that the next event wakes it.
     pub(crate) fn wait(&mut self, slot: &mut Slot, waker: &Waker) {
         self.waiters.register(slot, waker);
         self.release();
     }
 
-    /// Gives back what is kept for readers that are behind, once all of them wait.
+    /// Frees what is kept for readers that are behind, once all readers wait.
     fn release(&mut self) {
         if self.waiters.len() < self.readers.len() {
             return;
@@ -168,7 +168,7 @@ impl FeedInner {
         self.clear_recent(self.recent_floor.max(self.last));
     }
 
-    /// Keeps nothing merged; what follows `floor` will be.
+    /// Drops the merged frames. Those after `floor` are merged from here on.
     fn clear_recent(&mut self, floor: u64) {
         self.recent.clear();
         self.recent_bytes = 0;
@@ -303,8 +303,8 @@ impl FeedInner {
         self.next_place.is_none() && self.waiters.len() == self.readers.len()
     }
 
-    /// Drops the ring of a topic that is being forgotten. Nobody may be behind: what readers were forgiven is by the place
-    /// of a ring, and that changes.
+    /// Removes the ring of a topic that is being forgotten. No reader may be behind: forgiven positions are stored by the
+    /// index of a ring, and indexes change.
     pub(crate) fn remove_ring(&mut self, ring: &Arc<TopicRing>) {
         if let Some(place) = self.rings.iter().position(|known| Arc::ptr_eq(known, ring)) {
             self.rings.swap_remove(place);
@@ -316,7 +316,7 @@ impl FeedInner {
         self.cuts
     }
 
-    /// Ends the search for rings: all topics that match have been added, and none was published to unseen from here on.
+    /// Ends the search for rings: all topics that match were added, and from here on the feed sees each of their events.
     pub(super) fn end_search(&mut self, head: u64) {
         self.next_place = None;
         self.forget_chunks();
@@ -342,7 +342,7 @@ impl FeedInner {
         self.cuts += 1;
     }
 
-    /// Drops what stands at `fork` and after it, before the rings do: from here on nobody is given any of it.
+    /// Drops the frames at `fork` and after it, before the rings do: from here on no reader is given any of them.
     pub(crate) fn truncate(&mut self, fork: u64) -> Vec<Option<Waker>> {
         let last = fork.saturating_sub(1);
         self.forget_chunks();

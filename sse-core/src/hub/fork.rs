@@ -4,9 +4,8 @@ use super::window::Window;
 use crate::{resume::EpochStart, waiters::wake_all};
 
 impl Window {
-    /// Takes over that the history goes on under a new name from `row.begins` on; returns whether that replaced something
-    /// here. The records from there on are dropped, and the window becomes what it would be in a process that never saw
-    /// them.
+    /// Adds a row to the epoch table; returns whether it replaced records that this window had. The records from
+    /// `row.begins` on are dropped, and the window becomes what it would be in a process that never saw them.
     ///
     /// | What the window keeps | What a fork does to it |
     /// |---|---|
@@ -50,7 +49,7 @@ impl Window {
         is_rewritten
     }
 
-    /// Drops what stands at `fork` and after it; the feeds hold nothing of it any more.
+    /// Drops the records at `fork` and after it. The feeds have dropped theirs already.
     fn replace_after(&self, state: &mut super::state::State, fork: u64) {
         for place in 0..state.topics.places() {
             let Some(ring) = state.topics.at(place).cloned() else { continue };

@@ -37,7 +37,7 @@ pub(crate) struct Ring {
     pub(crate) finished: Option<(Cursor, Instant)>,
     /// Whether `finished` is certain although no record was seen here: asked of the history, or there is none.
     pub(crate) is_known: bool,
-    /// Who reads it, by id; changed under the window's lock only.
+    /// The feeds that read it, sorted by id; changed under the window's lock only.
     pub(crate) feeds: Vec<Arc<Feed>>,
 }
 
@@ -76,7 +76,7 @@ impl TopicRing {
         Self { topic, retention, place, ring: Mutex::new(ring) }
     }
 
-    /// What it counts for; a topic without events costs its readers' memory or nothing.
+    /// Returns what it adds to the window's totals: nothing while it has no events.
     pub(crate) fn totals(&self, ring: &Ring) -> Totals {
         let has_frames = usize::from(!ring.entries.is_empty());
         Totals {
@@ -146,7 +146,7 @@ impl Ring {
             self.finished = finish.map(|cursor| (cursor, last.at));
             self.is_known = true;
         } else if self.finished.is_none() {
-            // What the last record before the fork was, only the history knows.
+            // Only the history knows what the last record before the fork was.
             self.is_known = false;
         }
     }

@@ -34,8 +34,8 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// How often a walk over many topics lets other threads go first before it takes the lock with them.
-const PATIENCE: usize = 1_000;
+/// How often a step yields to threads that wait for the lock before it competes with them.
+const PATIENCE: usize = 32;
 
 /// Recent frames by topic, and who reads them.
 ///
@@ -141,7 +141,7 @@ impl Window {
         }
     }
 
-    /// Locks for one step of a longer walk: lets those who wait for the lock have it first, which a mutex does not.
+    /// Locks for one step of a longer walk. Threads that already wait get the lock first, which a mutex does not ensure.
     pub(super) fn lock_in_turn(&self) -> MutexGuard<'_, State> {
         for _ in 0..PATIENCE {
             if self.waiting.load(Ordering::Relaxed) == 0 {
