@@ -132,3 +132,73 @@ async fn rule_3_who_was_told_all_before_the_fork_and_passed_the_rest_goes_on() {
     let event = next(&mut reader).await;
     assert_eq!((event.event_type(), event.data()), ("message", "new"));
 }
+
+/// The process drops what it knew of records that a fork replaced.
+mod fork {
+    use super::*;
+
+    async fn until_head(hub: &Hub, seq: u64) {
+        within(async {
+            while hub.stats().head.seq() != seq {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn of_an_emptied_store_serves_wildcards_and_new_topics() {
+        let history = Scripted::new();
+        let publisher = Publisher::new(history.clone());
+        for number in 0..20 {
+            publisher.publish("a", Event::message(number.to_string())).await.unwrap();
+        }
+        // The window knows nothing up to 14.
+        history.trim(15);
+        let hub = Hub::open(history.clone()).await.unwrap();
+        let old = hub.stats().head;
+        let mut live = hub.subscribe(">").await.unwrap();
+        assert!(is_idle(&mut live).await);
+        history.trim(1);
+        history.fork(1);
+        until_head(&hub, 0).await;
+        let mut readers = vec![live];
+        for topics in [">", "*", "new"] {
+            readers.push(hub.subscribe(topics).await.unwrap());
+            readers.push(hub.subscribe(topics).start(Start::Earliest).await.unwrap());
+            // A cursor of the lost store is a gap, and then the reader goes on.
+            let mut reader = hub.subscribe(topics).after(old).await.unwrap();
+            assert_eq!(next(&mut reader).await.event_type(), "sse.gap", "{topics}");
+            readers.push(reader);
+        }
+        publish(&hub, "new", 1..4).await;
+        for reader in &mut readers {
+            assert_eq!(data(reader, 3).await, ["1", "2", "3"], "{reader:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn that_loses_a_reopening_leaves_the_topic_finished() {
+        for begins in [3, 4] {
+            let history = Scripted::new();
+            let hub = Hub::open(history.clone()).await.unwrap();
+            publish(&hub, "a", 1..2).await;
+            let finish = hub.finish("a").await.unwrap().cursor;
+            publish(&hub, "other", 3..4).await;
+            publish(&hub, "a", 4..5).await;
+            let mut reading = hub.subscribe("a").after(finish).await.unwrap();
+            assert_eq!(data(&mut reading, 1).await, ["4"]);
+            history.fork(begins);
+            until_head(&hub, begins - 1).await;
+            let other = Hub::open(history.clone()).await.unwrap();
+            for hub in [&hub, &other] {
+                let reader = hub.subscribe("a").after(finish).await.unwrap();
+                let status = sse_core::EventStream::new(reader).into_response().status();
+                assert_eq!(status, 204, "a fork at {begins}");
+            }
+            // A reader that had passed the fork gets a gap notice, and then the end of the topic.
+            assert_eq!(next(&mut reading).await.event_type(), "sse.gap");
+            assert!(within(reading.next()).await.is_none());
+        }
+    }
+}

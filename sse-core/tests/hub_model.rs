@@ -85,14 +85,16 @@ impl Reader {
         subscription
     }
 
-    /// Takes frames until there are none for a moment or so many were taken.
-    async fn take(&mut self, subscription: &mut Subscription, most: usize) {
+    /// Takes frames until there are none for a moment or `most` were taken; returns whether the hub ended the reader.
+    async fn take(&mut self, subscription: &mut Subscription, most: usize) -> bool {
         let mut position = self.last.map(Cursor::seq);
         for _ in 0..most {
             let Ok(frame) = tokio::time::timeout(Duration::from_millis(30), subscription.next()).await else {
-                return;
+                return false;
             };
-            let message = message(frame.expect("not ended").as_ref());
+            // A reader that had no turn for a while is dropped as one that does not read, and resumes.
+            let Some(frame) = frame else { return true };
+            let message = message(frame.as_ref());
             let cursor: Cursor = message.last_event_id().parse().expect("a cursor");
             if message.event_type() == "sse.gap" {
                 self.covered.push((position.unwrap_or(0), cursor.seq()));
@@ -104,6 +106,7 @@ impl Reader {
             position = Some(cursor.seq());
             self.last = Some(cursor);
         }
+        false
     }
 
     fn asks_for(&self, topics: &[String]) -> bool {
@@ -130,7 +133,16 @@ impl Reader {
 
 async fn round(seed: u64, events: usize) -> (usize, usize) {
     fastrand::seed(seed);
-    let hub = Hub::builder().retention(Retention::default().events(events)).total_bytes(1 << 20).memory();
+    let mut retention = Retention::default().events(events);
+    if events != KEEPS_ALL {
+        // The sweep, every 80 ms, evicts as well, and forgets topics without readers.
+        retention = retention.age(Duration::from_millis(20));
+    }
+    let hub = Hub::builder()
+        .retention(retention)
+        .total_bytes(8 << 20)
+        .stalled_after(Duration::from_millis(80))
+        .memory();
     let published: Published = Arc::default();
     let publishers: Vec<_> = (0..3_u64)
         .map(|publisher| {
@@ -173,8 +185,8 @@ async fn round(seed: u64, events: usize) -> (usize, usize) {
                     let finishing = done.load(std::sync::atomic::Ordering::Acquire);
                     let mut subscription = reader.connect(&hub).await;
                     let most = if finishing { usize::MAX } else { random.usize(..60) };
-                    reader.take(&mut subscription, most).await;
-                    if finishing {
+                    let was_ended = reader.take(&mut subscription, most).await;
+                    if finishing && !was_ended {
                         return reader;
                     }
                     tokio::task::yield_now().await;

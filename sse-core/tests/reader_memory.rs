@@ -180,3 +180,30 @@ fn the_compressors_of_quiet_topics_are_given_back() {
         }
     }));
 }
+
+#[tokio::test]
+async fn events_and_topics_take_what_is_counted_for_them() {
+    for (topics, events) in [(20_000, 1), (200, 100)] {
+        for len in [1, 200] {
+            let hub = Hub::memory();
+            let text = "x".repeat(len);
+            let info = unconstrained(async {
+                measure(|| {
+                    for number in 0..topics * events {
+                        let event = sse_core::Event::message(&text);
+                        let publish = hub.publish(format!("topic.{}", number % topics), event);
+                        publish.into_future().now_or_never().unwrap().unwrap();
+                    }
+                })
+            });
+            let bytes = usize::try_from(info.await.bytes_current).unwrap();
+            let counted = hub.stats().memory_bytes;
+            // Tables double when they are full, so they may be half empty.
+            let range = bytes * 3 / 5..=bytes * 8 / 5;
+            assert!(
+                range.contains(&counted),
+                "{counted} counted, {bytes} taken by {topics} topics of {events}"
+            );
+        }
+    }
+}

@@ -165,3 +165,113 @@ fn g4_no_wake_up_is_lost_in_schedules_of_few_changes() {
 fn the_check_finds_a_wake_up_that_is_lost() {
     check_random(|| one_of_each(Sleeps::AfterAnotherLock), SCHEDULES);
 }
+
+#[path = "../src/hub/topics.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod topics;
+
+/// What `topics.rs` is made of.
+mod history {
+    pub use sse_core::Topic;
+}
+
+mod ring {
+    use super::{Arc, Mutex, history::Topic};
+
+    /// A topic's ring, reduced to its readers.
+    pub struct TopicRing {
+        pub topic: Topic,
+        pub place: usize,
+        pub feeds: Mutex<Vec<Arc<Mutex<u64>>>>,
+    }
+}
+
+/// Quiet topics are forgotten while readers come and go: no reader may be left in a ring that its topic has no more.
+mod forgetting {
+    use super::{
+        Arc, Mutex, SCHEDULES, check_pct, check_random, history::Topic, ring::TopicRing, thread,
+        topics::Topics,
+    };
+
+    /// How the sweep and a leave forget: the ring that was found, or whatever has its name by then.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Forgets {
+        TheRing,
+        TheName,
+    }
+
+    type Window = Mutex<Topics>;
+
+    fn topic() -> Topic {
+        Topic::new("a").unwrap()
+    }
+
+    fn ring_of(topics: &mut Topics) -> std::sync::Arc<TopicRing> {
+        let known = topics.get(&topic()).cloned();
+        known.unwrap_or_else(|| {
+            topics.insert(|place| TopicRing { topic: topic(), place, feeds: Mutex::default() })
+        })
+    }
+
+    fn forget_if_idle(topics: &mut Topics, ring: &std::sync::Arc<TopicRing>, forgets: Forgets) {
+        if !ring.feeds.lock().unwrap().is_empty() {
+            return;
+        }
+        let found = match forgets {
+            Forgets::TheRing => Some(std::sync::Arc::clone(ring)),
+            Forgets::TheName => topics.get(&topic()).cloned(),
+        };
+        if let Some(found) = found {
+            topics.remove(&found);
+        }
+    }
+
+    fn sweep(window: &Window, forgets: Forgets) {
+        let rings: Vec<_> = window.lock().unwrap().values().cloned().collect();
+        for ring in rings {
+            forget_if_idle(&mut window.lock().unwrap(), &ring, forgets);
+        }
+    }
+
+    /// Subscribes, publishes, and leaves in two steps, as a feed of many topics does.
+    fn read_once(window: &Window, forgets: Forgets) {
+        let feed = Arc::new(Mutex::new(0));
+        let ring = {
+            let mut topics = window.lock().unwrap();
+            let ring = ring_of(&mut topics);
+            ring.feeds.lock().unwrap().push(Arc::clone(&feed));
+            ring
+        };
+        {
+            let mut topics = window.lock().unwrap();
+            ring_of(&mut topics).feeds.lock().unwrap().iter().for_each(|feed| *feed.lock().unwrap() += 1);
+        }
+        assert!(*feed.lock().unwrap() > 0, "a reader got nothing");
+        ring.feeds.lock().unwrap().retain(|known| !Arc::ptr_eq(known, &feed));
+        forget_if_idle(&mut window.lock().unwrap(), &ring, forgets);
+    }
+
+    fn scenario(forgets: Forgets) {
+        let window = Arc::new(Window::default());
+        let mut threads = Vec::new();
+        for _ in 0..2 {
+            let window = Arc::clone(&window);
+            threads.push(thread::spawn(move || (0..2).for_each(|_| read_once(&window, forgets))));
+        }
+        sweep(&window, forgets);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(window.lock().unwrap().values().count(), 0, "an idle topic is left");
+    }
+
+    #[test]
+    fn g4_costs_no_reader_its_events() {
+        check_random(|| scenario(Forgets::TheRing), SCHEDULES / 5);
+        check_pct(|| scenario(Forgets::TheRing), SCHEDULES / 5, 4);
+    }
+
+    #[test]
+    #[should_panic = "a reader got nothing"]
+    fn by_name_is_found_out() {
+        check_random(|| scenario(Forgets::TheName), SCHEDULES);
+    }
+}

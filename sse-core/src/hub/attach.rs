@@ -120,7 +120,7 @@ impl Window {
         Attached { head: state.head, version, evicted, epochs, is_known, last_signal, reader, feed }
     }
 
-    /// Forgets the feed if nobody reads it any more.
+    /// Forgets the feed if it has no readers.
     pub(crate) fn detach(&self, feed: &Arc<Feed>) {
         let rings = self.unregister(feed).unwrap_or_default();
         for rings in rings.chunks(TOPICS_AT_ONCE / 4) {
@@ -128,7 +128,7 @@ impl Window {
         }
     }
 
-    /// Takes out a feed that nobody reads any more, so that nobody finds it; returns the rings that it must leave.
+    /// Removes a feed without readers, so that new readers do not find it; returns the rings that it must leave.
     pub(super) fn unregister(&self, feed: &Arc<Feed>) -> Option<Vec<Arc<TopicRing>>> {
         let mut state = self.lock();
         let mut inner = feed.lock();
@@ -139,7 +139,7 @@ impl Window {
         Some(std::mem::take(&mut inner.rings))
     }
 
-    /// Takes a feed that is not registered any more from some of its rings.
+    /// Removes an unregistered feed from some of its rings.
     pub(super) fn let_go(&self, feed: &Feed, rings: &[Arc<TopicRing>]) {
         let now = Instant::now();
         let mut state = self.lock_in_turn();

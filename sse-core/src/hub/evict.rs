@@ -30,6 +30,8 @@ impl Window {
                     // It may have more that is too old.
                     return Some(place);
                 }
+                let feeds = state.forget_behind_wildcards(&ring, now);
+                left = left.saturating_sub(feeds);
                 state.forget_if_idle(&ring, now);
             }
             place += 1;
@@ -58,11 +60,7 @@ impl Window {
                 state.forget_if_idle(&ring, now);
             }
         }
-        // What the topics' own retention evicted is still listed; it is dropped when it is most of the list.
-        if state.order.len() > 2 * state.totals.frames + 1024 {
-            let State { order, .. } = state;
-            order
-                .retain(|(seq, ring)| ring.lock().after(seq - 1).next().is_some_and(|kept| kept.seq == *seq));
-        }
+        let frames = state.totals.frames;
+        state.order.clear_some(frames);
     }
 }

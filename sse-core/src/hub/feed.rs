@@ -22,8 +22,10 @@ use crate::{
     wire::Frame,
 };
 
-/// How many frames a feed of several topics keeps merged for its readers; who is further behind merges the rings.
+/// How many frames a feed of several topics keeps merged for its readers, and how many bytes of them, but at least the
+/// newest one. Readers that are further behind merge the rings.
 const RECENT: usize = 128;
+const RECENT_BYTES: usize = 1 << 20;
 
 /// How many signals a feed keeps for readers that have not been woken yet, and how many bytes of them, but at least the
 /// newest one.
@@ -62,6 +64,7 @@ pub(crate) struct FeedInner {
     pub(crate) finished: usize,
     /// Of a feed of several topics: everything after `recent_floor`, merged.
     recent: VecDeque<Labelled>,
+    recent_bytes: usize,
     recent_floor: u64,
     signals: VecDeque<Labelled>,
     signal_bytes: usize,
@@ -98,6 +101,7 @@ impl Feed {
             last_at: None,
             finished,
             recent: VecDeque::new(),
+            recent_bytes: 0,
             recent_floor: head,
             signals: VecDeque::new(),
             signal_bytes: 0,
@@ -118,6 +122,11 @@ impl Feed {
     /// The patterns with wildcards.
     pub(crate) fn wildcards(&self) -> impl Iterator<Item = &Pattern> {
         self.patterns.iter().filter(|pattern| !pattern.is_exact())
+    }
+
+    /// Whether one of the patterns is the topic itself, without wildcards.
+    pub(crate) fn names(&self, topic: &Topic) -> bool {
+        self.patterns.iter().any(|pattern| pattern.is_exact() && pattern.matches(topic))
     }
 
     pub(crate) fn matches(&self, topic: &Topic) -> bool {
@@ -143,13 +152,13 @@ impl FeedInner {
         }
     }
 
-    /// Lets a reader wait that has taken all there is.
+    /// Registers a reader that has taken everything, so that the next event wakes it.
     pub(crate) fn wait(&mut self, slot: &mut Slot, waker: &Waker) {
         self.waiters.register(slot, waker);
         self.release();
     }
 
-    /// Gives back what is kept for readers that are behind, once all of them wait.
+    /// Frees what is kept for readers that are behind, once all readers wait.
     fn release(&mut self) {
         if self.waiters.len() < self.readers.len() {
             return;
@@ -157,8 +166,14 @@ impl FeedInner {
         self.chunks.clear();
         self.signals.clear();
         self.signal_bytes = 0;
+        self.clear_recent(self.recent_floor.max(self.last));
+    }
+
+    /// Drops the merged frames. Those after `floor` are merged from here on.
+    fn clear_recent(&mut self, floor: u64) {
         self.recent.clear();
-        self.recent_floor = self.recent_floor.max(self.last);
+        self.recent_bytes = 0;
+        self.recent_floor = floor;
     }
 
     /// Adds the ring of a topic that has just appeared.
@@ -166,8 +181,7 @@ impl FeedInner {
         self.rings.push(ring);
         if self.rings.len() == 2 {
             // A feed of one topic merges nothing; from here on this one does.
-            self.recent.clear();
-            self.recent_floor = self.recent_floor.max(self.last);
+            self.clear_recent(self.recent_floor.max(self.last));
         }
     }
 
@@ -182,13 +196,13 @@ impl FeedInner {
         if self.rings.len() > 1 {
             if self.waiters.len() == self.readers.len() {
                 // Everyone has taken all there was: only what comes now is still needed.
-                self.recent.clear();
-                self.recent_floor = self.recent_floor.max(self.last);
+                self.clear_recent(self.recent_floor.max(self.last));
             }
             self.recent.push_back(Labelled { seq, frame: frame.clone(), labels: labels.clone() });
-            if self.recent.len() > RECENT
-                && let Some(evicted) = self.recent.pop_front()
-            {
+            self.recent_bytes += frame.bytes().len();
+            while self.recent.len() > RECENT || (self.recent_bytes > RECENT_BYTES && self.recent.len() > 1) {
+                let Some(evicted) = self.recent.pop_front() else { break };
+                self.recent_bytes -= evicted.frame.bytes().len();
                 self.recent_floor = evicted.seq;
             }
         }
@@ -276,9 +290,9 @@ impl FeedInner {
         self.chunks.iter().map(|chunk| chunk.bytes.len()).sum()
     }
 
-    /// The bytes of signals and chunks that are kept for readers that are behind.
+    /// The bytes of signals, chunks and merged frames that are kept for readers that are behind.
     pub(crate) fn kept_bytes(&self) -> usize {
-        self.signal_bytes + self.cached_bytes()
+        self.signal_bytes + self.cached_bytes() + self.recent_bytes
     }
 
     /// Whether there are too many rings to look at all of them under one lock.
@@ -286,17 +300,29 @@ impl FeedInner {
         self.rings.len() > WIDE
     }
 
+    /// Whether every reader has taken all there is, and waits.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.next_place.is_none() && self.waiters.len() == self.readers.len()
+    }
+
+    /// Removes the ring of a topic that is being forgotten. No reader may be behind: forgiven positions are stored by the
+    /// index of a ring, and indexes change.
+    pub(crate) fn remove_ring(&mut self, ring: &Arc<TopicRing>) {
+        if let Some(place) = self.rings.iter().position(|known| Arc::ptr_eq(known, ring)) {
+            self.rings.swap_remove(place);
+        }
+    }
+
     /// How often events that readers may have received were dropped.
     pub(crate) fn cuts(&self) -> u64 {
         self.cuts
     }
 
-    /// Ends the search for rings: all topics that match have been added, and none was published to unseen from here on.
+    /// Ends the search for rings: all topics that match were added, and from here on the feed sees each of their events.
     pub(super) fn end_search(&mut self, head: u64) {
         self.next_place = None;
         self.forget_chunks();
-        self.recent.clear();
-        self.recent_floor = head;
+        self.clear_recent(head);
     }
 
     /// The rings' highest evicted position.
@@ -307,8 +333,7 @@ impl FeedInner {
     /// Forgets everything: nothing is known of what happened up to `floor`.
     pub(crate) fn skip_to(&mut self, floor: u64) -> Vec<Option<Waker>> {
         self.forget_chunks();
-        self.recent.clear();
-        self.recent_floor = floor;
+        self.clear_recent(floor);
         self.last = floor;
         self.finished = 0;
         self.waiters.take()
@@ -319,11 +344,12 @@ impl FeedInner {
         self.cuts += 1;
     }
 
-    /// Drops what stands at `fork` and after it, before the rings do: from here on nobody is given any of it.
+    /// Drops the frames at `fork` and after it, before the rings do: from here on no reader is given any of them.
     pub(crate) fn truncate(&mut self, fork: u64) -> Vec<Option<Waker>> {
         let last = fork.saturating_sub(1);
         self.forget_chunks();
         self.recent.retain(|event| event.seq < fork);
+        self.recent_bytes = self.recent.iter().map(|event| event.frame.bytes().len()).sum();
         self.recent_floor = self.recent_floor.min(last);
         self.last = self.last.min(last);
         self.last_at = None;

@@ -70,7 +70,7 @@ impl Window {
         is_rewritten
     }
 
-    /// Drops what stands at `fork` and after it; the feeds hold nothing of it any more.
+    /// Drops the records at `fork` and after it. The feeds have dropped theirs already.
     fn replace_after(&self, state: &mut State, fork: u64) {
         for place in 0..state.topics.places() {
             let Some(ring) = state.topics.at(place).cloned() else { continue };
@@ -85,7 +85,7 @@ impl Window {
                 feed.finished = feed.finished.saturating_add_signed(change);
             }
         }
-        state.order.retain(|(seq, _)| *seq < fork);
+        state.order.truncate(fork);
         state.forgotten.truncate(fork);
         state.keys.truncate(fork);
         state.head_check = None;

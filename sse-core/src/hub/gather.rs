@@ -2,7 +2,7 @@
 //!
 //! To merge their rings under one lock would hold up publishers. So the rings are looked at in steps, in the window's turn,
 //! and other tasks run in between. Nothing is missed: only frames up to the feed's newest at the beginning are gathered,
-//! all of them are in their rings by then, and a ring that lost one in the meantime says so when it is looked at.
+//! all of them are in their rings by then, and a ring that lost one in the meantime is found to miss it.
 
 use std::{
     collections::BTreeMap,
@@ -16,11 +16,11 @@ use super::{
 
 /// What was gathered so far.
 pub(super) struct Gathering {
-    /// After where; all that was gathered is void if the reader or the feed has moved.
+    /// The reader's position, the feed and its cuts at the beginning. If one of them changes, all is gathered again.
     position: u64,
     cuts: u64,
     feed: u64,
-    /// Up to where.
+    /// The position up to which it is complete.
     until: u64,
     /// The ring that is looked at next.
     next: usize,
@@ -82,8 +82,8 @@ impl Subscription {
         self.feed.lock().is_wide()
     }
 
-    /// Gathers what follows the reader's position and puts it before the next look; returns up to where something was
-    /// evicted, if so.
+    /// Gathers the events after the reader's position, which it sends before the next look. Returns the highest position that
+    /// was evicted, if any was.
     pub(super) fn poll_gathering(&mut self, cx: &mut Context<'_>) -> Poll<Option<u64>> {
         let unlisted = Some(self.unlisted).filter(|unlisted| *unlisted > self.position);
         let most = match self.access() {

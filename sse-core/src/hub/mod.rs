@@ -25,6 +25,7 @@ mod look;
 mod merge;
 mod notice;
 mod opening;
+mod order;
 mod origins;
 mod pace;
 mod permission;

@@ -64,8 +64,8 @@ impl Publish {
     /// Publishes only once under this key: for the same topics, a second event with it is not published, and the
     /// receipt is the first one's with `duplicate` set.
     ///
-    /// A hub without history remembers the last 100,000 keys for 10 minutes; each engine's own window is stated in
-    /// its documentation. At most 512 bytes.
+    /// A hub without history remembers the last 100,000 keys for 10 minutes, or fewer if they and the names of their
+    /// topics take more than 64 MiB; each engine's own window is stated in its documentation. At most 512 bytes.
     pub fn key(self, key: impl Into<String>) -> Self {
         Self { key: Some(key.into()), ..self }
     }

@@ -37,7 +37,7 @@ pub(crate) struct Ring {
     pub(crate) finished: Option<(Cursor, Instant)>,
     /// Whether `finished` is certain although no record was seen here: asked of the history, or there is none.
     pub(crate) is_known: bool,
-    /// Who reads it, by id; changed under the window's lock only.
+    /// The feeds that read it, sorted by id; changed under the window's lock only.
     pub(crate) feeds: Vec<Arc<Feed>>,
 }
 
@@ -76,7 +76,7 @@ impl TopicRing {
         Self { topic, retention, place, ring: Mutex::new(ring) }
     }
 
-    /// What it counts for; a topic without events costs its readers' memory or nothing.
+    /// Returns what it adds to the window's totals: nothing while it has no events.
     pub(crate) fn totals(&self, ring: &Ring) -> Totals {
         let has_frames = usize::from(!ring.entries.is_empty());
         Totals {
@@ -146,7 +146,7 @@ impl Ring {
             self.finished = finish.map(|cursor| (cursor, last.at));
             self.is_known = true;
         } else if self.finished.is_none() {
-            // What the last record before the fork was, only the history knows.
+            // Only the history knows what the last record before the fork was.
             self.is_known = false;
         }
     }
@@ -184,9 +184,14 @@ impl Ring {
 
     /// Whether nothing would be lost by forgetting this topic: no frame, no reader, no finish to be remembered.
     pub(crate) fn is_idle(&self, now: Instant, finish_memory: Duration) -> bool {
+        self.feeds.is_empty() && self.is_quiet(now, finish_memory)
+    }
+
+    /// The same, whoever reads it.
+    pub(crate) fn is_quiet(&self, now: Instant, finish_memory: Duration) -> bool {
         let finish_is_old =
             self.finished.is_none_or(|(_, at)| now.saturating_duration_since(at) > finish_memory);
-        self.entries.is_empty() && self.feeds.is_empty() && finish_is_old
+        self.entries.is_empty() && finish_is_old
     }
 
     /// Adds a reader of the topic; `false` if it is one already.

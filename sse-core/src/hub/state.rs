@@ -1,4 +1,4 @@
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -8,6 +8,7 @@ use super::{
     forgotten::Forgotten,
     keys::Keys,
     notice,
+    order::Order,
     ring::{Ring, TopicRing},
     topics::Topics,
     totals::Totals,
@@ -31,8 +32,7 @@ pub(crate) struct State {
     pub(super) head_check: Option<u32>,
     pub(super) topics: Topics,
     pub(crate) forgotten: Forgotten,
-    /// Every frame kept, oldest first, to find what to evict when the total is reached.
-    pub(super) order: VecDeque<(u64, Arc<TopicRing>)>,
+    pub(super) order: Order,
     pub(super) totals: Totals,
     pub(super) feeds: Feeds,
     /// The feeds with wildcards, under each of them.
@@ -67,14 +67,17 @@ impl State {
 
     /// The cursor of the frame at `seq`, if the window still holds it.
     pub(crate) fn kept_cursor(&self, seq: u64) -> Option<Cursor> {
-        let place = self.order.partition_point(|(kept, _)| *kept < seq);
         // A frame of several topics is listed for each; some of them may have evicted it.
-        let mut listed = self.order.range(place..).take_while(|(kept, _)| *kept == seq);
-        listed.find_map(|(_, ring)| {
+        self.order.at(seq).find_map(|ring| {
             let ring = ring.lock();
             let kept = ring.after(seq.saturating_sub(1)).next().filter(|kept| kept.seq == seq)?;
             notice::cursor_of(&kept.frame)
         })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<TopicRing>> {
+        self.topics.values()
     }
 
     /// The feeds that read any of these topics, each once.
@@ -118,6 +121,26 @@ impl State {
         let changed = change(&mut ring);
         self.totals.change(before, topic_ring.totals(&ring));
         changed
+    }
+
+    /// Forgets the topic of `ring` although wildcards match it, if all their readers have taken what there was; its next
+    /// event shows it to them again. Returns how many feeds were looked at.
+    pub(super) fn forget_behind_wildcards(&mut self, ring: &Arc<TopicRing>, now: Instant) -> usize {
+        let feeds = {
+            let inner = ring.lock();
+            if inner.feeds.is_empty() || !inner.is_quiet(now, FINISH_MEMORY) || !self.topics.holds(ring) {
+                return 0;
+            }
+            inner.feeds.clone()
+        };
+        if feeds.iter().all(|feed| !feed.names(&ring.topic) && feed.lock().is_caught_up()) {
+            for feed in &feeds {
+                feed.lock().remove_ring(ring);
+            }
+            ring.lock().feeds = Vec::new();
+            self.forget_if_idle(ring, now);
+        }
+        feeds.len()
     }
 
     /// Forgets the topic of `ring` if nothing would be lost.

@@ -24,8 +24,9 @@ pub struct Stats {
     pub window_bytes: usize,
     /// What these take in memory with their topics, of which [`HubBuilder::total_bytes`] is the limit.
     pub memory_bytes: usize,
-    /// The bytes of signals and of joined events that wait for readers that are behind. For each set of topics that is
-    /// read, these are at most 256 KiB of each, or one that is larger; nothing once all readers have caught up.
+    /// The bytes of signals and events that are kept ready for readers that are behind, besides the window. For each set of
+    /// topics that is read, these are at most 256 KiB of signals, 256 KiB of joined events and 1 MiB of merged events, or
+    /// one of each that is larger; nothing once all its readers have caught up.
     pub shared_bytes: usize,
     /// The events published or taken from the history since the start.
     pub published: u64,

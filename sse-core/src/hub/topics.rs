@@ -49,6 +49,7 @@ impl Topics {
         is_current
     }
 
+    #[cfg(test)]
     pub(crate) fn values(&self) -> impl Iterator<Item = &Arc<TopicRing>> {
         self.places.iter().flatten()
     }

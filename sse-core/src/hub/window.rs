@@ -1,5 +1,4 @@
 use std::{
-    collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -17,6 +16,7 @@ use super::{
     keys::Keys,
     labels::Labels,
     notice,
+    order::Order,
     ring::{Kept, TopicRing},
     state::State,
     stats::Counters,
@@ -34,8 +34,8 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// How often a walk over many topics lets other threads go first before it takes the lock with them.
-const PATIENCE: usize = 1_000;
+/// How often a step yields to threads that wait for the lock before it competes with them.
+const PATIENCE: usize = 32;
 
 /// Recent frames by topic, and who reads them.
 ///
@@ -102,7 +102,7 @@ impl Window {
             head_check: None,
             topics: Topics::default(),
             forgotten: Forgotten::new(head),
-            order: VecDeque::new(),
+            order: Order::default(),
             totals: Totals::default(),
             feeds: Feeds::default(),
             wildcards: Wildcards::default(),
@@ -152,7 +152,7 @@ impl Window {
         }
     }
 
-    /// Locks for one step of a longer walk: lets those who wait for the lock have it first, which a mutex does not.
+    /// Locks for one step of a longer walk. Threads that already wait get the lock first, which a mutex does not ensure.
     pub(super) fn lock_in_turn(&self) -> MutexGuard<'_, State> {
         for _ in 0..PATIENCE {
             if self.waiting.load(Ordering::Relaxed) == 0 {
@@ -254,7 +254,11 @@ impl Window {
             if floor <= state.head {
                 return;
             }
-            state.topics.values().for_each(|ring| ring.lock().skip_to(floor));
+            for place in 0..state.topics.places() {
+                if let Some(ring) = state.topics.at(place) {
+                    ring.lock().skip_to(floor);
+                }
+            }
             state.forgotten.raise(floor);
             state.order.clear();
             state.totals = Totals::default();
@@ -312,7 +316,7 @@ impl Window {
                 inner.finished = finished;
                 feeds.extend(inner.feeds.iter().map(|feed| (Arc::clone(feed), newly_finished)));
             });
-            state.order.push_back((seq, ring));
+            state.order.push_back(seq, ring);
         }
         if topics.len() > 1 {
             feeds.sort_unstable_by_key(|(feed, _)| feed.id);

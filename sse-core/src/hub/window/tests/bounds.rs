@@ -121,6 +121,37 @@ fn feeds_in_common_are_found_once() {
     assert_eq!(finished.iter().sum::<usize>(), 51);
 }
 
+#[test]
+fn a_wildcards_topics_are_forgotten_once_its_readers_have_passed_them() {
+    let window = window(Retention::default().events(0), usize::MAX, false);
+    let (all, _reader) = window.join(&[">"]);
+    let (both, _other) = window.join(&["b", "a.*"]);
+    for name in ["a.1", "a.2", "b", "c"] {
+        window.say(&[name], EntryKind::Event, "x");
+    }
+    let topics_left = |window: &Window| {
+        window.sweep();
+        let state = window.lock();
+        let mut left: Vec<_> = state.topics().map(|ring| ring.topic.as_str().to_owned()).collect();
+        left.sort();
+        left
+    };
+    assert_eq!(topics_left(&window), ["a.1", "a.2", "b", "c"]);
+    let mut slots = [Slot::default(), Slot::default()];
+    all.lock().wait(&mut slots[0], Waker::noop());
+    assert_eq!(topics_left(&window), ["a.1", "a.2", "b"]);
+    both.lock().wait(&mut slots[1], Waker::noop());
+    // One that is named stays.
+    assert_eq!(topics_left(&window), ["b"]);
+    assert_eq!([&all, &both].map(|feed| feed.lock().rings.len()), [1, 1]);
+    let attached = window.attach(all.patterns.clone(), Arc::new(Reader::new(0)));
+    assert_eq!(attached.evicted, 4);
+    let both = topics(&["a.1"]);
+    let append =
+        Append { topics: &both, kind: EntryKind::Event, lines: lines(EntryKind::Event, "x"), retry: None };
+    assert_eq!(window.append(append, None).receivers, 3);
+}
+
 /// What is kept for readers that are behind.
 mod kept_for_readers {
     use super::*;
@@ -143,6 +174,18 @@ mod kept_for_readers {
     }
 
     #[test]
+    fn merged_frames_are_bounded_by_bytes() {
+        let window = window(Retention::default(), usize::MAX, false);
+        let (feed, _reader) = window.join(&["a", "b"]);
+        for _ in 0..10 {
+            window.say(&["a"], EntryKind::Event, &"x".repeat(300_000));
+        }
+        assert!((900_000..=1 << 20).contains(&feed.lock().kept_bytes()));
+        // What is not merged any more is in the rings.
+        assert_eq!(feed.lock().chunk_after(0, &[], usize::MAX).expect("kept").expect("events").events, 10);
+    }
+
+    #[test]
     fn nothing_is_kept_once_all_wait() {
         let window = window(Retention::default(), usize::MAX, false);
         let (feed, first) = window.join(&["a", "b"]);
@@ -156,7 +199,7 @@ mod kept_for_readers {
         assert!(feed.lock().kept_bytes() > 51_000);
         feed.lock().wait(&mut slots[1], Waker::noop());
         assert_eq!(feed.lock().kept_bytes(), 0);
-        assert!(feed.lock().recent_after(cursor.seq() - 1).is_none(), "the merged frames are kept");
+        assert!(feed.lock().recent_after(cursor.seq() - 1).is_none(), "merged frames are kept");
         // So too if the one that is behind leaves.
         window.signal(&topics(&["a"]), &frame(1_000));
         feed.lock().wait(&mut slots[0], Waker::noop());

@@ -14,7 +14,7 @@ const STEPS: usize = 400;
 /// A reader in its phases.
 enum Actor<'a> {
     Searching(Attaching<'a>),
-    Reading(Attached),
+    Reading(Attached, Slot),
     /// It has left its feed, but its feed has not left the topics yet.
     Leaving(Arc<Feed>, Vec<Arc<TopicRing>>),
 }
@@ -66,12 +66,17 @@ impl Scene<'_> {
             Actor::Searching(mut attaching) => Some(match attaching.step() {
                 Some(attached) => {
                     self.check_evicted(&attached);
-                    Actor::Reading(attached)
+                    Actor::Reading(attached, Slot::default())
                 }
                 None => Actor::Searching(attaching),
             }),
-            Actor::Reading(attached) if self.random.bool() => Some(Actor::Reading(attached)),
-            Actor::Reading(attached) => {
+            Actor::Reading(attached, mut slot) if self.random.bool() => {
+                // It has taken all there is.
+                attached.feed.lock().wait(&mut slot, Waker::noop());
+                Some(Actor::Reading(attached, slot))
+            }
+            Actor::Reading(attached, mut slot) => {
+                attached.feed.lock().waiters.cancel(&mut slot);
                 attached.feed.lock().remove_reader(&attached.reader);
                 let rings = self.window.unregister(&attached.feed);
                 rings.map(|rings| Actor::Leaving(attached.feed, rings))
@@ -127,7 +132,7 @@ impl Scene<'_> {
         self.window.assert_sums();
         let mut readers = std::collections::BTreeMap::<&str, usize>::new();
         for attached in self.actors.iter().filter_map(|actor| match actor {
-            Actor::Reading(attached) => Some(attached),
+            Actor::Reading(attached, _) => Some(attached),
             _ => None,
         }) {
             for name in TOPICS {
