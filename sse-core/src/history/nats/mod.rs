@@ -66,7 +66,7 @@ pub use builder::{NatsHistoryBuilder, NatsStorage};
 
 use super::{Appended, Change, Entry, History, HistoryError, Pattern, Reach, Record, Span};
 use crate::resume::Cursor;
-use epochs::Known;
+use epochs::{Known, Safety};
 use link::Link;
 use told::Told;
 
@@ -121,6 +121,8 @@ struct Inner {
     signals: String,
     known: Mutex<Known>,
     told: Mutex<Told>,
+    /// How safe the stream of events was found to be.
+    safety: Mutex<Option<Safety>>,
     /// How many rows of the table a reader knew when it first asked.
     first_rows: OnceLock<usize>,
     /// The connection on which the stream and the table were looked at last, and when.
@@ -160,6 +162,7 @@ impl NatsHistory {
             signals: format!("{name}-signal"),
             known: Mutex::default(),
             told: Mutex::default(),
+            safety: Mutex::default(),
             first_rows: OnceLock::new(),
             fenced: Mutex::new(None),
             news: Mutex::new(news),
