@@ -9,7 +9,7 @@ use super::{
     layout::{META, META_FORGOTTEN, TOPICS, TRIMMED},
 };
 use crate::{
-    history::{EntryKind, HistoryError, Pattern, Topic},
+    history::{EntryKind, HistoryError, Pattern, Topic, matcher::Matcher},
     resume::{Cursor, Epoch},
 };
 
@@ -85,9 +85,7 @@ pub(super) fn look_up(
         *trimmed = forgotten.max(*trimmed);
     }
     let wild: Vec<&Pattern> = patterns.iter().filter(|pattern| !pattern.is_exact()).collect();
-    let matches = |name: &str| {
-        wild.iter().any(|pattern| name.starts_with(pattern.literal_prefix()) && pattern.matches_text(name))
-    };
+    let matcher = Matcher::new(wild.iter().copied());
     let mut scanned = 0;
     for prefix in prefixes(&wild) {
         for row in topics.range(prefix..).map_err(reading)? {
@@ -103,7 +101,7 @@ pub(super) fn look_up(
             scanned += 1;
             let seq = row.value().0;
             // Nothing below what is known already changes anything.
-            if seq > (*last).min(*trimmed) && matches(name.value()) {
+            if seq > (*last).min(*trimmed) && matcher.matches(name.value()) {
                 *last = seq.max(*last);
                 *trimmed = trimmed_of(name.value(), seq)?.max(*trimmed);
             }
