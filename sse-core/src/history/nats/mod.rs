@@ -81,8 +81,8 @@ const CURRENT: Duration = Duration::from_secs(5);
 /// A handle, cheap to clone: every clone is the same connection.
 ///
 /// The topic `prices.eur` of the history `shop` is the subject `shop.prices.eur` of the stream `shop`, so other NATS
-/// clients can read along, and what they publish there without our headers becomes an event with the payload as its
-/// data. An event of several topics is one message on `shop.$multi`. The table of epochs is in the stream
+/// clients can read along, and what they publish there becomes an event with the payload as its data. With our headers and
+/// well-formed lines it counts as ours: give the right to publish there only to those who may publish events. An event of several topics is one message on `shop.$multi`. The table of epochs is in the stream
 /// `shop-epochs`, and signals go by plain publish-subscribe on `shop-signal.>`.
 ///
 /// What it promises:
