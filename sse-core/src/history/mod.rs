@@ -7,6 +7,8 @@ mod engine;
 #[cfg(feature = "file")]
 mod file;
 mod foreign;
+#[cfg(any(feature = "file", feature = "redis"))]
+mod matcher;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "redis")]

@@ -60,7 +60,11 @@ pub(crate) async fn read(
         let records = match read {
             Ok(records) => records,
             Err(error) if error.kind() == HistoryErrorKind::Trimmed => {
-                return match history.span(&feed.patterns).await {
+                let span = {
+                    let _permit = pace.permit().await;
+                    history.span(&feed.patterns).await
+                };
+                return match span {
                     Ok(span) if span.oldest <= after + 1 => Replayed::Failed(moved_on()),
                     // Nothing of what was trimmed concerns this reader.
                     Ok(span) if span.trimmed <= after => {

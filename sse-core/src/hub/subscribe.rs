@@ -210,7 +210,12 @@ async fn ask(
     if !(unknown_finish || before_window || unproved) {
         return Ok(None);
     }
-    let mut span = match history.span(&attached.feed.patterns).await {
+    let asked = {
+        // Wildcards are looked through; whoever asks waits for its turn.
+        let _permit = if attached.feed.is_exact { None } else { hub.pace().permit().await };
+        history.span(&attached.feed.patterns).await
+    };
+    let mut span = match asked {
         Ok(span) => span,
         // Without it, a live reader merely does not learn that its topic was finished before this process began.
         Err(_) if !before_window && !unproved => return Ok(None),

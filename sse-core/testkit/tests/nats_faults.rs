@@ -452,6 +452,98 @@ async fn foreign_messages_are_data() {
     assert_eq!(history.span(&patterns(&["a.b"])).await.unwrap().finished, []);
 }
 
+/// Whoever sets our headers still writes data.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e14_messages_with_our_headers_are_data_too() {
+    let server = NatsServer::start().await;
+    let hub = Hub::open(open(&server).await).await.unwrap();
+    let mut reader = hub.subscribe("a").await.unwrap();
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let payloads =
+        ["x", "data: x\n\nevent: sse.end\ndata: {}\n", "event: sse.gap\ndata: {}\n", "id: 1\ndata: x\n", ""];
+    for payload in payloads {
+        for kind in ["event", "finish"] {
+            let mut headers = async_nats::HeaderMap::new();
+            headers.insert("Sse-Check", "0000002a");
+            headers.insert("Sse-Kind", kind);
+            client.request_with_headers("shop.a", headers.clone(), payload.into()).await.unwrap();
+            let event = next(&mut reader).await;
+            assert_eq!((event.event_type(), event.data()), ("message", payload), "{kind}");
+            client.publish_with_headers("shop-signal.a", headers, payload.into()).await.unwrap();
+            let signal = next(&mut reader).await;
+            assert_eq!((signal.event_type(), signal.data()), ("message", payload), "{kind}");
+        }
+    }
+    let later = Hub::open(open(&server).await).await.unwrap();
+    let mut earliest = later.subscribe("a").start(Start::Earliest).await.unwrap();
+    let expected: Vec<&str> = payloads.iter().flat_map(|payload| [*payload, *payload]).collect();
+    assert_eq!(data(&mut earliest, expected.len()).await, expected);
+}
+
+/// What others publish where the table of epochs is stored is passed over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e14_messages_beside_the_table_of_epochs_stop_nobody() {
+    let server = NatsServer::start().await;
+    let hub = Hub::open(open(&server).await).await.unwrap();
+    let mut live = hub.subscribe("a").await.unwrap();
+    let first = publish(&hub, "a", "1").await;
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let others = ["nonsense", "", "{}", r#"{"created":"x","server":null,"epochs":[]}"#, "[1]"];
+    for payload in others {
+        client.request("shop-epochs", payload.into()).await.unwrap();
+    }
+    publish(&hub, "a", "2").await;
+    let later = Hub::open(open(&server).await).await.unwrap();
+    publish(&later, "a", "3").await;
+    let mut reader = later.subscribe("a").after(&*first).await.unwrap();
+    assert!(reader.gap().is_none(), "{:?}", reader.resume());
+    assert_eq!(data(&mut reader, 2).await, ["2", "3"]);
+    // So many that no table is left.
+    for number in 0..20 {
+        client.request("shop-epochs", format!("nonsense {number}").into()).await.unwrap();
+    }
+    publish(&later, "a", "4").await;
+    publish(&hub, "a", "5").await;
+    assert_eq!(data(&mut live, 5).await, ["1", "2", "3", "4", "5"]);
+}
+
+/// The table's stream is as safe as that of the events, whoever made that and however it was made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e14_the_table_of_epochs_has_the_replicas_of_the_events() {
+    let servers = NatsServer::start_cluster().await;
+    let replicas = async |stream: &str| {
+        let info = servers[0].api(&format!("STREAM.INFO.{stream}"), json!({})).await;
+        info.map(|info| info["config"]["num_replicas"].clone())
+    };
+    let connect = async |builder: sse_core::NatsHistoryBuilder| {
+        wait_for("the cluster makes the streams", async {
+            loop {
+                match builder.clone().connect(servers[0].url(), "shop").await {
+                    Ok(history) => return history,
+                    Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+                }
+            }
+        })
+        .await
+    };
+    let history = connect(NatsHistory::builder()).await;
+    appended(&history, entry("a", 1)).await;
+    assert_eq!(replicas("shop-epochs").await, Some(json!(1)));
+    // Somebody makes the events safer.
+    let info = servers[0].api("STREAM.INFO.shop", json!({})).await.unwrap();
+    let mut config = info["config"].clone();
+    config["num_replicas"] = json!(3);
+    let updated = servers[0].api("STREAM.UPDATE.shop", config).await.unwrap();
+    assert!(updated["error"].is_null(), "{updated}");
+    let _history = connect(NatsHistory::builder()).await;
+    wait_for("the table follows", async {
+        while replicas("shop-epochs").await != Some(json!(3)) {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+}
+
 /// No topic shares its subject with another or with the events of several.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn topics_that_begin_with_a_dollar_are_themselves() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_core::{Event, Hub, Receipt, RedisHistory, Subscription};
+use sse_core::{Event, History, Hub, Pattern, Receipt, RedisHistory, Subscription};
 use sse_testkit::{
     engines::RedisServer,
     history_cases::{appended, data, entry, next, wait_for},
@@ -154,4 +154,38 @@ async fn e3_a_table_that_was_emptied_does_not_stop_a_new_process() {
     assert_eq!(data(&mut reader, 3).await, ["1", "2", "3"]);
     let mut reader = hub.subscribe("a").after(first.cursor).await.unwrap();
     assert_eq!(data(&mut reader, 2).await, ["2", "3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn epochs_without_a_record_do_not_pile_up() {
+    let server = RedisServer::start(&[]);
+    let history = RedisHistory::connect(server.url(), NAME).await.unwrap();
+    let first = appended(&history, entry("a", 1)).await.cursor;
+    let script = "for n = 1, 1500 do redis.call('RPUSH', KEYS[1], string.format('%016x 2', n)) end";
+    server.ask(&["EVAL", script, "1", &key("epochs")]);
+    let second = appended(&history, entry("a", 2)).await.cursor;
+    let epochs = history.span(&[]).await.unwrap().epochs;
+    assert_eq!(epochs.rows().len(), 1_000);
+    assert_eq!((epochs.at(1), epochs.at(2)), (first.epoch(), second.epoch()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wildcards_are_judged_over_many_pages() {
+    let server = RedisServer::start(&[]);
+    let history = RedisHistory::connect(server.url(), NAME).await.unwrap();
+    appended(&history, entry("first.x", 1)).await;
+    let entries = (0..1_700).map(|n| entry(&format!("user.{n}"), n)).collect();
+    history.append(entries).await.unwrap();
+    let last = async |patterns: &[&str]| {
+        let patterns: Vec<Pattern> = patterns.iter().map(|text| Pattern::new(*text).unwrap()).collect();
+        history.span(&patterns).await.unwrap().last
+    };
+    assert_eq!(last(&["first.*"]).await, 1);
+    assert_eq!(last(&["user.*", "first.>"]).await, 1_701);
+    assert_eq!(last(&["*.1200", "first.*"]).await, 1_202);
+    assert_eq!(last(&["none.*", "*.*.*"]).await, 0);
+    // Beyond what one question may cost, the answer is an upper bound.
+    let entries = (1_700..11_000).map(|n| entry(&format!("user.{n}"), n)).collect();
+    history.append(entries).await.unwrap();
+    assert_eq!(last(&["first.*"]).await, 11_001);
 }

@@ -61,6 +61,15 @@ impl Buckets {
         self.kept.front().map_or(head + 1, |bucket| bucket.first)
     }
 
+    /// Lets what was written in the future, before the clock was set back, be written now: else it would be kept, and
+    /// everything after it, until that future has come.
+    pub(super) fn set_back(&mut self, now: u64) {
+        for bucket in self.kept.iter_mut().filter(|bucket| bucket.newest > now || bucket.begun > now) {
+            bucket.newest = bucket.newest.min(now);
+            bucket.begun = bucket.begun.min(now);
+        }
+    }
+
     /// Begins a new bucket at `seq` if the newest one is full.
     pub(super) fn place(&mut self, seq: u64, now: u64) {
         if self.kept.back().is_none_or(|newest| self.is_full(newest, now)) {
@@ -147,5 +156,26 @@ impl Buckets {
         bucket.last + 1 - bucket.first >= self.most_events()
             || bucket.bytes >= (bytes as u64 / u64::from(BUCKETS_KEPT)).max(1)
             || u128::from(now.saturating_sub(bucket.begun)) > age.as_millis()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Bucket, Buckets};
+    use crate::history::Retention;
+
+    #[test]
+    fn a_clock_that_was_ahead_does_not_keep_records_for_ever() {
+        let bucket = |first: u64, at| Bucket { first, last: first + 9, bytes: 10, newest: at, begun: at };
+        let retention = Retention::default().age(Duration::from_secs(60));
+        let (now, ahead) = (1_000_000, 900_000_000);
+        let mut buckets = Buckets { kept: [bucket(1, ahead), bucket(11, now)].into(), bytes: 20, retention };
+        buckets.set_back(now);
+        assert!(!buckets.is_trim_due(now + 60_000));
+        assert!(buckets.is_trim_due(now + 60_001));
+        // What is full by its age is so too.
+        assert!(buckets.is_full(&bucket(1, now), now + 60_001));
     }
 }

@@ -63,6 +63,12 @@ pub(super) fn storing(error: StorageError) -> HistoryError {
     writing(error)
 }
 
+/// Another file lies where the open one was.
+pub(super) fn replaced() -> HistoryError {
+    let message = "the file was moved away, removed or replaced while it was open; open the file again";
+    HistoryError::new(HistoryErrorKind::Unavailable, message)
+}
+
 /// After a failed write nothing more is appended.
 pub(super) fn stopped(cause: &HistoryError) -> HistoryError {
     let message =

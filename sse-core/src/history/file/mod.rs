@@ -6,6 +6,7 @@ mod failure;
 mod keys;
 mod layout;
 mod options;
+mod place;
 mod read;
 mod store;
 mod topics;
@@ -55,6 +56,9 @@ const BLOCK: usize = 500;
 /// **Retention.** See [`FileHistoryBuilder::retention`]. The file does not shrink; space that was freed is used again.
 ///
 /// **Keys.** A key is remembered for 24 h, and of more than 1,000,000 keys the newest are.
+///
+/// **A file that is replaced**, moved away or removed while it is open is left alone: nothing more is appended, as after a
+/// failed write, because it would be lost when the file is closed. Put copies back while nothing has the file open.
 ///
 /// **Errors.** After a failed write nothing more is appended, because nobody can say what the disk holds: every append
 /// fails with an error that says to open the file again. Reading goes on.

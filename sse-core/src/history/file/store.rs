@@ -17,6 +17,7 @@ use super::{
     keys::Generations,
     layout::{EPOCHS, FORMAT, META, META_FORMAT, META_HEAD, Records, bucket_name},
     options::FileHistoryBuilder,
+    place::Place,
     read::Reader,
     topics::{self, Lasts},
 };
@@ -30,6 +31,9 @@ const BLOCK_BYTES: usize = 64 << 10;
 
 /// How many epochs are remembered although nothing of them is kept any more: for readers of quiet topics.
 const EPOCHS_KEPT: usize = 1_000;
+
+/// How many there are at most: beyond that, a cursor of an older one gets a gap notice.
+const MOST_EPOCHS: usize = 10_000;
 
 /// What a tail is told after each commit.
 #[derive(Debug, Clone)]
@@ -51,6 +55,7 @@ pub(super) enum CommitFailure {
 /// The file as its writer sees it.
 pub(super) struct Store {
     pub(super) reader: Reader,
+    place: Place,
     head: u64,
     buckets: Buckets,
     generations: Generations,
@@ -81,7 +86,7 @@ impl Store {
         transaction.commit().map_err(writing)?;
         let reader =
             Reader { database: Arc::new(database), epochs: Arc::new(epochs), recent: Arc::default() };
-        Ok(Self { reader, head, buckets, generations })
+        Ok(Self { reader, place: Place::of(path), head, buckets, generations })
     }
 
     pub(super) fn told(&self) -> Told {
@@ -90,6 +95,9 @@ impl Store {
 
     /// Keeps the entries of several appends in one synced transaction.
     pub(super) fn commit(&mut self, appends: &[Vec<Entry>]) -> Result<Vec<Vec<Appended>>, CommitFailure> {
+        if self.is_replaced() {
+            return Err(CommitFailure::Before(failure::replaced()));
+        }
         let transaction = begin(&self.reader.database).map_err(CommitFailure::Before)?;
         let (answers, records) = self.prepare(&transaction, appends).map_err(CommitFailure::Before)?;
         transaction.commit().map_err(|error| CommitFailure::During(writing(error)))?;
@@ -98,8 +106,15 @@ impl Store {
     }
 
     /// Whether something is to be trimmed although nothing is appended.
-    pub(super) fn is_trim_due(&self) -> bool {
-        self.buckets.is_trim_due(now())
+    pub(super) fn is_trim_due(&mut self) -> bool {
+        let now = now();
+        self.buckets.set_back(now);
+        self.buckets.is_trim_due(now)
+    }
+
+    /// Whether another file, or none, is where this one was opened.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.place.is_replaced()
     }
 
     fn prepare(
@@ -108,6 +123,7 @@ impl Store {
         appends: &[Vec<Entry>],
     ) -> Result<(Vec<Vec<Appended>>, Vec<Record>), HistoryError> {
         let now = now();
+        self.buckets.set_back(now);
         let epoch = self.reader.epochs.current();
         let has_keys = appends.iter().flatten().any(|entry| entry.key.is_some());
         if has_keys {
@@ -233,13 +249,21 @@ fn begin_epoch(transaction: &WriteTransaction, head: u64, oldest: u64) -> Result
     let row = EpochStart { epoch: Epoch::random(), begins: head + 1 };
     table.insert(place, (row.epoch.to_bits(), row.begins)).map_err(storing)?;
     rows.push((place, row));
-    // The cursor before the oldest record is still exact: the epoch that it is of stays.
-    let below = rows.iter().skip(1).take_while(|(_, next)| next.begins < oldest).count();
-    let excess = rows.len().saturating_sub(EPOCHS_KEPT).min(below);
-    for (place, _) in rows.drain(..excess) {
-        table.remove(place).map_err(storing)?;
+    let mut excess = rows.len().saturating_sub(EPOCHS_KEPT);
+    let mut kept = Vec::with_capacity(EPOCHS_KEPT);
+    for (number, &(place, row)) in rows.iter().enumerate() {
+        let next = rows.get(number + 1).map_or(u64::MAX, |(_, next)| next.begins);
+        // The cursor before the oldest record is still exact: the epoch that it is of stays. An epoch without a record
+        // is what an open leaves behind that nothing was published after.
+        let is_needless = next < oldest || next == row.begins || rows.len() - number > MOST_EPOCHS;
+        if excess > 0 && is_needless {
+            excess -= 1;
+            table.remove(place).map_err(storing)?;
+        } else {
+            kept.push(row);
+        }
     }
-    let rows = rows.into_iter().map(|(_, row)| row).collect();
+    let rows = kept;
     Epochs::from_rows(rows).ok_or_else(|| failure::damaged("it has no epoch"))
 }
 

@@ -9,7 +9,7 @@ use super::{
     layout::{META, META_FORGOTTEN, TOPICS, TRIMMED},
 };
 use crate::{
-    history::{EntryKind, HistoryError, Pattern, Topic},
+    history::{EntryKind, HistoryError, Pattern, Topic, matcher::Matcher},
     resume::{Cursor, Epoch},
 };
 
@@ -22,7 +22,8 @@ const SLACK: u64 = 10_000;
 /// How long a finish is remembered at least: twice the longest `retry`.
 const FINISH_MEMORY: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// How many topics are looked through for a pattern with wildcards.
+/// How many topics are looked through for one question, for all its patterns with wildcards together. Beyond that the
+/// answer is an upper bound.
 const MOST_SCANNED: usize = 10_000;
 
 /// The last record of each topic in a transaction.
@@ -82,8 +83,12 @@ pub(super) fn look_up(
         }
         *last = forgotten.max(*last);
         *trimmed = forgotten.max(*trimmed);
-        let prefix = pattern.literal_prefix();
-        for (scanned, row) in topics.range(prefix..).map_err(reading)?.enumerate() {
+    }
+    let wild: Vec<&Pattern> = patterns.iter().filter(|pattern| !pattern.is_exact()).collect();
+    let matcher = Matcher::new(wild.iter().copied());
+    let mut scanned = 0;
+    for prefix in prefixes(&wild) {
+        for row in topics.range(prefix..).map_err(reading)? {
             let (name, row) = row.map_err(reading)?;
             if !name.value().starts_with(prefix) {
                 break;
@@ -91,17 +96,26 @@ pub(super) fn look_up(
             if scanned == MOST_SCANNED {
                 *last = head;
                 *trimmed = oldest - 1;
-                break;
+                return Ok(found);
             }
+            scanned += 1;
             let seq = row.value().0;
             // Nothing below what is known already changes anything.
-            if seq > (*last).min(*trimmed) && pattern.matches_text(name.value()) {
+            if seq > (*last).min(*trimmed) && matcher.matches(name.value()) {
                 *last = seq.max(*last);
                 *trimmed = trimmed_of(name.value(), seq)?.max(*trimmed);
             }
         }
     }
     Ok(found)
+}
+
+/// How the topics begin that the patterns stand for, each topic once: none of these begins with another one.
+fn prefixes<'a>(wild: &[&'a Pattern]) -> Vec<&'a str> {
+    let mut prefixes: Vec<&str> = wild.iter().map(|pattern| pattern.literal_prefix()).collect();
+    prefixes.sort_unstable();
+    prefixes.dedup_by(|next, before| next.starts_with(*before));
+    prefixes
 }
 
 /// Notes up to where records of these topics were trimmed.

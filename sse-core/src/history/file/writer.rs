@@ -95,7 +95,7 @@ impl State {
             let first = match appends.recv_timeout(TICK) {
                 Ok(append) => append,
                 Err(RecvTimeoutError::Timeout) => {
-                    if self.failure.is_none() && self.store.is_trim_due() {
+                    if self.failure.is_none() && (self.store.is_trim_due() || self.store.is_replaced()) {
                         self.commit(Vec::new());
                     }
                     continue;

@@ -1,12 +1,14 @@
 //! The table of epochs, and when it gets a new row. The reasons are told in the module's own comment.
 
+use std::sync::PoisonError;
+
 use async_nats::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    super::{HistoryError, HistoryErrorKind},
-    Inner,
+    super::{HistoryError, HistoryErrorKind, foreign},
+    Inner, NatsHistoryBuilder,
     answer::{Failure, parse},
     link::Ask,
     message::base64,
@@ -76,7 +78,26 @@ impl Known {
     }
 }
 
+/// How safe a stream is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Safety {
+    replicas: usize,
+    storage: String,
+}
+
+impl Safety {
+    fn of_options(options: &NatsHistoryBuilder) -> Self {
+        Self { replicas: options.replicas, storage: options.storage.as_str().to_owned() }
+    }
+}
+
 impl Table {
+    /// The table in a message, if it has a row.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let table: Self = serde_json::from_slice(bytes).ok()?;
+        table.epochs.iter().any(|(epoch, _)| u64::from_str_radix(epoch, 16).is_ok()).then_some(table)
+    }
+
     fn push(&mut self, begins: u64) {
         self.epochs.push((Epoch::random().to_string(), begins));
         let surplus = self.epochs.len().saturating_sub(MOST);
@@ -92,6 +113,7 @@ impl Inner {
             let connects = self.link.connects();
             let info = self.info_or_create().await?;
             info.config.check(&self.name)?;
+            self.match_safety(&info).await?;
             let server = self.link.server();
             if self.link.connects() != connects {
                 // The answer may be the former server's, but the server's name the new one's.
@@ -187,36 +209,84 @@ impl Inner {
         Table { created: known.created.clone(), server: None, epochs }
     }
 
+    /// The newest table that can be read. Another client may have published something else on its subject: that is
+    /// passed over, and the next table is stored behind it.
     async fn table(&self) -> Result<Found, HistoryError> {
-        let request = json!({ "last_by_subj": self.epochs });
         let call = format!("STREAM.MSG.GET.{}", self.epochs);
+        let mut request = json!({ "last_by_subj": self.epochs });
+        let mut revision = None;
         loop {
             let answer = match self.link.call::<RawAnswer>(&call, &request).await? {
-                Ok(answer) => answer,
-                Err(refusal) if refusal.err_code == NO_MESSAGE => {
-                    return Ok(Found { table: None, revision: 0 });
-                }
+                Ok(answer) => Some(answer),
+                Err(refusal) if refusal.err_code == NO_MESSAGE => None,
                 Err(refusal) if refusal.err_code == NO_STREAM => {
-                    let stream = settings::epochs_stream(&self.epochs, &self.options);
-                    self.create(&self.epochs, &stream).await?;
+                    self.create(&self.epochs, &self.epochs_stream()).await?;
                     continue;
                 }
                 Err(refusal) => return Err(refusal.into_error()),
             };
-            let bytes = base64(&answer.message.data).unwrap_or_default();
-            let table: Result<Table, _> = serde_json::from_slice(&bytes);
-            return match table {
-                Ok(table) => Ok(Found { table: Some(table), revision: answer.message.seq }),
-                Err(error) => {
-                    let message = format!(
-                        "the table of epochs in the stream `{}` cannot be read; delete that stream, and every reader \
-                         gets a gap notice once",
-                        self.epochs
-                    );
-                    Err(HistoryError::new(HistoryErrorKind::Damaged, message).with_source(error))
-                }
+            let Some(answer) = answer else {
+                return Ok(Found { table: None, revision: revision.unwrap_or(0) });
             };
+            let newest = *revision.get_or_insert(answer.message.seq);
+            let bytes = base64(&answer.message.data).unwrap_or_default();
+            if let Some(table) = Table::read(&bytes) {
+                return Ok(Found { table: Some(table), revision: newest });
+            }
+            foreign::skipped("NATS", 1);
+            match answer.message.seq.checked_sub(1).filter(|before| *before > 0) {
+                Some(before) => request = json!({ "seq": before }),
+                None => return Ok(Found { table: None, revision: newest }),
+            }
         }
+    }
+
+    /// The table's stream is as safe as that of the events.
+    fn epochs_stream(&self) -> serde_json::Value {
+        let safety = self.safety.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Safety { replicas, storage } = safety.unwrap_or_else(|| Safety::of_options(&self.options));
+        settings::epochs_stream(&self.epochs, replicas, &storage)
+    }
+
+    /// Notes how safe the stream of events is, and raises the table's to that, once for each that is found.
+    pub(super) async fn match_safety(&self, info: &Info) -> Result<(), HistoryError> {
+        let found =
+            Safety { replicas: info.config.num_replicas.max(1), storage: info.config.storage.clone() };
+        let is_known = {
+            let mut safety = self.safety.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_known = safety.as_ref() == Some(&found);
+            *safety = Some(found.clone());
+            is_known
+        };
+        if is_known {
+            return Ok(());
+        }
+        let call = format!("STREAM.INFO.{}", self.epochs);
+        let Ok(Some(mut config)) = self
+            .link
+            .call::<serde_json::Value>(&call, &json!({}))
+            .await?
+            .map(|mut info| info.get_mut("config").map(serde_json::Value::take))
+        else {
+            return Ok(());
+        };
+        let replicas = config.get("num_replicas").and_then(serde_json::Value::as_u64).unwrap_or(1);
+        if replicas >= found.replicas as u64 {
+            return Ok(());
+        }
+        if let Some(config) = config.as_object_mut() {
+            config.insert("num_replicas".to_owned(), found.replicas.into());
+        }
+        match self.link.call::<serde_json::Value>(&format!("STREAM.UPDATE.{}", self.epochs), &config).await? {
+            Ok(_) => {
+                tracing::info!(stream = %self.epochs, replicas = found.replicas, "raised the replicas to those of the events")
+            }
+            Err(refusal) => {
+                let error = refusal.into_error();
+                tracing::warn!(%error, stream = %self.epochs, "has fewer replicas than the events: without it they cannot be served");
+            }
+        }
+        Ok(())
     }
 
     /// Stores a table if the one at `revision` is still the newest.

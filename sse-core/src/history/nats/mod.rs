@@ -66,7 +66,7 @@ pub use builder::{NatsHistoryBuilder, NatsStorage};
 
 use super::{Appended, Change, Entry, History, HistoryError, Pattern, Reach, Record, Span};
 use crate::resume::Cursor;
-use epochs::Known;
+use epochs::{Known, Safety};
 use link::Link;
 use told::Told;
 
@@ -81,8 +81,8 @@ const CURRENT: Duration = Duration::from_secs(5);
 /// A handle, cheap to clone: every clone is the same connection.
 ///
 /// The topic `prices.eur` of the history `shop` is the subject `shop.prices.eur` of the stream `shop`, so other NATS
-/// clients can read along, and what they publish there without our headers becomes an event with the payload as its
-/// data. An event of several topics is one message on `shop.$multi`. The table of epochs is in the stream
+/// clients can read along, and what they publish there becomes an event with the payload as its data. With our headers and
+/// well-formed lines it counts as ours: give the right to publish there only to those who may publish events. An event of several topics is one message on `shop.$multi`. The table of epochs is in the stream
 /// `shop-epochs`, and signals go by plain publish-subscribe on `shop-signal.>`.
 ///
 /// What it promises:
@@ -121,6 +121,8 @@ struct Inner {
     signals: String,
     known: Mutex<Known>,
     told: Mutex<Told>,
+    /// How safe the stream of events was found to be.
+    safety: Mutex<Option<Safety>>,
     /// How many rows of the table a reader knew when it first asked.
     first_rows: OnceLock<usize>,
     /// The connection on which the stream and the table were looked at last, and when.
@@ -160,6 +162,7 @@ impl NatsHistory {
             signals: format!("{name}-signal"),
             known: Mutex::default(),
             told: Mutex::default(),
+            safety: Mutex::default(),
             first_rows: OnceLock::new(),
             fenced: Mutex::new(None),
             news: Mutex::new(news),

@@ -28,6 +28,7 @@ pub(super) struct Config {
     pub(super) max_age: u64,
     pub(super) max_msgs_per_subject: i64,
     pub(super) num_replicas: usize,
+    pub(super) storage: String,
     pub(super) no_ack: bool,
     pub(super) sealed: bool,
     pub(super) deny_delete: bool,
@@ -70,7 +71,7 @@ pub(super) fn events_stream(name: &str, options: &NatsHistoryBuilder) -> Value {
 }
 
 /// The request that makes the stream that holds the table of epochs.
-pub(super) fn epochs_stream(name: &str, options: &NatsHistoryBuilder) -> Value {
+pub(super) fn epochs_stream(name: &str, replicas: usize, storage: &str) -> Value {
     json!({
         "name": name,
         "description": "The table of epochs of an SSE hub's events; the newest message counts",
@@ -78,8 +79,8 @@ pub(super) fn epochs_stream(name: &str, options: &NatsHistoryBuilder) -> Value {
         "retention": "limits",
         "discard": "old",
         "max_msgs": 16,
-        "storage": options.storage.as_str(),
-        "num_replicas": options.replicas,
+        "storage": storage,
+        "num_replicas": replicas,
     })
 }
 

@@ -87,7 +87,7 @@ bytes = bytes + added
 redis.call('HSET', meta, 'head', text(head), 'bytes', text(bytes))
 
 local at, _, size_then = string.match(redis.call('LINDEX', marks, -1) or '', '^(%d+) (%d+) (%d+)$')
-if not at or now - tonumber(at) >= keep_age / 64 or bytes - tonumber(size_then) >= keep_bytes / 64 then
+if not at or now < tonumber(at) or now - tonumber(at) >= keep_age / 64 or bytes - tonumber(size_then) >= keep_bytes / 64 then
   redis.call('RPUSH', marks, text(now) .. ' ' .. text(head) .. ' ' .. text(bytes))
 end
 trim()

@@ -31,7 +31,8 @@ use script::Scripts;
 
 /// A history in Redis Streams (6.2 or newer): many processes publish to one order and serve the same ids.
 ///
-/// A handle, cheap to clone. Its keys begin with `sse:{name}:`; nobody else may write to them.
+/// A handle, cheap to clone. Its keys begin with `sse:{name}:`; let nothing else write to them. What another client writes there
+/// is passed over, or removed where it is in the way, and logged.
 ///
 /// **Durability.** An append returns when the primary has it: what that is worth is the server's setting
 /// (`appendonly yes` and `appendfsync always` survive a power failure, the default second of `everysec` does not). Redis
@@ -41,6 +42,9 @@ use script::Scripts;
 ///
 /// **Failover.** Behind one address that moves (Sentinel with a proxy, a managed service), nothing is to be done. Else
 /// name all servers, separated by commas; the one that is the primary is used.
+///
+/// **A server that got older** (a former primary that was never demoted, a copy that was put back, one that was emptied) lacks
+/// what a process has seen. Every script compares that, and begins a new epoch; readers get a gap notice from where the two differ.
 ///
 /// **Retention.** See [`RedisHistoryBuilder::retention`].
 ///

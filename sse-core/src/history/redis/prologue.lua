@@ -129,12 +129,18 @@ if kept[1] ~= fence or newest ~= epoch or is_behind(ARGV[5]) then
   epoch = ARGV[1]
   redis.call('RPUSH', epochs, epoch .. ' ' .. text(head + 1))
   redis.call('HSET', meta, 'fence', fence, 'head', text(head), 'epoch', epoch)
-  while redis.call('LLEN', epochs) > MOST_EPOCHS do
-    local begins = string.match(redis.call('LINDEX', epochs, 1), ' (%d+)$')
-    if begins and tonumber(begins) >= oldest() then
-      break
+  -- Epochs go that lie wholly below the oldest record, or that nothing was written in, or that are far too many.
+  local count = redis.call('LLEN', epochs)
+  if count > MOST_EPOCHS then
+    local rows, from, excess = redis.call('LRANGE', epochs, 0, -1), oldest(), count - MOST_EPOCHS
+    for place = 1, count - 1 do
+      local begins = tonumber(string.match(rows[place], ' (%d+)$') or 0)
+      local next = tonumber(string.match(rows[place + 1], ' (%d+)$') or 0)
+      if excess > 0 and (next < from or next <= begins or count - place >= 10 * MOST_EPOCHS) then
+        excess = excess - 1
+        redis.call('LREM', epochs, 1, rows[place])
+      end
     end
-    redis.call('LPOP', epochs)
   end
 end
 
@@ -148,6 +154,11 @@ local function trim()
     end
     local at, seq, before = string.match(mark, '^(%d+) (%d+) (%d+)$')
     if at then
+      if tonumber(at) > now then
+        -- It was written before the clock was set back; else nothing would become old until that time comes again.
+        at = text(now)
+        redis.call('LSET', marks, 0, at .. ' ' .. seq .. ' ' .. before)
+      end
       if now - tonumber(at) <= keep_age and bytes - tonumber(before) < keep_bytes then
         break
       end

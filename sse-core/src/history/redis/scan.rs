@@ -3,7 +3,7 @@
 use redis::{Cmd, RedisResult, aio::MultiplexedConnection};
 
 use super::{answer::Told, names::Names};
-use crate::history::Pattern;
+use crate::history::{Pattern, matcher::Matcher};
 
 /// How many topics the server returns at once: less than a millisecond of its time.
 pub(super) const PAGE: usize = 500;
@@ -24,12 +24,8 @@ pub(super) async fn last_of(
     told: &Told,
 ) -> RedisResult<u64> {
     let (head, forgotten) = (told.head, told.forgotten);
-    let matches = |name: &[u8]| {
-        let matches = |name: &str, pattern: &Pattern| {
-            name.starts_with(pattern.literal_prefix()) && pattern.matches_text(name)
-        };
-        std::str::from_utf8(name).is_ok_and(|name| wild.iter().any(|pattern| matches(name, pattern)))
-    };
+    let matcher = Matcher::new(wild.iter().copied());
+    let matches = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| matcher.matches(name));
     let mut page = told.newest.clone();
     let mut scanned = 0;
     let last = loop {

@@ -1,11 +1,12 @@
 //! Numbers of the history engines, beside their own clients doing the same work: `cargo bench -p sse-testkit --bench
-//! engines -- [append] [replay] [latency] [memory]`.
+//! engines -- [append] [replay] [latency] [memory] [span]`.
 
 mod append;
 mod latency;
 mod memory;
 mod peers;
 mod replay;
+mod span;
 
 /// How many events are replayed.
 const EVENTS: u64 = 100_000;
@@ -33,6 +34,9 @@ async fn main() {
     }
     if is_wanted("memory") {
         memory::run().await;
+    }
+    if is_wanted("span") {
+        span::run().await;
     }
 }
 

@@ -1,8 +1,8 @@
 //! A checker with a saboteur: see `sse_testkit::checker`.
 //!
-//! `sse-checker file|redis|nats [--seed 1] [--runs 1] [--seconds 10] [--publishers 3] [--readers 8] [--node PROGRAM]...`
+//! `sse-checker file|redis|nats [--seed 1] [--runs 1] [--seconds 10] [--publishers 3] [--readers 8] [--fail-over 50 [--sentinel yes]] [--node PROGRAM]...`
 //! prints one line a run, with more where something was broken, and exits with 1 then. The next run has the next seed; those of odd
-//! ones lose nothing. Nodes are `sse-node` beside this program, or those named: example applications do as well, but not over a file, which they do not trim.
+//! ones lose nothing. With `--fail-over`, a Redis fails over so many times and back, in place of the seed's faults. Nodes are `sse-node` beside this program, or those named: example applications do as well, but not over a file, which they do not trim.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -17,7 +17,16 @@ fn options() -> Option<(Options, u64)> {
         _ => return None,
     };
     let length = Duration::from_secs(10);
-    let mut options = Options { engine, programs: Vec::new(), seed: 1, length, publishers: 3, readers: 8 };
+    let mut options = Options {
+        engine,
+        programs: Vec::new(),
+        seed: 1,
+        length,
+        publishers: 3,
+        readers: 8,
+        failing_over: 0,
+        by_sentinel: false,
+    };
     let mut runs = 1;
     while let Some(flag) = arguments.next() {
         let value = arguments.next()?;
@@ -27,6 +36,8 @@ fn options() -> Option<(Options, u64)> {
             "--seconds" => options.length = Duration::try_from_secs_f64(value.parse().ok()?).ok()?,
             "--publishers" => options.publishers = value.parse().ok()?,
             "--readers" => options.readers = value.parse().ok()?,
+            "--fail-over" => options.failing_over = value.parse().ok()?,
+            "--sentinel" => options.by_sentinel = value == "yes",
             "--node" => options.programs.push(PathBuf::from(value)),
             _ => return None,
         }
@@ -42,7 +53,7 @@ async fn main() -> ExitCode {
     let Some((options, runs)) = options() else {
         eprintln!(
             "usage: sse-checker file|redis|nats [--seed N] [--runs N] [--seconds S] [--publishers N] [--readers N] \
-             [--node PROGRAM]..."
+             [--fail-over TIMES [--sentinel yes]] [--node PROGRAM]..."
         );
         return ExitCode::from(2);
     };

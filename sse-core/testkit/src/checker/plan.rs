@@ -29,6 +29,11 @@ pub enum Fault {
     DeleteAll,
     /// The replica is cut off, and promoted while it lags; the former primary comes back as its replica.
     Promote { lag: Duration },
+    /// The nodes lose the primary, and go to the replica, which is promoted; after a while that dies, and they come back to the
+    /// former primary, which knows nothing of it.
+    FailBack { lag: Duration },
+    /// The primary stands still until Sentinel has promoted the replica, and then goes on until Sentinel demotes it.
+    Sentinel { lag: Duration },
     /// The engine is killed, and has lost what it was told for a while.
     Rollback { lag: Duration },
     /// The connections between a node and the engine are cut, and new ones too for a while.
@@ -67,11 +72,30 @@ impl Plan {
         Self { faults }
     }
 
+    /// A plan that fails over so many times, one after the other, and back.
+    #[must_use]
+    pub fn failing_over(times: usize, by_sentinel: bool, seed: u64) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let faults = (0..times).map(|_| {
+            let lag = millis(&mut random, 200..1_500);
+            let fault = if by_sentinel { Fault::Sentinel { lag } } else { Fault::FailBack { lag } };
+            (Duration::from_millis(300), fault)
+        });
+        Self { faults: faults.collect() }
+    }
+
     /// Whether something that was acknowledged may be lost.
     #[must_use]
     pub fn may_lose(&self) -> bool {
         self.faults.iter().any(|(_, fault)| {
-            matches!(fault, Fault::DeleteAll | Fault::Promote { .. } | Fault::Rollback { .. })
+            matches!(
+                fault,
+                Fault::DeleteAll
+                    | Fault::Promote { .. }
+                    | Fault::FailBack { .. }
+                    | Fault::Sentinel { .. }
+                    | Fault::Rollback { .. }
+            )
         })
     }
 }
@@ -104,6 +128,7 @@ fn kinds(engine: EngineKind, may_lose: bool) -> Vec<Kind> {
         kinds.push(|random, _| Fault::Rollback { lag: millis(random, 100..1_200) });
         if engine == EngineKind::Redis {
             kinds.push(|random, _| Fault::Promote { lag: millis(random, 50..800) });
+            kinds.push(|random, _| Fault::FailBack { lag: millis(random, 200..1_500) });
         }
     }
     kinds

@@ -29,6 +29,10 @@ pub struct Options {
     pub publishers: usize,
     /// How many readers there are.
     pub readers: usize,
+    /// How many times the engine fails over and back, in place of the seed's faults; 0 is the seed's.
+    pub failing_over: usize,
+    /// Whether Sentinel does it.
+    pub by_sentinel: bool,
 }
 
 /// What came of a run.
@@ -46,7 +50,10 @@ pub struct Report {
 /// # Panics
 /// If the engine or a node cannot be started.
 pub async fn run(options: Options) -> Report {
-    let plan = Plan::new(options.engine, options.seed, options.length);
+    let plan = match options.failing_over {
+        0 => Plan::new(options.engine, options.seed, options.length),
+        times => Plan::failing_over(times, options.by_sentinel, options.seed),
+    };
     let site = Arc::new(Site::start(options.engine, &options.programs).await);
     let mut random = Rng::with_seed(options.seed);
     let first = client::publish_one("first", &TOPICS, &site.nodes, &mut random.fork()).await;

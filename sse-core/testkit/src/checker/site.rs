@@ -9,7 +9,7 @@ use tokio::{sync::Mutex, time::sleep};
 
 use super::{Digest, EngineKind, Fault, Kept, client::TOPICS, node::Node};
 use crate::{
-    engines::{NatsServer, Proxy, RedisServer},
+    engines::{NatsServer, Proxy, RedisServer, Sentinel},
     history_cases::{texts, wait_for},
 };
 
@@ -36,6 +36,7 @@ enum Engine {
 struct Pair {
     servers: [RedisServer; 2],
     primary: usize,
+    sentinel: Option<Sentinel>,
 }
 
 impl Site {
@@ -83,7 +84,7 @@ impl Site {
             Fault::Hold { node, length } => self.cable(node, Proxy::hold, length).await,
             fault => match &mut *self.engine.lock().await {
                 Engine::File(folder) => strike_file(&self.nodes[0], folder, fault).await,
-                Engine::Redis(pair) => pair.strike(fault).await,
+                Engine::Redis(pair) => pair.strike(fault, &self.cables).await,
                 Engine::Nats(server) => strike_nats(server, fault).await,
             },
         }
@@ -186,7 +187,7 @@ impl Pair {
         let primary = RedisServer::start(&OPTIONS);
         let port = primary.port().to_string();
         let replica = RedisServer::start(&[&OPTIONS[..], &["--replicaof", "127.0.0.1", &port]].concat());
-        let pair = Self { servers: [primary, replica], primary: 0 };
+        let pair = Self { servers: [primary, replica], primary: 0, sentinel: None };
         pair.is_replicated().await;
         pair
     }
@@ -202,7 +203,7 @@ impl Pair {
         .await;
     }
 
-    async fn strike(&mut self, fault: Fault) {
+    async fn strike(&mut self, fault: Fault, cables: &[Vec<Proxy>]) {
         let (primary, other) = (self.primary, 1 - self.primary);
         match fault {
             Fault::KillEngine { away } => {
@@ -236,6 +237,33 @@ impl Pair {
                 self.servers[primary]
                     .revive_with(&[&OPTIONS[..], &["--replicaof", "127.0.0.1", &port]].concat());
             }
+            Fault::FailBack { lag } => {
+                self.is_replicated().await;
+                let to_primary = || cables.iter().map(|own| &own[primary]);
+                to_primary().for_each(Proxy::cut);
+                self.servers[other].ask(&["REPLICAOF", "NO", "ONE"]);
+                sleep(lag).await;
+                to_primary().for_each(Proxy::mend);
+                self.servers[other].kill();
+                sleep(lag).await;
+                let port = self.servers[primary].port().to_string();
+                self.servers[other]
+                    .revive_with(&[&OPTIONS[..], &["--replicaof", "127.0.0.1", &port]].concat());
+            }
+            Fault::Sentinel { lag } => {
+                self.is_replicated().await;
+                let port = self.servers[primary].port();
+                let sentinel = self.sentinel.get_or_insert_with(|| Sentinel::start(port));
+                until("Sentinel knows both", || sentinel.watches(port)).await;
+                self.servers[primary].freeze();
+                let role = |server: &RedisServer, role: &str| server.ask(&["ROLE"]).starts_with(role);
+                until("Sentinel promotes the replica", || role(&self.servers[other], "master")).await;
+                // The nodes notice, and write to the new one.
+                sleep(Duration::from_secs(6) + lag).await;
+                self.servers[primary].thaw();
+                until("Sentinel demotes the former primary", || role(&self.servers[primary], "slave")).await;
+                self.primary = other;
+            }
             Fault::Rollback { lag } => {
                 self.servers[primary].kill();
                 let copy = self.servers[primary].copy();
@@ -248,6 +276,15 @@ impl Pair {
             other => unreachable!("{other:?} is no fault of Redis"),
         }
     }
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    wait_for(what, async {
+        while !condition() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }
 
 /// Small nodes of a stream, so that little is trimmed in small steps.

@@ -196,6 +196,28 @@ fn a_loss_that_a_reader_is_not_told_of_is_found() {
 }
 
 #[test]
+fn a_checkpoint_of_an_epoch_that_was_lost_with_its_row() {
+    // It may have begun behind the checkpoint; with a record of it before that, it has not.
+    const C: u64 = 0xc;
+    let steps = [event(A, 1), event(A, 2), event(A, 3), checkpoint(C, 3), event(B, 4), event(B, 5)];
+    assert_eq!(violations(&forked(steps)), []);
+    let mut recorded = forked(steps);
+    recorded.published.push(published(C, 3, "other"));
+    let (lost, then) = (at(C, 3), at(B, 4));
+    assert!(violations(&recorded).contains(&Violation::Unsaid { reader: r(), lost, then }));
+}
+
+#[test]
+fn an_acknowledgement_of_an_epoch_that_was_lost_with_its_row_is_a_loss() {
+    // What was sent to the server that was given up had arrived there.
+    let mut recorded = forked([event(A, 1), event(A, 2), event(A, 3), event(B, 4), event(B, 5)]);
+    recorded.published.truncate(5);
+    recorded.published[4].acked = Some(at(0xc, 9));
+    assert_eq!(judge(&recorded).counts.lost, 1);
+    assert_eq!(violations(&recorded), []);
+}
+
+#[test]
 fn a_loss_without_a_fault_that_loses_is_found() {
     let steps = [event(A, 1), event(A, 2), event(A, 3), event(B, 4), event(B, 5)];
     let recorded = Recorded { may_lose: false, ..forked(steps) };

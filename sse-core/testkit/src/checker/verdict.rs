@@ -180,10 +180,15 @@ impl<'a> Court<'a> {
         } else {
             self.recorded.kept.stands(then)
         };
+        let is_unknown = !is_event && self.is_unknown(then);
         let is_after = |before: Cursor| before.seq() < then.seq() || !is_event && before.seq() == then.seq();
         let goes_back = path.event.filter(|before| is_event && self.goes_back(path, *before, then));
         if let Some(before) = path.at.filter(|before| !is_after(*before)).or(goes_back) {
             self.violations.push(Violation::OutOfOrder { reader: name(), before, then });
+        }
+        if is_unknown {
+            path.at = Some(then);
+            return;
         }
         match path.lost.take_if(|_| stands) {
             Some(lost) => self.violations.push(Violation::Unsaid { reader: name(), lost, then }),
@@ -205,6 +210,14 @@ impl<'a> Court<'a> {
             let before = path.event.replace(then).filter(|before| before.epoch() != then.epoch());
             path.left.extend(before.map(Cursor::epoch));
         }
+    }
+
+    /// Whether nobody can say what a checkpoint stands for: its epoch was lost with its row, and no record of it, up to there, is known.
+    /// The epoch may have begun after it.
+    fn is_unknown(&self, place: Cursor) -> bool {
+        let has_record = |known: &BTreeMap<u64, Known<'_>>| known.range(..=place.seq()).next().is_some();
+        self.recorded.kept.epoch(place.epoch()).is_none()
+            && !self.of_epoch.get(&place.epoch()).is_some_and(has_record)
     }
 
     /// Whether the event `then` is of an epoch that was left before, or that comes before that of the event `before`.
@@ -273,7 +286,10 @@ impl<'a> Court<'a> {
         for event in &recorded.published {
             let Some(id) = event.acked else { continue };
             self.counts.acked += 1;
-            if let Some(kept) = kept.get(&event.digest).filter(|kept| **kept != id) {
+            // What was sent to a server that was given up may have arrived there, and been published again on the other: if that
+            // one was lost with its whole epoch, the former is what is left.
+            let is_known = recorded.kept.epoch(id.epoch()).is_some() || !recorded.may_lose;
+            if let Some(kept) = kept.get(&event.digest).filter(|kept| is_known && **kept != id) {
                 let name = event.name.clone();
                 self.violations.push(Violation::Renamed { name, acked: id, kept: *kept });
                 continue;

@@ -6,9 +6,11 @@ mod nats;
 mod proxy;
 mod redis;
 mod redis_server;
+mod sentinel;
 
 pub use file::FileEngine;
 pub use nats::{NatsEngine, NatsServer};
 pub use proxy::Proxy;
 pub use redis::RedisEngine;
 pub use redis_server::RedisServer;
+pub use sentinel::Sentinel;

@@ -144,6 +144,6 @@ impl Drop for RedisServer {
 }
 
 /// A port that nobody listens on now.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
