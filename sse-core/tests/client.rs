@@ -41,7 +41,10 @@ struct Server {
 
 impl Server {
     async fn start(script: Vec<Vec<u8>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::on(TcpListener::bind("127.0.0.1:0").await.expect("a free port"), script)
+    }
+
+    fn on(listener: TcpListener, script: Vec<Vec<u8>>) -> Self {
         let url = format!("http://{}/events", listener.local_addr().expect("an address"));
         let (asked, requests) = mpsc::unbounded_channel();
         let (leaves, left) = mpsc::unbounded_channel();
@@ -322,6 +325,44 @@ async fn g16_a_cursor_from_outside_is_checked_where_it_enters() {
     let latin = http::HeaderValue::from_bytes(b"\xe9").expect("a header");
     let refused = server.source().header("last-event-id", latin).connect();
     assert!(matches!(refused, Err(InvalidRequest::LastEventId { .. })));
+}
+
+#[tokio::test]
+async fn g16_an_origin_that_was_redirected_to_cannot_aim_the_credentials() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let home = listener.local_addr().expect("an address");
+    let to = |status: u16, url: &str| {
+        format!("HTTP/1.1 {status} Moved\r\nlocation: {url}\r\nconnection: close\r\n\r\n").into_bytes()
+    };
+    let other = vec![
+        stream("retry: 1\nid: other-1\ndata: a\n\n").into_bytes(),
+        to(307, &format!("http://{home}/admin/delete")),
+        NO_CONTENT.into(),
+    ];
+    let mut other = Server::start(other).await;
+    let mut server = Server::on(listener, vec![to(301, &other.url), NO_CONTENT.into()]);
+    let source =
+        server.source().header("authorization", "secret").header("cookie", "a=b").header("x-key", "k");
+    let mut source = source.last_event_id("home-1").connect().expect("a valid request");
+    while let Some(message) = timeout(LIMIT, source.next()).await.expect("in time") {
+        assert_eq!(message.expect("a message").data(), "a");
+    }
+    let has =
+        |request: &str, names: &[&str]| names.iter().any(|name| request.contains(&format!("\r\n{name}:")));
+    let own = ["authorization", "cookie", "x-key"];
+    let first = server.asked().await;
+    assert!(
+        own.iter().all(|name| has(&first, &[name])) && first.contains("last-event-id: home-1\r\n"),
+        "{first}"
+    );
+    for at in 0..2 {
+        let request = other.asked().await;
+        assert!(!has(&request, &own), "{request}");
+        assert_eq!(has(&request, &["last-event-id"]), at == 1, "{request}");
+    }
+    let aimed = server.asked().await;
+    assert!(aimed.starts_with("get /admin/delete "), "{aimed}");
+    assert!(!has(&aimed, &own) && !has(&aimed, &["last-event-id"]), "{aimed}");
 }
 
 mod heads {

@@ -180,7 +180,7 @@ pub enum InvalidRedirect {
         /// Where to.
         location: String,
     },
-    /// It leads from https to http, where everybody on the way can read and change the stream.
+    /// It leads to http, where everybody on the way can read and change the stream, and the application named https.
     Insecure {
         /// Where to.
         location: String,
@@ -211,7 +211,7 @@ impl fmt::Display for InvalidRedirect {
             Self::Insecure { location } => {
                 write!(
                     f,
-                    "redirect from https to http, `{location}`; send the request there directly if you trust it"
+                    "redirect from https to http, `{location}`; name that address yourself if you trust the network"
                 )
             }
             Self::Location { location } => {

@@ -50,8 +50,8 @@ impl Attempts {
 /// Which redirects a client follows.
 ///
 /// Once a redirect has led to another origin, the client does not send the headers that the application set, also not
-/// if that origin redirects back, now or at a later reconnect. A cursor goes only to the origin that gave it. A redirect
-/// from https to http is refused, and so is one that would take the request's body to another origin (307 or 308; see
+/// if that origin redirects back, now or at a later reconnect. A cursor goes only to the origin that gave it. Where
+/// the application named https, a redirect to http is refused, and so is, from anywhere, one that would take the request's body to another origin (307 or 308; see
 /// [`cross_origin_body`](Redirects::cross_origin_body)).
 ///
 /// A permanent redirect (301, 308) is remembered: the client reconnects to where it led, as the Fetch standard's redirected
