@@ -323,7 +323,7 @@ macro_rules! __define_mount {
         ///
         /// | Query | |
         /// |---|---|
-        /// | `topic=` | as often as wanted; with wildcards for a GET |
+        /// | `topic=` | as often as wanted; for a GET with wildcards, which the permit must cover whole |
         /// | `start=` | `live`, `earliest` or a number of latest events |
         /// | `last_event_id=` | goes on after it, if there is no `Last-Event-ID` header |
         /// | `event=`, `key=` | of a POST: the event's type, and a key under which it is published only once |

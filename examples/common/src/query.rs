@@ -31,8 +31,9 @@ impl Query {
     }
 }
 
-/// Parses the topics of `GET /events` as patterns: its readers may choose wildcards, on purpose, because everything that
-/// this application publishes is public. Everywhere else text from outside is a topic literally.
+/// Parses the topics of `GET /events` as patterns: its readers may choose wildcards, on purpose, because this route shows
+/// everything that is published, the topics of tenants included. A route that must not do so decides first who asks, as
+/// `/tenant` does. Everywhere else text from outside is a topic literally.
 ///
 /// # Errors
 /// [`InvalidTopic`] if one is not valid.
