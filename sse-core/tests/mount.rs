@@ -3,7 +3,7 @@
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sse_core::{
-    __private::{Answer, BodyError, Routes, collect},
+    __private::{Answer, BodyError, Preflight, Routes, collect},
     Action, Ask, Denied, Error, Hub, InvalidTopic, OriginPolicy, Pattern, Permit, Topic,
 };
 
@@ -123,4 +123,31 @@ async fn a_body_is_collected_up_to_its_limit() {
     assert_eq!(collect(parts(["12345", "678901"]), 10).await, Err(BodyError::TooLong));
     let broken = stream::iter([Ok(&b"1"[..]), Err("broken")]);
     assert_eq!(collect(broken, 10).await, Err(BodyError::Broken));
+}
+
+#[test]
+fn a_preflight_of_a_handler_names_the_methods_of_its_route() {
+    let policy = OriginPolicy::builder().origin("https://web.example.com").build().unwrap();
+    let uri = Uri::from_static("/events");
+    let headers: HeaderMap = [
+        ("origin", "https://web.example.com"),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "last-event-id"),
+    ]
+    .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+    .into_iter()
+    .collect();
+    let reads = Preflight::new(policy);
+    for (preflight, methods) in
+        [(reads.clone(), "GET, HEAD, OPTIONS"), (reads.post(), "GET, HEAD, OPTIONS, POST")]
+    {
+        assert_eq!(preflight.is_of_handler(&Method::POST), methods.ends_with("POST"));
+        let allowed = preflight.answer(&Method::OPTIONS, &headers, &uri);
+        assert_eq!(allowed.status(), 204);
+        assert_eq!(allowed.headers()["allow"], methods);
+        assert_eq!(allowed.headers()["access-control-allow-methods"], methods);
+        let refused = preflight.answer(&Method::DELETE, &headers, &uri);
+        assert_eq!(refused.status(), 405);
+        assert_eq!(refused.headers()["allow"], methods);
+    }
 }
