@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sse_core::{
-    __private::{Answer, BodyError, Routes, collect},
+    __private::{Answer, BodyError, Preflight, Routes, collect},
     Action, Ask, Denied, Error, Hub, InvalidTopic, OriginPolicy, Pattern, Permit, Topic,
 };
 
@@ -148,5 +148,32 @@ async fn h7_a_panic_of_what_a_hook_returned_is_answered() {
             let says = if status == 200 { "retry: 30000" } else { "failed" };
             assert!(String::from_utf8_lossy(last).contains(says), "{last:?}");
         }
+    }
+}
+
+#[test]
+fn a_preflight_of_a_handler_names_the_methods_of_its_route() {
+    let policy = OriginPolicy::builder().origin("https://web.example.com").build().unwrap();
+    let uri = Uri::from_static("/events");
+    let headers: HeaderMap = [
+        ("origin", "https://web.example.com"),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "last-event-id"),
+    ]
+    .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+    .into_iter()
+    .collect();
+    let reads = Preflight::new(policy);
+    for (preflight, methods) in
+        [(reads.clone(), "GET, HEAD, OPTIONS"), (reads.post(), "GET, HEAD, OPTIONS, POST")]
+    {
+        assert_eq!(preflight.is_of_handler(&Method::POST), methods.ends_with("POST"));
+        let allowed = preflight.answer(&Method::OPTIONS, &headers, &uri);
+        assert_eq!(allowed.status(), 204);
+        assert_eq!(allowed.headers()["allow"], methods);
+        assert_eq!(allowed.headers()["access-control-allow-methods"], methods);
+        let refused = preflight.answer(&Method::DELETE, &headers, &uri);
+        assert_eq!(refused.status(), 405);
+        assert_eq!(refused.headers()["allow"], methods);
     }
 }

@@ -35,15 +35,13 @@ impl<E: Endpoint> Endpoint for Preflighted<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let (method, headers, uri) =
-            (request.method().clone(), request.headers().clone(), request.uri().clone());
-        let answer = || text(self.preflight.0.answer(&method, &headers, &uri));
-        if method == Method::OPTIONS {
-            return Ok(answer());
+        let Preflight(preflight) = &self.preflight;
+        if request.method() == Method::OPTIONS {
+            return Ok(text(preflight.answer(request.method(), request.headers(), request.uri())));
         }
         match self.endpoint.call(request).await {
             Ok(response) => Ok(response.into_response()),
-            Err(error) if error.is::<MethodNotAllowedError>() => Ok(answer()),
+            Err(error) if error.is::<MethodNotAllowedError>() => Ok(text(preflight.not_allowed())),
             Err(error) => Err(error),
         }
     }

@@ -49,7 +49,7 @@ impl Preflight {
     #[must_use]
     pub fn answer(&self, method: &Method, headers: &HeaderMap, uri: &Uri) -> Response<String> {
         if *method != Method::OPTIONS {
-            return self.not_allowed(&Cors::default());
+            return self.not_allowed();
         }
         match self.policy.check(&LastEventId::from_parts(method, headers, uri)) {
             Ok(cors) => self.options(headers, &cors),
@@ -65,7 +65,13 @@ impl Preflight {
         })
     }
 
-    pub(super) fn not_allowed(&self, cors: &Cors) -> Response<String> {
+    /// The answer to a method that the route does not have: 405, and those that it has.
+    #[must_use]
+    pub fn not_allowed(&self) -> Response<String> {
+        self.not_allowed_with(&Cors::default())
+    }
+
+    pub(super) fn not_allowed_with(&self, cors: &Cors) -> Response<String> {
         let message = "method: GET subscribes, and POST publishes where that is allowed; use one of them";
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, error_json(message), cors);
         response.headers_mut().insert(header::ALLOW, self.methods());

@@ -110,7 +110,7 @@ impl Routes {
             Method::GET | Method::HEAD => Action::Subscribe,
             Method::POST if self.publishes => Action::Publish,
             Method::OPTIONS => return Err(Answer::Text(Box::new(self.preflight.options(headers, &cors)))),
-            _ => return Err(Answer::Text(Box::new(self.preflight.not_allowed(&cors)))),
+            _ => return Err(Answer::Text(Box::new(self.preflight.not_allowed_with(&cors)))),
         };
         match Ask::read(action, uri.query(), self.topics.as_deref()) {
             Ok(ask) => Ok(Asked { ask, last, cors }),

@@ -14,7 +14,8 @@ fn of_acme(request: Request) -> Request {
 
 /// A place that only one may have goes on to its reader, limits are not counted, and nobody is a reader meanwhile.
 pub async fn a_probe_has_no_effect(app: &dyn App) -> Outcome {
-    let server = Server::start(app, Settings::quiet()).await?;
+    // With keep-alives, by which Rocket and Poem notice that a reader has left.
+    let server = Server::start(app, Settings::default()).await?;
     let place = "/events?topic=a&as=ann&on=replace";
     let limited = "/events?topic=a&as=bob&on=limits";
     let mut reader = server.stream(Request::get(place)).await?;

@@ -78,7 +78,8 @@ async fn answer(mut socket: TcpStream, app: Context, fault: Fault) -> Option<()>
             let length = body.len();
             let head =
                 format!("HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
-            socket.write_all((head + &body).as_bytes()).await.ok()
+            let body = if request.method == "HEAD" { "" } else { &*body };
+            socket.write_all((head + body).as_bytes()).await.ok()
         }
         Answer::Whole(response) => {
             let status = match response.status().as_u16() {
@@ -94,7 +95,8 @@ async fn answer(mut socket: TcpStream, app: Context, fault: Fault) -> Option<()>
             if status != 204 {
                 head.push_str(&format!("content-length: {}\r\n", response.body().len()));
             }
-            socket.write_all((head + "\r\n" + response.body()).as_bytes()).await.ok()
+            let body = if request.method == "HEAD" { "" } else { response.body() };
+            socket.write_all((head + "\r\n" + body).as_bytes()).await.ok()
         }
         Answer::Stream(stream) => {
             let ends_at_once = fault == Fault::EndsTokensAtOnce && request.path == "/tokens";
