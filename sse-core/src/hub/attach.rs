@@ -2,27 +2,53 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{feed::Feed, reader::Reader, ring::TopicRing, state::State, window::Window};
+use super::{
+    feed::{Feed, FeedInner},
+    reader::Reader,
+    ring::TopicRing,
+    state::State,
+    subscription::short,
+    window::Window,
+};
 use crate::{
     history::{Pattern, Topic},
     resume::{Cursor, Epochs},
 };
 
-/// What a new reader of a feed needs to know, taken in one locked look.
+/// A new reader of a feed.
 pub(crate) struct Attached {
     pub(crate) feed: Arc<Feed>,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) last_signal: u64,
+    pub(crate) view: View,
+}
+
+/// What the window knows at one moment of what a feed reads, taken under the window's lock: positions of one view belong
+/// to the same epoch table.
+pub(crate) struct View {
     pub(crate) head: u64,
-    pub(crate) version: usize,
+    /// How many rows the epoch table has.
+    pub(crate) version: u32,
     /// The highest position evicted from what was asked for.
     pub(crate) evicted: u64,
     pub(crate) epochs: Epochs,
     /// Whether it is certain which of the topics are finished.
     pub(crate) is_known: bool,
-    pub(crate) last_signal: u64,
-    pub(crate) reader: Arc<Reader>,
 }
 
-impl Attached {
+impl View {
+    fn new(state: &State, feed: &Feed, inner: &FeedInner) -> Self {
+        let wild = feed.patterns.iter().filter(|pattern| !pattern.is_exact());
+        let forgotten = wild.map(|pattern| state.forgotten.evicted(pattern)).max().unwrap_or(0);
+        Self {
+            head: state.head,
+            version: short(state.epochs.rows().len()),
+            evicted: inner.evicted().max(forgotten),
+            epochs: state.epochs.clone(),
+            is_known: inner.rings.iter().all(|ring| ring.lock().is_known),
+        }
+    }
+
     /// Whether the window alone knows that nothing asked for was evicted after the cursor.
     pub(crate) fn proves(&self, cursor: Cursor) -> bool {
         let is_known = self.epochs.fork_after(cursor.epoch()).is_some();
@@ -45,23 +71,18 @@ impl Window {
             Some(feed) => Arc::clone(feed),
             None => self.new_feed(&mut state, patterns),
         };
-        let (alive, is_known, last_signal) = {
+        let (view, last_signal) = {
             let mut inner = feed.lock();
             inner.add_reader(Arc::clone(&reader));
-            (inner.evicted(), inner.rings.iter().all(|ring| ring.lock().is_known), inner.last_signal())
+            (View::new(&state, &feed, &inner), inner.last_signal())
         };
-        let wild = feed.patterns.iter().filter(|pattern| !pattern.is_exact());
-        let forgotten = wild.map(|pattern| state.forgotten.evicted(pattern)).max().unwrap_or(0);
-        Attached {
-            head: state.head,
-            version: state.epochs.rows().len(),
-            evicted: alive.max(forgotten),
-            epochs: state.epochs.clone(),
-            is_known,
-            last_signal,
-            reader,
-            feed,
-        }
+        Attached { feed, reader, last_signal, view }
+    }
+
+    /// What is known of what a feed reads now.
+    pub(crate) fn view(&self, feed: &Feed) -> View {
+        let state = self.lock();
+        View::new(&state, feed, &feed.lock())
     }
 
     /// Forgets the feed if nobody reads it any more.
@@ -106,7 +127,8 @@ impl Window {
                 }
             }
         }
-        let feed = Arc::new(Feed::new(patterns.clone(), rings.clone(), state.head));
+        let feed =
+            Arc::new(Feed::new(patterns.clone(), rings.clone(), state.head, state.epochs.rows().len()));
         for ring in rings {
             ring.lock().feeds.push(Arc::clone(&feed));
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{End, Start, Subscription, chunk::Chunk, reader::EndedBy};
+use super::{End, Start, Subscription, chunk::Chunk, reader::EndedBy, subscription::short};
 use crate::{history::Pattern, waiters::wake, wire::write_retry};
 
 impl Subscription {
@@ -37,22 +37,27 @@ impl Subscription {
     fn switch(&mut self, patterns: Box<[Pattern]>, also: Vec<(Vec<Pattern>, Start)>) {
         self.leave_feed();
         let attached = self.hub.window().attach(patterns, Arc::clone(&self.reader));
-        self.feed = attached.feed;
+        let (feed, mut view) = (attached.feed, attached.view);
+        while view.version != self.version {
+            // The position may be one that a fork took away.
+            self.look_for_fork();
+            view = self.hub.window().view(&feed);
+        }
+        self.feed = feed;
         if let Some(control) = self.reader.control.get() {
             control.lock().feed = Some(Arc::clone(&self.feed));
         }
-        self.unlisted = if self.feed.is_exact { 0 } else { attached.evicted };
+        self.unlisted = if self.feed.is_exact { 0 } else { view.evicted };
         self.signals_seen = attached.last_signal;
         // What was read ahead for the topics before is read again for those of now; notices stay.
-        self.replay = None;
-        self.ahead.cut(self.position);
+        self.cut_frames(self.position);
         let extras = self.extras.get_or_insert_default();
         extras.forgiven = Box::default();
         extras.joined_at = Some(self.position);
         for (patterns, start) in also {
-            self.tell_state(&patterns, start);
+            self.backfill(patterns, start);
         }
-        if self.feed.is_exact && !attached.is_known {
+        if self.feed.is_exact && !view.is_known {
             self.ask_what_is_finished();
         }
         self.begin_snapshot(None);
@@ -67,10 +72,9 @@ impl Subscription {
         let ends = rings.iter().filter_map(|ring| {
             let (cursor, frame) = ring.end().filter(|(cursor, _)| cursor.seq() <= joined_at)?;
             let permitted = sieve.permit_frame(std::slice::from_ref(&ring.topic), &frame, cursor.seq())?;
-            Some(permitted.without_id(position))
+            Some(permitted.without_id())
         });
-        self.ahead.extend(ends, position);
-        !self.ahead.is_empty()
+        self.hold(ends, position)
     }
 
     /// Topics may have been finished before this process saw anything of them.
@@ -84,8 +88,8 @@ impl Subscription {
         runtime.spawn(async move {
             match history.span(&feed.patterns).await {
                 Ok(span) => {
-                    hub.learn_epochs(&span.epochs);
-                    hub.window().learn_finished(&feed, &span.finished);
+                    let version = short(hub.learn_epochs(&span.epochs));
+                    hub.window().learn_finished(&feed, &span.finished, version);
                     let waiting = feed.lock().waiters.take();
                     wake(waiting);
                 }

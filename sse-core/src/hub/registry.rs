@@ -108,10 +108,8 @@ impl Registry {
         if limits.iter().any(|(key, most)| named.counted.get(key).copied().unwrap_or(0) >= *most) {
             return Err(End::Limit);
         }
-        let mut replaced = None;
-        if let Some((key, choice)) = &exclusive {
-            replaced = named.exclusive.get(key).cloned();
-            if replaced.is_some() && *choice == Exclusive::Refuse {
+        if let Some((key, Exclusive::Refuse)) = &exclusive {
+            if named.exclusive.contains_key(key) {
                 return Err(End::Occupied);
             }
             named.exclusive.insert(key.clone(), Arc::clone(reader));
@@ -122,14 +120,24 @@ impl Registry {
         let counted = limits.into_keys().collect();
         let control = Control::new(principal, counted, exclusive.map(|(key, _)| key));
         let _ = reader.control.set(Arc::new(control));
-        drop(named);
-        if let Some(replaced) = replaced {
-            replaced.end(EndedBy::Replace);
-            if let Some(control) = replaced.control.get() {
-                control.wake();
-            }
-        }
         Ok(())
+    }
+
+    /// Gives an exclusive place to a reader that can read now, and ends the one that had it until then.
+    pub(crate) fn take_place(&self, reader: &Arc<Reader>) {
+        let Some(key) = reader.control.get().and_then(|control| control.exclusive.as_ref()) else { return };
+        let replaced = {
+            let mut named = self.lock();
+            if !reader.is_counted.load(Ordering::Acquire) {
+                return;
+            }
+            named.exclusive.insert(key.clone(), Arc::clone(reader))
+        };
+        let Some(replaced) = replaced.filter(|replaced| !Arc::ptr_eq(replaced, reader)) else { return };
+        replaced.end(EndedBy::Replace);
+        if let Some(control) = replaced.control.get() {
+            control.wake();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Named> {

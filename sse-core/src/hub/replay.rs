@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     EventView,
+    chunk::CHUNK_BYTES,
     feed::Feed,
     notice,
     pace::Pace,
@@ -16,7 +17,7 @@ use crate::{
     resume::Epochs,
 };
 
-/// How many records are read at once.
+/// How many records are read at once, and how many bytes of them: a chunk, or one record that is larger.
 const BLOCK: usize = 500;
 
 /// What a read of the history came to.
@@ -52,7 +53,7 @@ pub(crate) async fn read(
         }
         let read = {
             let _permit = pace.permit().await;
-            history.read(after, BLOCK).await
+            history.read(after, BLOCK, CHUNK_BYTES).await
         };
         let records = match read {
             Ok(records) => records,
@@ -78,8 +79,8 @@ pub(crate) async fn read(
             if seq > range.end {
                 break;
             }
-            // A position of an epoch that this process does not know yet may stand for another record here.
-            if seq != after + 1 || epochs.fork_after(record.cursor.epoch()).is_none() {
+            // Of another epoch than this process knows for the position, it is another record than the window has there.
+            if seq != after + 1 || record.cursor.epoch() != epochs.at(seq) {
                 return Replayed::Failed(moved_on());
             }
             after = seq;

@@ -67,7 +67,7 @@ impl Subscription {
         let found = {
             let mut blocks = blocks.lock();
             let feed = feed.lock();
-            if self.reader.is_called() || self.unlisted > self.position {
+            if self.check(&feed).is_err() {
                 return None;
             }
             let (position, signals_seen) = (self.position, self.signals_seen);

@@ -2,10 +2,13 @@ use std::{collections::BTreeSet, error, fmt, future::Future, pin::Pin, sync::Arc
 
 use super::{
     End, Hub, Lease, Subscription,
-    attach::Attached,
+    attach::View,
+    chunk::CHUNK_BYTES,
+    feed::Feed,
     opening::{Told, before_newest, judge, open},
     pace::Pace,
     reader::Reader,
+    subscription::short,
     terms::{Extras, Terms},
 };
 use crate::{
@@ -106,24 +109,46 @@ impl Subscribe {
         // Made at once, so that the reader is taken out again if the history never answers and this is dropped.
         let mut subscription = Subscription::new(self.hub.clone(), &attached, Extras::of(self.terms));
         let requested = self.last.requested();
-        let opening = match self.hub.history().cloned() {
-            None => open(&attached, &requested, self.start, None),
-            Some(history) => match ask(&history, &self.hub, &attached, &requested, self.start).await {
-                Ok(told) => open(&attached, &requested, self.start, told.as_ref()),
-                Err(error) => {
-                    tracing::warn!(%error, "the history does not answer; the reader is told to come back");
-                    return Ok(Subscription::refused(self.hub, End::Unavailable));
+        let (feed, mut view) = (attached.feed, attached.view);
+        let mut tries = 0..MAX_TRIES;
+        let is_open = loop {
+            if tries.next().is_none() {
+                break false;
+            }
+            let told = match self.hub.history().cloned() {
+                None => None,
+                Some(history) => {
+                    match ask(&history, &self.hub, &feed, &mut view, &requested, self.start).await {
+                        Ok(told) => told,
+                        Err(error) => {
+                            tracing::warn!(%error, "the history does not answer; the reader is asked to come back");
+                            break false;
+                        }
+                    }
                 }
-            },
+            };
+            if let Some(opening) = open(&feed, &view, &requested, self.start, told.as_ref()) {
+                let replayed_from = match opening.position < view.evicted && self.hub.history().is_some() {
+                    true => Some("history"),
+                    false => (!opening.at_tail).then_some("window"),
+                };
+                if subscription.open(opening, &view, &requested) {
+                    replayed_from.into_iter().for_each(metrics::replayed);
+                    break true;
+                }
+            }
+            // The history was rewritten meanwhile.
+            view = self.hub.window().view(&feed);
         };
-        if opening.position < attached.evicted && subscription.hub.history().is_some() {
-            metrics::replayed("history");
-        } else if !opening.at_tail {
-            metrics::replayed("window");
+        if !is_open {
+            return Ok(Subscription::refused(self.hub, End::Unavailable));
         }
-        subscription.open(opening, &requested);
+        // Only now, so that a reader that cannot read ends nobody; one that is answered 204 does not read.
+        if !subscription.is_no_content() {
+            self.hub.registry().take_place(&subscription.reader);
+        }
         for (patterns, start) in also {
-            subscription.tell_state(&patterns, start);
+            subscription.backfill(patterns, start);
         }
         Ok(subscription)
     }
@@ -138,18 +163,23 @@ impl IntoFuture for Subscribe {
     }
 }
 
-/// Asks the history if the window alone cannot judge: rules 5, 8 and 13.
+/// How often a reader's beginning is looked for while the history is rewritten.
+const MAX_TRIES: usize = 4;
+
+/// Asks the history if the window alone cannot judge: rules 5, 8 and 13. The view is taken anew if the answer brings a new
+/// epoch.
 async fn ask(
     history: &DynHistory,
     hub: &Hub,
-    attached: &Attached,
+    feed: &Feed,
+    view: &mut View,
     requested: &Requested,
     start: Start,
 ) -> Result<Option<Told>, HistoryError> {
-    let unknown_finish = attached.feed.is_exact && !attached.is_known;
+    let unknown_finish = feed.is_exact && !view.is_known;
     let before_window = match requested {
-        Requested::Cursor(cursor) => !attached.proves(*cursor),
-        Requested::Nothing | Requested::Malformed(_) => start != Start::Live && attached.evicted > 0,
+        Requested::Cursor(cursor) => !view.proves(*cursor),
+        Requested::Nothing | Requested::Malformed(_) => start != Start::Live && view.evicted > 0,
     };
     let unproved = match requested {
         Requested::Cursor(cursor) if cursor.check().is_some() => {
@@ -160,26 +190,29 @@ async fn ask(
     if !(unknown_finish || before_window || unproved) {
         return Ok(None);
     }
-    let span = match history.span(&attached.feed.patterns).await {
+    let span = match history.span(&feed.patterns).await {
         Ok(span) => span,
         // Without it, a live reader merely does not learn that its topic was finished before this process began.
         Err(_) if !before_window && !unproved => return Ok(None),
         Err(error) => return Err(error),
     };
-    let version = hub.learn_epochs(&span.epochs);
-    hub.window().learn_finished(&attached.feed, &span.finished);
+    let version = short(hub.learn_epochs(&span.epochs));
+    if version != view.version {
+        *view = hub.window().view(feed);
+    }
+    hub.window().learn_finished(feed, &span.finished, version);
     let holds = match requested {
         Requested::Cursor(cursor) if unproved => history.holds(*cursor).await?,
         _ => true,
     };
     let mut told = Told { span, version, holds, latest: None };
     let begins_by_start =
-        matches!(judge(attached, requested, Some(&told)), Decision::Fresh | Decision::GapByStart(_));
+        matches!(judge(view, requested, Some(&told)), Decision::Fresh | Decision::GapByStart(_));
     if let Start::Latest(count) = start
-        && attached.evicted > 0
+        && view.evicted > 0
         && begins_by_start
     {
-        told.latest = Some(latest_in(history, hub.pace(), &attached.feed.patterns, &told.span, count).await?);
+        told.latest = Some(latest_in(history, hub.pace(), &feed.patterns, &told.span, count).await?);
     }
     Ok(Some(told))
 }
@@ -201,14 +234,19 @@ async fn latest_in(
     let mut end = span.last.min(span.head);
     while end > lowest && found.len() < count {
         let after = end.saturating_sub(BLOCK).max(lowest);
-        let limit = usize::try_from(end - after).unwrap_or(usize::MAX);
-        let records = {
-            let _permit = pace.permit().await;
-            history.read(after, limit).await?
-        };
-        for record in records {
-            if record.topics.iter().any(|topic| patterns.iter().any(|pattern| pattern.matches(topic))) {
-                found.insert(record.cursor.seq());
+        let mut read = after;
+        while read < end {
+            let limit = usize::try_from(end - read).unwrap_or(usize::MAX);
+            let records = {
+                let _permit = pace.permit().await;
+                history.read(read, limit, CHUNK_BYTES).await?
+            };
+            let Some(last) = records.last() else { break };
+            read = last.cursor.seq();
+            for record in records {
+                if record.topics.iter().any(|topic| patterns.iter().any(|pattern| pattern.matches(topic))) {
+                    found.insert(record.cursor.seq());
+                }
             }
         }
         end = after;

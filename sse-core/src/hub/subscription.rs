@@ -2,15 +2,21 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     task::Poll,
 };
 
 use futures_core::Stream;
 
 use super::{
-    End, Hub, ahead::Ahead, attach::Attached, feed::Feed, frames::Frames, opening::Opening, reader::Reader,
-    replay::Replayed, terms::Extras,
+    End, Hub,
+    attach::{Attached, View},
+    feed::Feed,
+    frames::Frames,
+    holding::WorkKind,
+    opening::Opening,
+    reader::Reader,
+    terms::Extras,
 };
 use crate::{
     history::Pattern,
@@ -43,10 +49,8 @@ pub struct Subscription {
     pub(super) told: Option<u64>,
     /// How it began, unless it is a new reader that was let in and that nobody judged.
     beginning: Option<Box<Beginning>>,
-    /// What is said before the next look.
-    pub(super) ahead: Ahead,
-    /// A read of the history under way. The lock is never contended: it makes the future `Sync`.
-    pub(super) replay: Option<Box<Mutex<ReplayFuture>>>,
+    /// The work that it waits for, which its `reader` holds.
+    pub(super) work: Option<WorkKind>,
     pub(super) extras: Option<Box<Extras>>,
 }
 
@@ -59,14 +63,12 @@ struct Beginning {
     cors: Cors,
 }
 
-pub(super) type ReplayFuture = Pin<Box<dyn Future<Output = Replayed> + Send>>;
-
 impl Subscription {
     pub(crate) fn new(hub: Hub, attached: &Attached, extras: Option<Box<Extras>>) -> Self {
-        let feed = Arc::clone(&attached.feed);
+        let (feed, view) = (Arc::clone(&attached.feed), &attached.view);
         let wild = !feed.is_exact;
         let reader = Arc::clone(&attached.reader);
-        reader.position.store(attached.head, Ordering::Relaxed);
+        reader.position.store(view.head, Ordering::Relaxed);
         if let Some(control) = reader.control.get() {
             control.lock().feed = Some(Arc::clone(&feed));
         }
@@ -75,15 +77,14 @@ impl Subscription {
             feed,
             reader,
             slot: Slot::default(),
-            position: attached.head,
-            unlisted: if wild { attached.evicted } else { 0 },
-            version: short(attached.version),
+            position: view.head,
+            unlisted: if wild { view.evicted } else { 0 },
+            version: view.version,
             negotiated: Negotiated::default(),
             signals_seen: attached.last_signal,
             told: None,
             beginning: None,
-            ahead: Ahead::default(),
-            replay: None,
+            work: None,
             extras,
         }
     }
@@ -98,12 +99,12 @@ impl Subscription {
         subscription
     }
 
-    pub(crate) fn open(&mut self, opening: Opening, requested: &Requested) {
-        let resume = {
-            let state = self.hub.window().lock();
-            opening.resume(requested, |seq| state.cursor_at(seq))
-        };
-        self.version = short(opening.version);
+    /// Begins where `opening` says; `false` if the history was rewritten since it was decided.
+    pub(crate) fn open(&mut self, opening: Opening, view: &View, requested: &Requested) -> bool {
+        self.version = opening.version;
+        let Some(resumed_at) = self.cursor_at(opening.position) else { return false };
+        let resume = opening.resume(requested, resumed_at);
+        self.unlisted = if self.feed.is_exact { 0 } else { view.evicted };
         if let Some(forgiven) = opening.forgiven {
             self.extras.get_or_insert_default().forgiven = forgiven;
             self.unlisted = 0;
@@ -122,12 +123,14 @@ impl Subscription {
         }
         crate::metrics::subscribed(self.began());
         if self.is_loading() {
+            let loading_at = self.cursor_at(self.position);
             if let Some(Beginning { resume: Resume::Gap(gap), .. }) = self.beginning.as_deref_mut() {
-                gap.resumed_at = self.hub.window().lock().cursor_at(self.position);
+                gap.resumed_at = loading_at.unwrap_or(gap.resumed_at);
             }
         } else if opening.is_over && !opening.no_content {
             self.tell_finishes();
         }
+        true
     }
 
     /// How it began, to be looked at before the response is made.
@@ -266,6 +269,7 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        self.reader.holding.free(&self.hub.window().counters);
         self.hub.registry().leave(&self.reader);
         self.leave_feed();
     }

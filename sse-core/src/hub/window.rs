@@ -5,7 +5,6 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::Waker,
-    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -19,11 +18,12 @@ use super::{
     ring::{Kept, TopicRing},
     state::State,
     stats::Counters,
+    subscription::short,
 };
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic, scoped},
     resume::{Cursor, Epoch, EpochStart, Epochs},
-    waiters::{Waiters, wake},
+    waiters::{Slot, Waiters, wake},
     wire::Frame,
 };
 
@@ -58,7 +58,6 @@ pub(crate) struct Append<'a> {
     pub(crate) kind: EntryKind,
     /// The encoded fields without id and blank line.
     pub(crate) lines: Vec<u8>,
-    pub(crate) retry: Option<Duration>,
 }
 
 /// Where an append went.
@@ -151,11 +150,15 @@ impl Window {
         true
     }
 
-    /// Takes over from the history which topics asked for were finished before this process saw anything of them.
-    pub(crate) fn learn_finished(&self, feed: &Feed, finished: &[(Topic, Cursor)]) {
+    /// Takes over from the history which topics asked for were finished before this process saw anything of them, unless
+    /// it was rewritten since it had `version` rows in its epoch table.
+    pub(crate) fn learn_finished(&self, feed: &Feed, finished: &[(Topic, Cursor)], version: u32) {
         let now = Instant::now();
         // Under the window's lock nothing is appended meanwhile.
-        let _state = self.lock();
+        let state = self.lock();
+        if short(state.epochs.rows().len()) != version {
+            return;
+        }
         let mut inner = feed.lock();
         for ring in inner.rings.clone() {
             let mut ring_inner = ring.lock();
@@ -216,7 +219,7 @@ impl Window {
             }
             self.version.store(state.epochs.rows().len(), Ordering::Release);
             for feed in state.feeds.values() {
-                waiting.push(feed.lock().truncate(row.begins));
+                waiting.push(feed.lock().truncate(row.begins, state.epochs.rows().len()));
             }
             is_rewritten
         };
@@ -251,13 +254,13 @@ impl Window {
 
     /// Waits until the head has reached `seq`.
     pub(crate) async fn reaches(&self, seq: u64) {
-        let mut slot = crate::waiters::Slot::default();
+        let mut waiter = HeadWaiter { window: self, slot: Slot::default() };
         std::future::poll_fn(|cx| {
             let mut state = self.lock();
             if state.head >= seq {
                 return std::task::Poll::Ready(());
             }
-            state.head_waiters.register(&mut slot, cx.waker());
+            state.head_waiters.register(&mut waiter.slot, cx.waker());
             std::task::Poll::Pending
         })
         .await;
@@ -270,10 +273,10 @@ impl Window {
         cursor: Cursor,
         now: Instant,
     ) -> (Placed, Vec<Vec<Option<Waker>>>) {
-        let Append { topics, kind, mut lines, retry } = append;
+        let Append { topics, kind, mut lines } = append;
         let seq = cursor.seq();
         notice::end_block(&mut lines, cursor);
-        let frame = Frame::block(lines, retry);
+        let frame = Frame::block(lines);
         let labels = Labels::new(topics);
         let mut feeds: Vec<(Arc<Feed>, isize)> = Vec::new();
         for topic in topics {
@@ -329,6 +332,18 @@ impl Window {
             }
         }
         ring
+    }
+}
+
+/// A task that waits for the head, and leaves nothing behind if it gives up.
+struct HeadWaiter<'a> {
+    window: &'a Window,
+    slot: Slot,
+}
+
+impl Drop for HeadWaiter<'_> {
+    fn drop(&mut self) {
+        self.window.lock().head_waiters.cancel(&mut self.slot);
     }
 }
 

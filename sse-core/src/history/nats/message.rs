@@ -179,7 +179,7 @@ pub(super) fn signal(message: async_nats::Message, prefix: &str) -> Entry {
 /// fields of its own.
 fn foreign(payload: &[u8]) -> Bytes {
     let event = Event::message(String::from_utf8_lossy(payload));
-    event.into_lines().map(|(lines, _)| lines.into()).unwrap_or_default()
+    event.into_lines().map(Into::into).unwrap_or_default()
 }
 
 /// 32 bits of a number, each of which depends on each bit of it (the finalizer of SplitMix64).
