@@ -375,3 +375,23 @@ async fn g14_a_refusal_is_200_for_an_event_source_and_503_for_others() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn g9_a_page_that_is_answered_after_its_lease_has_no_events() {
+    let hub = Hub::memory();
+    let began = hub.publish("a", Event::message("mark")).await.unwrap().cursor;
+    let lease = Lease::within(Duration::from_secs(5));
+    // The page has an event already, and waits for a state, when the lease is over.
+    let load = |_| async {
+        std::future::pending::<()>().await;
+        Ok::<_, std::io::Error>(Event::message("state"))
+    };
+    let foreign = "00000000000000aa-9";
+    let subscribe = hub.subscribe("a").after(asking(JSON, Some(foreign))).snapshot(load).lease(&lease);
+    let response = EventStream::new(subscribe.await.unwrap()).into_response();
+    let began_at = Instant::now();
+    let page: Value = serde_json::from_str(&whole(response).await).expect("JSON");
+    assert_eq!(began_at.elapsed(), Duration::from_secs(5));
+    assert_eq!((&page["events"], &page["cursor"]), (&json!([]), &Value::Null), "after {began}: {page}");
+    assert!(page["retry"].is_u64(), "{page}");
+}

@@ -224,7 +224,8 @@ async fn g9_200_failovers_give_a_filtered_reader_no_byte_while_others_read_the_s
             if is_filtered {
                 subscribe = subscribe.filter(|_| false);
             }
-            let mut body = EventStream::new(subscribe.await.unwrap()).into_response().into_body();
+            let stream = EventStream::new(subscribe.await.unwrap()).keep_alive(None);
+            let mut body = stream.into_response().into_body();
             let count = Arc::clone(if is_filtered { &given } else { &seen });
             readers.spawn(async move {
                 while let Some(Ok(bytes)) = body.next().await {

@@ -1,6 +1,9 @@
 //! A history that is trimmed, rewritten or away while a reader reads from it: the reader gets what is there, is told what
 //! is not, or is told to come back. It never gets another record in place of the one that it asked for.
 
+#[path = "common/body.rs"]
+#[allow(dead_code)]
+mod body;
 #[path = "common/reader.rs"]
 #[allow(dead_code)]
 mod reader;
@@ -8,9 +11,14 @@ mod reader;
 #[allow(dead_code)]
 mod scripted;
 
+use std::time::Duration;
+
 use reader::{data, is_idle, next, publish, within};
-use scripted::Scripted;
-use sse_core::{Cursor, Event, EventView, HistoryErrorKind, Hub, Publisher, Retention, Start, Subscription};
+use scripted::{Scripted, until};
+use sse_core::{
+    Cursor, End, Event, EventStream, EventView, Exclusive, HistoryErrorKind, Hub, Pattern, Publisher,
+    Retention, Start, Subscription,
+};
 
 /// A hub whose window holds three events of each topic, and ten events of `a` at 1 to 10, of which it has lost seven.
 async fn filled(history: &Scripted) -> Hub {
@@ -133,6 +141,145 @@ async fn rule_3_who_was_told_all_before_the_fork_and_passed_the_rest_goes_on() {
     assert_eq!((event.event_type(), event.data()), ("message", "new"));
 }
 
+/// A hub that has seen six events of which a failover lost the last three, and does not know it yet; one more was published
+/// since, at 4.
+async fn failed_over(history: &Scripted) -> (Hub, Publisher) {
+    let hub = Hub::open(history.clone()).await.unwrap();
+    publish(&hub, "a", 1..7).await;
+    history.set_mute(true);
+    history.fork(4);
+    let publisher = Publisher::new(history.clone());
+    publisher.publish("a", Event::message("new 4")).await.unwrap();
+    (hub, publisher)
+}
+
+#[tokio::test]
+async fn g4_the_first_to_subscribe_after_a_failover_gets_everything_that_follows() {
+    for (number, foreign) in [None, Some("00000000000000aa-9"), Some("malformed")].into_iter().enumerate() {
+        let history = Scripted::new();
+        let (hub, publisher) = failed_over(&history).await;
+        // The hub knows nothing of one topic, so it asks the history and learns of the failover.
+        let mut reader = hub.subscribe(["a", "never.seen"]).after(foreign).await.unwrap();
+        assert!(history.asked().0 > 1);
+        let at = hub.stats().head;
+        assert_eq!(
+            reader.gap().map(|gap| gap.resumed_at),
+            foreign.map(|_| at),
+            "what the notice names is there"
+        );
+        publisher.publish("a", Event::message("new 5")).await.unwrap();
+        history.set_mute(false);
+        if foreign.is_some() {
+            let gap = next(&mut reader).await;
+            assert_eq!((gap.event_type(), gap.last_event_id()), ("sse.gap", &*at.to_string()));
+        }
+        assert_eq!(data(&mut reader, 2).await, ["new 4", "new 5"], "{number}");
+        publish(&hub, "never.seen", 6..7).await;
+        assert_eq!(data(&mut reader, 1).await, ["6"]);
+        assert!(is_idle(&mut reader).await);
+        // The reader's own gap, if any, and none by the failover, of which it saw nothing.
+        assert_eq!(hub.stats().gaps.values().sum::<u64>(), u64::from(foreign.is_some()));
+    }
+}
+
+#[tokio::test]
+async fn g4_a_replay_that_began_before_a_failover_tells_nothing_that_was_lost() {
+    let history = Scripted::new();
+    let hub = filled(&history).await;
+    for is_filtered in [false, true] {
+        let mut subscribe = hub.subscribe("a").start(Start::Earliest);
+        if is_filtered {
+            subscribe = subscribe.filter(|_| true);
+        }
+        let mut reader = subscribe.await.unwrap();
+        assert_eq!(data(&mut reader, 1).await, ["1"]);
+        let before = hub.stats().head;
+        history.fork(4);
+        until(|| hub.stats().head.epoch() != before.epoch()).await;
+        let publisher = Publisher::new(history.clone());
+        publisher.publish("a", Event::message("new")).await.unwrap();
+        assert_eq!(data(&mut reader, 3).await, ["2", "3", "new"]);
+        assert!(is_idle(&mut reader).await);
+        publish(&hub, "a", 5..11).await;
+        assert_eq!(data(&mut reader, 6).await, ["5", "6", "7", "8", "9", "10"]);
+    }
+    assert_eq!(hub.stats().gaps.values().sum::<u64>(), 0);
+}
+
+#[tokio::test]
+async fn an_earlier_state_is_told_although_a_failover_follows() {
+    let history = Scripted::new();
+    let hub = Hub::open(history.clone()).await.unwrap();
+    publish(&hub, "state", 1..4).await;
+    publish(&hub, "a", 4..7).await;
+    let mut reader = hub.subscribe("a").also("state", Start::Earliest).await.unwrap();
+    let before = hub.stats().head;
+    history.fork(3);
+    until(|| hub.stats().head.epoch() != before.epoch()).await;
+    publish(&hub, "state", 3..4).await;
+    assert_eq!(data(&mut reader, 3).await, ["1", "2", "3"]);
+    assert!(is_idle(&mut reader).await);
+}
+
+#[tokio::test]
+async fn a_reader_whom_the_history_refuses_takes_nobodys_place() {
+    let history = Scripted::new();
+    let hub = filled(&history).await;
+    let ask = |last: Option<Cursor>| hub.subscribe("a").after(last).exclusive("page", Exclusive::EndFirst);
+    let mut first = ask(None).await.unwrap();
+    let old = Cursor::new(hub.stats().head.epoch(), 2);
+    history.set_down(true);
+    let refused = ask(Some(old)).await.unwrap();
+    assert!(matches!(refused.refusal(), Some(End::Unavailable)));
+    assert!(is_idle(&mut first).await);
+    history.set_down(false);
+    publish(&hub, "a", 11..12).await;
+    assert_eq!(data(&mut first, 1).await, ["11"]);
+    // One that can read ends it.
+    let mut second = ask(Some(old)).await.unwrap();
+    assert!(within(first.next()).await.is_none());
+    assert_eq!(data(&mut second, 1).await, ["3"]);
+}
+
+/// What the keep-alive after the reader's events says.
+async fn keep_alive(reader: Subscription) -> u64 {
+    let mut reading = body::read(EventStream::new(reader));
+    reading.retry().await;
+    loop {
+        let text = reading.next().await.expect("not ended");
+        if let Some(millis) = text.strip_prefix("retry: ").and_then(|line| line.trim_end().parse().ok()) {
+            return millis;
+        }
+    }
+}
+
+fn event(text: &str) -> Event {
+    Event::message(text).retry(Duration::from_secs(1_800))
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_17_a_keep_alive_repeats_an_events_retry_whichever_way_the_event_came() {
+    for hub in [
+        Hub::memory(),
+        Hub::builder().retention(Retention::default().events(1)).open(Scripted::new()).await.unwrap(),
+    ] {
+        let live = hub.subscribe("live").await.unwrap();
+        hub.publish("live", event("live")).await.unwrap();
+        assert_eq!(keep_alive(live).await, 1_800_000, "live");
+        hub.publish("replayed", event("replayed")).await.unwrap();
+        hub.publish("replayed", Event::message("newest")).await.unwrap();
+        let replayed = hub.subscribe("replayed").start(Start::Earliest).await.unwrap();
+        assert_eq!(keep_alive(replayed).await, 1_800_000, "from the history");
+        let filtered = hub.subscribe("live").start(Start::Earliest).filter(|_| true).await.unwrap();
+        assert_eq!(keep_alive(filtered).await, 1_800_000, "filtered");
+        let state = hub.subscribe("other").also("live", Start::Earliest).await.unwrap();
+        assert_eq!(keep_alive(state).await, 1_800_000, "as a state");
+        let signalled = hub.subscribe("signals").await.unwrap();
+        hub.signal("signals", event("typing")).unwrap();
+        assert_eq!(keep_alive(signalled).await, 1_800_000, "as a signal");
+    }
+}
+
 /// The process drops what it knew of records that a fork replaced.
 mod fork {
     use super::*;
@@ -157,18 +304,20 @@ mod fork {
         history.trim(15);
         let hub = Hub::open(history.clone()).await.unwrap();
         let old = hub.stats().head;
-        let mut live = hub.subscribe(">").await.unwrap();
+        let mut live = hub.subscribe(Pattern::new(">").unwrap()).await.unwrap();
         assert!(is_idle(&mut live).await);
         history.trim(1);
         history.fork(1);
         until_head(&hub, 0).await;
         let mut readers = vec![live];
-        for topics in [">", "*", "new"] {
-            readers.push(hub.subscribe(topics).await.unwrap());
-            readers.push(hub.subscribe(topics).start(Start::Earliest).await.unwrap());
+        for text in [">", "*", "new"] {
+            let topics = Pattern::new(text).unwrap();
+            let topics = || topics.clone();
+            readers.push(hub.subscribe(topics()).await.unwrap());
+            readers.push(hub.subscribe(topics()).start(Start::Earliest).await.unwrap());
             // A cursor of the lost store is a gap, and then the reader goes on.
-            let mut reader = hub.subscribe(topics).after(old).await.unwrap();
-            assert_eq!(next(&mut reader).await.event_type(), "sse.gap", "{topics}");
+            let mut reader = hub.subscribe(topics()).after(old).await.unwrap();
+            assert_eq!(next(&mut reader).await.event_type(), "sse.gap", "{text}");
             readers.push(reader);
         }
         publish(&hub, "new", 1..4).await;

@@ -9,9 +9,10 @@ mod scripted;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures_util::StreamExt as _;
 use reader::{data, is_idle, message, next, publish};
 use scripted::Scripted;
-use sse_core::{Event, EventView, Hub, HubBuilder, Pattern, Retention, Start, Subscribe};
+use sse_core::{Event, EventStream, EventView, Hub, HubBuilder, Pattern, Retention, Start, Subscribe};
 use tokio::time::Instant;
 
 /// A price is replaced by a later one of the same name; anything else is not.
@@ -168,4 +169,177 @@ async fn a_reader_of_the_history_is_paced_and_loses_nothing() {
         (vec!["0".into()], vec!["0".into()])
     );
     assert!(began_at.elapsed() < Duration::from_secs(1));
+}
+
+/// A hub that drops readers soon.
+fn strict() -> HubBuilder {
+    Hub::builder().stalled_after(Duration::from_secs(2))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_waits_for_the_hub_is_not_one_that_does_not_read() {
+    let history = Scripted::new();
+    let hub = behind(strict().replay_rate(100).most_replays(1), &history, 1_200).await;
+    let expected: Vec<_> = (0..1_200).map(|number| number.to_string()).collect();
+    // Each waits for its rate, and all but one for their turn.
+    let began_at = Instant::now();
+    let readers: Vec<_> = (0..3)
+        .map(|_| {
+            let subscribe: Subscribe = hub.subscribe("a").start(Start::Earliest);
+            tokio::spawn(async move {
+                let (mut reader, mut seen) = (subscribe.await.unwrap(), Vec::new());
+                while seen.len() < 1_200 {
+                    let frame = reader.next().await.expect("dropped as one that does not read");
+                    seen.push(message(frame.as_ref()).data().to_owned());
+                }
+                seen
+            })
+        })
+        .collect();
+    for reader in readers {
+        assert_eq!(reader.await.unwrap(), expected);
+    }
+    assert!(began_at.elapsed() > Duration::from_secs(60), "{:?}", began_at.elapsed());
+    // So with a state that takes long to load, while events come.
+    let load = |_| async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        Ok::<_, std::io::Error>(Event::message("state"))
+    };
+    let mut loading = hub.subscribe("a").snapshot(load).await.unwrap();
+    publish(&hub, "a", 0..1).await;
+    assert_eq!(message(loading.next().await.expect("dropped").as_ref()).data(), "state");
+    assert_eq!(message(loading.next().await.expect("dropped").as_ref()).data(), "0");
+    assert_eq!(hub.stats().stalled, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_whose_wait_is_over_and_that_does_not_read_is_dropped() {
+    let history = Scripted::new();
+    let hub = behind(strict().replay_rate(100), &history, 1_200).await;
+    let mut reader = hub.subscribe("a").start(Start::Earliest).await.unwrap();
+    // It waits for its rate when it gives up.
+    data(&mut reader, 500).await;
+    assert!(tokio::time::timeout(Duration::from_secs(1), reader.next()).await.is_err());
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(hub.stats().stalled, 0, "there is nothing for it yet");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((hub.stats().stalled, hub.stats().held_bytes), (1, 0));
+    assert!(reader.next().await.is_none());
+}
+
+/// Takes chunks until the hub holds something for the reader, and then no more.
+async fn held(hub: &Hub, reader: sse_core::Subscription) -> (usize, std::pin::Pin<Box<sse_core::Body>>) {
+    let mut body = Box::pin(EventStream::new(reader).into_response().into_body());
+    for _ in 0..1_000 {
+        if hub.stats().held_bytes > 0 {
+            break;
+        }
+        body.next().await.expect("not ended").expect("never fails");
+    }
+    (hub.stats().held_bytes, body)
+}
+
+/// A chunk and a half.
+const MAX_HELD: usize = 96 << 10;
+
+#[tokio::test(start_paused = true)]
+async fn g11_what_is_held_for_a_reader_that_does_not_read_is_bounded_counted_and_freed() {
+    let history = Scripted::new();
+    let hub = strict().retention(Retention::default().events(1)).open(history.clone()).await.unwrap();
+    let memory = strict().memory();
+    for number in 0..2_000 {
+        for hub in [&hub, &memory] {
+            let text = format!("{number} {}", "x".repeat(if number < 1_000 { 40 } else { 1_500 }));
+            hub.publish("a", Event::message(text)).await.unwrap();
+        }
+    }
+    type Ask = fn(&Hub) -> Subscribe;
+    let asked: [(&str, &Hub, usize, Ask); 3] = [
+        ("a replay", &hub, MAX_HELD, |hub| hub.subscribe("a").start(Start::Earliest)),
+        // As many as there are keys.
+        ("conflation", &memory, 3 << 20, |hub| {
+            hub.subscribe("a").start(Start::Earliest).conflate_by(|event| Some(event.data().into_owned()))
+        }),
+        ("a snapshot", &memory, 1 << 20, |hub| {
+            let events = (0..100).map(|_| Event::message("x".repeat(10_000)));
+            let snapshot = sse_core::Snapshot::new(events);
+            hub.subscribe("b").snapshot(move |_| {
+                let snapshot = snapshot.clone();
+                async move { Ok::<_, std::io::Error>(snapshot) }
+            })
+        }),
+    ];
+    for (name, hub, max, ask) in asked {
+        let stalled = hub.stats().stalled;
+        let (bytes, mut body) = held(hub, ask(hub).await.unwrap()).await;
+        assert!((1..=max).contains(&bytes), "{name}: {bytes} bytes");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let stats = hub.stats();
+        assert_eq!((stats.held_bytes, stats.stalled), (0, stalled + 1), "{name}");
+        assert!(stats.readers.is_empty(), "{name}: {:?}", stats.readers);
+        while let Some(Ok(bytes)) = body.next().await {
+            assert!(bytes.starts_with(b"retry: "), "{name}: {bytes:?}");
+        }
+        // One that leaves frees it as well.
+        drop(held(hub, ask(hub).await.unwrap()).await);
+        assert_eq!(hub.stats().held_bytes, 0, "{name}");
+    }
+    // A filter and an earlier state are read a chunk at a time, of which nothing is left.
+    let asked: [Ask; 3] = [
+        |hub| hub.subscribe("a").start(Start::Earliest).filter(|_| true),
+        |hub| hub.subscribe("b").also("a", Start::Earliest),
+        |hub| hub.subscribe("b").also("a", Start::Latest(900)),
+    ];
+    for ask in asked {
+        let mut body = Box::pin(EventStream::new(ask(&memory).await.unwrap()).into_response().into_body());
+        for _ in 0..10 {
+            assert!(body.next().await.expect("not ended").expect("never fails").len() <= 64 << 10);
+            assert_eq!(memory.stats().held_bytes, 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_replay_of_large_events_holds_one_of_them() {
+    const LEN: usize = 900_000;
+    let history = Scripted::new();
+    let hub = Hub::builder().retention(Retention::default().events(1)).open(history.clone()).await.unwrap();
+    for _ in 0..8 {
+        hub.publish("a", Event::message("x".repeat(LEN))).await.unwrap();
+    }
+    let mut latest = hub.subscribe("a").start(Start::Latest(3)).await.unwrap();
+    let mut reader = hub.subscribe("a").start(Start::Earliest).await.unwrap();
+    for _ in 0..8 {
+        assert_eq!(next(&mut reader).await.data().len(), LEN);
+        assert!(hub.stats().held_bytes < LEN + 200, "{}", hub.stats().held_bytes);
+    }
+    for _ in 0..3 {
+        assert_eq!(next(&mut latest).await.data().len(), LEN);
+    }
+    assert!(is_idle(&mut latest).await && is_idle(&mut reader).await);
+    assert!(history.most_bytes() < LEN + 200, "{} bytes read at once", history.most_bytes());
+}
+
+#[tokio::test]
+async fn a_state_is_told_in_order_once_and_as_far_as_the_window_holds_it() {
+    let hub = Hub::builder().retention(Retention::default().events(400)).memory();
+    for number in 0..600 {
+        let topics: &[&str] = if number % 3 == 0 { &["x", "y"] } else { &["x"] };
+        hub.publish(topics, Event::message(format!("{number} {}", "z".repeat(1_000)))).await.unwrap();
+    }
+    let numbers = |data: Vec<String>| -> Vec<u32> {
+        data.iter().map(|text| text.split(' ').next().unwrap().parse().unwrap()).collect()
+    };
+    let mut all = hub.subscribe("b").also(["x", "y"], Start::Earliest).await.unwrap();
+    // The window holds 400 of x and 200 of y, some of which are the same.
+    let expected: Vec<u32> = (0..600).filter(|number| *number >= 200 || number % 3 == 0).collect();
+    assert_eq!(numbers(data(&mut all, expected.len()).await), expected);
+    publish(&hub, "b", 0..1).await;
+    assert_eq!(data(&mut all, 1).await, ["0"]);
+    let odd =
+        |event: &EventView<'_>| !event.data().split(' ').next().unwrap().ends_with(['0', '2', '4', '6', '8']);
+    let mut latest = hub.subscribe("b").also(["x", "y"], Start::Latest(150)).filter(odd).await.unwrap();
+    let expected: Vec<u32> = (300..600).filter(|number| number % 2 == 1).collect();
+    assert_eq!(numbers(data(&mut latest, 150).await), expected);
+    assert!(is_idle(&mut latest).await);
 }

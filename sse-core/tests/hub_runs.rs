@@ -9,11 +9,13 @@ mod scripted;
 
 use std::{error::Error as _, time::Duration};
 
+use futures_util::{FutureExt as _, Stream};
 use reader::{data, is_idle, next, publish, within};
 use scripted::{Scripted, until};
 use sse_core::{
-    End, Error, Event, EventStream, Exclusive, GapReason, Hub, InvalidTopic, Pattern, ProducerError,
-    PublishError, Retention, Start, SubscribeError, Topic,
+    Appended, Change, End, Entry, EntryKind, Error, Event, EventStream, Exclusive, GapReason, History,
+    HistoryError, Hub, InvalidTopic, Pattern, ProducerError, PublishError, Reach, Record, Retention, Span,
+    Start, SubscribeError, Topic,
 };
 use tokio::time::Instant;
 
@@ -328,4 +330,83 @@ async fn only_what_nobody_here_runs_or_has_finished_is_abandoned() {
         assert!(there.abandon("answer.2").await.unwrap().is_none());
         assert!(there.abandon("answer.*").await.is_err() && there.abandon(["a", "b"]).await.is_err());
     }
+}
+
+/// A history that keeps the first end back until it is let through.
+#[derive(Clone)]
+struct Hesitant {
+    inner: Scripted,
+    first_end: std::sync::Arc<tokio::sync::Semaphore>,
+    ends: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl History for Hesitant {
+    async fn append(&self, entries: Vec<Entry>) -> Result<Vec<Appended>, HistoryError> {
+        let is_end = entries.iter().any(|entry| entry.kind == EntryKind::Finish);
+        if is_end && self.ends.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+            let _let_through = self.first_end.acquire().await;
+        }
+        self.inner.append(entries).await
+    }
+
+    async fn read(&self, after: u64, limit: usize, max_bytes: usize) -> Result<Vec<Record>, HistoryError> {
+        self.inner.read(after, limit, max_bytes).await
+    }
+
+    async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+        self.inner.span(patterns).await
+    }
+
+    async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+        self.inner.signal(entry).await
+    }
+
+    fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static {
+        self.inner.tail(after)
+    }
+}
+
+#[tokio::test]
+async fn a_finish_that_is_cancelled_ends_its_own_run_and_never_the_next_one() {
+    let history = Hesitant {
+        inner: Scripted::new(),
+        first_end: std::sync::Arc::new(tokio::sync::Semaphore::new(0)),
+        ends: std::sync::Arc::default(),
+    };
+    let hub = Hub::open(history.clone()).await.unwrap();
+    let run = hub.run("job").unwrap();
+    run.publish(Event::message("first run")).await.unwrap();
+    let mut finish = Box::pin(run.finish());
+    assert!(finish.as_mut().now_or_never().is_none());
+    until(|| history.ends.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    drop(finish);
+    // The topic is run anew as soon as that is allowed, and the end that was under way comes late.
+    let anew = async {
+        loop {
+            match hub.run("job") {
+                Ok(run) => break run,
+                Err(ProducerError::Running) => tokio::time::sleep(Duration::from_millis(1)).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let mut anew = Box::pin(anew);
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut anew).await.ok();
+    if let Some(run) = &early {
+        run.publish(Event::message("second run")).await.unwrap();
+    }
+    let is_early = early.is_some();
+    history.first_end.add_permits(1);
+    let run = match early {
+        Some(run) => run,
+        None => within(anew).await,
+    };
+    if !is_early {
+        run.publish(Event::message("second run")).await.unwrap();
+    }
+    run.publish(Event::message("and on")).await.unwrap();
+    run.finish().await.unwrap();
+    let records = history.read(0, 100, usize::MAX).await.unwrap();
+    let kinds: Vec<_> = records.iter().map(|record| record.kind == EntryKind::Finish).collect();
+    assert_eq!(kinds, [false, true, false, false, true], "{records:?}");
 }

@@ -33,7 +33,8 @@ pub trait History: Send + Sync + 'static {
     fn append(&self, entries: Vec<Entry>)
     -> impl Future<Output = Result<Vec<Appended>, HistoryError>> + Send;
 
-    /// Up to `limit` records after the position `after`, in order and without a hole; fewer only at the head.
+    /// Up to `limit` records after the position `after`, in order and without a hole; fewer only at the head, or where the
+    /// next one would make their `lines` longer than `max_bytes` together. One record is returned however long it is.
     ///
     /// # Errors
     /// [`HistoryErrorKind::Trimmed`] if the record after `after` is gone, else as `append`.
@@ -41,6 +42,7 @@ pub trait History: Send + Sync + 'static {
         &self,
         after: u64,
         limit: usize,
+        max_bytes: usize,
     ) -> impl Future<Output = Result<Vec<Record>, HistoryError>> + Send;
 
     /// What is kept now, read where writes go (a primary, never a replica); `patterns` are the topics for which
@@ -225,6 +227,21 @@ impl error::Error for HistoryError {
     }
 }
 
+/// Leaves as many of the first records as have at most `max_bytes` of lines together, but at least one; returns whether any
+/// was cut off.
+#[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
+pub(super) fn cut_to_bytes(records: &mut Vec<Record>, max_bytes: usize) -> bool {
+    let mut bytes: usize = 0;
+    let fits = |record: &&Record| {
+        bytes = bytes.saturating_add(record.lines.len());
+        bytes <= max_bytes
+    };
+    let count = records.iter().take_while(fits).count().max(1);
+    let is_cut = count < records.len();
+    records.truncate(count);
+    is_cut
+}
+
 /// A future that an erased history returns.
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, HistoryError>> + Send + 'a>>;
 pub(crate) type Tail = Pin<Box<dyn Stream<Item = Result<Change, HistoryError>> + Send>>;
@@ -233,7 +250,7 @@ pub(crate) type DynHistory = Arc<dyn ErasedHistory>;
 /// [`History`] with boxed futures, so that `Hub` is not generic. What it returns may be sent, whoever wrote it.
 pub(crate) trait ErasedHistory: Send + Sync {
     fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>>;
-    fn read(&self, after: u64, limit: usize) -> Answer<'_, Vec<Record>>;
+    fn read(&self, after: u64, limit: usize, max_bytes: usize) -> Answer<'_, Vec<Record>>;
     fn span<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, Span>;
     fn holds(&self, cursor: Cursor) -> Answer<'_, bool>;
     fn signal(&self, entry: Entry) -> Answer<'_, Reach>;
@@ -245,8 +262,10 @@ impl<H: History> ErasedHistory for H {
         Box::pin(counted("append", History::append(self, entries)))
     }
 
-    fn read(&self, after: u64, limit: usize) -> Answer<'_, Vec<Record>> {
-        Box::pin(async move { counted("read", History::read(self, after, limit)).await.map(foreign::framed) })
+    fn read(&self, after: u64, limit: usize, max_bytes: usize) -> Answer<'_, Vec<Record>> {
+        Box::pin(async move {
+            counted("read", History::read(self, after, limit, max_bytes)).await.map(foreign::framed)
+        })
     }
 
     fn span<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, Span> {

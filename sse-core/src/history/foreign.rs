@@ -60,7 +60,7 @@ impl Stream for FramedTail {
 /// An event with the payload as its data.
 pub(crate) fn message(payload: &[u8]) -> Bytes {
     let event = Event::message(String::from_utf8_lossy(payload));
-    event.into_lines().map(|(lines, _)| lines.into()).unwrap_or_default()
+    event.into_lines().map(Into::into).unwrap_or_default()
 }
 
 /// Whether the lines are fields of one event, as the encoder writes them.

@@ -16,6 +16,7 @@ use super::{
     reader::Reader,
     ring::TopicRing,
     state::State,
+    subscription::short,
     wildcards::Wildcards,
     window::Window,
 };
@@ -27,21 +28,27 @@ use crate::{
 /// How many topics are looked at under one hold of the window's lock.
 pub(super) const TOPICS_AT_ONCE: usize = 1_024;
 
-/// What a new reader of a feed needs to know, taken in one locked look.
+/// A new reader of a feed.
 pub(crate) struct Attached {
     pub(crate) feed: Arc<Feed>,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) last_signal: u64,
+    pub(crate) view: View,
+}
+
+/// What the window knows at one moment of what a feed reads: positions of one view belong to the same epoch table.
+pub(crate) struct View {
     pub(crate) head: u64,
-    pub(crate) version: usize,
+    /// How many rows the epoch table has.
+    pub(crate) version: u32,
     /// The highest position evicted from what was asked for.
     pub(crate) evicted: u64,
     pub(crate) epochs: Epochs,
     /// Whether it is certain which of the topics are finished.
     pub(crate) is_known: bool,
-    pub(crate) last_signal: u64,
-    pub(crate) reader: Arc<Reader>,
 }
 
-impl Attached {
+impl View {
     /// Whether the window alone knows that nothing asked for was evicted after the cursor.
     pub(crate) fn proves(&self, cursor: Cursor) -> bool {
         let is_known = self.epochs.fork_after(cursor.epoch()).is_some();
@@ -49,12 +56,9 @@ impl Attached {
     }
 }
 
-/// A reader that has its feed, of which it is not known yet how far its topics were evicted.
-pub(super) struct Attaching<'a> {
-    window: &'a Window,
-    pub(super) feed: Arc<Feed>,
-    reader: Arc<Reader>,
-    /// The rows of the epoch table when it began to look at what was evicted.
+/// A search, in steps, for how far the topics of a feed were evicted.
+struct Survey {
+    /// The rows of the epoch table when it began.
     version: usize,
     wildcards: Wildcards<()>,
     forgotten: Walk,
@@ -63,6 +67,14 @@ pub(super) struct Attaching<'a> {
     evicted: u64,
     /// How many topics each step looks at.
     at_once: usize,
+}
+
+/// A reader that has its feed, of which it is not known yet how far its topics were evicted.
+pub(super) struct Attaching<'a> {
+    window: &'a Window,
+    pub(super) feed: Arc<Feed>,
+    reader: Arc<Reader>,
+    survey: Survey,
     is_attached: bool,
 }
 
@@ -106,7 +118,7 @@ impl Window {
             None => {
                 let topics = patterns.iter().filter_map(|pattern| pattern.clone().into_topic().ok());
                 let rings = topics.map(|topic| self.ring_or_new(&state, topic)).collect();
-                Arc::new(Feed::new(0, patterns, rings, state.head))
+                Arc::new(Feed::new(0, patterns, rings, state.head, state.epochs.rows().len()))
             }
         };
         let floor = if feed.is_exact { 0 } else { state.forgotten.floor() };
@@ -114,10 +126,32 @@ impl Window {
         let is_known = feed.is_exact && inner.rings.iter().all(|ring| ring.lock().is_known);
         let rings = inner.rings.iter().take(TOPICS_AT_ONCE);
         let evicted = rings.fold(floor, |evicted, ring| evicted.max(ring.lock().evicted));
-        let (version, last_signal) = (state.epochs.rows().len(), inner.last_signal());
+        let version = short(state.epochs.rows().len());
+        let view = View { head: state.head, version, evicted, epochs: state.epochs.clone(), is_known };
+        let last_signal = inner.last_signal();
         drop(inner);
-        let epochs = state.epochs.clone();
-        Attached { head: state.head, version, evicted, epochs, is_known, last_signal, reader, feed }
+        Attached { feed, reader, last_signal, view }
+    }
+
+    /// What is known now of what a feed reads. Other tasks run in between if there is much to search.
+    pub(crate) async fn view_in_steps(&self, feed: &Arc<Feed>) -> View {
+        let mut survey = Survey::new(&feed.patterns, self.version(), TOPICS_AT_ONCE);
+        loop {
+            if let Some((view, _)) = survey.step(self, feed) {
+                return view;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The same at once.
+    pub(crate) fn view(&self, feed: &Arc<Feed>) -> View {
+        let mut survey = Survey::new(&feed.patterns, self.version(), TOPICS_AT_ONCE);
+        loop {
+            if let Some((view, _)) = survey.step(self, feed) {
+                return view;
+            }
+        }
     }
 
     /// Forgets the feed if it has no readers.
@@ -182,7 +216,13 @@ impl Window {
                 rings.push(self.ring(state, &topic));
             }
         }
-        let feed = Arc::new(Feed::new(state.feeds.next_id(), patterns, rings.clone(), state.head));
+        let feed = Arc::new(Feed::new(
+            state.feeds.next_id(),
+            patterns,
+            rings.clone(),
+            state.head,
+            state.epochs.rows().len(),
+        ));
         for ring in rings {
             ring.lock().add_feed(&feed);
         }
@@ -204,39 +244,41 @@ impl<'a> Attaching<'a> {
         reader: Arc<Reader>,
         at_once: usize,
     ) -> Self {
-        let mut wildcards = Wildcards::default();
-        for pattern in patterns.iter().filter(|pattern| !pattern.is_exact()) {
-            wildcards.insert(pattern, ());
-        }
-        let forgotten = Walk::new(&patterns);
-        let (feed, version) = {
+        let mut survey = Survey::new(&patterns, 0, at_once);
+        let feed = {
             let mut state = window.lock();
             let feed = match state.feeds.get(&patterns) {
                 Some(feed) => Arc::clone(feed),
                 None => window.new_feed(&mut state, patterns),
             };
             feed.lock().add_reader(Arc::clone(&reader));
-            (feed, state.epochs.rows().len())
+            survey.version = state.epochs.rows().len();
+            feed
         };
-        Self {
-            window,
-            feed,
-            reader,
-            version,
-            wildcards,
-            forgotten,
-            surveyed: 0,
-            evicted: 0,
-            at_once,
-            is_attached: false,
-        }
+        Self { window, feed, reader, survey, is_attached: false }
     }
 
     /// Goes on for a short time; returns what the reader needs when all is known.
     pub(super) fn step(&mut self) -> Option<Attached> {
-        let window = self.window;
+        let (view, last_signal) = self.survey.step(self.window, &self.feed)?;
+        self.is_attached = true;
+        let (feed, reader) = (Arc::clone(&self.feed), Arc::clone(&self.reader));
+        Some(Attached { feed, reader, last_signal, view })
+    }
+}
+
+impl Survey {
+    fn new(patterns: &[Pattern], version: usize, at_once: usize) -> Self {
+        let mut wildcards = Wildcards::default();
+        for pattern in patterns.iter().filter(|pattern| !pattern.is_exact()) {
+            wildcards.insert(pattern, ());
+        }
+        Self { version, wildcards, forgotten: Walk::new(patterns), surveyed: 0, evicted: 0, at_once }
+    }
+
+    /// Goes on for a short time; returns what is known of the feed, and its last signal, when all was looked at.
+    fn step(&mut self, window: &Window, feed: &Arc<Feed>) -> Option<(View, u64)> {
         let state = window.lock_in_turn();
-        let feed = Arc::clone(&self.feed);
         let mut inner = feed.lock();
         if self.version != state.epochs.rows().len() {
             // What was evicted before a fork may have been replaced by it.
@@ -245,7 +287,7 @@ impl<'a> Attaching<'a> {
             (self.surveyed, self.evicted) = (0, 0);
         }
         if let Some(place) = inner.next_place {
-            self.search(&state, &mut inner, place);
+            self.search(&state, feed, &mut inner, place);
             return None;
         }
         let rings = inner.rings.iter().skip(self.surveyed);
@@ -264,26 +306,23 @@ impl<'a> Attaching<'a> {
                 return None;
             }
         }
-        let floor = if self.feed.is_exact { 0 } else { state.forgotten.floor() };
-        self.is_attached = true;
-        Some(Attached {
+        let floor = if feed.is_exact { 0 } else { state.forgotten.floor() };
+        let view = View {
             head: state.head,
-            version: state.epochs.rows().len(),
+            version: short(state.epochs.rows().len()),
             evicted: self.evicted.max(floor),
             epochs: state.epochs.clone(),
             // Only a feed without wildcards comes to an end.
-            is_known: self.feed.is_exact && inner.rings.iter().all(|ring| ring.lock().is_known),
-            last_signal: inner.last_signal(),
-            reader: Arc::clone(&self.reader),
-            feed: Arc::clone(&self.feed),
-        })
+            is_known: feed.is_exact && inner.rings.iter().all(|ring| ring.lock().is_known),
+        };
+        Some((view, inner.last_signal()))
     }
 
     /// Adds the feed to topics that match, from `place` on; whichever of its readers comes next goes on from there.
-    fn search(&self, state: &State, inner: &mut FeedInner, place: usize) {
+    fn search(&self, state: &State, feed: &Arc<Feed>, inner: &mut FeedInner, place: usize) {
         let end = place + self.at_once;
         for ring in (place..end).filter_map(|place| state.topics.at(place)) {
-            if self.wildcards.matches(&ring.topic) && ring.lock().add_feed(&self.feed) {
+            if self.wildcards.matches(&ring.topic) && ring.lock().add_feed(feed) {
                 inner.last = inner.last.max(ring.lock().last_seq());
                 inner.rings.push(Arc::clone(ring));
             }

@@ -59,6 +59,8 @@ pub(crate) struct FeedInner {
     pub(crate) waiters: Waiters,
     /// The position of the newest frame for this feed, and when it came.
     pub(crate) last: u64,
+    /// How many rows of the epoch table it has taken into account: a reader that knows fewer must look for a fork.
+    pub(crate) version: u32,
     last_at: Option<Instant>,
     /// How many of the rings are finished.
     pub(crate) finished: usize,
@@ -82,8 +84,14 @@ pub(crate) struct FeedInner {
 pub(crate) struct Evicted;
 
 impl Feed {
-    /// A feed over `rings`, at the hub's `head`.
-    pub(crate) fn new(id: u64, patterns: Box<[Pattern]>, rings: Vec<Arc<TopicRing>>, head: u64) -> Self {
+    /// A feed over `rings`, at the hub's `head` and with `version` rows of its epoch table.
+    pub(crate) fn new(
+        id: u64,
+        patterns: Box<[Pattern]>,
+        rings: Vec<Arc<TopicRing>>,
+        head: u64,
+        version: usize,
+    ) -> Self {
         let is_exact = patterns.iter().all(Pattern::is_exact);
         let mut last = 0;
         let mut finished = 0;
@@ -98,6 +106,7 @@ impl Feed {
             readers: Vec::new(),
             waiters: Waiters::default(),
             last,
+            version: short(version),
             last_at: None,
             finished,
             recent: VecDeque::new(),
@@ -344,8 +353,10 @@ impl FeedInner {
         self.cuts += 1;
     }
 
-    /// Drops the frames at `fork` and after it, before the rings do: from here on no reader is given any of them.
-    pub(crate) fn truncate(&mut self, fork: u64) -> Vec<Option<Waker>> {
+    /// Drops the frames at `fork` and after it, before the rings do: from here on no reader is given any of them. The
+    /// epoch table has `version` rows now.
+    pub(crate) fn truncate(&mut self, fork: u64, version: usize) -> Vec<Option<Waker>> {
+        self.version = short(version);
         let last = fork.saturating_sub(1);
         self.forget_chunks();
         self.recent.retain(|event| event.seq < fork);
@@ -410,7 +421,7 @@ impl FeedInner {
     }
 }
 
-/// A place among readers, of whom a process has fewer than four thousand million.
+/// A number of readers or epochs, of which a process has fewer than four thousand million.
 fn short(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }

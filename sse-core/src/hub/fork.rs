@@ -61,7 +61,7 @@ impl Window {
         state.epochs.push(row);
         self.set_version(state.epochs.rows().len());
         for feed in state.feeds.values() {
-            waiting.push(feed.lock().truncate(row.begins));
+            waiting.push(feed.lock().truncate(row.begins, state.epochs.rows().len()));
         }
         let is_rewritten = row.begins <= state.head;
         if is_rewritten {

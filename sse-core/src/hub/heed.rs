@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{End, Start, Subscription, chunk::Chunk, reader::EndedBy};
+use super::{End, Start, Subscription, chunk::Chunk, reader::EndedBy, sieve::PermittedFrame};
 use crate::{history::Pattern, waiters::wake, wire::write_retry};
 
 impl Subscription {
@@ -37,22 +37,27 @@ impl Subscription {
     fn switch(&mut self, patterns: Box<[Pattern]>, also: Vec<(Vec<Pattern>, Start)>) {
         self.leave_feed();
         let attached = self.hub.window().attach(patterns, Arc::clone(&self.reader));
-        self.feed = attached.feed;
+        let (feed, mut view) = (attached.feed, attached.view);
+        while view.version != self.version {
+            // The position may be one that a fork took away.
+            self.look_for_fork();
+            view = self.hub.window().view(&feed);
+        }
+        self.feed = feed;
         if let Some(control) = self.reader.control.get() {
             control.lock().feed = Some(Arc::clone(&self.feed));
         }
-        self.unlisted = if self.feed.is_exact { 0 } else { attached.evicted };
+        self.unlisted = if self.feed.is_exact { 0 } else { view.evicted };
         self.signals_seen = attached.last_signal;
         // What was read ahead for the topics before is read again for those of now; notices stay.
-        self.replay = None;
-        self.ahead.cut(self.position);
+        self.cut_frames(self.position);
         let extras = self.extras.get_or_insert_default();
         extras.forgiven = Box::default();
         extras.joined_at = Some(self.position);
         for (patterns, start) in also {
-            self.tell_state(&patterns, start);
+            self.backfill(patterns, start);
         }
-        if self.feed.is_exact && !attached.is_known {
+        if self.feed.is_exact && !view.is_known {
             self.ask_what_is_finished();
         }
         self.begin_snapshot(None);
@@ -64,14 +69,15 @@ impl Subscription {
         let Some(joined_at) = joined_at else { return false };
         let (sieve, position) = (self.sieve(), self.position);
         let rings = self.feed.lock().rings.clone();
+        let mut has_ends = false;
         for ring in rings {
             let end = ring.end().filter(|(cursor, _)| cursor.seq() <= joined_at);
             let permitted = end.and_then(|(cursor, frame)| {
                 self.permit(&sieve, std::slice::from_ref(&ring.topic), &frame, cursor.seq())
             });
-            self.ahead.extend(permitted.map(|frame| frame.without_id(position)), position);
+            has_ends |= self.hold(permitted.map(PermittedFrame::without_id), position);
         }
-        !self.ahead.is_empty()
+        has_ends
     }
 
     /// Topics may have been finished before this process saw anything of them.

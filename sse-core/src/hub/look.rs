@@ -1,7 +1,7 @@
 //! What a reader gets next.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -9,6 +9,7 @@ use super::{
     End, Subscription,
     chunk::{CHUNK_BYTES, Chunk},
     feed::{Evicted, FeedInner},
+    holding::{Outcome, Work},
     permission::{Access, FullAccess},
     replay::{self, Replayed},
     sieve::Candidates,
@@ -67,25 +68,31 @@ impl Subscription {
                     None => continue,
                 }
             }
-            if !self.ahead.is_empty() {
+            if short(self.hub.window().version()) != self.version {
+                self.look_for_fork();
+                continue;
+            }
+            if self.has_frames() {
                 return Poll::Ready(Ok(self.take_ahead(most)));
             }
             if self.is_failed() {
                 continue;
             }
-            if short(self.hub.window().version()) != self.version {
-                self.look_for_fork();
+            if sifted >= SIFTED_AT_ONCE {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if self.has_backfill() {
+                self.read_backfill();
+                sifted += 1;
                 continue;
             }
-            if self.is_loading() {
-                if self.poll_snapshot(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                continue;
-            }
-            if self.replay.is_some() {
-                if self.poll_replay(cx).is_pending() {
-                    return Poll::Pending;
+            if self.work.is_some() {
+                match self.poll_work(cx) {
+                    Poll::Ready(Some(Outcome::Replay(replayed))) => self.take_replayed(replayed),
+                    Poll::Ready(Some(Outcome::Snapshot(loaded))) => self.take_snapshot(loaded),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => return Poll::Pending,
                 }
                 continue;
             }
@@ -98,10 +105,6 @@ impl Subscription {
                     Ok(candidates) => {
                         self.sift(&sieve, candidates);
                         sifted += 1;
-                        if sifted >= SIFTED_AT_ONCE && self.ahead.is_empty() {
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
-                        }
                         continue;
                     }
                     Err(reason) => reason,
@@ -116,10 +119,7 @@ impl Subscription {
                 NoEvents::Behind => self.fall_back(self.evicted()),
                 NoEvents::Called => {}
                 NoEvents::Finished if self.tell_missed_ends() => {}
-                NoEvents::Finished if self.owes_checkpoint() => {
-                    let checkpoint = self.checkpoint_at(self.position);
-                    self.say(checkpoint);
-                }
+                NoEvents::Finished if self.owes_checkpoint() => self.send_checkpoint(),
                 NoEvents::Finished => self.end(End::Finished),
                 NoEvents::Pending => return Poll::Pending,
             }
@@ -184,9 +184,8 @@ impl Subscription {
     }
 
     /// Whether the reader may look at its feed.
-    fn check(&self, _feed: &FeedInner) -> Result<(), NoEvents> {
-        // A fork that came since the version was compared has cut the feed: it is looked at first.
-        if self.reader.is_called() || short(self.hub.window().version()) != self.version {
+    pub(super) fn check(&self, feed: &FeedInner) -> Result<(), NoEvents> {
+        if self.reader.is_called() || feed.version != self.version {
             return Err(NoEvents::Called);
         }
         if self.unlisted > self.position { Err(NoEvents::Behind) } else { Ok(()) }
@@ -197,39 +196,33 @@ impl Subscription {
     /// One that had only passed what did not concern it holds a cursor from before the fork, which would be exact if it
     /// came back with it: it goes on before the fork as well.
     pub(super) fn look_for_fork(&mut self) {
-        let (first, fork, rows, cursor) = {
+        let (version, fork) = {
             let state = self.hub.window().lock();
-            let first = state.epochs.fork_since(self.version as usize);
-            let fork = first.filter(|fork| *fork <= self.position);
-            let resume = fork.map(|fork| fork.saturating_sub(1));
-            (first, resume, state.epochs.rows().len(), resume.map(|seq| state.cursor_at(seq)))
+            let version = short(state.epochs.rows().len());
+            let fork = state.epochs.fork_since(self.version as usize).filter(|_| version != self.version);
+            (version, fork.map(|fork| state.cursor_at(fork.saturating_sub(1))))
         };
-        self.version = short(rows);
-        if let Some(first) = first {
-            self.forget_evictions_from(first);
+        self.version = version;
+        let Some(resumed_at) = fork else { return };
+        let last = resumed_at.seq();
+        // What was read before may be of records that were replaced, wherever the reader is.
+        self.cut_frames(last);
+        self.unlisted = self.unlisted.min(last);
+        if let Some(extras) = &mut self.extras {
+            extras.cut(last);
         }
-        if let (Some(position), Some(resumed_at)) = (fork, cursor) {
-            self.replay = None;
-            self.ahead.cut(position);
-            self.move_to(position);
-            if self.told.is_some_and(|told| told > position) || self.is_loading() {
+        if last < self.position {
+            self.move_to(last);
+            if self.told.is_some_and(|told| told > last) || self.is_loading() {
                 self.tell_gap(&Gap { reason: GapReason::Fork, requested: None, resumed_at, missed: None });
             }
         }
     }
 
-    /// What stood at `fork` and after it was replaced, so it counts neither as evicted nor as forgiven.
-    fn forget_evictions_from(&mut self, fork: u64) {
-        let last = fork.saturating_sub(1);
-        self.unlisted = self.unlisted.min(last);
-        if let Some(extras) = &mut self.extras {
-            extras.forgiven.iter_mut().for_each(|evicted| *evicted = last.min(*evicted));
-        }
-    }
-
     fn trimmed(&mut self, resume: u64) {
         let missed = Some(resume.saturating_sub(self.position));
-        let resumed_at = self.hub.window().lock().cursor_at(resume);
+        // After a fork the next look finds another place.
+        let Some(resumed_at) = self.cursor_at(resume) else { return };
         self.move_to(resume);
         self.tell_gap(&Gap { reason: GapReason::Trimmed, requested: None, resumed_at, missed });
     }
@@ -249,21 +242,23 @@ impl Subscription {
 
     fn start_replay(&mut self, until: u64) {
         if let Some(history) = self.hub.history().cloned() {
-            let epochs = self.hub.window().lock().epochs.clone();
+            let epochs = {
+                let state = self.hub.window().lock();
+                if short(state.epochs.rows().len()) != self.version {
+                    return;
+                }
+                state.epochs.clone()
+            };
             let sieve = self.sieve();
             let next_at = self.extras.as_ref().and_then(|extras| extras.next_replay_at);
             let pace = self.hub.pace().clone();
             let feed = Arc::clone(&self.feed);
             let read = replay::read(history, feed, sieve, pace, next_at, epochs, self.position..until);
-            self.replay = Some(Box::new(Mutex::new(Box::pin(read))));
+            self.start_work(Work::Replay(Box::pin(read)));
         }
     }
 
-    fn poll_replay(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(replay) = &mut self.replay else { return Poll::Ready(()) };
-        let replay = replay.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let Poll::Ready(replayed) = replay.as_mut().poll(cx) else { return Poll::Pending };
-        self.replay = None;
+    fn take_replayed(&mut self, replayed: Replayed) {
         match replayed {
             Replayed::Read { frames, through, next_at, failure } => {
                 if let Some(failure) = failure {
@@ -272,10 +267,8 @@ impl Subscription {
                 if next_at.is_some() {
                     self.extras.get_or_insert_default().next_replay_at = next_at;
                 }
-                if frames.is_empty() {
+                if !self.hold(frames, through) {
                     self.move_to(through);
-                } else {
-                    self.ahead.extend(frames, through);
                 }
             }
             Replayed::Trimmed { oldest } => self.trimmed(oldest.saturating_sub(1).max(self.position)),
@@ -284,17 +277,17 @@ impl Subscription {
                 self.end(End::Unavailable);
             }
         }
-        Poll::Ready(())
     }
 
     /// What is said before the next look, as much as fits into `most` bytes, but at least one frame.
     fn take_ahead(&mut self, most: usize) -> Chunk {
-        let (frames, through) = self.ahead.take(most);
+        let (frames, through) = self.take_frames(most);
         let chunk = Chunk::of(self.position, &frames);
         if chunk.to > self.position {
             self.told = Some(chunk.to);
         }
-        self.move_to(through.map_or(chunk.to, |through| through.max(chunk.to)));
+        let through = through.unwrap_or(chunk.to).max(chunk.to);
+        self.move_to(through.max(self.position));
         chunk
     }
 }

@@ -1,7 +1,7 @@
 //! The hub: fan-out of events to readers, from a window of recent frames over an optional history.
 
-mod ahead;
 mod attach;
+mod backfill;
 #[cfg(feature = "compress")]
 mod blocks;
 mod builder;
@@ -18,6 +18,7 @@ mod frames;
 mod gather;
 mod handle;
 mod heed;
+mod holding;
 mod keys;
 mod labels;
 mod lease;
@@ -190,10 +191,10 @@ impl Hub {
     /// [`PublishError`], as `publish`; with a history also if 1,024 signals are on their way already.
     pub fn signal(&self, topics: impl IntoTopics, event: impl Into<Event>) -> Result<usize, PublishError> {
         let topics = exact(topics)?;
-        let (mut lines, retry) = publishable(event.into())?;
+        let mut lines = publishable(event.into())?;
         let Some(signals) = &self.shared.signals else {
             lines.push(b'\n');
-            return Ok(self.window().signal(&topics, &Frame::block(lines, retry)));
+            return Ok(self.window().signal(&topics, &Frame::block(lines)));
         };
         let receivers = self.window().readers_of(&topics);
         let entry = Entry { topics, kind: EntryKind::Event, lines: lines.into(), key: None };
@@ -265,6 +266,7 @@ impl Hub {
             published: window.counters.published.load(Ordering::Relaxed),
             gaps: window.counters.gaps(),
             stalled: window.counters.stalled.load(Ordering::Relaxed),
+            held_bytes: window.counters.held.load(Ordering::Relaxed),
         };
         for feed in window.feeds() {
             let readers = {

@@ -2,8 +2,6 @@
 //!
 //! Each has a data line, because Firefox and WebKit move their cursor only then.
 
-use std::time::Duration;
-
 use crate::{
     history::Topic,
     resume::{Cursor, Gap, Resume},
@@ -20,7 +18,7 @@ impl Notice {
     }
 
     pub(super) fn without_id(self) -> Self {
-        Self(Frame::block(without_id(&self.0), None))
+        Self(Frame::block(without_id(&self.0)))
     }
 }
 
@@ -33,12 +31,12 @@ pub(crate) fn gap(gap: &Gap) -> Notice {
 }
 
 /// An event of a state that the application loaded for this reader; the last one has the state's cursor.
-pub(super) fn state(mut lines: Vec<u8>, retry: Option<Duration>, cursor: Option<Cursor>) -> Notice {
+pub(super) fn state(mut lines: Vec<u8>, cursor: Option<Cursor>) -> Notice {
     match cursor {
         Some(cursor) => end_block(&mut lines, cursor),
         None => lines.push(b'\n'),
     }
-    Notice(Frame::block(lines, retry))
+    Notice(Frame::block(lines))
 }
 
 /// The gap as JSON on one line, in ASCII, so that it fits an HTTP header as well.
@@ -71,7 +69,7 @@ pub(crate) fn discard(resume: &Resume) -> Frame {
         }
     }
     lines.extend_from_slice(b"\n\n");
-    Frame::block(lines, None)
+    Frame::block(lines)
 }
 
 /// Gives a reader a cursor: the first one, or one past what it did not ask for.
@@ -100,7 +98,7 @@ pub(crate) fn abandoned_lines(topic: &Topic) -> Vec<u8> {
 /// Adds the id and the blank line to encoded fields.
 pub(crate) fn finish_block(mut lines: Vec<u8>, cursor: Cursor) -> Frame {
     end_block(&mut lines, cursor);
-    Frame::block(lines, None)
+    Frame::block(lines)
 }
 
 /// Appends the id and the blank line to encoded fields.

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Start, attach::Attached, feed::FeedInner};
+use super::{
+    Start,
+    attach::View,
+    feed::{Feed, FeedInner},
+};
 use crate::{
     history::Span,
     resume::{Cursor, Decision, Gap, GapReason, Known, Requested, Resume, decide},
@@ -22,14 +26,14 @@ pub(crate) struct Opening {
     /// Nothing asked for follows the position yet.
     pub(crate) at_tail: bool,
     /// How many rows of the epoch table were taken into account.
-    pub(crate) version: usize,
+    pub(crate) version: u32,
 }
 
 /// What a history said about a cursor that the window cannot judge alone.
 pub(super) struct Told {
     pub(super) span: Span,
-    /// How many rows of its epoch table were taken into account.
-    pub(super) version: usize,
+    /// How many rows the epoch table had.
+    pub(super) version: u32,
     /// Whether the record at the cursor is still the one that the cursor names.
     pub(super) holds: bool,
     /// Where a reader that begins with the newest events begins, if that lies before the window.
@@ -37,20 +41,20 @@ pub(super) struct Told {
 }
 
 /// What a cursor comes to, by what the window knows and, if it was asked, the history.
-pub(super) fn judge(attached: &Attached, requested: &Requested, told: Option<&Told>) -> Decision {
+pub(super) fn judge(view: &View, requested: &Requested, told: Option<&Told>) -> Decision {
     let Some(told) = told else {
-        let evicted = attached.evicted;
-        return decide(requested, &Known { epochs: &attached.epochs, head: attached.head, evicted });
+        let evicted = view.evicted;
+        return decide(requested, &Known { epochs: &view.epochs, head: view.head, evicted });
     };
     // What was trimmed matters only if something asked for was among it and came after the cursor. The window may know
     // that nothing was, although the history does not.
     let evicted = match requested {
-        Requested::Cursor(cursor) if told.span.trimmed > cursor.seq() && !attached.proves(*cursor) => {
+        Requested::Cursor(cursor) if told.span.trimmed > cursor.seq() && !view.proves(*cursor) => {
             told.span.oldest.saturating_sub(1)
         }
         _ => 0,
     };
-    let head = told.span.head.max(attached.head);
+    let head = told.span.head.max(view.head);
     match decide(requested, &Known { epochs: &told.span.epochs, head, evicted }) {
         // A cursor beyond a fork that is known has a better answer: it goes on where the fork is.
         Decision::Exact(_) if !told.holds => Decision::GapByStart(GapReason::Fork),
@@ -58,10 +62,21 @@ pub(super) fn judge(attached: &Attached, requested: &Requested, told: Option<&To
     }
 }
 
-/// Decides where a reader begins, in one look at what is kept.
-pub(super) fn open(attached: &Attached, requested: &Requested, start: Start, told: Option<&Told>) -> Opening {
-    let feed = attached.feed.lock();
-    let decision = judge(attached, requested, told);
+/// Decides where a reader begins, in one look at what its feed keeps; `None` if the history was rewritten since `view` was
+/// taken or the history was asked, so that the positions in them may be those of other records now.
+pub(super) fn open(
+    feed: &Feed,
+    view: &View,
+    requested: &Requested,
+    start: Start,
+    told: Option<&Told>,
+) -> Option<Opening> {
+    let is_exact = feed.is_exact;
+    let feed = feed.lock();
+    if feed.version != view.version || told.is_some_and(|told| told.version != view.version) {
+        return None;
+    }
+    let decision = judge(view, requested, told);
     let resumed = match decision {
         Decision::Exact(position) => Some(position),
         Decision::GapAt { resume, .. } => Some(resume),
@@ -69,19 +84,18 @@ pub(super) fn open(attached: &Attached, requested: &Requested, start: Start, tol
     };
     let (position, forgiven) = match (resumed, start, told) {
         (Some(position), ..) => (position, None),
-        (None, Start::Live, _) => (attached.head, None),
+        (None, Start::Live, _) => (view.head, None),
         (None, Start::Earliest, Some(told)) => (told.span.oldest.saturating_sub(1), None),
         (None, Start::Latest(_), Some(Told { latest: Some(latest), .. })) => (*latest, None),
-        (None, Start::Earliest, None) => kept(&feed, attached.head, None),
-        (None, Start::Latest(count), _) => kept(&feed, attached.head, Some(count)),
+        (None, Start::Earliest, None) => kept(&feed, view.head, None),
+        (None, Start::Latest(count), _) => kept(&feed, view.head, Some(count)),
     };
-    let finishes = if attached.feed.is_exact { finishes(&feed) } else { None };
+    let finishes = if is_exact { finishes(&feed) } else { None };
     let is_over =
         finishes.as_ref().is_some_and(|finishes| finishes.iter().all(|finish| position >= finish.seq()));
     let no_content = is_over && matches!(decision, Decision::Exact(_));
     let at_tail = feed.last <= position;
-    let version = told.map_or(attached.version, |told| told.version);
-    Opening { decision, position, forgiven, no_content, is_over, at_tail, version }
+    Some(Opening { decision, position, forgiven, no_content, is_over, at_tail, version: view.version })
 }
 
 /// The places of the finish records if every topic has one as its last.
@@ -118,8 +132,9 @@ pub(super) fn before_newest(positions: &BTreeSet<u64>, count: usize) -> Option<u
 }
 
 impl Opening {
-    /// How the subscription began, for the handler, and the notice for the reader if there is a gap.
-    pub(crate) fn resume(&self, requested: &Requested, at: impl Fn(u64) -> Cursor) -> Resume {
+    /// How the subscription began, for the handler, and the notice for the reader if there is a gap; `resumed_at` names the
+    /// position.
+    pub(crate) fn resume(&self, requested: &Requested, resumed_at: Cursor) -> Resume {
         let (reason, missed) = match (self.decision, requested) {
             (Decision::Fresh, _) => return Resume::Fresh,
             (Decision::Exact(_), Requested::Cursor(after)) if self.at_tail => {
@@ -135,6 +150,6 @@ impl Opening {
             Requested::Cursor(cursor) => Some(cursor.to_string()),
             Requested::Malformed(text) => Some(text.clone()),
         };
-        Resume::Gap(Gap { reason, requested, resumed_at: at(self.position), missed })
+        Resume::Gap(Gap { reason, requested, resumed_at, missed })
     }
 }

@@ -47,7 +47,7 @@ impl HubBuilder {
     /// How many bytes per second each reader may have read for it from the history: a reader that is over it is paced
     /// and not cut off, because it would come back for the rest at once. The default is no limit; 0 counts as 1.
     ///
-    /// It is kept on average, over blocks of up to 500 records. A reader that is paced below what is being published
+    /// It is kept on average, over blocks of up to 500 records or 64 KiB. A reader that is paced below what is being published
     /// never catches up.
     pub fn replay_rate(self, bytes_per_second: u64) -> Self {
         Self { replay_rate: Some(bytes_per_second), ..self }

@@ -36,7 +36,7 @@ impl Subscription {
     /// ```
     #[must_use]
     pub fn cursor(&self) -> Option<Cursor> {
-        if self.is_refused() || self.is_loading() || self.ahead.has_notice_at(self.position) {
+        if self.is_refused() || self.is_loading() || self.has_backfill() || self.has_notice() {
             return None;
         }
         // Until the whole state was sent, a reader with states has only the cursor with which it came.
@@ -48,6 +48,19 @@ impl Subscription {
             Some(fork) if self.told.is_some_and(|told| told >= fork) => None,
             Some(fork) => Some(state.cursor_at(fork.saturating_sub(1))),
         }
+    }
+
+    /// The cursor of a position at which this reader is or was; `None` if the history was rewritten since it last looked,
+    /// because the position may be that of another record now.
+    pub(super) fn cursor_at(&self, seq: u64) -> Option<Cursor> {
+        let state = self.hub.window().lock();
+        (short(state.epochs.rows().len()) == self.version).then(|| state.cursor_at(seq))
+    }
+
+    /// The cursor of the newest position, likewise.
+    pub(super) fn newest(&self) -> Option<Cursor> {
+        let state = self.hub.window().lock();
+        (short(state.epochs.rows().len()) == self.version).then(|| state.cursor_at(state.head()))
     }
 
     /// Where a reader that stops here goes on, as near to the head as is certain.
@@ -81,14 +94,10 @@ impl Subscription {
         }
         loop {
             // What it gets first may be older than its position: the ends of topics that were finished before.
-            let first = self.ahead.first().and_then(notice::cursor_of);
+            let first = self.first_held();
             let before =
                 first.map_or(self.position, |first| first.seq().saturating_sub(1).min(self.position));
-            let cursor = {
-                let state = self.hub.window().lock();
-                // A fork since the last look would make it another place.
-                (short(state.epochs.rows().len()) == self.version).then(|| state.cursor_at(before))
-            };
+            let cursor = self.cursor_at(before);
             if cursor.is_some() {
                 self.told = self.told.max(Some(before));
                 return cursor;
@@ -109,14 +118,14 @@ pub(super) fn of_refused(hub: &Hub, patterns: &[Pattern], start: Start) -> Optio
     }
     let attached = hub.window().peek(patterns.into(), Arc::new(Reader::new(hub.clock())));
     let mut reader = Subscription::new(hub.clone(), &attached, None);
-    if start != Start::Live && attached.evicted > 0 && hub.history().is_some() {
+    if start != Start::Live && attached.view.evicted > 0 && hub.history().is_some() {
         return None;
     }
-    let opening = open(&attached, &Requested::Nothing, start, None);
-    if opening.position < attached.evicted {
+    let opening = open(&attached.feed, &attached.view, &Requested::Nothing, start, None)?;
+    if opening.position < attached.view.evicted {
         return None;
     }
-    reader.version = short(opening.version);
+    reader.version = opening.version;
     reader.move_to(opening.position);
     if opening.is_over {
         reader.tell_finishes();

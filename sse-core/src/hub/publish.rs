@@ -73,10 +73,10 @@ impl Publish {
     fn run(self) -> Running {
         match self.prepare() {
             Err(error) => Running::Done(Some(Err(error))),
-            Ok(Prepared { target: Target::Hub(hub), topics, kind, lines, retry, key }) => {
+            Ok(Prepared { target: Target::Hub(hub), topics, kind, lines, key }) => {
                 match hub.history().cloned() {
                     None => {
-                        let append = Append { topics: &topics, kind, lines, retry };
+                        let append = Append { topics: &topics, kind, lines };
                         let placed = hub.window().append(append, key.as_deref());
                         let receivers = Some(placed.receivers);
                         let receipt =
@@ -95,7 +95,7 @@ impl Publish {
                     }
                 }
             }
-            Ok(Prepared { target: Target::History(history), topics, kind, lines, key, .. }) => {
+            Ok(Prepared { target: Target::History(history), topics, kind, lines, key }) => {
                 let entry = Entry { topics, kind, lines: lines.into(), key };
                 Running::Waiting(Box::pin(async move {
                     let appended = append(history, entry).await?;
@@ -110,21 +110,18 @@ impl Publish {
         if self.key.as_ref().is_some_and(|key| key.is_empty() || key.len() > MAX_KEY) {
             return Err(PublishError::Key);
         }
-        let (kind, lines, retry) = match self.what {
-            What::Event(event) => {
-                let (lines, retry) = publishable(event)?;
-                (EntryKind::Event, lines, retry)
-            }
+        let (kind, lines) = match self.what {
+            What::Event(event) => (EntryKind::Event, publishable(event)?),
             What::Finish => match &*topics {
-                [topic] => (EntryKind::Finish, notice::end_lines(topic), None),
+                [topic] => (EntryKind::Finish, notice::end_lines(topic)),
                 _ => return Err(InvalidTopic::TooMany { limit: 1 }.into()),
             },
             What::Abandon => match &*topics {
-                [topic] => (EntryKind::Finish, notice::abandoned_lines(topic), None),
+                [topic] => (EntryKind::Finish, notice::abandoned_lines(topic)),
                 _ => return Err(InvalidTopic::TooMany { limit: 1 }.into()),
             },
         };
-        Ok(Prepared { target: self.target, topics, kind, lines, retry, key: self.key })
+        Ok(Prepared { target: self.target, topics, kind, lines, key: self.key })
     }
 }
 
@@ -133,7 +130,6 @@ struct Prepared {
     topics: Vec<Topic>,
     kind: EntryKind,
     lines: Vec<u8>,
-    retry: Option<Duration>,
     key: Option<String>,
 }
 
@@ -181,9 +177,9 @@ async fn append(history: DynHistory, entry: Entry) -> Result<Appended, HistoryEr
 }
 
 /// The encoded fields of an event that a hub may publish or signal.
-pub(crate) fn publishable(event: Event) -> Result<(Vec<u8>, Option<Duration>), PublishError> {
+pub(crate) fn publishable(event: Event) -> Result<Vec<u8>, PublishError> {
     let (has_id, has_data, is_reserved) = (event.has_id(), event.has_data(), event.is_reserved());
-    let (lines, retry) = event.into_lines()?;
+    let lines = event.into_lines()?;
     if has_id {
         return Err(PublishError::OwnId);
     }
@@ -193,7 +189,7 @@ pub(crate) fn publishable(event: Event) -> Result<(Vec<u8>, Option<Duration>), P
     if is_reserved {
         return Err(InvalidEvent::Type(InvalidEventType::Reserved).into());
     }
-    Ok((lines, retry))
+    Ok(lines)
 }
 
 /// Topics that may be published to, sorted and each once.

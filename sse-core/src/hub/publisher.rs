@@ -46,7 +46,7 @@ impl Publisher {
         event: impl Into<Event>,
     ) -> Result<Reach, PublishError> {
         let topics = publish::exact(topics)?;
-        let (lines, _) = publish::publishable(event.into())?;
+        let lines = publish::publishable(event.into())?;
         let entry = Entry { topics, kind: EntryKind::Event, lines: lines.into(), key: None };
         Ok(self.history.signal(entry).await?)
     }

@@ -5,7 +5,7 @@ use std::sync::{
 
 use tokio::time::Instant;
 
-use super::control::Control;
+use super::{control::Control, holding::Holding};
 
 /// What the hub knows of one reader.
 pub(crate) struct Reader {
@@ -14,10 +14,16 @@ pub(crate) struct Reader {
     pub(crate) asked_at: AtomicU64,
     /// What it was called for: one bit for each `EndedBy`, and one for orders.
     calls: AtomicU8,
+    /// Whether it waits for work of the hub's own, such as a read of the history: it does not count as one that does not
+    /// read then.
+    pub(crate) is_waiting: AtomicBool,
+    /// Whether frames are held for it.
+    pub(super) has_frames: AtomicBool,
     /// Whether it counts among the hub's readers.
     pub(crate) is_counted: AtomicBool,
     /// Its index among the feed's readers.
     pub(super) place: AtomicU32,
+    pub(super) holding: Holding,
     pub(crate) since: Instant,
     /// Only of readers that somebody knows by name.
     pub(crate) control: OnceLock<Arc<Control>>,
@@ -52,6 +58,9 @@ impl Reader {
             position: AtomicU64::new(0),
             asked_at: asked_at.into(),
             calls: AtomicU8::new(0),
+            is_waiting: AtomicBool::new(false),
+            has_frames: AtomicBool::new(false),
+            holding: Holding::default(),
             is_counted: AtomicBool::new(false),
             place: AtomicU32::new(0),
             since: Instant::now(),

@@ -116,9 +116,8 @@ impl Registry {
             return Err(end);
         }
         let Seat { principal, limits, exclusive } = seat;
-        let mut replaced = None;
-        if let Some((key, _)) = &exclusive {
-            replaced = named.exclusive.insert(key.clone(), Arc::clone(reader));
+        if let Some((key, Exclusive::Refuse)) = &exclusive {
+            named.exclusive.insert(key.clone(), Arc::clone(reader));
         }
         for key in limits.keys() {
             *named.counted.entry(key.clone()).or_default() += 1;
@@ -126,14 +125,24 @@ impl Registry {
         let counted = limits.into_keys().collect();
         let control = Control::new(principal, counted, exclusive.map(|(key, _)| key));
         let _ = reader.control.set(Arc::new(control));
-        drop(named);
-        if let Some(replaced) = replaced {
-            replaced.end(EndedBy::Replace);
-            if let Some(control) = replaced.control.get() {
-                control.wake();
-            }
-        }
         Ok(())
+    }
+
+    /// Gives an exclusive place to a reader that can read now, and ends the one that had it until then.
+    pub(crate) fn take_place(&self, reader: &Arc<Reader>) {
+        let Some(key) = reader.control.get().and_then(|control| control.exclusive.as_ref()) else { return };
+        let replaced = {
+            let mut named = self.lock();
+            if !reader.is_counted.load(Ordering::Acquire) {
+                return;
+            }
+            named.exclusive.insert(key.clone(), Arc::clone(reader))
+        };
+        let Some(replaced) = replaced.filter(|replaced| !Arc::ptr_eq(replaced, reader)) else { return };
+        replaced.end(EndedBy::Replace);
+        if let Some(control) = replaced.control.get() {
+            control.wake();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Named> {

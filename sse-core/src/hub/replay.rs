@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     EventView,
+    chunk::CHUNK_BYTES,
     feed::Feed,
     notice,
     pace::Pace,
@@ -17,7 +18,7 @@ use crate::{
     resume::Epochs,
 };
 
-/// How many records are read at once.
+/// How many records are read at once, and how many bytes of them: a chunk, or one record that is larger.
 const BLOCK: usize = 500;
 
 /// What a read of the history came to.
@@ -55,7 +56,7 @@ pub(crate) async fn read(
         }
         let read = {
             let _permit = pace.permit().await;
-            history.read(after, BLOCK).await
+            history.read(after, BLOCK, CHUNK_BYTES).await
         };
         let records = match read {
             Ok(records) => records,

@@ -91,22 +91,12 @@ impl Run {
             return Err(ProducerError::Over);
         }
         let publish = self.hub.publish(self.topic(), event);
-        let publishing = async move {
+        self.hold(async move {
             let receipt = publish.await?;
             state.last = Instant::now();
             Ok(receipt)
-        };
-        // An append goes on although its caller is gone, and no end may overtake it.
-        match &self.runtime {
-            Some(runtime) if self.hub.history().is_some() => match runtime.spawn(publishing).await {
-                Ok(published) => published,
-                Err(error) => {
-                    let broken_off = HistoryError::new(HistoryErrorKind::Uncertain, "the publish broke off");
-                    Err(PublishError::from(broken_off.with_source(error)).into())
-                }
-            },
-            _ => publishing.await,
-        }
+        })
+        .await
     }
 
     /// Finishes it: its readers get the rest and `sse.end`.
@@ -114,14 +104,39 @@ impl Run {
     /// # Errors
     /// [`ProducerError::Over`] once it has expired. [`ProducerError::Publish`] if the history did not keep the end; the run is
     /// abandoned then, which is tried once more.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the run ends all the same, as finished or as abandoned; the topic can begin anew once it
+    /// has.
     pub async fn finish(self) -> Result<Receipt, ProducerError> {
-        let mut state = self.shared.state.lock().await;
+        let mut state = Arc::clone(&self.shared.state).lock_owned().await;
         if state.is_over {
             return Err(ProducerError::Over);
         }
-        let receipt = self.hub.finish(self.topic()).await?;
-        state.is_over = true;
-        Ok(receipt)
+        let finish = self.hub.finish(self.topic());
+        self.hold(async move {
+            let receipt = finish.await?;
+            state.is_over = true;
+            Ok(receipt)
+        })
+        .await
+    }
+
+    /// Runs `step`, which holds the run's state, to its end although the caller may go away: an append goes on then, and
+    /// until it is done no end may overtake it and the topic must not begin anew.
+    async fn hold<F>(&self, step: F) -> Result<Receipt, ProducerError>
+    where
+        F: Future<Output = Result<Receipt, ProducerError>> + Send + 'static,
+    {
+        match &self.runtime {
+            Some(runtime) if self.hub.history().is_some() => {
+                runtime.spawn(step).await.unwrap_or_else(|error| {
+                    let broken_off = HistoryError::new(HistoryErrorKind::Uncertain, "the publish broke off");
+                    Err(PublishError::from(broken_off.with_source(error)).into())
+                })
+            }
+            _ => step.await,
+        }
     }
 
     /// Completes when [`Hub::stop`] was called for its topic in any process that shares the hub's history, or when it

@@ -7,7 +7,7 @@ const MAX_NAME: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Exclusive {
-    /// It gets the place, and the first one ends, told to stay away for 30 to 60 minutes: two browsers that
+    /// It gets the place once it can read, and the first one ends, told to stay away for 30 to 60 minutes: two browsers that
     /// reconnect would otherwise take the place from each other in turns.
     #[default]
     EndFirst,

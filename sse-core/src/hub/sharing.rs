@@ -9,7 +9,6 @@ use super::{
     feed::Evicted,
     look::NoEvents,
     permission::FullAccess,
-    subscription::short,
 };
 use crate::compress::Block;
 
@@ -68,8 +67,7 @@ impl Subscription {
         let found = {
             let mut blocks = blocks.lock();
             let feed = feed.lock();
-            let is_forked = short(self.hub.window().version()) != self.version;
-            if self.reader.is_called() || is_forked || self.unlisted > self.position {
+            if self.check(&feed).is_err() {
                 return None;
             }
             let (position, signals_seen) = (self.position, self.signals_seen);

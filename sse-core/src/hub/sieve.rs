@@ -46,14 +46,9 @@ pub(crate) struct Batch<'a> {
 }
 
 impl PermittedFrame {
-    /// The same without its id, for a reader at `position`.
-    pub(super) fn without_id(self, position: u64) -> Self {
-        Self { seq: position, frame: Frame::block(notice::without_id(&self.frame), self.frame.told_retry()) }
-    }
-
-    /// The same for a reader at `position`, which is not the event's.
-    pub(super) fn at(self, position: u64) -> Self {
-        Self { seq: position, ..self }
+    /// The same without its id.
+    pub(super) fn without_id(self) -> Self {
+        Self { seq: self.seq, frame: Frame::block(notice::without_id(&self.frame)) }
     }
 
     /// The position and the frame.
@@ -121,7 +116,7 @@ impl Sieve {
     }
 
     /// The same for a frame that is encoded already.
-    fn permit_frame(&self, topics: &[Topic], frame: &Frame, seq: u64) -> Option<PermittedFrame> {
+    pub(super) fn permit_frame(&self, topics: &[Topic], frame: &Frame, seq: u64) -> Option<PermittedFrame> {
         self.permit(&EventView::of_frame(topics, frame), seq, || frame.clone())
     }
 }
@@ -194,7 +189,7 @@ impl Subscription {
                 let position = self.position;
                 for Labelled { frame, labels, .. } in signals {
                     let permitted = self.permit(sieve, labels.as_slice(), &frame, position);
-                    self.ahead.extend(permitted, position);
+                    self.hold(permitted, position);
                 }
             }
         }
@@ -211,8 +206,7 @@ impl Subscription {
             }
             through = seq;
         }
-        self.ahead.extend(batch.into_frames(), through);
-        if self.ahead.is_empty() {
+        if !self.hold(batch.into_frames(), through) {
             self.move_to(through);
         }
     }
@@ -270,7 +264,7 @@ impl Subscribe {
     /// told.
     ///
     /// A reader that keeps up gets everything. Order and cursor stay exact: what was left out was replaced by
-    /// something that follows. From the history, at most 500 records at a time are looked at together. A conflating
+    /// something that follows. From the history, at most 500 records or 64 KiB at a time are looked at together. A conflating
     /// reader shares no chunks with others. The last of several calls counts.
     ///
     /// ```

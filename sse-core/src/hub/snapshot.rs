@@ -1,15 +1,13 @@
-use std::{
-    error, fmt,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
-};
+use std::{error, fmt, future::Future, pin::Pin, sync::Arc};
 
-use super::{End, Subscribe, Subscription, notice, publish::publishable};
+use super::{
+    End, Subscribe, Subscription,
+    holding::{Work, WorkKind},
+    notice,
+    publish::publishable,
+};
 use crate::{
     history::Pattern,
-    panic::Panic,
     resume::{Cursor, Gap},
     wire::Event,
 };
@@ -84,7 +82,10 @@ impl From<Vec<Event>> for Snapshot {
 }
 
 type Error = Arc<dyn error::Error + Send + Sync>;
-type Loading = Pin<Box<dyn Future<Output = Result<Snapshot, Error>> + Send>>;
+type Loading = Pin<Box<dyn Future<Output = Loaded> + Send>>;
+
+/// What loading a state came to.
+pub(super) type Loaded = Result<Snapshot, Error>;
 
 /// What loads the state, erased.
 #[derive(Clone)]
@@ -93,8 +94,6 @@ pub(crate) struct Loader(Arc<dyn Fn(SnapshotRequest) -> Loading + Send + Sync>);
 /// A reader's loader, and what it is doing.
 pub(crate) struct Snapshots {
     loader: Loader,
-    /// The lock is never contended: it makes the future `Sync`.
-    loading: Option<Mutex<Loading>>,
     /// The place of the last state told, and how often in a row nothing could follow it.
     loaded_at: Option<u64>,
     in_vain: u8,
@@ -102,11 +101,7 @@ pub(crate) struct Snapshots {
 
 impl Snapshots {
     pub(crate) fn new(loader: Loader) -> Self {
-        Self { loader, loading: None, loaded_at: None, in_vain: 0 }
-    }
-
-    pub(crate) fn is_loading(&self) -> bool {
-        self.loading.is_some()
+        Self { loader, loaded_at: None, in_vain: 0 }
     }
 }
 
@@ -116,6 +111,14 @@ impl Subscription {
     /// `gap` is told first, without an id: until the state is told, the reader's cursor must not move.
     pub(super) fn begin_snapshot(&mut self, gap: Option<&Gap>) -> bool {
         let told = self.told;
+        if self.snapshots().is_none() {
+            return false;
+        }
+        let Some(position) = self.newest() else {
+            // The position may be one that a fork took away; to look for it may begin the load.
+            self.look_for_fork();
+            return self.is_loading() || self.begin_snapshot(gap);
+        };
         let Some(snapshots) = self.snapshots() else { return false };
         let is_in_vain = snapshots.loaded_at.is_some() && snapshots.loaded_at == told;
         snapshots.in_vain = if is_in_vain { snapshots.in_vain + 1 } else { 0 };
@@ -124,50 +127,49 @@ impl Subscription {
             self.end(End::Unavailable);
             return true;
         }
-        self.move_to(self.hub.window().head());
-        let position = self.hub.window().lock().cursor_at(self.position);
+        self.move_to(position.seq());
         let gap = gap.map(|gap| Gap { resumed_at: position, ..gap.clone() });
         if let Some(gap) = &gap {
             self.say(notice::gap(gap).without_id());
         }
         let request = SnapshotRequest { topics: self.feed.patterns.to_vec(), position, gap };
-        if let Some(snapshots) = self.snapshots() {
-            let Loader(load) = &snapshots.loader;
-            snapshots.loading = Some(Mutex::new(load(request)));
+        let loading = self.snapshots().map(|Snapshots { loader: Loader(load), .. }| load(request));
+        if let Some(loading) = loading {
+            self.start_work(Work::Snapshot(loading));
         }
         true
     }
 
     /// Whether the state is being loaded.
     pub(super) fn is_loading(&self) -> bool {
-        self.extras.as_ref().and_then(|extras| extras.snapshots.as_ref()).is_some_and(Snapshots::is_loading)
+        self.work == Some(WorkKind::Snapshot)
     }
 
-    pub(super) fn poll_snapshot(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(snapshots) = self.snapshots() else { return Poll::Ready(()) };
-        let Some(loading) = &mut snapshots.loading else { return Poll::Ready(()) };
-        let loading = loading.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let polled = Panic::catch(|| loading.as_mut().poll(cx));
-        let polled = polled.unwrap_or_else(|panic| Poll::Ready(Err(Arc::new(panic))));
-        let Poll::Ready(loaded) = polled else { return Poll::Pending };
-        snapshots.loading = None;
+    pub(super) fn take_snapshot(&mut self, loaded: Loaded) {
         if let Err(error) = loaded.and_then(|snapshot| self.tell_snapshot(snapshot)) {
             self.end(End::Error(error));
         }
-        Poll::Ready(())
     }
 
     fn tell_snapshot(&mut self, snapshot: Snapshot) -> Result<(), Error> {
         let Snapshot { events, at } = snapshot;
         let cursor = match at {
             Some(at) => self.judged(at)?,
-            None => self.hub.window().lock().cursor_at(self.position),
+            None => match self.cursor_at(self.position) {
+                Some(cursor) => cursor,
+                None => {
+                    // The state is of a place that a fork may have taken away.
+                    self.look_for_fork();
+                    let _ = self.is_loading() || self.begin_snapshot(None);
+                    return Ok(());
+                }
+            },
         };
         self.move_to(cursor.seq());
         let last = events.len();
         for (number, event) in (1..).zip(events) {
-            let (lines, retry) = publishable(event).map_err(|error| Arc::new(error) as Error)?;
-            self.say(notice::state(lines, retry, (number == last).then_some(cursor)));
+            let lines = publishable(event).map_err(|error| Arc::new(error) as Error)?;
+            self.say(notice::state(lines, (number == last).then_some(cursor)));
         }
         if last == 0 {
             self.say(notice::checkpoint(cursor));

@@ -1,6 +1,6 @@
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 #[cfg(doc)]
@@ -32,15 +32,20 @@ pub struct Stats {
     pub published: u64,
     /// The gap notices given since the start, by reason.
     pub gaps: BTreeMap<&'static str, u64>,
+    /// The encoded bytes that are held for single readers, besides the window: replayed events, states and notices that they
+    /// have not taken yet. They are freed when a reader takes them, leaves, or is dropped because it does not read.
+    pub held_bytes: usize,
     /// The readers dropped since the start because they did not read.
     pub stalled: u64,
 }
 
-/// Counts that only grow.
+/// Counts of a hub; all but `held` only grow.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) published: AtomicU64,
     pub(crate) stalled: AtomicU64,
+    /// What is held for single readers now.
+    pub(crate) held: AtomicUsize,
     gaps: [AtomicU64; GAP_REASONS.len()],
 }
 
@@ -56,6 +61,14 @@ impl Counters {
     pub(crate) fn count_stalled(&self, readers: usize) {
         self.stalled.fetch_add(readers as u64, Ordering::Relaxed);
         metrics::stalled(readers as u64);
+    }
+
+    pub(crate) fn hold(&self, bytes: usize) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn release(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn count_gap(&self, reason: GapReason) {

@@ -2,12 +2,15 @@ use std::{collections::BTreeSet, error, fmt, future::Future, pin::Pin, sync::Arc
 
 use super::{
     End, Hub, Lease, Subscription,
-    attach::Attached,
+    attach::View,
+    chunk::CHUNK_BYTES,
+    feed::Feed,
     opening::{Told, before_newest, judge, open},
     pace::Pace,
     place::of_refused,
     reader::Reader,
     registry::Seat,
+    subscription::short,
     terms::{Extras, Terms},
 };
 use crate::{
@@ -142,29 +145,58 @@ impl Subscribe {
         };
         // Made at once, so that the reader is taken out again if the history never answers and this is dropped.
         let mut subscription = Subscription::new(self.hub.clone(), &attached, Extras::of(self.terms));
-        let opening = match self.hub.history().cloned() {
-            None => open(&attached, &requested, self.start, None),
-            Some(history) => match ask(&history, &self.hub, &attached, &requested, self.start).await {
-                Ok(told) => open(&attached, &requested, self.start, told.as_ref()),
-                Err(error) => {
-                    tracing::warn!(%error, "the history does not answer; the reader is told to come back");
-                    // Without the history it is not known where it would begin.
-                    return Ok(Subscription::refused(self.hub, End::Unavailable, None));
+        let (feed, mut view) = (attached.feed, attached.view);
+        let mut tries = 0..MAX_TRIES;
+        let is_open = loop {
+            if tries.next().is_none() {
+                break false;
+            }
+            let told = match self.hub.history().cloned() {
+                None => None,
+                Some(history) => {
+                    match ask(&history, &self.hub, &feed, &mut view, &requested, self.start).await {
+                        Ok(told) => told,
+                        Err(error) => {
+                            tracing::warn!(%error, "the history does not answer; the reader is asked to come back");
+                            break false;
+                        }
+                    }
                 }
-            },
+            };
+            if let Some(opening) = open(&feed, &view, &requested, self.start, told.as_ref()) {
+                let replayed_from = match opening.position < view.evicted && self.hub.history().is_some() {
+                    true => Some("history"),
+                    false => (!opening.at_tail).then_some("window"),
+                };
+                let is_open = if is_probe {
+                    subscription.describe(opening, &requested)
+                } else {
+                    subscription.open(opening, &view, &requested)
+                };
+                if is_open && is_probe {
+                    break true;
+                }
+                if is_open {
+                    replayed_from.into_iter().for_each(metrics::replayed);
+                    break true;
+                }
+            }
+            // The history was rewritten meanwhile.
+            view = self.hub.window().view_in_steps(&feed).await;
         };
+        if !is_open {
+            // Without the history it is not known where it would begin.
+            return Ok(Subscription::refused(self.hub, End::Unavailable, None));
+        }
         if is_probe {
-            subscription.describe(opening, &requested);
             return Ok(subscription);
         }
-        if opening.position < attached.evicted && subscription.hub.history().is_some() {
-            metrics::replayed("history");
-        } else if !opening.at_tail {
-            metrics::replayed("window");
+        // Only now, so that a reader that cannot read ends no other; one that is answered 204 does not read.
+        if !subscription.is_no_content() {
+            self.hub.registry().take_place(&subscription.reader);
         }
-        subscription.open(opening, &requested);
         for (patterns, start) in also {
-            subscription.tell_state(&patterns, start);
+            subscription.backfill(patterns, start);
         }
         Ok(subscription)
     }
@@ -188,18 +220,23 @@ impl IntoFuture for Subscribe {
     }
 }
 
-/// Asks the history if the window alone cannot judge: rules 5, 8 and 13.
+/// How often a reader's beginning is looked for while the history is rewritten.
+const MAX_TRIES: usize = 4;
+
+/// Asks the history if the window alone cannot judge: rules 5, 8 and 13. The view is taken anew if the answer brings a new
+/// epoch.
 async fn ask(
     history: &DynHistory,
     hub: &Hub,
-    attached: &Attached,
+    feed: &Arc<Feed>,
+    view: &mut View,
     requested: &Requested,
     start: Start,
 ) -> Result<Option<Told>, HistoryError> {
-    let unknown_finish = attached.feed.is_exact && !attached.is_known;
+    let unknown_finish = feed.is_exact && !view.is_known;
     let before_window = match requested {
-        Requested::Cursor(cursor) => !attached.proves(*cursor),
-        Requested::Nothing | Requested::Malformed(_) => start != Start::Live && attached.evicted > 0,
+        Requested::Cursor(cursor) => !view.proves(*cursor),
+        Requested::Nothing | Requested::Malformed(_) => start != Start::Live && view.evicted > 0,
     };
     let unproved = match requested {
         Requested::Cursor(cursor) if cursor.check().is_some() => {
@@ -211,9 +248,9 @@ async fn ask(
         return Ok(None);
     }
     let asked = {
-        // Wildcards are looked through; whoever asks waits for its turn.
-        let _permit = if attached.feed.is_exact { None } else { hub.pace().permit().await };
-        history.span(&attached.feed.patterns).await
+        // Wildcards are looked through; a request waits for its turn.
+        let _permit = if feed.is_exact { None } else { hub.pace().permit().await };
+        history.span(&feed.patterns).await
     };
     let mut span = match asked {
         Ok(span) => span,
@@ -221,20 +258,23 @@ async fn ask(
         Err(_) if !before_window && !unproved => return Ok(None),
         Err(error) => return Err(error),
     };
-    let version = hub.learn_epochs(&mut span.epochs);
-    hub.window().learn_finished(&attached.feed, &span.epochs, &span.finished);
+    let version = short(hub.learn_epochs(&mut span.epochs));
+    if version != view.version {
+        *view = hub.window().view_in_steps(feed).await;
+    }
+    hub.window().learn_finished(feed, &span.epochs, &span.finished);
     let holds = match requested {
         Requested::Cursor(cursor) if unproved => history.holds(*cursor).await?,
         _ => true,
     };
     let mut told = Told { span, version, holds, latest: None };
     let begins_by_start =
-        matches!(judge(attached, requested, Some(&told)), Decision::Fresh | Decision::GapByStart(_));
+        matches!(judge(view, requested, Some(&told)), Decision::Fresh | Decision::GapByStart(_));
     if let Start::Latest(count) = start
-        && attached.evicted > 0
+        && view.evicted > 0
         && begins_by_start
     {
-        told.latest = Some(latest_in(history, hub.pace(), &attached.feed.patterns, &told.span, count).await?);
+        told.latest = Some(latest_in(history, hub.pace(), &feed.patterns, &told.span, count).await?);
     }
     Ok(Some(told))
 }
@@ -256,14 +296,19 @@ async fn latest_in(
     let mut end = span.last.min(span.head);
     while end > lowest && found.len() < count {
         let after = end.saturating_sub(BLOCK).max(lowest);
-        let limit = usize::try_from(end - after).unwrap_or(usize::MAX);
-        let records = {
-            let _permit = pace.permit().await;
-            history.read(after, limit).await?
-        };
-        for record in records {
-            if record.topics.iter().any(|topic| patterns.iter().any(|pattern| pattern.matches(topic))) {
-                found.insert(record.cursor.seq());
+        let mut read = after;
+        while read < end {
+            let limit = usize::try_from(end - read).unwrap_or(usize::MAX);
+            let records = {
+                let _permit = pace.permit().await;
+                history.read(read, limit, CHUNK_BYTES).await?
+            };
+            let Some(last) = records.last() else { break };
+            read = last.cursor.seq();
+            for record in records {
+                if record.topics.iter().any(|topic| patterns.iter().any(|pattern| pattern.matches(topic))) {
+                    found.insert(record.cursor.seq());
+                }
             }
         }
         end = after;

@@ -2,15 +2,21 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     task::Poll,
 };
 
 use futures_core::Stream;
 
 use super::{
-    End, Hub, ahead::Ahead, attach::Attached, feed::Feed, frames::Frames, opening::Opening, reader::Reader,
-    replay::Replayed, terms::Extras,
+    End, Hub,
+    attach::{Attached, View},
+    feed::Feed,
+    frames::Frames,
+    holding::WorkKind,
+    opening::Opening,
+    reader::Reader,
+    terms::Extras,
 };
 use crate::{
     history::Pattern,
@@ -44,10 +50,8 @@ pub struct Subscription {
     pub(super) told: Option<u64>,
     /// How it began, unless it is a new reader that was let in and that nobody judged.
     beginning: Option<Box<Beginning>>,
-    /// What is said before the next look.
-    pub(super) ahead: Ahead,
-    /// A read of the history under way. The lock is never contended: it makes the future `Sync`.
-    pub(super) replay: Option<Box<Mutex<ReplayFuture>>>,
+    /// The work that it waits for, which its `reader` holds.
+    pub(super) work: Option<WorkKind>,
     pub(super) extras: Option<Box<Extras>>,
 }
 
@@ -64,14 +68,12 @@ struct Beginning {
     cors: Cors,
 }
 
-pub(super) type ReplayFuture = Pin<Box<dyn Future<Output = Replayed> + Send>>;
-
 impl Subscription {
     pub(crate) fn new(hub: Hub, attached: &Attached, extras: Option<Box<Extras>>) -> Self {
-        let feed = Arc::clone(&attached.feed);
+        let (feed, view) = (Arc::clone(&attached.feed), &attached.view);
         let wild = !feed.is_exact;
         let reader = Arc::clone(&attached.reader);
-        reader.position.store(attached.head, Ordering::Relaxed);
+        reader.position.store(view.head, Ordering::Relaxed);
         if let Some(control) = reader.control.get() {
             control.lock().feed = Some(Arc::clone(&feed));
         }
@@ -80,15 +82,14 @@ impl Subscription {
             feed,
             reader,
             slot: Slot::default(),
-            position: attached.head,
-            unlisted: if wild { attached.evicted } else { 0 },
-            version: short(attached.version),
+            position: view.head,
+            unlisted: if wild { view.evicted } else { 0 },
+            version: view.version,
             negotiated: Negotiated::default(),
             signals_seen: attached.last_signal,
             told: None,
             beginning: None,
-            ahead: Ahead::default(),
-            replay: None,
+            work: None,
             extras,
         }
     }
@@ -111,12 +112,12 @@ impl Subscription {
         subscription
     }
 
-    pub(crate) fn open(&mut self, opening: Opening, requested: &Requested) {
-        let resume = {
-            let state = self.hub.window().lock();
-            opening.resume(requested, |seq| state.cursor_at(seq))
-        };
-        self.version = short(opening.version);
+    /// Begins where `opening` says; `false` if the history was rewritten since it was decided.
+    pub(crate) fn open(&mut self, opening: Opening, view: &View, requested: &Requested) -> bool {
+        self.version = opening.version;
+        let Some(resumed_at) = self.cursor_at(opening.position) else { return false };
+        let resume = opening.resume(requested, resumed_at);
+        self.unlisted = if self.feed.is_exact { 0 } else { view.evicted };
         if let Some(forgiven) = opening.forgiven {
             self.extras.get_or_insert_default().forgiven = forgiven;
             self.unlisted = 0;
@@ -134,26 +135,30 @@ impl Subscription {
             self.beginning = Some(Box::new(Beginning { resume, no_content, ..Beginning::default() }));
         }
         if self.is_loading() {
+            let loading_at = self.cursor_at(self.position);
             if let Some(Beginning { resume: Resume::Gap(gap), .. }) = self.beginning.as_deref_mut() {
-                gap.resumed_at = self.hub.window().lock().cursor_at(self.position);
+                gap.resumed_at = loading_at.unwrap_or(gap.resumed_at);
             }
         } else if opening.is_over && !opening.no_content {
             self.tell_finishes();
         }
+        true
     }
 
-    /// Notes how a reader would begin, for a response without a body.
-    pub(crate) fn describe(&mut self, opening: Opening, requested: &Requested) {
-        let state = self.hub.window().lock();
-        let mut resume = opening.resume(requested, |seq| state.cursor_at(seq));
+    /// Notes how a reader would begin, for a response without a body; `false` if the history was rewritten since it was
+    /// decided.
+    pub(crate) fn describe(&mut self, opening: Opening, requested: &Requested) -> bool {
+        self.version = opening.version;
+        let Some(resumed_at) = self.cursor_at(opening.position) else { return false };
+        let mut resume = opening.resume(requested, resumed_at);
         if let Resume::Gap(gap) = &mut resume
-            && self.extras.as_ref().is_some_and(|extras| extras.snapshots.is_some())
+            && self.has_snapshots()
         {
-            gap.resumed_at = state.cursor_at(state.head);
+            gap.resumed_at = self.newest().unwrap_or(resumed_at);
         }
-        drop(state);
         let no_content = opening.no_content;
         self.beginning = Some(Box::new(Beginning { resume, no_content, ..Beginning::default() }));
+        true
     }
 
     /// Ends the answer to a probe: it reads nothing.
@@ -311,6 +316,7 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        self.reader.holding.free(&self.hub.window().counters);
         self.hub.registry().leave(&self.reader);
         self.leave_feed();
     }

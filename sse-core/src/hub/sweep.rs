@@ -103,11 +103,16 @@ fn drop_stalled_among(
     let mut stalled = Vec::new();
     for reader in inner.readers.iter().take(places.end).skip(places.start) {
         let behind = last.saturating_sub(load(&reader.position));
-        if behind == 0 {
+        if behind == 0 && !reader.has_frames.load(Ordering::Relaxed) {
             continue;
         }
-        if cfg!(feature = "metrics") {
+        if cfg!(feature = "metrics") && behind > 0 {
             lags.push(behind);
+        }
+        if reader.is_waiting.load(Ordering::Acquire) {
+            // There is something for it to take only once the hub's own work is done.
+            reader.asked_at.store(now, Ordering::Relaxed);
+            continue;
         }
         if now.saturating_sub(load(&reader.asked_at)) > deadline {
             stalled.push(Arc::clone(reader));
@@ -117,6 +122,10 @@ fn drop_stalled_among(
         reader.end(EndedBy::Stall);
         inner.remove_reader(reader);
         hub.registry.leave(reader);
+    }
+    drop(inner);
+    for reader in &stalled {
+        reader.holding.free(&hub.window.counters);
     }
     stalled.len()
 }

@@ -52,14 +52,14 @@ impl Shared {
     fn take(&self, change: Result<Change, HistoryError>) -> bool {
         match change {
             Ok(Change::Record(Record { cursor, topics, kind, lines })) => {
-                let append = Append { topics: &topics, kind, lines: lines.into(), retry: None };
+                let append = Append { topics: &topics, kind, lines: lines.into() };
                 self.window.apply(append, cursor)
             }
             Ok(Change::Signal(signal)) if self.runs.take_signal(&signal) => true,
             Ok(Change::Signal(Entry { topics, lines, .. })) => {
                 let mut block = Vec::from(lines);
                 block.push(b'\n');
-                self.window.signal(&topics, &Frame::block(block, None));
+                self.window.signal(&topics, &Frame::block(block));
                 true
             }
             // The tail goes on from where the window does now.

@@ -3,14 +3,11 @@
 use std::{slice, sync::atomic::Ordering};
 
 use super::{
-    Start, Subscription,
-    labels::Labelled,
+    Subscription,
     notice::{self, Notice},
     sieve::PermittedFrame,
-    subscription::short,
 };
 use crate::{
-    history::Pattern,
     resume::{Cursor, Gap},
     wire::Frame,
 };
@@ -22,12 +19,15 @@ impl Subscription {
     }
 
     pub(super) fn next_checkpoint(&mut self) -> Option<Notice> {
-        if !self.ahead.is_empty() || self.replay.is_some() || self.ended().is_some() || self.is_loading() {
+        if self.has_frames() || self.work.is_some() || self.has_backfill() || self.ended().is_some() {
             return None;
         }
         {
             let feed = self.feed.lock();
-            if feed.last > self.position || feed.last_signal() > self.signals_seen {
+            if feed.version != self.version
+                || feed.last > self.position
+                || feed.last_signal() > self.signals_seen
+            {
                 return None;
             }
             self.position = self.position.max(self.hub.window().head());
@@ -36,51 +36,17 @@ impl Subscription {
         if self.told == Some(self.position) {
             return None;
         }
-        let cursor = {
-            let state = self.hub.window().lock();
-            // A fork since the look would make it another place.
-            (short(state.epochs.rows().len()) == self.version).then(|| state.cursor_at(self.position))?
-        };
+        let cursor = self.cursor_at(self.position)?;
         self.told = Some(self.position);
         Some(notice::checkpoint(cursor))
     }
 
-    /// Puts the earlier state of topics before everything else, without ids, so that positions only increase.
-    pub(crate) fn tell_state(&mut self, patterns: &[Pattern], start: Start) {
-        let most = match start {
-            Start::Live => return,
-            Start::Earliest => usize::MAX,
-            Start::Latest(count) => count,
-        };
-        let mut events: Vec<Labelled> = Vec::new();
-        for ring in &self.feed.lock().rings {
-            if patterns.iter().any(|pattern| pattern.matches(&ring.topic)) {
-                let inner = ring.lock();
-                let earlier = inner.after(0).take_while(|kept| kept.seq <= self.position);
-                events.extend(earlier.map(|kept| kept.labelled(&ring.topic)));
-            }
+    /// Sends a checkpoint for the present position.
+    pub(super) fn send_checkpoint(&mut self) {
+        if let Some(cursor) = self.cursor_at(self.position) {
+            self.told = Some(cursor.seq());
+            self.say(notice::checkpoint(cursor));
         }
-        events.sort_unstable_by_key(|event| event.seq);
-        events.dedup_by_key(|event| event.seq);
-        let sieve = self.sieve();
-        let permitted: Vec<_> = events
-            .iter()
-            .filter_map(|event| self.permit(&sieve, event.labels.as_slice(), &event.frame, event.seq))
-            .collect();
-        let skip = permitted.len().saturating_sub(most);
-        let position = self.position;
-        let told = permitted.into_iter().skip(skip).map(|frame| frame.without_id(position));
-        self.ahead.extend(told, position);
-    }
-
-    /// Says a notice at the present position before the next look.
-    pub(super) fn say(&mut self, notice: Notice) {
-        self.ahead.push(self.position, notice);
-    }
-
-    pub(super) fn checkpoint_at(&mut self, position: u64) -> Notice {
-        self.told = Some(position);
-        notice::checkpoint(self.hub.window().lock().cursor_at(position))
     }
 
     pub(super) fn tell_gap(&mut self, gap: &Gap) {
@@ -111,8 +77,8 @@ impl Subscription {
         let frames = finishes.into_iter().map(|(cursor, frame)| {
             // After a gap notice that names a later place, its id would move the reader back.
             let is_passed = told.is_some_and(|told| told > cursor.seq());
-            if is_passed { frame.without_id(position) } else { frame.at(position) }
+            if is_passed { frame.without_id() } else { frame }
         });
-        self.ahead.extend(frames, position);
+        self.hold(frames, position);
     }
 }

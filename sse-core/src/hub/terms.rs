@@ -1,6 +1,7 @@
 //! What only some readers ask for, kept apart so that the others do not pay for it.
 
 use std::{
+    collections::VecDeque,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     End, Lease,
+    backfill::Backfill,
     gather::Gathering,
     registry::Seat,
     sieve::Sieve,
@@ -39,6 +41,8 @@ pub(crate) struct Extras {
     pub(crate) forgiven: Box<[u64]>,
     /// What decides about each event, if anything does.
     pub(crate) sieve: Option<Arc<Sieve>>,
+    /// The earlier state of topics that it added, to be sent before anything else.
+    pub(super) backfills: VecDeque<Backfill>,
     /// Where it turned to other topics or got their state, until it ends.
     pub(crate) joined_at: Option<u64>,
     pub(crate) snapshots: Option<Snapshots>,
@@ -66,6 +70,13 @@ impl Extras {
         has_any.then(|| Box::new(Self { lease, sieve, snapshots, ..Self::default() }))
     }
 
+    /// Drops what is known of positions after `position`.
+    pub(crate) fn cut(&mut self, position: u64) {
+        self.forgiven.iter_mut().for_each(|evicted| *evicted = position.min(*evicted));
+        self.joined_at = self.joined_at.map(|joined_at| joined_at.min(position));
+        self.backfills.iter_mut().for_each(|backfill| backfill.cut(position));
+    }
+
     /// Forgives nothing any more once the reader is past all that was; `false` if nothing is left here.
     pub(crate) fn forgive_after(&mut self, position: u64) -> bool {
         if !self.forgiven.is_empty() && self.forgiven.iter().all(|evicted| *evicted <= position) {
@@ -81,6 +92,7 @@ impl Extras {
             failure,
             forgiven,
             sieve,
+            backfills,
             joined_at,
             snapshots,
             next_replay_at,
@@ -92,7 +104,8 @@ impl Extras {
             joined_at.is_some() || next_replay_at.is_some() || gathering.is_some(),
         );
         let is_over = ended.is_some() || failure.is_some();
-        is_bound || is_placed || is_over || snapshots.is_some() || !forgiven.is_empty()
+        let has_more = snapshots.is_some() || !forgiven.is_empty() || !backfills.is_empty();
+        is_bound || is_placed || is_over || has_more
     }
 
     /// Whether the reader may read no longer.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{
@@ -164,8 +165,7 @@ fn a_window_that_was_left_behind_goes_on_where_the_history_begins() {
     let window = Window::new(retentions, usize::MAX, epochs.clone(), 0, true);
     let append = |seq| {
         let topics = [topic("a")];
-        let append =
-            Append { topics: &topics, kind: EntryKind::Event, lines: b"data: x\n".to_vec(), retry: None };
+        let append = Append { topics: &topics, kind: EntryKind::Event, lines: b"data: x\n".to_vec() };
         window.apply(append, epochs.cursor(seq))
     };
     assert!((1..=5).all(append));
@@ -175,8 +175,20 @@ fn a_window_that_was_left_behind_goes_on_where_the_history_begins() {
     let patterns = |text: &str| vec![pattern(text)].into_boxed_slice();
     for name in ["a", "b", "*"] {
         let attached = window.attach(patterns(name), std::sync::Arc::new(Reader::new(0)));
-        assert_eq!((attached.head, attached.evicted), (101, 100), "{name}");
+        assert_eq!((attached.view.head, attached.view.evicted), (101, 100), "{name}");
     }
     window.skip_to(50);
     assert_eq!(window.head(), 101);
+}
+
+#[test]
+fn a_wait_for_the_head_that_is_given_up_leaves_no_waker() {
+    let retentions = Retentions { all: Retention::default(), some: Vec::new() };
+    let window = Window::new(retentions, usize::MAX, Epochs::starting(Epoch::random()), 0, true);
+    for _ in 0..100 {
+        let mut waiting = std::pin::pin!(window.reaches(7));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert_eq!(window.lock().head_waiters.len(), 1);
+    }
+    assert_eq!(window.lock().head_waiters.len(), 0);
 }

@@ -4,7 +4,6 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::Waker,
-    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -27,7 +26,7 @@ use super::{
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic, scoped},
     resume::{Cursor, Epoch, Epochs},
-    waiters::{Waiters, wake_all},
+    waiters::{Slot, Waiters, wake_all},
     wire::Frame,
 };
 
@@ -67,7 +66,6 @@ pub(crate) struct Append<'a> {
     pub(crate) kind: EntryKind,
     /// The encoded fields without id and blank line.
     pub(crate) lines: Vec<u8>,
-    pub(crate) retry: Option<Duration>,
 }
 
 /// Where an append went.
@@ -275,13 +273,13 @@ impl Window {
 
     /// Waits until the window has passed the record at this cursor: that record, not another one at its position.
     pub(crate) async fn reaches(&self, cursor: Cursor) {
-        let mut slot = crate::waiters::Slot::default();
+        let mut waiter = HeadWaiter { window: self, slot: Slot::default() };
         std::future::poll_fn(|cx| {
             let mut state = self.lock();
             if state.head >= cursor.seq() && state.epochs.names(cursor) {
                 return std::task::Poll::Ready(());
             }
-            state.head_waiters.register(&mut slot, cx.waker());
+            state.head_waiters.register(&mut waiter.slot, cx.waker());
             std::task::Poll::Pending
         })
         .await;
@@ -294,10 +292,10 @@ impl Window {
         cursor: Cursor,
         now: Instant,
     ) -> (Placed, Vec<Vec<Option<Waker>>>) {
-        let Append { topics, kind, mut lines, retry } = append;
+        let Append { topics, kind, mut lines } = append;
         let seq = cursor.seq();
         notice::end_block(&mut lines, cursor);
-        let frame = Frame::block(lines, retry);
+        let frame = Frame::block(lines);
         let labels = Labels::new(topics);
         let mut feeds: Vec<(Arc<Feed>, isize)> = Vec::new();
         for topic in topics {
@@ -369,6 +367,18 @@ impl Window {
     pub(super) fn new_ring(&self, topic: Topic, place: usize, evicted: u64) -> TopicRing {
         let retention = self.retentions.of(&topic);
         TopicRing::new(topic, retention, place, evicted, !self.has_history)
+    }
+}
+
+/// A task that waits for the head, and leaves nothing behind if it gives up.
+struct HeadWaiter<'a> {
+    window: &'a Window,
+    slot: Slot,
+}
+
+impl Drop for HeadWaiter<'_> {
+    fn drop(&mut self) {
+        self.window.lock().head_waiters.cancel(&mut self.slot);
     }
 }
 

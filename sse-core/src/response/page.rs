@@ -90,8 +90,12 @@ impl Page {
     }
 
     fn finish(&mut self, state: &mut State, end: End) -> Bytes {
-        let cursor =
-            place(&mut state.source).map_or_else(|| "null".to_owned(), |cursor| json_string(&cursor));
+        let mut place = place(&mut state.source);
+        if matches!(end, End::Expired) && self.count > 0 {
+            // Nothing is written after the lease is over: the client keeps its cursor, and gets the events when it may.
+            (self.json, self.count, place) = (String::new(), 0, None);
+        }
+        let cursor = place.map_or_else(|| "null".to_owned(), |cursor| json_string(&cursor));
         let retry = match &end {
             End::Answered | End::Finished => String::new(),
             end => format!(",\"retry\":{}", state.last_retry(end).unwrap_or(state.told_retry)),

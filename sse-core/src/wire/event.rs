@@ -176,11 +176,9 @@ impl Event {
         self.0.has_data
     }
 
-    /// The checked lines without the blank line that ends them, and the last `retry` among them.
-    pub(crate) fn into_lines(self) -> Result<(Vec<u8>, Option<Duration>), InvalidEvent> {
-        let draft = self.checked()?;
-        let retry = draft.retry;
-        Ok((draft.into_lines(), retry))
+    /// The checked lines without the blank line that ends them.
+    pub(crate) fn into_lines(self) -> Result<Vec<u8>, InvalidEvent> {
+        Ok(self.checked()?.into_lines())
     }
 
     /// With its comments behind its fields, if it can be sent.

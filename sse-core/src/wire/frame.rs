@@ -33,8 +33,10 @@ impl Frame {
         &self.bytes
     }
 
-    /// A block of fields, its blank line included.
-    pub(crate) fn block(bytes: Vec<u8>, retry: Option<Duration>) -> Self {
+    /// A block of fields as a hub writes them, its blank line included. Its `retry` is read from its lines, so that it is
+    /// known wherever they come from.
+    pub(crate) fn block(bytes: Vec<u8>) -> Self {
+        let retry = last_retry(&bytes);
         Self::shared(draft::into_bytes(bytes), retry)
     }
 
@@ -61,6 +63,17 @@ impl Frame {
     pub(crate) fn into_bytes(self) -> Bytes {
         self.bytes
     }
+}
+
+/// The last `retry` among whole lines, each `name: value` and a line feed.
+fn last_retry(lines: &[u8]) -> Option<Duration> {
+    let value = |line: &[u8]| {
+        let digits = std::str::from_utf8(line.strip_prefix(b"retry: ")?).ok()?;
+        digits.parse().ok().map(Duration::from_millis)
+    };
+    let ends = memchr::memchr_iter(b'\n', lines);
+    let mut start = 0;
+    ends.filter_map(|end| value(lines.get(std::mem::replace(&mut start, end + 1)..end)?)).last()
 }
 
 fn millis(delay: Duration) -> u64 {

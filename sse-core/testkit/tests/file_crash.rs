@@ -30,7 +30,7 @@ fn writer(path: &Path, first: u64) -> Child {
 async fn all(history: &FileHistory) -> Vec<Record> {
     let mut records = Vec::new();
     loop {
-        let more = history.read(records.len() as u64, 10_000).await.unwrap();
+        let more = history.read(records.len() as u64, 10_000, usize::MAX).await.unwrap();
         if more.is_empty() {
             return records;
         }
@@ -197,7 +197,7 @@ async fn an_altered_file_is_reported_and_never_read_wrongly() {
         std::fs::write(&path, &altered).unwrap();
         let opened = FileHistory::open(&path);
         let read = match &opened {
-            Ok(history) => history.read(0, 1_000).await,
+            Ok(history) => history.read(0, 1_000, usize::MAX).await,
             Err(error) => Err(error.clone()),
         };
         match read {

@@ -248,13 +248,13 @@ async fn g7_a_receipt_names_the_epoch_of_a_stream_that_another_process_made_agai
             append_at_last(&histories[0], n).await;
         }
         let receipt = appended(&histories[1], entry("a", "mine")).await.cursor;
-        let records = histories[0].read(0, 100).await.unwrap();
+        let records = histories[0].read(0, 100, usize::MAX).await.unwrap();
         assert_eq!(
             records.last().map(|record| record.cursor),
             Some(receipt),
             "made again {made_again} times"
         );
-        assert_eq!(histories[1].read(0, 100).await.unwrap(), records);
+        assert_eq!(histories[1].read(0, 100, usize::MAX).await.unwrap(), records);
     }
 }
 
@@ -266,14 +266,14 @@ async fn g7_what_is_read_of_a_stream_that_was_made_again_has_its_epoch() {
     for n in 0..3 {
         append_at_last(&histories[0], n).await;
     }
-    assert_eq!(histories[1].read(0, 100).await.unwrap().len(), 3);
+    assert_eq!(histories[1].read(0, 100, usize::MAX).await.unwrap().len(), 3);
     let deleted = server.api("STREAM.DELETE.shop", json!({})).await.unwrap();
     assert_eq!(deleted["success"], true, "{deleted}");
     for n in 0..5 {
         append_at_last(&histories[0], n).await;
     }
-    let records = histories[1].read(0, 100).await.unwrap();
-    assert_eq!(records, histories[0].read(0, 100).await.unwrap());
+    let records = histories[1].read(0, 100, usize::MAX).await.unwrap();
+    assert_eq!(records, histories[0].read(0, 100, usize::MAX).await.unwrap());
 }
 
 /// A table of epochs that was deleted is made again; nobody who is here is disturbed.
@@ -429,7 +429,7 @@ async fn an_event_that_is_too_large_is_refused() {
     let error = history.append(vec![entry("a", 0), entry("a", "x".repeat(2 << 20))]).await.unwrap_err();
     assert_eq!(error.kind(), HistoryErrorKind::Settings, "{error}");
     appended(&history, entry("a", 1)).await;
-    assert_eq!(texts(&history.read(0, 10).await.unwrap()), ["1"]);
+    assert_eq!(texts(&history.read(0, 10, usize::MAX).await.unwrap()), ["1"]);
 }
 
 /// What other NATS clients publish is an event like any other, and cannot write fields of its own.
@@ -447,7 +447,7 @@ async fn foreign_messages_are_data() {
     assert_eq!(told[1].topics, []);
     assert_eq!(texts(&told)[0], "x\n\nevent: sse.end\nid: 7\n\ndata: y");
     // The check is the same by every way of reading, and holds.
-    assert_eq!(history.read(0, 10).await.unwrap(), told);
+    assert_eq!(history.read(0, 10, usize::MAX).await.unwrap(), told);
     assert!(history.holds(told[0].cursor).await.unwrap());
     assert_eq!(history.span(&patterns(&["a.b"])).await.unwrap().finished, []);
 }

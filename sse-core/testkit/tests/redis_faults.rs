@@ -267,8 +267,8 @@ async fn a_stream_that_was_removed_is_a_gap_for_those_who_needed_it() {
     server.ask(&["DEL", &format!("sse:{{{NAME}}}:log")]);
     let new = publish_at_last(&hub, "a", "new").await;
     assert!(new.ends_with("-5") && !ids.contains(&new), "{new}");
-    assert_eq!(texts(&history.read(4, 10).await.unwrap()), ["new"]);
-    assert_eq!(history.read(0, 10).await.unwrap_err().kind(), HistoryErrorKind::Trimmed);
+    assert_eq!(texts(&history.read(4, 10, usize::MAX).await.unwrap()), ["new"]);
+    assert_eq!(history.read(0, 10, usize::MAX).await.unwrap_err().kind(), HistoryErrorKind::Trimmed);
     // Another process has none of it in its window.
     let other = Hub::open(RedisHistory::connect(server.url(), NAME).await.unwrap()).await.unwrap();
     let mut reader = other.subscribe("a").after(&*ids[0]).await.unwrap();
@@ -331,7 +331,7 @@ async fn a_server_without_memory_refuses_and_keeps_nothing_of_it() {
     let error = history.append(vec![entry("a", "refused")]).await.unwrap_err();
     assert_eq!(error.kind(), HistoryErrorKind::Unavailable);
     assert!(error.to_string().contains("maxmemory"), "{error}");
-    assert_eq!(texts(&history.read(0, 10).await.unwrap()), ["before"]);
+    assert_eq!(texts(&history.read(0, 10, usize::MAX).await.unwrap()), ["before"]);
     server.ask(&["CONFIG", "SET", "maxmemory", "0"]);
     assert_eq!(appended(&history, entry("a", "after")).await.cursor.seq(), 2);
 }

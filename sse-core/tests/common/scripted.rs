@@ -43,6 +43,7 @@ struct State {
     holds: usize,
     reads: usize,
     most_read: usize,
+    most_bytes: usize,
     reading: usize,
     most_reading: usize,
     signals: Vec<Entry>,
@@ -67,6 +68,7 @@ impl Scripted {
             holds: 0,
             reads: 0,
             most_read: 0,
+            most_bytes: 0,
             reading: 0,
             most_reading: 0,
             signals: Vec::new(),
@@ -160,6 +162,11 @@ impl Scripted {
         self.lock().most_read
     }
 
+    /// How many bytes were read at once at most.
+    pub fn most_bytes(&self) -> usize {
+        self.lock().most_bytes
+    }
+
     /// How often records were read.
     pub fn reads(&self) -> usize {
         self.lock().reads
@@ -223,7 +230,7 @@ impl History for Scripted {
         Ok(appended)
     }
 
-    async fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
+    async fn read(&self, after: u64, limit: usize, max_bytes: usize) -> Result<Vec<Record>, HistoryError> {
         {
             let mut state = self.lock();
             state.reading += 1;
@@ -246,7 +253,16 @@ impl History for Scripted {
         }
         let after = usize::try_from(after).expect("small");
         let kept = state.records.iter().skip(after).filter(|record| Some(record.cursor.seq()) != state.hole);
-        Ok(kept.take(limit).cloned().collect())
+        let mut bytes: usize = 0;
+        let fits = |record: &&Record| {
+            let is_first = bytes == 0;
+            bytes += record.lines.len();
+            is_first || bytes <= max_bytes
+        };
+        let records: Vec<_> = kept.take(limit).take_while(fits).cloned().collect();
+        let bytes = records.iter().map(|record| record.lines.len()).sum();
+        state.most_bytes = state.most_bytes.max(bytes);
+        Ok(records)
     }
 
     async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {

@@ -40,6 +40,9 @@ const SIGNALS: usize = 1_024;
 /// How many records the tail reads at once.
 const BLOCK: usize = 500;
 
+/// How many bytes of them, unless one record is longer.
+const BLOCK_BYTES: usize = 1 << 20;
+
 /// A history in one file (redb): it survives the process, and serves one process at a time.
 ///
 /// A handle, cheap to clone: every clone is the same history. The file is closed when the last clone and the hubs over
@@ -125,13 +128,13 @@ impl History for FileHistory {
         })
     }
 
-    async fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
+    async fn read(&self, after: u64, limit: usize, max_bytes: usize) -> Result<Vec<Record>, HistoryError> {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        match self.shared.reader.recent(after, limit) {
+        match self.shared.reader.recent(after, limit, max_bytes) {
             Some(records) => Ok(records),
-            None => self.blocking(move |reader| reader.read(after, limit)).await,
+            None => self.blocking(move |reader| reader.read(after, limit, max_bytes)).await,
         }
     }
 
@@ -178,7 +181,7 @@ async fn follow(shared: Weak<Shared>, mut told: watch::Receiver<Told>, after: u6
         if position < now.head {
             // Held only while reading, so that a tail does not keep the file open.
             let Some(shared) = shared.upgrade() else { return };
-            match (FileHistory { shared }).read(position, BLOCK).await {
+            match (FileHistory { shared }).read(position, BLOCK, BLOCK_BYTES).await {
                 Ok(records) => {
                     for record in records {
                         position = record.cursor.seq();

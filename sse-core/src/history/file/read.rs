@@ -15,7 +15,7 @@ use super::{
     topics::{self, Found},
 };
 use crate::{
-    history::{HistoryError, HistoryErrorKind, Pattern, Record, Span},
+    history::{HistoryError, HistoryErrorKind, Pattern, Record, Span, engine::cut_to_bytes},
     resume::Epochs,
 };
 
@@ -55,23 +55,32 @@ impl Recent {
         }
     }
 
-    fn after(&self, after: u64, limit: usize) -> Option<Vec<Record>> {
+    fn after(&self, after: u64, limit: usize, max_bytes: usize) -> Option<Vec<Record>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (records, _) = &*kept;
         let first = records.front()?.cursor.seq();
         let skip = usize::try_from((after + 1).checked_sub(first)?).ok()?;
         // At the head, an answer from here could be older than the caller's own append.
-        (skip < records.len()).then(|| records.iter().skip(skip).take(limit).cloned().collect())
+        (skip < records.len()).then(|| {
+            let mut found = records.iter().skip(skip).take(limit).cloned().collect();
+            cut_to_bytes(&mut found, max_bytes);
+            found
+        })
     }
 }
 
 impl Reader {
     /// The records after `after` if they are still in memory.
-    pub(super) fn recent(&self, after: u64, limit: usize) -> Option<Vec<Record>> {
-        self.recent.after(after, limit)
+    pub(super) fn recent(&self, after: u64, limit: usize, max_bytes: usize) -> Option<Vec<Record>> {
+        self.recent.after(after, limit, max_bytes)
     }
 
-    pub(super) fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
+    pub(super) fn read(
+        &self,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Record>, HistoryError> {
         let transaction = self.database.begin_read().map_err(reading)?;
         let bounds = Bounds::of(&transaction)?;
         if after.saturating_add(1) < bounds.oldest {
@@ -80,7 +89,7 @@ impl Reader {
         }
         let mut records = Vec::with_capacity(limit.min(1_024));
         let buckets = transaction.open_table(BUCKETS).map_err(reading)?;
-        let mut position = after;
+        let (mut position, mut read) = (after, 0_usize);
         while records.len() < limit && position < bounds.head {
             let bucket = buckets.range(..=position + 1).map_err(reading)?.next_back();
             let Some(bucket) = bucket else { break };
@@ -96,6 +105,10 @@ impl Reader {
                     return Err(super::failure::damaged("records are missing"));
                 }
                 position = records.last().map_or(position, |record| record.cursor.seq());
+                read += records.iter().skip(held).map(|record| record.lines.len()).sum::<usize>();
+                if read > max_bytes && cut_to_bytes(&mut records, max_bytes) {
+                    return Ok(records);
+                }
                 if records.len() == limit {
                     break;
                 }

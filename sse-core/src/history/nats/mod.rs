@@ -232,8 +232,8 @@ impl History for NatsHistory {
         self.inner.append(entries).await
     }
 
-    async fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
-        self.inner.read(after, limit).await
+    async fn read(&self, after: u64, limit: usize, max_bytes: usize) -> Result<Vec<Record>, HistoryError> {
+        self.inner.read(after, limit, max_bytes).await
     }
 
     async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {

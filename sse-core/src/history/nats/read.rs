@@ -6,7 +6,7 @@ use async_nats::{Message, StatusCode};
 use serde_json::json;
 
 use super::{
-    super::{HistoryError, HistoryErrorKind, Pattern, Record, Span, Topic},
+    super::{HistoryError, HistoryErrorKind, Pattern, Record, Span, Topic, engine::cut_to_bytes},
     Inner,
     answer::{Failure, parse},
     link::Ask,
@@ -20,6 +20,9 @@ use crate::resume::Cursor;
 /// How many records one request asks for.
 const BATCH: usize = 1_000;
 
+/// How many records are asked for at once, each by itself, where their bytes are limited.
+const AT_ONCE: usize = 16;
+
 /// How often a replica that lags behind is asked again, and after which pause.
 const LAGGING: (usize, Duration) = (20, Duration::from_millis(50));
 
@@ -27,7 +30,12 @@ const LAGGING: (usize, Duration) = (20, Duration::from_millis(50));
 const MULTIS: usize = 256;
 
 impl Inner {
-    pub(super) async fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
+    pub(super) async fn read(
+        &self,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Record>, HistoryError> {
         let Ok(_permit) = self.replays.acquire().await else { return Ok(Vec::new()) };
         self.fence().await?;
         let rows = self.known().rows().len();
@@ -37,11 +45,15 @@ impl Inner {
             let next = after + 1 + records.len() as u64;
             let wanted = (limit - records.len()).min(BATCH);
             let before = records.len();
-            for message in self.messages(next, wanted).await? {
+            for message in self.messages(next, wanted, max_bytes).await? {
                 let expected = after + 1 + records.len() as u64;
                 let Some(stored) = stored(&message).filter(|stored| stored.seq == expected) else { break };
                 let cursor = Cursor::new(self.known().at(stored.seq), stored.seq);
                 records.push(stored.record(&self.name, message.payload, cursor));
+            }
+            // A server that was asked for fewer bytes may have answered fewer records.
+            if cut_to_bytes(&mut records, max_bytes) || (max_bytes < usize::MAX && records.len() > before) {
+                break;
             }
             if records.len() - before == wanted {
                 continue;
@@ -72,13 +84,23 @@ impl Inner {
     }
 
     /// Messages from a position on, in order; they come from any replica.
-    async fn messages(&self, first: u64, wanted: usize) -> Result<Vec<Message>, HistoryError> {
+    async fn messages(
+        &self,
+        first: u64,
+        wanted: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Message>, HistoryError> {
         let subject = format!("DIRECT.GET.{}", self.name);
         if settings::has_batches(&self.link.server().version) {
-            let request = json!({ "seq": first, "batch": wanted, "next_by_subj": ">" });
+            let max_bytes = i64::try_from(max_bytes.max(1)).unwrap_or(i64::MAX);
+            let request = match max_bytes {
+                i64::MAX => json!({ "seq": first, "batch": wanted, "next_by_subj": ">" }),
+                _ => json!({ "seq": first, "batch": wanted, "next_by_subj": ">", "max_bytes": max_bytes }),
+            };
             let messages = self.link.ask_many(&format!("$JS.API.{subject}"), &request).await;
             return messages.map_err(Failure::into_unavailable);
         }
+        let wanted = if max_bytes < usize::MAX { wanted.min(AT_ONCE) } else { wanted };
         let asks = (first..).take(wanted).map(|seq| Ask::api(&subject, &json!({ "seq": seq }))).collect();
         let mut messages = Vec::new();
         for answer in self.link.ask_all(asks).await {

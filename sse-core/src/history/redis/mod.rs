@@ -105,8 +105,8 @@ impl History for RedisHistory {
         self.appender.append(entries).await
     }
 
-    async fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
-        read::read(&self.shared, after, limit).await
+    async fn read(&self, after: u64, limit: usize, max_bytes: usize) -> Result<Vec<Record>, HistoryError> {
+        read::read(&self.shared, after, limit, max_bytes).await
     }
 
     async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {

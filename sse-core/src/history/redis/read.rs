@@ -3,7 +3,7 @@
 use redis::{Cmd, aio::MultiplexedConnection};
 
 use super::{Shared, answer, answer::damaged, failure, link::Linked};
-use crate::history::{HistoryError, HistoryErrorKind, Record};
+use crate::history::{HistoryError, HistoryErrorKind, Record, engine::cut_to_bytes};
 
 /// How many records are asked for at once.
 const MOST: u64 = 1_000;
@@ -11,14 +11,19 @@ const MOST: u64 = 1_000;
 /// The most records of one block, less one.
 const WIDEST: u64 = 255;
 
-/// The records after `after`, up to `limit`.
-pub(super) async fn read(shared: &Shared, after: u64, limit: usize) -> Result<Vec<Record>, HistoryError> {
+/// The records after `after`, up to `limit` and to `max_bytes` of lines, but at least one.
+pub(super) async fn read(
+    shared: &Shared,
+    after: u64,
+    limit: usize,
+    max_bytes: usize,
+) -> Result<Vec<Record>, HistoryError> {
     let mut linked = shared.link.get()?;
     let mut records = Vec::with_capacity(limit.min(1_024));
     let mut position = after;
     while records.len() < limit {
         let wanted = u64::try_from(limit - records.len()).unwrap_or(u64::MAX).min(MOST);
-        let blocks = range(&mut linked.connection, &shared.settings.names.log, position, wanted).await;
+        let blocks = range(shared, &mut linked.connection, position, wanted, max_bytes).await;
         let (blocks, foreign) = answer::blocks(blocks.map_err(|error| shared.failed(&linked, error))?)?;
         let before = position;
         for block in blocks.iter().filter(|block| block.last > before) {
@@ -33,10 +38,12 @@ pub(super) async fn read(shared: &Shared, after: u64, limit: usize) -> Result<Ve
             return if records.is_empty() { at_the_end(shared, linked, after).await } else { Ok(records) };
         }
         // Entries of other clients count among those that were asked for.
-        if foreign == 0 && position < before.saturating_add(wanted) {
+        let is_all = foreign == 0 && position < before.saturating_add(wanted);
+        if is_all || cut_to_bytes(&mut records, max_bytes) {
             break;
         }
     }
+    cut_to_bytes(&mut records, max_bytes);
     Ok(records)
 }
 
@@ -55,14 +62,19 @@ async fn at_the_end(shared: &Shared, mut linked: Linked, after: u64) -> Result<V
 }
 
 async fn range(
+    shared: &Shared,
     connection: &mut MultiplexedConnection,
-    log: &str,
     after: u64,
     wanted: u64,
+    max_bytes: usize,
 ) -> redis::RedisResult<redis::Value> {
+    let log = &shared.settings.names.log;
     let from = after.saturating_add(1);
     // The last block wanted may end beyond the last record wanted.
     let to = format!("{}-{}", after.saturating_add(wanted).saturating_add(WIDEST), u64::MAX);
+    if max_bytes < usize::MAX {
+        return shared.scripts.range(connection, log, (from, &to), wanted, max_bytes).await;
+    }
     let mut command = Cmd::new();
     command.arg("XRANGE").arg(log).arg(from).arg(to).arg("COUNT").arg(wanted);
     command.query_async(connection).await

@@ -1,6 +1,6 @@
 //! The scripts: everything that numbers records or answers for them runs in the server, in one piece.
 
-use redis::{FromRedisValue, RedisResult, Script, ScriptInvocation, aio::MultiplexedConnection};
+use redis::{FromRedisValue, RedisResult, Script, ScriptInvocation, Value, aio::MultiplexedConnection};
 
 use super::{Settings, answer, mark::Mark, names::Names, scan};
 use crate::{
@@ -17,6 +17,7 @@ pub(super) struct Scripts {
     append: Script,
     span: Script,
     pub(super) mark: Mark,
+    range: Script,
 }
 
 impl Default for Scripts {
@@ -26,6 +27,7 @@ impl Default for Scripts {
             append: Script::new(&[prologue, include_str!("append.lua")].concat()),
             span: Script::new(&[prologue, include_str!("span.lua")].concat()),
             mark: Mark::default(),
+            range: Script::new(include_str!("range.lua")),
         }
     }
 }
@@ -59,6 +61,19 @@ impl Scripts {
             call.arg(topics).arg(i32::from(entry.kind == EntryKind::Finish)).arg(key).arg(bytes);
         }
         call.invoke_async(connection).await
+    }
+
+    /// At most `count` entries of the log, and none once they have `max_bytes` together.
+    pub(super) async fn range(
+        &self,
+        connection: &mut MultiplexedConnection,
+        log: &str,
+        (from, to): (u64, &str),
+        count: u64,
+        max_bytes: usize,
+    ) -> RedisResult<Value> {
+        let max_bytes = (max_bytes as u128).min(UNLIMITED).to_string();
+        self.range.key(log).arg(from).arg(to).arg(count).arg(max_bytes).invoke_async(connection).await
     }
 
     /// What is kept now.

@@ -43,7 +43,7 @@ fn what_compressing_readers_share_is_bounded_in_number_and_in_bytes() {
             let frame = Frame::try_from(Event::message(&text)).expect("a frame");
             window.signal(&topics, &frame);
             let lines = format!("data: {text}\n").into_bytes();
-            let append = Append { topics: &topics, kind: EntryKind::Event, lines, retry: None };
+            let append = Append { topics: &topics, kind: EntryKind::Event, lines };
             let seq = window.append(append, None).cursor.seq();
             let signal = feed.lock().last_signal();
             let found = take(&blocks, &feed, seq - 1, signal);

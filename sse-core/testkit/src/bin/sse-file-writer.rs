@@ -45,7 +45,7 @@ async fn main() {
     writers.join_all().await;
     let error = history.append(vec![entry("a", "more")]).await.expect_err("nothing more is appended");
     say("stopped", &format!("{:?} {error}", error.kind()));
-    let records = history.read(0, usize::MAX).await.expect("reading goes on");
+    let records = history.read(0, usize::MAX, usize::MAX).await.expect("reading goes on");
     say("readable", &records.len().to_string());
 }
 

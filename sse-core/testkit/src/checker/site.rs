@@ -117,7 +117,7 @@ async fn kept(history: &impl History) -> Kept {
     let mut records: Vec<(Cursor, Digest)> = Vec::new();
     let mut after = span.oldest - 1;
     while after < span.head {
-        let more = history.read(after, 1_000).await.unwrap();
+        let more = history.read(after, 1_000, usize::MAX).await.unwrap();
         after += more.len() as u64;
         let is_ours = |record: &Record| record.topics.iter().any(|topic| TOPICS.contains(&topic.as_str()));
         let ours = more.iter().zip(texts(&more)).filter(|(record, _)| is_ours(record));

@@ -18,7 +18,7 @@ pub async fn positions_are_dense_from_one<E: Engine>() {
         assert_eq!((placed.cursor.seq(), placed.duplicate), (seq, false));
         assert_eq!(placed.cursor.epoch(), span.epochs.current());
     }
-    let records = history.read(0, 10).await.unwrap();
+    let records = history.read(0, 10, usize::MAX).await.unwrap();
     assert_eq!(texts(&records), ["1", "2", "3", "4", "5"]);
     assert!(records.iter().zip(1..).all(|(record, seq)| record.cursor.seq() == seq));
     let span = history.span(&[]).await.unwrap();
@@ -45,7 +45,7 @@ pub async fn several_at_once_stand_together<E: Engine>() {
             expected[first as usize - 1 + n] = format!("{call}.{n}");
         }
     }
-    assert_eq!(texts(&history.read(0, 1_000).await.unwrap()), expected);
+    assert_eq!(texts(&history.read(0, 1_000, usize::MAX).await.unwrap()), expected);
 }
 
 /// A read gives what follows the position, as much as was asked for.
@@ -58,11 +58,27 @@ pub async fn reads_go_on_after_any_position<E: Engine>() {
     }
     for after in 0..=13_u64 {
         for limit in [0, 1, 2, 5, 12, 100] {
-            let records = history.read(after, limit).await.unwrap();
+            let records = history.read(after, limit, usize::MAX).await.unwrap();
             let wanted: Vec<_> = (after + 1..=12).take(limit).map(|n| n.to_string()).collect();
             assert_eq!(texts(&records), wanted, "{limit} after {after}");
         }
     }
+    // Up to so many bytes of lines, but at least one record, and all of them in the end.
+    let len = records_len(&history.read(9, 1, usize::MAX).await.unwrap());
+    for max_bytes in [0, 1, len, 2 * len, 3 * len + 1, usize::MAX - 1] {
+        let mut seen = Vec::new();
+        while seen.len() < 12 {
+            let records = history.read(seen.len() as u64, 100, max_bytes).await.unwrap();
+            assert!(records.len() == 1 || records_len(&records) <= max_bytes, "{max_bytes}: {records:?}");
+            assert!(!records.is_empty(), "{max_bytes} after {}", seen.len());
+            seen.extend(texts(&records));
+        }
+        assert_eq!(seen, (1..=12).map(|n| n.to_string()).collect::<Vec<_>>());
+    }
+}
+
+fn records_len(records: &[sse_core::Record]) -> usize {
+    records.iter().map(|record| record.lines.len()).sum()
 }
 
 /// Every byte comes back, and so do several topics and the kind.
@@ -86,7 +102,7 @@ pub async fn bytes_and_topics_are_kept_as_they_are<E: Engine>() {
         .chain([finish("a")])
         .collect();
     history.append(entries.clone()).await.unwrap();
-    let records = history.read(0, 10).await.unwrap();
+    let records = history.read(0, 10, usize::MAX).await.unwrap();
     assert_eq!(records.len(), entries.len());
     for (record, entry) in records.into_iter().zip(entries) {
         assert_eq!((record.topics, record.kind), (entry.topics, entry.kind));
@@ -113,10 +129,10 @@ pub async fn what_is_trimmed_is_an_error<E: Engine>() {
     assert_eq!(span.head, 400);
     assert!(span.head - span.oldest + 1 >= 50, "{} are kept", span.head - span.oldest + 1);
     for after in [0, span.oldest - 2] {
-        let error = history.read(after, 10).await.unwrap_err();
+        let error = history.read(after, 10, usize::MAX).await.unwrap_err();
         assert_eq!(error.kind(), HistoryErrorKind::Trimmed, "{error}");
     }
-    let records = history.read(span.oldest - 1, 3).await.unwrap();
+    let records = history.read(span.oldest - 1, 3, usize::MAX).await.unwrap();
     assert_eq!(records[0].cursor.seq(), span.oldest);
 }
 
@@ -189,7 +205,7 @@ pub async fn a_key_keeps_one_event_for_the_same_topics<E: Engine>() {
     let mixed = history.append(mixed).await.unwrap();
     assert_eq!(mixed.iter().map(|placed| placed.duplicate).collect::<Vec<_>>(), [false, true, true, false]);
     assert_eq!((mixed[1].cursor, mixed[2].cursor), (mixed[0].cursor, first.cursor));
-    assert_eq!(texts(&history.read(0, 100).await.unwrap()), ["1", "3", "4", "5", "7", "10"]);
+    assert_eq!(texts(&history.read(0, 100, usize::MAX).await.unwrap()), ["1", "3", "4", "5", "7", "10"]);
 }
 
 /// What was trimmed of a topic may end long before what was trimmed of all, and it may have come back since.
@@ -233,7 +249,7 @@ pub async fn a_key_raced_for_is_kept_once<E: Engine>() {
     assert_eq!(placed.iter().filter(|placed| !placed.duplicate).count(), 4);
     let places: HashSet<_> = placed.iter().map(|placed| placed.cursor).collect();
     assert_eq!(places.len(), 4);
-    assert_eq!(handles[0].read(0, 100).await.unwrap().len(), 4);
+    assert_eq!(handles[0].read(0, 100, usize::MAX).await.unwrap().len(), 4);
 }
 
 /// Whoever appends, everybody reads the same.
@@ -244,7 +260,10 @@ pub async fn two_handles_see_one_order<E: Engine>() {
         let placed = appended(&handles[n as usize % 2], entry("a", n)).await;
         assert_eq!(placed.cursor.seq(), n);
     }
-    let [one, two] = [handles[0].read(0, 100).await.unwrap(), handles[1].read(0, 100).await.unwrap()];
+    let [one, two] = [
+        handles[0].read(0, 100, usize::MAX).await.unwrap(),
+        handles[1].read(0, 100, usize::MAX).await.unwrap(),
+    ];
     assert_eq!(one, two);
     assert_eq!(one.len(), 20);
     let spans = [handles[0].span(&[]).await.unwrap(), handles[1].span(&[]).await.unwrap()];
@@ -265,7 +284,7 @@ pub async fn a_restart_keeps_everything_and_names_nothing_twice<E: Engine>() {
             assert!(names.insert(placed.cursor.to_string()), "{} names two records", placed.cursor);
             assert_eq!(placed.cursor.seq(), round * 10 + n + 1);
         }
-        let records = history.read(0, 1_000).await.unwrap();
+        let records = history.read(0, 1_000, usize::MAX).await.unwrap();
         assert_eq!(records[..kept.len()], kept, "round {round}");
         let epochs = history.span(&[]).await.unwrap().epochs;
         for record in &records {
@@ -291,5 +310,5 @@ pub async fn a_key_outlives_a_restart<E: Engine>() {
     let history = engine.open(None).await;
     let second = appended(&history, keyed("a", "2", "k")).await;
     assert_eq!(second, Appended { cursor: first.cursor, duplicate: true });
-    assert_eq!(texts(&history.read(0, 10).await.unwrap()), ["1"]);
+    assert_eq!(texts(&history.read(0, 10, usize::MAX).await.unwrap()), ["1"]);
 }

@@ -53,7 +53,7 @@ pub async fn records_appended_meanwhile_are_told_in_order<E: Engine>() {
     }
     wait_for("all appended", calls.join_all()).await;
     assert_eq!(told[0], told[1]);
-    assert_eq!(told[0], handles[0].read(0, 10_000).await.unwrap());
+    assert_eq!(told[0], handles[0].read(0, 10_000, usize::MAX).await.unwrap());
 }
 
 /// A signal is told to all, is not kept, and moves nothing.

@@ -113,8 +113,7 @@ fn feeds_in_common_are_found_once() {
     let _readers: Vec<_> = names.iter().map(|name| window.join(&["news", name])).collect();
     let both = topics(&["news", "user.7"]);
     assert_eq!(window.readers_of(&both), 50);
-    let append =
-        Append { topics: &both, kind: EntryKind::Finish, lines: lines(EntryKind::Finish, "x"), retry: None };
+    let append = Append { topics: &both, kind: EntryKind::Finish, lines: lines(EntryKind::Finish, "x") };
     assert_eq!(window.append(append, None).receivers, 50);
     let finished: Vec<_> = window.feeds().map(|feed| feed.lock().finished).collect();
     assert_eq!(finished.iter().filter(|finished| **finished == 2).count(), 1);
@@ -147,8 +146,7 @@ fn a_wildcards_topics_are_forgotten_once_its_readers_have_passed_them() {
     let attached = window.attach(all.patterns.clone(), Arc::new(Reader::new(0)));
     assert_eq!(attached.evicted, 4);
     let both = topics(&["a.1"]);
-    let append =
-        Append { topics: &both, kind: EntryKind::Event, lines: lines(EntryKind::Event, "x"), retry: None };
+    let append = Append { topics: &both, kind: EntryKind::Event, lines: lines(EntryKind::Event, "x") };
     assert_eq!(window.append(append, None).receivers, 3);
 }
 

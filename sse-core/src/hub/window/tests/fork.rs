@@ -111,7 +111,7 @@ fn keys_of_replaced_events_may_be_used_again() {
     let topics = topics(&["a"]);
     let publish = |key| {
         let lines = lines(EntryKind::Event, "x");
-        window.append(Append { topics: &topics, kind: EntryKind::Event, lines, retry: None }, Some(key))
+        window.append(Append { topics: &topics, kind: EntryKind::Event, lines }, Some(key))
     };
     let (kept, lost) = (publish("kept"), publish("lost"));
     fork(&window, lost.cursor.seq());
