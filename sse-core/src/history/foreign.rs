@@ -129,7 +129,7 @@ mod tests {
             Event::message("id: 1\n\nevent: sse.end"),
         ];
         for event in events {
-            let (lines, _) = event.into_lines().expect("valid");
+            let lines = event.into_lines().expect("valid");
             assert!(is_ours(&lines), "{}", String::from_utf8_lossy(&lines));
         }
         assert!(is_written_here(EntryKind::Finish, b"event: sse.end\ndata: {}\n"));

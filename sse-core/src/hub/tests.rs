@@ -186,7 +186,7 @@ fn a_wait_for_the_head_that_is_given_up_leaves_no_waker() {
     let retentions = Retentions { all: Retention::default(), some: Vec::new() };
     let window = Window::new(retentions, usize::MAX, Epochs::starting(Epoch::random()), 0, true);
     for _ in 0..100 {
-        let mut waiting = std::pin::pin!(window.reaches(7));
+        let mut waiting = std::pin::pin!(window.reaches(Cursor::new(Epoch::from_bits(1), 7)));
         assert!(waiting.as_mut().now_or_never().is_none());
         assert_eq!(window.lock().head_waiters.len(), 1);
     }

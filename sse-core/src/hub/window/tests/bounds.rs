@@ -91,7 +91,7 @@ fn forgotten_topics_are_walked_once_for_all_wildcards() {
     };
     // The places of topics are looked at as well.
     assert!((4..=10).contains(&steps), "{steps} steps");
-    assert_eq!(attached.evicted, 100);
+    assert_eq!(attached.view.evicted, 100);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_wildcards_topics_are_forgotten_once_its_readers_have_passed_them() {
     assert_eq!(topics_left(&window), ["b"]);
     assert_eq!([&all, &both].map(|feed| feed.lock().rings.len()), [1, 1]);
     let attached = window.attach(all.patterns.clone(), Arc::new(Reader::new(0)));
-    assert_eq!(attached.evicted, 4);
+    assert_eq!(attached.view.evicted, 4);
     let both = topics(&["a.1"]);
     let append = Append { topics: &both, kind: EntryKind::Event, lines: lines(EntryKind::Event, "x") };
     assert_eq!(window.append(append, None).receivers, 3);
@@ -180,7 +180,14 @@ mod kept_for_readers {
         }
         assert!((900_000..=1 << 20).contains(&feed.lock().kept_bytes()));
         // What is not merged any more is in the rings.
-        assert_eq!(feed.lock().chunk_after(0, &[], usize::MAX).expect("kept").expect("events").events, 10);
+        assert_eq!(
+            feed.lock()
+                .chunk_after(0, &[], usize::MAX, FullAccess::for_test())
+                .expect("kept")
+                .expect("events")
+                .events,
+            10
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ fn evicted(window: &Window, name: &str) -> u64 {
     let reader = Arc::new(Reader::new(0));
     let attached = window.attach(vec![pattern].into(), Arc::clone(&reader));
     window.leave(&attached.feed, &reader);
-    attached.evicted
+    attached.view.evicted
 }
 
 #[test]

@@ -117,9 +117,14 @@ impl Scene<'_> {
 
     /// Everything is evicted at once, so a reader must know of the last record of each topic.
     fn check_evicted(&self, attached: &Attached) {
-        assert!(attached.evicted <= attached.head, "{} of {}", attached.evicted, attached.head);
+        assert!(
+            attached.view.evicted <= attached.view.head,
+            "{} of {}",
+            attached.view.evicted,
+            attached.view.head
+        );
         // What was evicted since its ring was looked at, the first look finds.
-        let evicted = attached.evicted.max(attached.feed.lock().evicted());
+        let evicted = attached.view.evicted.max(attached.feed.lock().evicted());
         let matching = self.last.iter().filter(|(name, _)| attached.feed.matches(&topics(&[name])[0]));
         for (name, last) in matching {
             // After a fork a topic's last record may be older.
