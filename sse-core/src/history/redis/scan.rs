@@ -29,7 +29,7 @@ pub(super) async fn last_of(
     let mut page = told.newest.clone();
     let mut scanned = 0;
     let last = loop {
-        if let Some(last) = last_on(&page, forgotten, &matches) {
+        if let Some(last) = last_on(&page, forgotten, matches) {
             break last;
         }
         scanned += page.len();
