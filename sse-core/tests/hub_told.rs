@@ -277,6 +277,37 @@ mod first_cursor {
         assert_eq!(back(hub.subscribe("a"), &cursor).await, ["0", "1", "2", "3", "4", "last"]);
     }
 
+    #[tokio::test]
+    async fn a_live_reader_has_one_although_the_history_is_away() {
+        let history = Scripted::new();
+        let hub =
+            Hub::builder().retention(Retention::default().events(1)).open(history.clone()).await.unwrap();
+        publish(&hub, "a", 0..3).await;
+        history.set_down(true);
+        // Whether this topic is finished cannot be asked, and where another one's events begin neither.
+        let live = cut(hub.subscribe("unseen")).await;
+        assert_eq!(live, Some(hub.stats().head.to_string()));
+        assert_eq!(cut(hub.subscribe("a").start(Start::Earliest)).await, None);
+        history.set_down(false);
+        hub.publish("unseen", Event::message("last")).await.unwrap();
+        assert_eq!(back(hub.subscribe("unseen"), &live.unwrap()).await, ["last"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_kept_by_a_reader_that_turns_to_other_topics_at_once() {
+        let hub = Hub::memory();
+        publish(&hub, "a", 0..2).await;
+        let subscription = hub.subscribe("a").await.unwrap();
+        subscription.handle().set_topics("b").unwrap();
+        hub.publish("b", Event::message("first")).await.unwrap();
+        let mut reading = read(EventStream::new(subscription).keep_alive(None));
+        reading.retry().await;
+        let cursor = reading.first_cursor.take().expect("a cursor");
+        assert!(reading.next().await.unwrap().starts_with("data: first\n"));
+        hub.publish("b", Event::message("last")).await.unwrap();
+        assert_eq!(back(hub.subscribe("b"), &cursor).await, ["first", "last"]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_program_asks_for_it() {
         let hub = Hub::memory();
