@@ -319,18 +319,19 @@ mod many_topics {
     async fn g3_g4_are_caught_up_in_order() {
         let hub = crowded(Retention::default()).await;
         let cursor = hub.stats().head;
-        let mut behind = hub.subscribe(">").await.unwrap();
+        let mut behind = hub.subscribe(Pattern::new(">").unwrap()).await.unwrap();
         let all = publish_some(&hub).await;
         assert_eq!(data(&mut behind, all.len()).await, all);
-        let mut resumed = hub.subscribe(">").after(cursor).await.unwrap();
+        let mut resumed = hub.subscribe(Pattern::new(">").unwrap()).after(cursor).await.unwrap();
         assert_eq!(data(&mut resumed, all.len()).await, all);
         assert!(is_idle(&mut resumed).await);
         let is_even = |event: &sse_core::EventView<'_>| event.data().ends_with(['0', '2', '4', '6', '8']);
-        let mut filtered = hub.subscribe(">").after(cursor).filter(is_even).await.unwrap();
+        let mut filtered =
+            hub.subscribe(Pattern::new(">").unwrap()).after(cursor).filter(is_even).await.unwrap();
         let even: Vec<_> = all.iter().step_by(2).cloned().collect();
         assert_eq!(data(&mut filtered, even.len()).await, even);
         // The last event of each topic, and one more for each time that `t.0` is among them.
-        let mut earliest = hub.subscribe("t.*").start(Start::Earliest).await.unwrap();
+        let mut earliest = hub.subscribe(Pattern::new("t.*").unwrap()).start(Start::Earliest).await.unwrap();
         assert_eq!(data(&mut earliest, 3_000).await, vec!["old"; 3_000]);
         assert_eq!(data(&mut earliest, all.len()).await, all);
         publish(&hub, "new", 1..3).await;
@@ -343,9 +344,11 @@ mod many_topics {
     async fn g4_that_lost_an_event_are_a_gap() {
         let hub = crowded(Retention::default().events(1)).await;
         let cursor = hub.stats().head;
-        let mut behind = hub.subscribe(">").await.unwrap();
+        let mut behind = hub.subscribe(Pattern::new(">").unwrap()).await.unwrap();
         publish_some(&hub).await;
-        for reader in [&mut behind, &mut hub.subscribe(">").after(cursor).await.unwrap()] {
+        for reader in
+            [&mut behind, &mut hub.subscribe(Pattern::new(">").unwrap()).after(cursor).await.unwrap()]
+        {
             assert_eq!(next(reader).await.event_type(), "sse.gap");
             assert_eq!(data(reader, 1).await, ["499"]);
             assert!(is_idle(reader).await);

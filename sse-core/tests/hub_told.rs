@@ -16,7 +16,7 @@ use body::{Reading, read};
 use reader::{next, publish, within};
 use scripted::{Scripted, until};
 use sse_core::{
-    Event, EventStream, Exclusive, GapReason, Hub, KeepAlive, LastEventId, Lease, Resume, Retention,
+    Event, EventStream, Exclusive, GapReason, Hub, KeepAlive, LastEventId, Lease, Pattern, Resume, Retention,
     Shutdown, Start, Subscribe,
 };
 
@@ -215,7 +215,8 @@ mod first_cursor {
             Hub::builder().shutdown(shutdown.clone()).retention(Retention::default().events(2)).memory();
         publish(&hub, "a", 0..3).await;
         let full = hub.subscribe("other").exclusive("place", Exclusive::Refuse).await.unwrap();
-        let refused = |topic: &str| hub.subscribe(topic.to_owned()).exclusive("place", Exclusive::Refuse);
+        let refused =
+            |topic: &str| hub.subscribe(Pattern::new(topic).unwrap()).exclusive("place", Exclusive::Refuse);
         let head = Some(hub.stats().head.to_string());
         assert_eq!(cut(refused("a")).await, head);
         assert_eq!(cut(refused("*")).await, head);

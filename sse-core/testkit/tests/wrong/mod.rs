@@ -209,7 +209,9 @@ async fn mounted(request: &Incoming, app: &Context, fault: Fault) -> Answer {
             let tenant = headers.get("x-tenant").and_then(|name| name.to_str().ok());
             let decide = async {
                 match fault {
-                    Fault::OneTenant => Ok(Permit::read_all().publish(">").unwrap()),
+                    Fault::OneTenant => {
+                        Ok(Permit::read_all().publish(sse_core::Pattern::new(">").unwrap()).unwrap())
+                    }
                     _ => app.permit(tenant, &asked.ask),
                 }
             };
