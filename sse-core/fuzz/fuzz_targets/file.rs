@@ -41,7 +41,7 @@ static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
             let history = FileHistory::open(&path).expect("opened");
             history.append((0..10).map(|number| entry(commit * 10 + number)).collect()).await.expect("appended");
         }
-        FileHistory::open(&path).expect("opened").read(0, 1_000).await.expect("read")
+        FileHistory::open(&path).expect("opened").read(0, 1_000, usize::MAX).await.expect("read")
     });
     assert_eq!(records.len(), 60);
     Written { bytes: std::fs::read(&path).expect("readable"), runtime, folder, records }

@@ -150,7 +150,7 @@ pub async fn json_lines_say_what_the_stream_says(app: &dyn App) -> Outcome {
     let mut lines = text.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
     let retry = lines.first().and_then(|line| line["retry"].as_u64());
     ensure!(retry.is_some_and(|retry| (2_000..=4_000).contains(&retry)), "begins with {text:?}");
-    let place: Value = lines.drain(..2).last().unwrap_or_default();
+    let place: Value = lines.drain(..2).next_back().unwrap_or_default();
     ensure!(place["type"] == "sse.checkpoint" && place["data"] == "", "the second line is {place}");
     let note = json!({ "type": "note", "data": "é\ntwo", "lastEventId": second });
     let end = json!({ "type": "sse.end", "data": r#"{"topic":"a"}"#, "lastEventId": end });

@@ -276,7 +276,7 @@ pub async fn hostile_names_are_names<E: Engine>() {
     for name in HOSTILE {
         assert_eq!(next(&mut all).await.data(), name.replace("\r\n", "\n").replace('\r', "\n"));
     }
-    let records = history.read(0, HOSTILE.len()).await.unwrap();
+    let records = history.read(0, HOSTILE.len(), usize::MAX).await.unwrap();
     let read: Vec<_> = records.iter().map(|record| record.topics[0].parts().nth(1).unwrap()).collect();
     assert_eq!(read, HOSTILE);
 }
