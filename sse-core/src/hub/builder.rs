@@ -6,14 +6,14 @@ use std::{
 use tokio::sync::{Notify, mpsc};
 
 #[cfg(doc)]
-use super::{End, Subscribe};
-use super::{
+use crate::hub::{End, Subscribe};
+use crate::hub::{
     Hub, SIGNALS, Shared,
-    pace::Pace,
-    registry::Registry,
-    run::Runs,
-    tail,
-    window::{Retentions, Window, fresh_epochs},
+    publish::run::Runs,
+    publish::tail,
+    readers::registry::Registry,
+    replay_limits::Pace,
+    window::window::{Retentions, Window, fresh_epochs},
 };
 use crate::{
     Shutdown,
@@ -42,18 +42,18 @@ const WARM_RECORDS: u64 = 10_000;
 /// ```
 #[must_use = "nothing is opened until `memory` or `open`"]
 pub struct HubBuilder {
-    pub(super) retentions: Retentions,
-    pub(super) total_bytes: usize,
-    pub(super) stalled_after: Duration,
-    pub(super) shutdown: Option<Shutdown>,
-    pub(super) most_topics: usize,
-    pub(super) most_readers: usize,
-    pub(super) most_replays: usize,
-    pub(super) replay_rate: Option<u64>,
+    pub(in crate::hub) retentions: Retentions,
+    pub(in crate::hub) total_bytes: usize,
+    pub(in crate::hub) stalled_after: Duration,
+    pub(in crate::hub) shutdown: Option<Shutdown>,
+    pub(in crate::hub) most_topics: usize,
+    pub(in crate::hub) most_readers: usize,
+    pub(in crate::hub) most_replays: usize,
+    pub(in crate::hub) replay_rate: Option<u64>,
 }
 
 impl HubBuilder {
-    pub(super) fn new() -> Self {
+    pub(in crate::hub) fn new() -> Self {
         Self {
             retentions: Retentions { all: Retention::default(), some: Vec::new() },
             total_bytes: 256 << 20,

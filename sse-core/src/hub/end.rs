@@ -8,7 +8,7 @@ pub enum End {
     Answered,
     /// The application's own stream or channel has nothing more to say.
     Complete,
-    /// [`Hub::disconnect`](super::Hub::disconnect) or [`ReaderHandle::close`](super::ReaderHandle::close) ended the
+    /// [`Hub::disconnect`](crate::hub::Hub::disconnect) or [`ReaderHandle::close`](crate::hub::ReaderHandle::close) ended the
     /// reader; it reconnects.
     Disconnected,
     /// The application's stream failed, or yielded an event that cannot be sent.

@@ -1,60 +1,16 @@
 //! The hub: fan-out of events to readers, from a window of recent frames over an optional history.
 
-mod attach;
-mod backfill;
-#[cfg(feature = "compress")]
-mod blocks;
 mod builder;
-mod chunk;
-mod control;
+mod control_events;
 mod end;
-mod evict;
-mod existing;
-mod feed;
 mod feeds;
-mod forgotten;
-mod fork;
-mod frames;
-mod gather;
-mod handle;
-mod heed;
-mod holding;
-mod keys;
-mod labels;
-mod lease;
-mod look;
-mod merge;
-mod notice;
-mod opening;
-mod order;
-mod origins;
-mod pace;
-mod permission;
-mod place;
+mod options;
 mod publish;
-mod publisher;
-mod reader;
-mod registry;
-mod replay;
-mod ring;
-mod run;
-mod seat;
-#[cfg(feature = "compress")]
-mod sharing;
-mod sieve;
-mod snapshot;
-mod state;
+mod readers;
+mod replay_limits;
 mod stats;
-mod subscribe;
 mod subscription;
 mod sweep;
-mod tail;
-mod tell;
-mod terms;
-mod topics;
-mod totals;
-mod view;
-mod wildcards;
 mod window;
 
 #[cfg(test)]
@@ -76,21 +32,21 @@ use tokio::{
 
 pub use builder::HubBuilder;
 pub use end::End;
-pub use handle::ReaderHandle;
-pub use lease::Lease;
-pub use publish::{Publish, PublishError, Publishing, Receipt};
-pub use publisher::Publisher;
-pub use run::{ProducerError, Run};
-pub use seat::Exclusive;
-pub use snapshot::{Snapshot, SnapshotRequest};
+pub use options::admission::Exclusive;
+pub use options::event_view::EventView;
+pub use options::lease::Lease;
+pub use options::snapshot::{Snapshot, SnapshotRequest};
+pub use publish::publish::{Publish, PublishError, Publishing, Receipt};
+pub use publish::publisher::Publisher;
+pub use publish::run::{ProducerError, Run};
 pub use stats::Stats;
-pub use subscribe::{Start, Subscribe, SubscribeError};
-pub use subscription::Subscription;
-pub use view::EventView;
+pub use subscription::handle::ReaderHandle;
+pub use subscription::subscribe::{Start, Subscribe, SubscribeError};
+pub use subscription::subscription::Subscription;
 
-pub(crate) use chunk::Chunk;
-pub(crate) use look::MOST;
-pub(crate) use notice::{gap_json, json_string};
+pub(crate) use control_events::{gap_json, json_string};
+pub(crate) use feeds::chunk::Chunk;
+pub(crate) use subscription::poll::MOST;
 
 use crate::{
     Shutdown,
@@ -101,11 +57,11 @@ use crate::{
     resume::Epochs,
     wire::{Event, Frame},
 };
-use pace::Pace;
-use publish::{Target, What, exact, publishable};
-use registry::Registry;
-use run::Runs;
-use window::Window;
+use publish::publish::{Target, What, exact, publishable};
+use publish::run::Runs;
+use readers::registry::Registry;
+use replay_limits::Pace;
+use window::window::Window;
 
 /// How many signals may be on their way to the history.
 const SIGNALS: usize = 1_024;
@@ -240,7 +196,7 @@ impl Hub {
             let waiting = {
                 let mut feed = feed.lock();
                 ended += feed.readers.len();
-                feed.readers.iter().for_each(|reader| reader.end(reader::EndedBy::Disconnect));
+                feed.readers.iter().for_each(|reader| reader.end(readers::reader::EndedBy::Disconnect));
                 feed.waiters.take()
             };
             crate::waiters::wake(waiting);

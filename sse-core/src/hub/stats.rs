@@ -4,7 +4,7 @@ use std::{
 };
 
 #[cfg(doc)]
-use super::HubBuilder;
+use crate::hub::HubBuilder;
 use crate::{
     metrics,
     resume::{Cursor, GapReason},

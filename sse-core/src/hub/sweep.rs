@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Shared, feed::Feed, reader::EndedBy};
+use crate::hub::{Shared, feeds::feed::Feed, readers::reader::EndedBy};
 use crate::metrics;
 
 /// How often the window's age limits are looked at, in ticks.

@@ -5,13 +5,13 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use super::{
-    forgotten::Forgotten,
-    keys::Keys,
-    notice,
-    reader::Reader,
-    ring::{Kept, TopicRing},
-    window::{Append, Retentions, Window},
+use crate::hub::{
+    control_events,
+    readers::reader::Reader,
+    window::dedup::Keys,
+    window::forgotten::Forgotten,
+    window::ring::{Kept, TopicRing},
+    window::window::{Append, Retentions, Window},
 };
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic, scoped},
@@ -148,14 +148,14 @@ fn a_gap_notice_is_ascii_json_on_one_line() {
     let requested = Some("\"\\\n\u{7f}é😀".to_owned());
     let resumed_at = Cursor::new(Epoch::from_bits(1), 7);
     let gap = Gap { reason: GapReason::Malformed, requested, resumed_at, missed: None };
-    let json = notice::gap_json(&gap);
+    let json = control_events::gap_json(&gap);
     assert_eq!(
         json,
         r#"{"reason":"malformed","requested":"\"\\\u000a\u007f\u00e9\ud83d\ude00","resumed_at":"0000000000000001-7","missed":null}"#
     );
-    let frame = notice::gap(&gap).into_frame();
-    assert_eq!(notice::cursor_of(&frame), Some(resumed_at));
-    assert_eq!(notice::without_id(&frame), format!("event: sse.gap\ndata: {json}\n\n").into_bytes());
+    let frame = control_events::gap(&gap).into_frame();
+    assert_eq!(control_events::cursor_of(&frame), Some(resumed_at));
+    assert_eq!(control_events::without_id(&frame), format!("event: sse.gap\ndata: {json}\n\n").into_bytes());
 }
 
 #[test]

@@ -1,0 +1,287 @@
+//! The compressed blocks that readers of one feed share.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    chunk::{CHUNK_BYTES, Chunk},
+    feed::{Evicted, FeedInner},
+};
+use crate::compress::{Block, Run};
+use crate::hub::options::permission::FullAccess;
+
+#[cfg(test)]
+mod tests;
+
+/// After how many events, or bytes, those who wait may join.
+const EVENTS_OF_RUN: u64 = 64;
+const BYTES_OF_RUN: usize = 64 << 10;
+
+/// After such a pause keep-alives have put many out, so they may join at once.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// After such a pause everything is given back.
+const REST: Duration = Duration::from_secs(10);
+
+/// How much is kept for readers who are a little behind, compressed and not.
+const KEPT_BYTES: usize = 256 << 10;
+const KEPT_BLOCKS: usize = 128;
+
+/// How many blocks that stand alone are kept for readers at the same places.
+const KEPT_ALONE: usize = 4;
+
+/// What the readers of a feed share who take compressed bytes; it exists only while there are any.
+///
+/// One compressor goes through the events once, whoever asks for them first. Its blocks refer back to those before them,
+/// so a reader may only have one who had exactly those and nothing of its own in between. Every so often a block follows
+/// nothing, and who waits may join. Until then a reader gets blocks that stand alone, which end where the others do, so
+/// that it is in step.
+///
+/// The lock is taken before the feed's, and the feed's is not held while anything is compressed.
+#[derive(Default)]
+pub(crate) struct Blocks(Mutex<BlocksInner>);
+
+#[derive(Default)]
+pub(crate) struct BlocksInner {
+    /// `None` after a pause, and while there are too many in the process.
+    run: Option<Run>,
+    run_events: u64,
+    run_bytes: usize,
+    made_at: Option<Instant>,
+    /// Whether a reader waits to join.
+    is_wanted: bool,
+    /// Whether a reader was sent a block as it is since the newest was made.
+    is_used: bool,
+    /// How often the feed had forgotten what it had told: what was made before is void.
+    cuts: u64,
+    events: VecDeque<Made>,
+    signals: VecDeque<Made>,
+    kept_bytes: usize,
+    alone: VecDeque<(u64, Chunk, Block)>,
+}
+
+/// What is next for readers at a position that is at least `chunk.from` and less than `first`.
+struct Made {
+    first: u64,
+    chunk: Chunk,
+    block: Block,
+}
+
+/// Where a reader is.
+#[derive(Clone, Copy)]
+pub(crate) struct Spot<'a> {
+    pub(crate) position: u64,
+    pub(crate) forgiven: &'a [u64],
+    pub(crate) signals_seen: u64,
+    /// The last block that it was sent.
+    pub(crate) last: Option<u64>,
+    /// A filtered reader has no blocks in common with others.
+    pub(crate) access: FullAccess,
+}
+
+/// What there is for it.
+pub(crate) enum Found {
+    Events(Chunk, Block),
+    /// Events whose block must stand alone, and whether others may have the same.
+    Alone(Chunk, bool),
+    /// Signals; without a block they must stand alone.
+    Signals(Chunk, Option<Block>),
+    Nothing,
+}
+
+impl Blocks {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, BlocksInner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A block that stands alone; the same one for all who ask for the same chunk.
+    pub(crate) fn alone(&self, chunk: &Chunk, shares: bool) -> Block {
+        let cuts = {
+            let inner = self.lock();
+            let same = inner.alone.iter().find(|(cuts, kept, _)| {
+                shares && *cuts == inner.cuts && kept.to == chunk.to && kept.bytes == chunk.bytes
+            });
+            if let Some((_, _, block)) = same {
+                return block.clone();
+            }
+            inner.cuts
+        };
+        // Without the lock: readers who are up to date do not wait for those who catch up.
+        let block = Block::alone(&chunk.bytes);
+        if shares {
+            let mut inner = self.lock();
+            inner.alone.push_front((cuts, chunk.clone(), block.clone()));
+            inner.alone.truncate(KEPT_ALONE);
+        }
+        block
+    }
+
+    /// Gives everything back after a pause.
+    pub(crate) fn rest(&self, now: Instant) {
+        let mut inner = self.lock();
+        if inner.made_at.is_some_and(|made_at| now.saturating_duration_since(made_at) >= REST) {
+            let cuts = inner.cuts;
+            *inner = BlocksInner { cuts, ..BlocksInner::default() };
+        }
+    }
+}
+
+impl BlocksInner {
+    /// What is next for a reader.
+    pub(crate) fn find(&mut self, feed: MutexGuard<'_, FeedInner>, spot: Spot<'_>) -> Result<Found, Evicted> {
+        if self.cuts != feed.cuts() {
+            *self = Self { cuts: feed.cuts(), ..Self::default() };
+        }
+        let Spot { position, forgiven, last, access, .. } = spot;
+        if feed.last <= position {
+            return Ok(self.find_signals(feed, spot));
+        }
+        feed.check_after(position, forgiven)?;
+        let index = self.events.partition_point(|made| made.chunk.to <= position);
+        let Some(made) = self.events.get_mut(index) else { return self.go_on(feed, spot) };
+        let mut is_next = (made.chunk.from..made.first).contains(&position);
+        if position < made.chunk.from {
+            is_next = feed.next_after(position, forgiven, access)?.is_some_and(|next| next >= made.first);
+            if is_next && forgiven.is_empty() {
+                // Nothing of this feed lies between.
+                made.chunk.from = position;
+            }
+        }
+        if is_next && made.block.fits_after(last) {
+            self.is_used = true;
+            let chunk = Chunk { at: feed.last_at(), ..made.chunk.clone() };
+            return Ok(Found::Events(chunk, made.block.clone()));
+        }
+        self.is_wanted = true;
+        let mut joinable =
+            self.events.range(index..).filter(|made| made.block.follows().is_none() && made.first > position);
+        let until = match joinable.next() {
+            Some(made) => made.first - 1,
+            None => self.events.back().map_or(u64::MAX, |newest| newest.chunk.to),
+        };
+        let mut chunk = feed.joined_after(position, until, forgiven, CHUNK_BYTES, access)?;
+        if chunk.is_none() {
+            chunk = feed.joined_after(position, u64::MAX, forgiven, CHUNK_BYTES, access)?;
+        }
+        let Some(chunk) = chunk else { return Ok(self.find_signals(feed, spot)) };
+        Ok(Found::Alone(Chunk { at: feed.last_at(), ..chunk }, forgiven.is_empty()))
+    }
+
+    /// Lets the compressor go on from where the reader is, who is the first to come this far.
+    fn go_on(&mut self, feed: MutexGuard<'_, FeedInner>, spot: Spot<'_>) -> Result<Found, Evicted> {
+        let Spot { position, forgiven, last, access, .. } = spot;
+        let Some(first) = feed.next_after(position, forgiven, access)? else {
+            return Ok(self.find_signals(feed, spot));
+        };
+        let Some(chunk) = feed.joined_after(position, u64::MAX, forgiven, CHUNK_BYTES, access)? else {
+            return Ok(self.find_signals(feed, spot));
+        };
+        let chunk = Chunk { at: feed.last_at(), ..chunk };
+        drop(feed);
+        let Some(block) = self.make(&chunk, last) else {
+            return Ok(Found::Alone(chunk, forgiven.is_empty()));
+        };
+        self.events.push_back(Made { first, chunk: chunk.clone(), block: block.clone() });
+        self.keep_within();
+        if block.fits_after(last) {
+            self.is_used = true;
+            return Ok(Found::Events(chunk, block));
+        }
+        self.is_wanted = true;
+        Ok(Found::Alone(chunk, forgiven.is_empty()))
+    }
+
+    fn find_signals(&mut self, feed: MutexGuard<'_, FeedInner>, spot: Spot<'_>) -> Found {
+        let Spot { signals_seen: seen, last, access, .. } = spot;
+        let Some(first) = feed.unseen_signals(seen).next().map(|signal| signal.seq) else {
+            return Found::Nothing;
+        };
+        let index = self.signals.partition_point(|made| made.chunk.to <= seen);
+        if let Some(made) = self.signals.get(index) {
+            if made.first == first && made.block.fits_after(last) {
+                self.is_used = true;
+                return Found::Signals(made.chunk.clone(), Some(made.block.clone()));
+            }
+            self.is_wanted = true;
+            return feed
+                .signals_after(seen, CHUNK_BYTES, access)
+                .map_or(Found::Nothing, |chunk| Found::Signals(chunk, None));
+        }
+        let Some(chunk) = feed.signals_after(seen, CHUNK_BYTES, access) else { return Found::Nothing };
+        drop(feed);
+        let Some(block) = self.make(&chunk, last) else { return Found::Signals(chunk, None) };
+        self.signals.push_back(Made { first, chunk: chunk.clone(), block: block.clone() });
+        self.keep_within();
+        let fits = block.fits_after(last);
+        self.is_used |= fits;
+        self.is_wanted |= !fits;
+        Found::Signals(chunk, fits.then_some(block))
+    }
+
+    /// The next block, for a reader whose last one was `last`; `None` if the compressor cannot be had.
+    fn make(&mut self, chunk: &Chunk, last: Option<u64>) -> Option<Block> {
+        let now = Instant::now();
+        let paused = self.made_at.is_none_or(|made_at| now.saturating_duration_since(made_at) >= PAUSE);
+        let run = match &mut self.run {
+            Some(run) => run,
+            None => self.run.insert(Run::open()?),
+        };
+        let is_wanted = self.is_wanted || last.is_none() || last != run.last();
+        let is_long = self.run_events >= EVENTS_OF_RUN || self.run_bytes >= BYTES_OF_RUN;
+        if paused || (is_wanted && (is_long || !self.is_used)) {
+            run.restart();
+            (self.run_events, self.run_bytes, self.is_wanted) = (0, 0, false);
+        }
+        self.made_at = Some(now);
+        self.is_used = false;
+        self.run_events += chunk.events;
+        self.run_bytes += chunk.bytes.len();
+        let block = run.block(&chunk.bytes);
+        self.kept_bytes += chunk.bytes.len() + block.deflated().len();
+        Some(block)
+    }
+
+    /// Drops the oldest blocks.
+    fn keep_within(&mut self) {
+        while self.events.len() + self.signals.len() > 1
+            && (self.kept_bytes > KEPT_BYTES || self.events.len() + self.signals.len() > KEPT_BLOCKS)
+        {
+            let older =
+                if self.signals.len() > self.events.len() { &mut self.signals } else { &mut self.events };
+            let Some(made) = older.pop_front() else { return };
+            self.kept_bytes -= made.chunk.bytes.len() + made.block.deflated().len();
+        }
+    }
+}
+
+impl FeedInner {
+    /// Whether nothing after `position` was evicted that the reader does not forgive.
+    fn check_after(&self, position: u64, forgiven: &[u64]) -> Result<(), Evicted> {
+        // What is merged is complete.
+        if self.recent_after(position).is_some() {
+            return Ok(());
+        }
+        if self.is_wide() {
+            return Err(Evicted);
+        }
+        let misses = |(index, ring): (usize, &std::sync::Arc<crate::hub::window::ring::TopicRing>)| {
+            ring.lock().misses_after(position, forgiven.get(index))
+        };
+        if self.rings.iter().enumerate().any(misses) { Err(Evicted) } else { Ok(()) }
+    }
+
+    /// The place of the first frame after `position`.
+    fn next_after(
+        &self,
+        position: u64,
+        forgiven: &[u64],
+        access: FullAccess,
+    ) -> Result<Option<u64>, Evicted> {
+        Ok(self.joined_after(position, u64::MAX, forgiven, 1, access)?.map(|chunk| chunk.to))
+    }
+}

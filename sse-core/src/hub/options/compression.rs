@@ -1,0 +1,99 @@
+//! A reader whose response is compressed.
+
+use std::sync::Arc;
+
+use super::permission::FullAccess;
+use crate::compress::Block;
+use crate::hub::{
+    Subscription,
+    feeds::chunk::Chunk,
+    feeds::feed::Evicted,
+    feeds::gzip::{Blocks, Found, Spot},
+    subscription::poll::NoEvents,
+};
+
+/// What such a reader carries along.
+#[derive(Default)]
+pub(crate) struct Sharing {
+    /// The last block that it was sent.
+    last: Option<u64>,
+    /// What it shares with the others of its feed, once it has looked.
+    blocks: Option<Arc<Blocks>>,
+    /// The block of the chunk that it was just given.
+    block: Option<Block>,
+}
+
+impl Subscription {
+    /// Asks for blocks that others are sent too, from now on.
+    pub(crate) fn share_blocks(&mut self) {
+        self.extras.get_or_insert_default().sharing = Some(Box::default());
+    }
+
+    /// Says which block was sent last; before each poll.
+    pub(crate) fn set_last_block(&mut self, last: Option<u64>) {
+        if let Some(sharing) = self.sharing() {
+            sharing.last = last;
+        }
+    }
+
+    /// The block of the chunk that was just given, if it has one.
+    pub(crate) fn take_block(&mut self) -> Option<Block> {
+        self.sharing()?.block.take()
+    }
+
+    /// Forgets what was shared with the readers of its feed, which it leaves.
+    pub(in crate::hub) fn leave_blocks(&mut self) {
+        if let Some(sharing) = self.sharing() {
+            *sharing = Sharing { last: sharing.last, ..Sharing::default() };
+        }
+    }
+
+    /// Whether it takes blocks.
+    pub(in crate::hub) fn shares_blocks(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.sharing.is_some())
+    }
+
+    /// The next chunk with its block; `None` if nothing was pending.
+    pub(in crate::hub) fn look_for_block(&mut self, access: FullAccess) -> Option<Result<Chunk, NoEvents>> {
+        let feed = Arc::clone(&self.feed);
+        let last = self.sharing()?.last;
+        let blocks = match &self.sharing()?.blocks {
+            Some(blocks) => Arc::clone(blocks),
+            None => {
+                let blocks = feed.lock().blocks();
+                self.sharing()?.blocks.insert(blocks).clone()
+            }
+        };
+        let found = {
+            let mut blocks = blocks.lock();
+            let feed = feed.lock();
+            if self.check(&feed).is_err() {
+                return None;
+            }
+            let (position, signals_seen) = (self.position, self.signals_seen);
+            blocks.find(feed, Spot { position, forgiven: self.forgiven(), signals_seen, last, access })
+        };
+        let (chunk, block) = match found {
+            Err(Evicted) => return Some(Err(NoEvents::Behind)),
+            Ok(Found::Nothing) => return None,
+            Ok(Found::Events(chunk, block)) => (chunk, block),
+            Ok(Found::Alone(chunk, shares)) => {
+                let block = blocks.alone(&chunk, shares);
+                (chunk, block)
+            }
+            Ok(Found::Signals(chunk, block)) => {
+                self.signals_seen = chunk.to;
+                self.sharing()?.block = block;
+                return Some(Ok(chunk));
+            }
+        };
+        self.sharing()?.block = Some(block);
+        self.told = Some(chunk.to);
+        self.move_to(chunk.to);
+        Some(Ok(chunk))
+    }
+
+    fn sharing(&mut self) -> Option<&mut Sharing> {
+        self.extras.as_mut()?.sharing.as_deref_mut()
+    }
+}

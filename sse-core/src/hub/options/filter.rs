@@ -1,0 +1,302 @@
+//! Readers that do not get everything they asked for: what a filter withholds and what a newer event replaces.
+
+use std::{collections::HashMap, hash::Hash, sync::Arc};
+
+use crate::hub::{
+    End, EventView, Subscribe, Subscription, control_events,
+    feeds::chunk::CHUNK_BYTES,
+    feeds::feed::{Evicted, FeedInner},
+    window::tagged::Labelled,
+};
+use crate::{history::Topic, panic::Panic, wire::Frame};
+
+type Filter = Arc<dyn Fn(&EventView<'_>) -> bool + Send + Sync>;
+
+/// Numbers the keys of one batch of events; the same key gets the same number.
+type Numbering = Box<dyn FnMut(&EventView<'_>) -> Option<usize> + Send>;
+
+/// What decides about each event of one reader.
+#[derive(Default, Clone)]
+pub(crate) struct Sieve {
+    filters: Vec<Filter>,
+    /// Begins to number keys, if events of the same key replace each other.
+    keys: Option<Arc<dyn Fn() -> Numbering + Send + Sync>>,
+}
+
+/// An event's frame that a reader's filter let through; made by [`Sieve::permit`] alone.
+pub(crate) struct PermittedFrame {
+    seq: u64,
+    frame: Frame,
+}
+
+/// What a look found for a reader that decides about each event by itself.
+pub(in crate::hub) enum Candidates {
+    Events(Vec<Labelled>),
+    Signals(Vec<Labelled>),
+}
+
+/// The events of one look that a reader gets.
+pub(crate) struct Batch<'a> {
+    sieve: &'a Sieve,
+    numbering: Option<Numbering>,
+    /// Where the newest event of each key stands among those taken.
+    newest: HashMap<usize, usize>,
+    taken: Vec<Option<PermittedFrame>>,
+}
+
+impl PermittedFrame {
+    /// The same without its id.
+    pub(in crate::hub) fn without_id(self) -> Self {
+        Self { seq: self.seq, frame: Frame::block(control_events::without_id(&self.frame)) }
+    }
+
+    /// The position and the frame.
+    pub(in crate::hub) fn into_parts(self) -> (u64, Frame) {
+        (self.seq, self.frame)
+    }
+}
+
+impl Batch<'_> {
+    /// Decides about the next event, in order.
+    ///
+    /// # Errors
+    /// If the filter or the key panics; then nothing is known about this event and those after it.
+    pub(crate) fn offer(
+        &mut self,
+        event: &EventView<'_>,
+        seq: u64,
+        frame: impl FnOnce() -> Frame,
+    ) -> Result<(), Panic> {
+        Panic::catch(|| self.decide(event, seq, frame))
+    }
+
+    fn decide(&mut self, event: &EventView<'_>, seq: u64, frame: impl FnOnce() -> Frame) {
+        let Some(permitted) = self.sieve.permit(event, seq, frame) else { return };
+        // What the hub itself says is no state that a later event of the same key replaces.
+        let numbering = self.numbering.as_mut().filter(|_| !event.event_type().starts_with("sse."));
+        if let Some(key) = numbering.and_then(|number| number(event))
+            && let Some(older) = self.newest.insert(key, self.taken.len())
+            && let Some(replaced) = self.taken.get_mut(older)
+        {
+            *replaced = None;
+        }
+        self.taken.push(Some(permitted));
+    }
+
+    pub(crate) fn into_frames(self) -> Vec<PermittedFrame> {
+        self.taken.into_iter().flatten().collect()
+    }
+}
+
+impl Sieve {
+    pub(crate) fn is_open(&self) -> bool {
+        self.filters.is_empty() && self.keys.is_none()
+    }
+
+    /// How many bytes of events one look decides about: all there are, if newer ones replace older ones.
+    pub(crate) fn reach(&self) -> usize {
+        if self.keys.is_some() { usize::MAX } else { CHUNK_BYTES }
+    }
+
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        let numbering = self.keys.as_ref().map(|begin| begin());
+        Batch { sieve: self, numbering, newest: HashMap::new(), taken: Vec::new() }
+    }
+
+    /// The event's frame, if every filter lets it through.
+    pub(crate) fn permit(
+        &self,
+        event: &EventView<'_>,
+        seq: u64,
+        frame: impl FnOnce() -> Frame,
+    ) -> Option<PermittedFrame> {
+        let is_permitted = self.filters.iter().all(|filter| filter(event));
+        is_permitted.then(|| PermittedFrame { seq, frame: frame() })
+    }
+
+    /// The same for a frame that is encoded already.
+    pub(in crate::hub) fn permit_frame(
+        &self,
+        topics: &[Topic],
+        frame: &Frame,
+        seq: u64,
+    ) -> Option<PermittedFrame> {
+        self.permit(&EventView::of_frame(topics, frame), seq, || frame.clone())
+    }
+}
+
+impl FeedInner {
+    /// The events after `position` one by one with their topics, about `most` bytes of them.
+    pub(crate) fn candidates_after(
+        &self,
+        position: u64,
+        forgiven: &[u64],
+        most: usize,
+    ) -> Result<Vec<Labelled>, Evicted> {
+        if self.last <= position {
+            return Ok(Vec::new());
+        }
+        let mut found = match self.recent_after(position) {
+            Some(recent) => recent.cloned().collect(),
+            None if self.is_wide() => return Err(Evicted),
+            None => self.candidates_in_rings(position, forgiven, most)?,
+        };
+        let mut bytes = 0;
+        let fitting = found.iter().take_while(|event| {
+            bytes += event.frame.bytes().len();
+            bytes <= most
+        });
+        let count = fitting.count();
+        found.truncate(count.max(1));
+        Ok(found)
+    }
+
+    /// Each ring is locked once. One that holds more than fits ends what is complete.
+    fn candidates_in_rings(
+        &self,
+        position: u64,
+        forgiven: &[u64],
+        most: usize,
+    ) -> Result<Vec<Labelled>, Evicted> {
+        let mut found: Vec<Labelled> = Vec::new();
+        let mut complete = self.last;
+        for (index, topic_ring) in self.rings.iter().enumerate() {
+            let ring = topic_ring.lock();
+            if ring.misses_after(position, forgiven.get(index)) {
+                return Err(Evicted);
+            }
+            let mut bytes = 0;
+            for kept in ring.after(position) {
+                if kept.seq > complete {
+                    break;
+                }
+                found.push(kept.labelled(&topic_ring.topic));
+                bytes += kept.frame.bytes().len();
+                if bytes > most {
+                    complete = kept.seq;
+                }
+            }
+        }
+        found.retain(|event| event.seq <= complete);
+        found.sort_unstable_by_key(|event| event.seq);
+        found.dedup_by_key(|event| event.seq);
+        Ok(found)
+    }
+}
+
+impl Subscription {
+    /// Decides about what a look found; the frames that pass are sent before the next look.
+    pub(in crate::hub) fn sift(&mut self, sieve: &Sieve, candidates: Candidates) {
+        match candidates {
+            Candidates::Events(events) => self.sift_events(sieve, events),
+            Candidates::Signals(signals) => {
+                let position = self.position;
+                for Labelled { frame, labels, .. } in signals {
+                    let permitted = self.permit(sieve, labels.as_slice(), &frame, position);
+                    self.hold(permitted, position);
+                }
+            }
+        }
+    }
+
+    fn sift_events(&mut self, sieve: &Sieve, events: Vec<Labelled>) {
+        let mut through = self.position;
+        let mut batch = sieve.batch();
+        for Labelled { seq, frame, labels } in events {
+            let event = EventView::of_frame(labels.as_slice(), &frame);
+            if let Err(panic) = batch.offer(&event, seq, || frame.clone()) {
+                self.fail(panic);
+                break;
+            }
+            through = seq;
+        }
+        if !self.hold(batch.into_frames(), through) {
+            self.move_to(through);
+        }
+    }
+
+    /// The event's frame, if the filter lets it through; a panic of the filter ends the stream.
+    pub(in crate::hub) fn permit(
+        &mut self,
+        sieve: &Sieve,
+        topics: &[Topic],
+        frame: &Frame,
+        seq: u64,
+    ) -> Option<PermittedFrame> {
+        Panic::catch(|| sieve.permit_frame(topics, frame, seq)).unwrap_or_else(|panic| {
+            self.fail(panic);
+            None
+        })
+    }
+
+    /// Notes that the application's code failed: the stream ends after what was decided before.
+    pub(in crate::hub) fn fail(&mut self, panic: Panic) {
+        self.extras.get_or_insert_default().failure.get_or_insert(Arc::new(panic));
+    }
+
+    /// Ends the stream if the application's code failed; whether it did.
+    pub(in crate::hub) fn is_failed(&mut self) -> bool {
+        let failure = self.extras.as_mut().and_then(|extras| extras.failure.take());
+        let is_failed = failure.is_some();
+        if let Some(failure) = failure {
+            self.end(End::Error(failure));
+        }
+        is_failed
+    }
+
+    /// Whether the last events were withheld, so that a reader whose topics are finished does not know it yet.
+    pub(in crate::hub) fn owes_checkpoint(&self) -> bool {
+        self.is_filtered() && self.told != Some(self.position)
+    }
+}
+
+impl Subscribe {
+    /// Withholds each event for which `filter` answers `false`: the same for replay, for the history and live, for
+    /// signals and for the end of a topic (`sse.end`); of several filters all must answer `true`.
+    ///
+    /// What is withheld is passed for good: the reader's cursor moves past it by checkpoints, and it does not come
+    /// back when the filter's answer changes. The filter runs in the reader's task, for every event of the topics
+    /// asked for, so it should be quick and must not block. A filtered reader shares no bytes with others. Positions
+    /// count in the whole hub, so a reader can tell how much was published, but not what.
+    pub fn filter(mut self, filter: impl Fn(&EventView<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.terms.sieve.filters.push(Arc::new(filter));
+        self
+    }
+
+    /// Tells a reader that lags only the latest event of each key: of what is pending when the reader takes more, an
+    /// event is left out if a later one has the same key. Events without a key, signals and the end of a topic are all
+    /// told.
+    ///
+    /// A reader that keeps up gets everything. Order and cursor stay exact: what was left out was replaced by
+    /// something that follows. From the history, at most 500 records or 64 KiB at a time are looked at together. A conflating
+    /// reader shares no chunks with others. The last of several calls counts.
+    ///
+    /// ```
+    /// use sse_core::{Event, Hub, Pattern};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Hub::memory();
+    /// let mut prices = hub.subscribe(Pattern::new("prices.*")?).conflate_by(|event| event.topics().first().cloned()).await?;
+    /// for price in ["1.07", "1.08", "1.09"] {
+    ///     hub.publish("prices.eur", Event::message(price)).await?;
+    /// }
+    /// assert!(prices.next().await.ok_or("ended")?.as_ref().starts_with(b"data: 1.09\n"));
+    /// # Ok(()) }
+    /// ```
+    pub fn conflate_by<K, F>(mut self, key: F) -> Self
+    where
+        K: Hash + Eq + Send + 'static,
+        F: Fn(&EventView<'_>) -> Option<K> + Send + Sync + 'static,
+    {
+        let key = Arc::new(key);
+        self.terms.sieve.keys = Some(Arc::new(move || {
+            let key = Arc::clone(&key);
+            let mut numbers: HashMap<K, usize> = HashMap::new();
+            Box::new(move |event| {
+                let next = numbers.len();
+                Some(*numbers.entry(key(event)?).or_insert(next))
+            })
+        }));
+        self
+    }
+}

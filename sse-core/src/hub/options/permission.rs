@@ -1,0 +1,52 @@
+//! Which readers share bytes.
+
+use std::sync::Arc;
+
+use super::filter::Sieve;
+use crate::hub::Subscription;
+
+#[cfg(test)]
+mod tests;
+
+/// Proof that a reader gets every event of its topics, so that it may be given bytes that were made for other readers.
+///
+/// Everything of a feed that is shared asks for it, and only [`Subscription::access`] makes one.
+#[derive(Clone, Copy)]
+pub(crate) struct FullAccess(());
+
+/// How a reader takes events from its feed.
+pub(in crate::hub) enum Access {
+    /// As chunks and blocks that are shared with the feed's other readers.
+    Full(FullAccess),
+    /// One by one, each decided about by its filter.
+    Filtered(Arc<Sieve>),
+}
+
+impl FullAccess {
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        Self(())
+    }
+}
+
+impl Subscription {
+    pub(in crate::hub) fn access(&self) -> Access {
+        match self.extras.as_ref().and_then(|extras| extras.sieve.as_ref()) {
+            None => Access::Full(FullAccess(())),
+            Some(sieve) => Access::Filtered(Arc::clone(sieve)),
+        }
+    }
+
+    /// Whether it decides about each event by itself.
+    pub(in crate::hub) fn is_filtered(&self) -> bool {
+        matches!(self.access(), Access::Filtered(_))
+    }
+
+    /// What decides about each event; for a reader that gets all of them, nothing is withheld.
+    pub(in crate::hub) fn sieve(&self) -> Arc<Sieve> {
+        match self.access() {
+            Access::Full(_) => Arc::default(),
+            Access::Filtered(sieve) => sieve,
+        }
+    }
+}

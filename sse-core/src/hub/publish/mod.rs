@@ -1,0 +1,7 @@
+//! Who writes: publishers, runs and the tail of a history.
+
+#[allow(clippy::module_inception)] // The folder's main type.
+pub(in crate::hub) mod publish;
+pub(in crate::hub) mod publisher;
+pub(in crate::hub) mod run;
+pub(in crate::hub) mod tail;

@@ -1,0 +1,63 @@
+use std::{fmt, sync::Arc};
+
+use super::publish::{Publish, Target, What};
+use crate::{
+    history::{DynHistory, Entry, EntryKind, History, IntoTopics, Reach},
+    hub::{PublishError, publish::publish},
+    wire::Event,
+};
+
+/// A process that only publishes, such as a worker or a cron job: a history without a window, which serves nobody.
+#[derive(Clone)]
+pub struct Publisher {
+    history: DynHistory,
+}
+
+impl Publisher {
+    /// A publisher to this history.
+    #[must_use]
+    pub fn new(history: impl History) -> Self {
+        Self { history: Arc::new(history) }
+    }
+
+    /// As [`Hub::publish`](crate::hub::Hub::publish); the receipt has no number of receivers.
+    ///
+    /// # Errors
+    /// Awaiting it returns [`PublishError`].
+    pub fn publish(&self, topics: impl IntoTopics, event: impl Into<Event>) -> Publish {
+        Publish::new(self.target(), topics, What::Event(event.into()))
+    }
+
+    /// As [`Hub::finish`](crate::hub::Hub::finish).
+    ///
+    /// # Errors
+    /// Awaiting it returns [`PublishError`].
+    pub fn finish(&self, topic: impl IntoTopics) -> Publish {
+        Publish::new(self.target(), topic, What::Finish)
+    }
+
+    /// As [`Hub::signal`](crate::hub::Hub::signal), waiting until the engine has taken it.
+    ///
+    /// # Errors
+    /// [`PublishError`] if it is not valid, or the engine does not answer.
+    pub async fn signal(
+        &self,
+        topics: impl IntoTopics,
+        event: impl Into<Event>,
+    ) -> Result<Reach, PublishError> {
+        let topics = publish::exact(topics)?;
+        let lines = publish::publishable(event.into())?;
+        let entry = Entry { topics, kind: EntryKind::Event, lines: lines.into(), key: None };
+        Ok(self.history.signal(entry).await?)
+    }
+
+    fn target(&self) -> Target {
+        Target::History(Arc::clone(&self.history))
+    }
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,163 @@
+//! How many readers there are, and who is known by name.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use super::{
+    commands::Control,
+    reader::{EndedBy, Reader},
+};
+use crate::hub::{End, options::admission::Exclusive};
+use crate::metrics;
+
+/// The readers of one hub.
+pub(crate) struct Registry {
+    most: usize,
+    total: AtomicUsize,
+    named: Mutex<Named>,
+}
+
+/// Nothing else is locked while it is.
+#[derive(Default)]
+struct Named {
+    by_id: HashMap<u64, Arc<Reader>>,
+    counted: HashMap<String, usize>,
+    exclusive: HashMap<String, Arc<Reader>>,
+}
+
+/// What a subscription asks for besides its topics.
+#[derive(Default)]
+pub(crate) struct Seat {
+    pub(crate) principal: Option<String>,
+    /// The keys under which it counts, and how many may.
+    pub(crate) limits: BTreeMap<String, usize>,
+    pub(crate) exclusive: Option<(String, Exclusive)>,
+}
+
+impl Registry {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, total: AtomicUsize::new(0), named: Mutex::default() }
+    }
+
+    /// Lets a reader in, or says why not. The reader has no control yet.
+    pub(crate) fn enter(&self, reader: &Arc<Reader>, seat: Seat) -> Result<(), End> {
+        let more = |total| (total < self.most).then_some(total + 1);
+        if self.total.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_err() {
+            return Err(End::Limit);
+        }
+        reader.is_counted.store(true, Ordering::Release);
+        metrics::reader_entered();
+        let entered = self.sit(reader, seat);
+        if entered.is_err() {
+            self.leave(reader);
+        }
+        entered
+    }
+
+    /// Why a reader that asks for this would not be let in now.
+    pub(crate) fn refusal(&self, seat: &Seat) -> Option<End> {
+        if self.total.load(Ordering::Acquire) >= self.most {
+            return Some(End::Limit);
+        }
+        self.lock().refusal(seat)
+    }
+
+    /// Takes a reader out; does nothing if it is out already.
+    pub(crate) fn leave(&self, reader: &Reader) {
+        if !reader.is_counted.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        self.total.fetch_sub(1, Ordering::AcqRel);
+        metrics::reader_left();
+        let Some(control) = reader.control.get() else { return };
+        let mut named = self.lock();
+        named.by_id.remove(&control.id);
+        for key in &control.counted {
+            if let Some(count) = named.counted.get_mut(key) {
+                *count -= 1;
+                if *count == 0 {
+                    named.counted.remove(key);
+                }
+            }
+        }
+        if let Some(key) = &control.exclusive
+            && named.exclusive.get(key).is_some_and(|kept| std::ptr::eq(&**kept, reader))
+        {
+            named.exclusive.remove(key);
+        }
+    }
+
+    /// The reader's control, under whose id it can be found from now on until it leaves.
+    pub(crate) fn control_of(&self, reader: &Arc<Reader>) -> Arc<Control> {
+        let control = reader.control.get_or_init(|| Arc::new(Control::new(None, Box::default(), None)));
+        let mut named = self.lock();
+        if reader.is_counted.load(Ordering::Acquire) {
+            named.by_id.entry(control.id).or_insert_with(|| Arc::clone(reader));
+        }
+        Arc::clone(control)
+    }
+
+    pub(crate) fn find(&self, id: u64) -> Option<Arc<Reader>> {
+        self.lock().by_id.get(&id).cloned()
+    }
+
+    fn sit(&self, reader: &Arc<Reader>, seat: Seat) -> Result<(), End> {
+        if seat.principal.is_none() && seat.limits.is_empty() && seat.exclusive.is_none() {
+            return Ok(());
+        }
+        let mut named = self.lock();
+        if let Some(end) = named.refusal(&seat) {
+            return Err(end);
+        }
+        let Seat { principal, limits, exclusive } = seat;
+        if let Some((key, Exclusive::Refuse)) = &exclusive {
+            named.exclusive.insert(key.clone(), Arc::clone(reader));
+        }
+        for key in limits.keys() {
+            *named.counted.entry(key.clone()).or_default() += 1;
+        }
+        let counted = limits.into_keys().collect();
+        let control = Control::new(principal, counted, exclusive.map(|(key, _)| key));
+        let _ = reader.control.set(Arc::new(control));
+        Ok(())
+    }
+
+    /// Gives an exclusive place to a reader that can read now, and ends the one that had it until then.
+    pub(crate) fn take_place(&self, reader: &Arc<Reader>) {
+        let Some(key) = reader.control.get().and_then(|control| control.exclusive.as_ref()) else { return };
+        let replaced = {
+            let mut named = self.lock();
+            if !reader.is_counted.load(Ordering::Acquire) {
+                return;
+            }
+            named.exclusive.insert(key.clone(), Arc::clone(reader))
+        };
+        let Some(replaced) = replaced.filter(|replaced| !Arc::ptr_eq(replaced, reader)) else { return };
+        replaced.end(EndedBy::Replace);
+        if let Some(control) = replaced.control.get() {
+            control.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Named> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Named {
+    /// Why nobody may take this seat now.
+    fn refusal(&self, seat: &Seat) -> Option<End> {
+        let Seat { limits, exclusive, .. } = seat;
+        if limits.iter().any(|(key, most)| self.counted.get(key).copied().unwrap_or(0) >= *most) {
+            return Some(End::Limit);
+        }
+        let taken = |key: &String| self.exclusive.contains_key(key);
+        let is_refused = matches!(exclusive, Some((key, Exclusive::Refuse)) if taken(key));
+        is_refused.then_some(End::Occupied)
+    }
+}

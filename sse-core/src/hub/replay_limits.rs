@@ -1,0 +1,55 @@
+//! How fast readers may take from the history.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
+
+use crate::hub::HubBuilder;
+
+/// Shared by all readers of a hub.
+#[derive(Clone)]
+pub(crate) struct Pace {
+    permits: Arc<Semaphore>,
+    /// Bytes that one reader may take per second.
+    rate: Option<u64>,
+}
+
+impl Pace {
+    pub(crate) fn new(most_replays: usize, rate: Option<u64>) -> Self {
+        let permits = most_replays.clamp(1, Semaphore::MAX_PERMITS);
+        Self { permits: Arc::new(Semaphore::new(permits)), rate: rate.map(|rate| rate.max(1)) }
+    }
+
+    /// Waits until the history may be read once more, first come, first served.
+    pub(crate) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.permits.acquire().await.ok()
+    }
+
+    /// When a reader that has just taken so many bytes may take more, if it must wait.
+    pub(crate) fn next_after(&self, bytes: usize) -> Option<Instant> {
+        let rate = self.rate?;
+        let pause = Duration::from_secs_f64(bytes as f64 / rate as f64);
+        Instant::now().checked_add(pause)
+    }
+}
+
+impl HubBuilder {
+    /// How many readers may read from the history at the same moment; the others wait for their turn, with
+    /// keep-alives. The default is 32; 0 counts as 1. What the window holds is not limited.
+    pub fn most_replays(self, most_replays: usize) -> Self {
+        Self { most_replays, ..self }
+    }
+
+    /// How many bytes per second each reader may have read for it from the history: a reader that is over it is paced
+    /// and not cut off, because it would come back for the rest at once. The default is no limit; 0 counts as 1.
+    ///
+    /// It is kept on average, over blocks of up to 500 records or 64 KiB. A reader that is paced below what is being published
+    /// never catches up.
+    pub fn replay_rate(self, bytes_per_second: u64) -> Self {
+        Self { replay_rate: Some(bytes_per_second), ..self }
+    }
+}

@@ -1,0 +1,105 @@
+//! What a reader does when it was told something from outside.
+
+use std::sync::Arc;
+
+use crate::hub::{
+    End, Start, Subscription, feeds::chunk::Chunk, options::filter::PermittedFrame, readers::reader::EndedBy,
+};
+use crate::{history::Pattern, waiters::wake, wire::write_retry};
+
+impl Subscription {
+    /// Ends, or does what it was ordered to; what is returned is said at once.
+    pub(in crate::hub) fn heed(&mut self) -> Option<Chunk> {
+        if let Some(by) = self.reader.ended() {
+            self.end(match by {
+                EndedBy::Disconnect => End::Disconnected,
+                EndedBy::Replace => End::Replaced,
+                EndedBy::Stall => End::Stalled,
+            });
+            return None;
+        }
+        self.reader.heed_orders();
+        let control = self.reader.control.get()?;
+        let (retry, topics, also) = {
+            let mut orders = control.lock();
+            (orders.retry.take(), orders.topics.take(), std::mem::take(&mut orders.also))
+        };
+        if let Some(topics) = topics {
+            self.switch(topics, also);
+        }
+        retry.map(|delay| {
+            let mut line = Vec::with_capacity(16);
+            write_retry(&mut line, delay);
+            let (from, to) = (self.position, self.position);
+            Chunk { from, to, bytes: line.into(), events: 0, retry: Some(delay), at: None }
+        })
+    }
+
+    /// Goes on at the same position with other topics: rule 6.
+    fn switch(&mut self, patterns: Box<[Pattern]>, also: Vec<(Vec<Pattern>, Start)>) {
+        self.leave_feed();
+        let attached = self.hub.window().attach(patterns, Arc::clone(&self.reader));
+        let (feed, mut view) = (attached.feed, attached.view);
+        while view.version != self.version {
+            // The position may be one that a fork took away.
+            self.look_for_fork();
+            view = self.hub.window().view(&feed);
+        }
+        self.feed = feed;
+        if let Some(control) = self.reader.control.get() {
+            control.lock().feed = Some(Arc::clone(&self.feed));
+        }
+        self.unlisted = if self.feed.is_exact { 0 } else { view.evicted };
+        self.signals_seen = attached.last_signal;
+        // What was read ahead for the topics before is read again for those of now; notices stay.
+        self.cut_frames(self.position);
+        let extras = self.extras.get_or_insert_default();
+        extras.forgiven = Box::default();
+        extras.joined_at = Some(self.position);
+        for (patterns, start) in also {
+            self.backfill(patterns, start);
+        }
+        if self.feed.is_exact && !view.is_known {
+            self.ask_what_is_finished();
+        }
+        self.begin_snapshot(None);
+    }
+
+    /// The end of topics that were finished when the reader turned to them or got their state: said once, without ids, before it ends.
+    pub(in crate::hub) fn tell_missed_ends(&mut self) -> bool {
+        let joined_at = self.extras.as_mut().and_then(|extras| extras.joined_at.take());
+        let Some(joined_at) = joined_at else { return false };
+        let (sieve, position) = (self.sieve(), self.position);
+        let rings = self.feed.lock().rings.clone();
+        let mut has_ends = false;
+        for ring in rings {
+            let end = ring.end().filter(|(cursor, _)| cursor.seq() <= joined_at);
+            let permitted = end.and_then(|(cursor, frame)| {
+                self.permit(&sieve, std::slice::from_ref(&ring.topic), &frame, cursor.seq())
+            });
+            has_ends |= self.hold(permitted.map(PermittedFrame::without_id), position);
+        }
+        has_ends
+    }
+
+    /// Topics may have been finished before this process saw anything of them.
+    fn ask_what_is_finished(&self) {
+        let (Some(history), Ok(runtime)) =
+            (self.hub.history().cloned(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        let (hub, feed) = (self.hub.clone(), Arc::clone(&self.feed));
+        runtime.spawn(async move {
+            match history.span(&feed.patterns).await {
+                Ok(mut span) => {
+                    hub.learn_epochs(&mut span.epochs);
+                    hub.window().learn_finished(&feed, &span.epochs, &span.finished);
+                    let waiting = feed.lock().waiters.take();
+                    wake(waiting);
+                }
+                Err(error) => tracing::warn!(%error, "the history does not say which topics are finished"),
+            }
+        });
+    }
+}

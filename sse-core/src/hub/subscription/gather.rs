@@ -1,0 +1,124 @@
+//! How a reader of very many topics catches up.
+//!
+//! To merge their rings under one lock would hold up publishers. So the rings are looked at in steps, in the window's turn,
+//! and other tasks run in between. Nothing is missed: only frames up to the feed's newest at the beginning are gathered,
+//! all of them are in their rings by then, and a ring that lost one in the meantime is found to miss it.
+
+use std::{
+    collections::BTreeMap,
+    task::{Context, Poll},
+};
+
+use crate::hub::{
+    Subscription, feeds::chunk::CHUNK_BYTES, feeds::feed::FeedInner, options::filter::Candidates,
+    options::permission::Access, window::attach::TOPICS_AT_ONCE, window::tagged::Labelled,
+};
+
+/// What was gathered so far.
+pub(in crate::hub) struct Gathering {
+    /// The reader's position, the feed and its cuts at the beginning. If one of them changes, all is gathered again.
+    position: u64,
+    cuts: u64,
+    feed: u64,
+    /// The position up to which it is complete.
+    until: u64,
+    /// The ring that is looked at next.
+    next: usize,
+    found: BTreeMap<u64, Labelled>,
+    bytes: usize,
+    /// The highest position that was evicted before the reader could take it.
+    missed: Option<u64>,
+}
+
+impl Gathering {
+    fn new(position: u64, feed: u64, missed: Option<u64>, inner: &FeedInner) -> Self {
+        let (until, cuts) = (inner.last, inner.cuts());
+        Self { position, cuts, feed, until, next: 0, found: BTreeMap::new(), bytes: 0, missed }
+    }
+
+    fn is_of(&self, position: u64, feed: u64, inner: &FeedInner) -> bool {
+        self.position == position && self.feed == feed && self.cuts == inner.cuts()
+    }
+
+    /// Looks at the next rings; returns whether these were the last.
+    fn step(&mut self, inner: &FeedInner, forgiven: &[u64], most: usize) -> bool {
+        let rings = inner.rings.iter().enumerate().skip(self.next).take(TOPICS_AT_ONCE);
+        for (index, topic_ring) in rings {
+            self.next = index + 1;
+            let ring = topic_ring.lock();
+            if ring.misses_after(self.position, forgiven.get(index)) {
+                self.missed = self.missed.max(Some(ring.evicted));
+                continue;
+            }
+            for kept in ring.after(self.position) {
+                if kept.seq > self.until {
+                    break;
+                }
+                // Of a frame of several topics, the first one found is as good as the others.
+                if self.found.contains_key(&kept.seq) {
+                    continue;
+                }
+                self.bytes += kept.frame.bytes().len();
+                self.found.insert(kept.seq, kept.labelled(&topic_ring.topic));
+                self.keep_within(most);
+            }
+        }
+        self.next >= inner.rings.len()
+    }
+
+    /// Drops the newest of what does not fit, which the reader takes later.
+    fn keep_within(&mut self, most: usize) {
+        while self.bytes > most && self.found.len() > 1 {
+            let Some((seq, newest)) = self.found.pop_last() else { return };
+            self.bytes -= newest.frame.bytes().len();
+            self.until = seq - 1;
+        }
+    }
+}
+
+impl Subscription {
+    /// Whether what the reader lacks may be in the rings of more topics than are looked at under one lock.
+    pub(in crate::hub) fn must_gather(&self) -> bool {
+        self.feed.lock().is_wide()
+    }
+
+    /// Gathers the events after the reader's position, which it sends before the next look. Returns the highest position that
+    /// was evicted, if any was.
+    pub(in crate::hub) fn poll_gathering(&mut self, cx: &mut Context<'_>) -> Poll<Option<u64>> {
+        let unlisted = Some(self.unlisted).filter(|unlisted| *unlisted > self.position);
+        let most = match self.access() {
+            Access::Full(_) => CHUNK_BYTES,
+            Access::Filtered(sieve) => sieve.reach(),
+        };
+        let known = self.extras.get_or_insert_default().gathering.take();
+        let (gathering, is_complete) = {
+            let _turn = self.hub.window().lock_in_turn();
+            let inner = self.feed.lock();
+            let known = known.filter(|known| known.is_of(self.position, self.feed.id, &inner));
+            let mut gathering = known
+                .unwrap_or_else(|| Box::new(Gathering::new(self.position, self.feed.id, unlisted, &inner)));
+            let is_complete = gathering.step(&inner, self.forgiven(), most);
+            (gathering, is_complete)
+        };
+        if !is_complete {
+            self.extras.get_or_insert_default().gathering = Some(gathering);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if gathering.missed.is_none() {
+            self.take_gathered(*gathering);
+            return Poll::Ready(None);
+        }
+        Poll::Ready(gathering.missed)
+    }
+
+    fn take_gathered(&mut self, gathering: Gathering) {
+        let Gathering { found, until, .. } = gathering;
+        if found.is_empty() {
+            self.move_to(until.max(self.position));
+            return;
+        }
+        // A reader without a filter has one that withholds nothing.
+        self.sift(&self.sieve(), Candidates::Events(found.into_values().collect()));
+    }
+}

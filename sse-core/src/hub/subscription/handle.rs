@@ -1,0 +1,219 @@
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, SystemTime},
+};
+
+use super::subscribe::checked;
+use crate::hub::{
+    Hub, Start, Subscription,
+    publish::publish::exact,
+    readers::commands::{Control, Orders},
+    readers::reader::{EndedBy, Reader},
+};
+use crate::{
+    history::{IntoPatterns, IntoTopics, InvalidTopic, Pattern},
+    wire::{jittered, limited},
+};
+
+/// A handle on one reader of this process: look at it, end it, or change what it reads while it reads.
+///
+/// From [`Subscription::handle`], [`Hub::readers`] or, by its id, [`Hub::reader`]. Cheap to clone; it keeps nobody
+/// connected, and does nothing once the reader has left.
+///
+/// ```
+/// use sse_core::{Event, Hub};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::memory();
+/// let mut reader = hub.subscribe("page.1").await?;
+/// let id = reader.handle().id();
+///
+/// // In a control endpoint, after asking who may change it:
+/// hub.reader(&id).ok_or("it has left")?.set_topics(["page.2"])?;
+/// hub.publish("page.2", Event::message("hello")).await?;
+/// assert!(reader.next().await.ok_or("ended")?.as_ref().starts_with(b"data: hello\n"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct ReaderHandle {
+    hub: Hub,
+    reader: Arc<Reader>,
+    control: Arc<Control>,
+}
+
+impl ReaderHandle {
+    fn new(hub: &Hub, reader: Arc<Reader>) -> Self {
+        let control = hub.registry().control_of(&reader);
+        Self { hub: hub.clone(), reader, control }
+    }
+
+    /// The name under which [`Hub::reader`] finds it: text without meaning that cannot be guessed, the reader's own
+    /// as long as it is connected.
+    ///
+    /// Whoever knows it must still be asked whether they may use it.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{:016x}", self.control.id)
+    }
+
+    /// Whose reader it is, as [`Subscribe::principal`](crate::hub::Subscribe::principal) said.
+    #[must_use]
+    pub fn principal(&self) -> Option<&str> {
+        self.control.principal.as_deref()
+    }
+
+    /// When it subscribed.
+    #[must_use]
+    pub fn since(&self) -> SystemTime {
+        let now = SystemTime::now();
+        now.checked_sub(self.reader.since.elapsed()).unwrap_or(now)
+    }
+
+    /// The topics and patterns that it reads, sorted.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Pattern> {
+        let orders = self.control.lock();
+        orders.wanted().to_vec()
+    }
+
+    /// How many events it is behind: of those that the window holds, one of several topics once for each of them.
+    #[must_use]
+    pub fn lag(&self) -> usize {
+        let Some(feed) = self.control.lock().feed.clone() else { return 0 };
+        let position = self.reader.position.load(Ordering::Relaxed);
+        let feed = feed.lock();
+        if feed.last <= position {
+            return 0;
+        }
+        feed.rings.iter().map(|ring| ring.lock().after(position).len()).sum()
+    }
+
+    /// Whether it still reads.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.reader.is_counted.load(Ordering::Acquire) && self.reader.ended().is_none()
+    }
+
+    /// Ends it with [`End::Disconnected`](crate::hub::End::Disconnected): it is told when to come back, and resumes.
+    ///
+    /// To keep it away, let the handler answer its next request with 204, or end its [`Lease`](crate::hub::Lease) and
+    /// refuse it then.
+    pub fn close(&self) {
+        self.reader.end(EndedBy::Disconnect);
+        self.control.wake();
+    }
+
+    /// Sends a new `retry` at once and uses it for the rest of the connection: at least `delay` and up to twice as long, so
+    /// that many do not come back together, but never more than 1 h.
+    ///
+    /// The limits of `delay` are those of [`Event::retry`](crate::Event::retry): 500 ms and 1 h, beyond which the nearest one
+    /// is used.
+    #[track_caller]
+    pub fn retry(&self, delay: Duration) {
+        let delay = jittered(limited(delay));
+        self.order(|orders| orders.retry = Some(delay));
+    }
+
+    /// Lets it read these topics instead, from its present position on and without reconnecting.
+    ///
+    /// The same lease, filter and limits hold. What an added topic said before the position is not told;
+    /// [`also`](ReaderHandle::also) tells it. The client does not know of it: when it reconnects it asks for the
+    /// topics in its request, so let the handler remember them, or the client ask for the new ones.
+    ///
+    /// # Errors
+    /// [`InvalidTopic`] if a topic is not valid, none is named, or more than the hub allows.
+    pub fn set_topics(&self, topics: impl IntoPatterns) -> Result<(), InvalidTopic> {
+        let topics = checked(topics.into_patterns()?, self.hub.most_topics())?;
+        self.order(|orders| {
+            orders.topics = Some(topics);
+            orders.also.clear();
+        });
+        Ok(())
+    }
+
+    /// Adds topics with their earlier state, which comes first and without ids; see
+    /// [`Subscribe::also`](crate::hub::Subscribe::also).
+    ///
+    /// # Errors
+    /// As [`set_topics`](ReaderHandle::set_topics), for all its topics together.
+    pub fn also(&self, topics: impl IntoPatterns, start: Start) -> Result<(), InvalidTopic> {
+        let added = topics.into_patterns()?;
+        let wanted = {
+            let orders = self.control.lock();
+            [orders.wanted(), &added].concat()
+        };
+        let wanted = checked(wanted, self.hub.most_topics())?;
+        self.order(|orders| {
+            orders.topics = Some(wanted);
+            orders.also.push((added, start));
+        });
+        Ok(())
+    }
+
+    fn order(&self, give: impl FnOnce(&mut Orders)) {
+        give(&mut self.control.lock());
+        self.reader.order();
+        self.control.wake();
+    }
+}
+
+impl Orders {
+    /// The topics that it reads, or will when it has done what it was told.
+    fn wanted(&self) -> &[Pattern] {
+        match (&self.topics, &self.feed) {
+            (Some(topics), _) => topics,
+            (None, Some(feed)) => &feed.patterns,
+            (None, None) => &[],
+        }
+    }
+}
+
+impl Hub {
+    /// The readers of these topics in this process, wildcards that match included, the oldest first.
+    ///
+    /// # Errors
+    /// [`InvalidTopic`] if a topic is not valid or has wildcards.
+    pub fn readers(&self, topics: impl IntoTopics) -> Result<Vec<ReaderHandle>, InvalidTopic> {
+        let topics = exact(topics)?;
+        let feeds = self.window().lock().feeds_of(&topics);
+        let mut handles = Vec::new();
+        for feed in feeds {
+            let readers = feed.lock().readers.clone();
+            for reader in readers {
+                let handle = ReaderHandle::new(self, reader);
+                handle.control.lock().feed.get_or_insert_with(|| Arc::clone(&feed));
+                handles.push(handle);
+            }
+        }
+        handles.sort_by_key(|handle| handle.reader.since);
+        Ok(handles)
+    }
+
+    /// The reader with this [`id`](ReaderHandle::id), while it is connected to this process.
+    #[must_use]
+    pub fn reader(&self, id: &str) -> Option<ReaderHandle> {
+        let reader = self.registry().find(u64::from_str_radix(id, 16).ok()?)?;
+        Some(ReaderHandle::new(self, reader)).filter(|handle| handle.id() == id)
+    }
+}
+
+impl Subscription {
+    /// A handle on this reader, to be kept while it reads.
+    #[must_use]
+    pub fn handle(&self) -> ReaderHandle {
+        let handle = ReaderHandle::new(&self.hub, Arc::clone(&self.reader));
+        handle.control.lock().feed.get_or_insert_with(|| Arc::clone(&self.feed));
+        handle
+    }
+}
+
+impl fmt::Debug for ReaderHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReaderHandle")
+            .field("id", &self.id())
+            .field("principal", &self.principal())
+            .field("topics", &self.topics())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! What the hub itself tells a reader: checkpoints, earlier states, gaps and ends.
+
+use std::{slice, sync::atomic::Ordering};
+
+use crate::hub::{
+    Subscription,
+    control_events::{self, Notice},
+    options::filter::PermittedFrame,
+};
+use crate::{
+    resume::{Cursor, Gap},
+    wire::Frame,
+};
+
+impl Subscription {
+    /// A checkpoint, if the position has moved past what the reader was told and nothing is pending: rule 9.
+    pub(crate) fn checkpoint(&mut self) -> Option<Frame> {
+        self.next_checkpoint().map(Notice::into_frame)
+    }
+
+    pub(in crate::hub) fn next_checkpoint(&mut self) -> Option<Notice> {
+        if self.has_frames() || self.work.is_some() || self.has_backfill() || self.ended().is_some() {
+            return None;
+        }
+        {
+            let feed = self.feed.lock();
+            if feed.version != self.version
+                || feed.last > self.position
+                || feed.last_signal() > self.signals_seen
+            {
+                return None;
+            }
+            self.position = self.position.max(self.hub.window().head());
+            self.reader.position.store(self.position, Ordering::Relaxed);
+        }
+        if self.told == Some(self.position) {
+            return None;
+        }
+        let cursor = self.cursor_at(self.position)?;
+        self.told = Some(self.position);
+        Some(control_events::checkpoint(cursor))
+    }
+
+    /// Sends a checkpoint for the present position.
+    pub(in crate::hub) fn send_checkpoint(&mut self) {
+        if let Some(cursor) = self.cursor_at(self.position) {
+            self.told = Some(cursor.seq());
+            self.say(control_events::checkpoint(cursor));
+        }
+    }
+
+    pub(in crate::hub) fn tell_gap(&mut self, gap: &Gap) {
+        self.hub.window().counters.count_gap(gap.reason);
+        if self.begin_snapshot(Some(gap)) {
+            return;
+        }
+        self.told = Some(gap.resumed_at.seq());
+        self.say(control_events::gap(gap));
+    }
+
+    /// Rule 13: a new reader of finished topics is told so.
+    pub(in crate::hub) fn tell_finishes(&mut self) {
+        let sieve = self.sieve();
+        let mut finishes: Vec<(Cursor, PermittedFrame)> = Vec::new();
+        let rings = self.feed.lock().rings.clone();
+        for ring in rings {
+            if let Some((cursor, frame)) = ring.end()
+                && let Some(permitted) =
+                    self.permit(&sieve, slice::from_ref(&ring.topic), &frame, cursor.seq())
+            {
+                finishes.push((cursor, permitted));
+            }
+        }
+        finishes.sort_by_key(|(cursor, _)| cursor.seq());
+        let (told, position) = (self.told, self.position);
+        self.told = finishes.last().map(|(cursor, _)| cursor.seq()).max(told);
+        let frames = finishes.into_iter().map(|(cursor, frame)| {
+            // After a gap notice that names a later place, its id would move the reader back.
+            let is_passed = told.is_some_and(|told| told > cursor.seq());
+            if is_passed { frame.without_id() } else { frame }
+        });
+        self.hold(frames, position);
+    }
+}

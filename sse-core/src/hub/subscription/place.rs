@@ -1,0 +1,135 @@
+//! Where a reader goes on, and what gives it that cursor before its first event.
+
+use std::sync::Arc;
+
+use super::{start::open, subscription::short};
+use crate::hub::{Hub, Start, Subscription, control_events, readers::reader::Reader};
+use crate::{
+    history::Pattern,
+    resume::{Cursor, Requested, Resume},
+    wire::Frame,
+};
+
+impl Subscription {
+    /// The cursor with which this reader would go on if it stopped here: whatever [`next`](Subscription::next) has not
+    /// returned yet follows that cursor.
+    ///
+    /// A new reader has one before its first event, so store it, or send it first, where a reader must miss nothing
+    /// from its subscription on. A response that is made of the subscription itself begins with it; one that a program
+    /// makes of [`next`](Subscription::next) or [`frames`](Subscription::frames) does not.
+    ///
+    /// `None` while there is no such place: a notice such as `sse.gap` or a part of a
+    /// [`snapshot`](crate::hub::Subscribe::snapshot) comes next, or the reader was [refused](Subscription::refusal).
+    ///
+    /// ```
+    /// use sse_core::{Event, Hub};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Hub::memory();
+    /// let reader = hub.subscribe("orders").await?;
+    /// let cursor = reader.cursor();
+    /// drop(reader);
+    ///
+    /// hub.publish("orders", Event::message("published while it is away")).await?;
+    /// let mut reader = hub.subscribe("orders").after(cursor).await?;
+    /// assert!(reader.next().await.ok_or("ended")?.as_ref().starts_with(b"data: published while it is away\n"));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn cursor(&self) -> Option<Cursor> {
+        if self.is_refused() || self.is_loading() || self.has_backfill() || self.has_notice() {
+            return None;
+        }
+        // Until the whole state was sent, a reader with states has only the cursor with which it came.
+        let seq = if self.has_snapshots() { self.told? } else { self.position };
+        let state = self.hub.window().lock();
+        match state.epochs.fork_since(self.version as usize).filter(|fork| *fork <= seq) {
+            None => Some(state.cursor_at(seq)),
+            // The gap comes next.
+            Some(fork) if self.told.is_some_and(|told| told >= fork) => None,
+            Some(fork) => Some(state.cursor_at(fork.saturating_sub(1))),
+        }
+    }
+
+    /// The cursor of a position at which this reader is or was; `None` if the history was rewritten since it last looked,
+    /// because the position may be that of another record now.
+    pub(in crate::hub) fn cursor_at(&self, seq: u64) -> Option<Cursor> {
+        let state = self.hub.window().lock();
+        (short(state.epochs.rows().len()) == self.version).then(|| state.cursor_at(seq))
+    }
+
+    /// The cursor of the newest position, likewise.
+    pub(in crate::hub) fn newest(&self) -> Option<Cursor> {
+        let state = self.hub.window().lock();
+        (short(state.epochs.rows().len()) == self.version).then(|| state.cursor_at(state.head()))
+    }
+
+    /// Where a reader that stops here goes on, as near to the head as is certain.
+    pub(crate) fn place(&mut self) -> Option<Cursor> {
+        match self.checkpoint() {
+            Some(checkpoint) => control_events::cursor_of(&checkpoint),
+            None => self.cursor(),
+        }
+    }
+
+    /// The event with which the reader's response begins: a checkpoint if it has no cursor, else, if its browser may
+    /// hold half an event, the one that takes the half away.
+    pub(crate) fn first_event(&mut self, may_hold_half: bool) -> Option<Frame> {
+        if self.is_refused() {
+            // One with a cursor keeps its half until it is let in.
+            return self.refused_at().map(|cursor| control_events::checkpoint(cursor).into_frame());
+        }
+        if *self.resume() == Resume::Fresh
+            && let Some(cursor) = self.first_cursor()
+        {
+            return Some(control_events::checkpoint(cursor).into_frame());
+        }
+        may_hold_half.then(|| control_events::discard(self.resume()))
+    }
+
+    /// The place from which a new reader reads, which it is about to be sent. `None` if it gets a state first: a cursor
+    /// without the whole state would skip the rest of it.
+    fn first_cursor(&mut self) -> Option<Cursor> {
+        if self.has_snapshots() {
+            return None;
+        }
+        loop {
+            // What it gets first may be older than its position: the ends of topics that were finished before.
+            let first = self.first_held();
+            let before =
+                first.map_or(self.position, |first| first.seq().saturating_sub(1).min(self.position));
+            let cursor = self.cursor_at(before);
+            if cursor.is_some() {
+                self.told = self.told.max(Some(before));
+                return cursor;
+            }
+            self.look_for_fork();
+        }
+    }
+}
+
+/// The place for a new reader that is refused: where it would have begun, so that it misses nothing until it is let in.
+///
+/// `None` if it would not be exact, or cannot be known at once: then the reader begins by `start` when it is let in.
+pub(in crate::hub) fn of_refused(hub: &Hub, patterns: &[Pattern], start: Start) -> Option<Cursor> {
+    if !patterns.iter().all(Pattern::is_exact) {
+        // To look for the topics that match would cost more than a refusal may.
+        let state = hub.window().lock();
+        return (start == Start::Live).then(|| state.cursor_at(state.head()));
+    }
+    let attached = hub.window().peek(patterns.into(), Arc::new(Reader::new(hub.clock())));
+    let mut reader = Subscription::new(hub.clone(), &attached, None);
+    if start != Start::Live && attached.view.evicted > 0 && hub.history().is_some() {
+        return None;
+    }
+    let opening = open(&attached.feed, &attached.view, &Requested::Nothing, start, None)?;
+    if opening.position < attached.view.evicted {
+        return None;
+    }
+    reader.version = opening.version;
+    reader.move_to(opening.position);
+    if opening.is_over {
+        reader.tell_finishes();
+    }
+    reader.first_cursor()
+}

@@ -1,0 +1,318 @@
+//! What a reader gets next.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+};
+
+use super::{
+    holding::{Outcome, Work},
+    replay::{self, Replayed},
+    subscription::short,
+};
+use crate::hub::{
+    End, Subscription,
+    feeds::chunk::{CHUNK_BYTES, Chunk},
+    feeds::feed::{Evicted, FeedInner},
+    options::filter::Candidates,
+    options::permission::{Access, FullAccess},
+};
+use crate::{
+    resume::{Gap, GapReason},
+    waiters::Slot,
+};
+
+/// How much a response takes at once.
+pub(crate) const MOST: usize = CHUNK_BYTES;
+
+/// How many looks that let nothing through a reader takes before other tasks may run.
+const SIFTED_AT_ONCE: usize = 8;
+
+impl Subscription {
+    /// Everything that is pending, up to `most` bytes, or why there will be nothing more.
+    #[inline]
+    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
+        let told = self.told;
+        let polled = self.poll_permitted(cx, most);
+        // What was published after a lease was revoked may have been found by a look that began before.
+        if let Some(extras) = &mut self.extras
+            && polled.is_ready()
+            && extras.ended.is_none()
+            && extras.is_lease_over()
+        {
+            extras.ended = Some(End::Expired);
+            self.told = told;
+            return Poll::Ready(Err(End::Expired));
+        }
+        polled
+    }
+
+    #[inline]
+    fn poll_permitted(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
+        self.reader.asked_at.store(self.hub.clock(), Ordering::Relaxed);
+        if let Some(control) = self.reader.control.get() {
+            control.arm(cx.waker());
+        }
+        let mut sifted = 0;
+        loop {
+            if let Some(extras) = &mut self.extras {
+                if let Some(end) = &extras.ended {
+                    return Poll::Ready(Err(end.clone()));
+                }
+                if extras.is_over(cx) {
+                    extras.ended = Some(End::Expired);
+                    continue;
+                }
+            }
+            if self.reader.is_called() {
+                match self.heed() {
+                    Some(chunk) => return Poll::Ready(Ok(chunk)),
+                    None => continue,
+                }
+            }
+            if short(self.hub.window().version()) != self.version {
+                self.look_for_fork();
+                continue;
+            }
+            if self.has_frames() {
+                return Poll::Ready(Ok(self.take_ahead(most)));
+            }
+            if self.is_failed() {
+                continue;
+            }
+            if sifted >= SIFTED_AT_ONCE {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if self.has_backfill() {
+                self.read_backfill();
+                sifted += 1;
+                continue;
+            }
+            if self.work.is_some() {
+                match self.poll_work(cx) {
+                    Poll::Ready(Some(Outcome::Replay(replayed))) => self.take_replayed(replayed),
+                    Poll::Ready(Some(Outcome::Snapshot(loaded))) => self.take_snapshot(loaded),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => return Poll::Pending,
+                }
+                continue;
+            }
+            let reason = match self.access() {
+                Access::Full(access) => match self.look(cx, most, access) {
+                    Ok(chunk) => return Poll::Ready(Ok(chunk)),
+                    Err(reason) => reason,
+                },
+                Access::Filtered(sieve) => match self.look_for_candidates(cx, sieve.reach()) {
+                    Ok(candidates) => {
+                        self.sift(&sieve, candidates);
+                        sifted += 1;
+                        continue;
+                    }
+                    Err(reason) => reason,
+                },
+            };
+            match reason {
+                NoEvents::Behind if self.must_gather() => match self.poll_gathering(cx) {
+                    Poll::Ready(Some(evicted)) => self.fall_back(evicted),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => return Poll::Pending,
+                },
+                NoEvents::Behind => self.fall_back(self.evicted()),
+                NoEvents::Called => {}
+                NoEvents::Finished if self.tell_missed_ends() => {}
+                NoEvents::Finished if self.owes_checkpoint() => self.send_checkpoint(),
+                NoEvents::Finished => self.end(End::Finished),
+                NoEvents::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// What follows for a reader that shares chunks with others.
+    #[inline(always)]
+    fn look(&mut self, cx: &mut Context<'_>, most: usize, access: FullAccess) -> Result<Chunk, NoEvents> {
+        #[cfg(feature = "compress")]
+        let is_sharing = self.shares_blocks();
+        #[cfg(feature = "compress")]
+        if is_sharing && let Some(look) = self.look_for_block(access) {
+            return look;
+        }
+        let mut feed = self.feed.lock();
+        self.check(&feed)?;
+        match feed.chunk_after(self.position, self.forgiven(), most, access) {
+            Err(Evicted) => return Err(NoEvents::Behind),
+            #[cfg(feature = "compress")]
+            Ok(Some(_)) if is_sharing => return Err(NoEvents::Called),
+            Ok(Some(chunk)) => {
+                drop(feed);
+                self.told = Some(chunk.to);
+                self.move_to(chunk.to);
+                return Ok(chunk);
+            }
+            Ok(None) => {}
+        }
+        if let Some(chunk) = feed.signals_after(self.signals_seen, most, access) {
+            #[cfg(feature = "compress")]
+            if is_sharing {
+                return Err(NoEvents::Called);
+            }
+            self.signals_seen = chunk.to;
+            return Ok(chunk);
+        }
+        // Under the feed's lock nothing of it lies between its newest frame and the head.
+        self.position = self.position.max(self.hub.window().head());
+        self.reader.position.store(self.position, Ordering::Relaxed);
+        Err(feed.finish_or_wait(self.feed.is_exact, &mut self.slot, cx))
+    }
+
+    /// What follows for a reader that decides about each event by itself, about `reach` bytes of it.
+    fn look_for_candidates(&mut self, cx: &mut Context<'_>, reach: usize) -> Result<Candidates, NoEvents> {
+        let mut feed = self.feed.lock();
+        self.check(&feed)?;
+        match feed.candidates_after(self.position, self.forgiven(), reach) {
+            Err(Evicted) => return Err(NoEvents::Behind),
+            Ok(events) if !events.is_empty() => return Ok(Candidates::Events(events)),
+            Ok(_) => {}
+        }
+        let signals: Vec<_> = feed.unseen_signals(self.signals_seen).cloned().collect();
+        if !signals.is_empty() {
+            self.signals_seen = feed.last_signal();
+            return Ok(Candidates::Signals(signals));
+        }
+        // Under the feed's lock nothing of it lies between its newest frame and the head.
+        self.position = self.position.max(self.hub.window().head());
+        self.reader.position.store(self.position, Ordering::Relaxed);
+        Err(feed.finish_or_wait(self.feed.is_exact, &mut self.slot, cx))
+    }
+
+    /// Whether the reader may look at its feed.
+    pub(in crate::hub) fn check(&self, feed: &FeedInner) -> Result<(), NoEvents> {
+        if self.reader.is_called() || feed.version != self.version {
+            return Err(NoEvents::Called);
+        }
+        if self.unlisted > self.position { Err(NoEvents::Behind) } else { Ok(()) }
+    }
+
+    /// Rule 3: a reader that was told something beyond a fork is told so as its next event; the others go on.
+    ///
+    /// One that had only passed what did not concern it holds a cursor from before the fork, which would be exact if it
+    /// came back with it: it goes on before the fork as well.
+    pub(in crate::hub) fn look_for_fork(&mut self) {
+        let (version, fork) = {
+            let state = self.hub.window().lock();
+            let version = short(state.epochs.rows().len());
+            let fork = state.epochs.fork_since(self.version as usize).filter(|_| version != self.version);
+            (version, fork.map(|fork| state.cursor_at(fork.saturating_sub(1))))
+        };
+        self.version = version;
+        let Some(resumed_at) = fork else { return };
+        let last = resumed_at.seq();
+        // What was read before may be of records that were replaced, wherever the reader is.
+        self.cut_frames(last);
+        self.unlisted = self.unlisted.min(last);
+        if let Some(extras) = &mut self.extras {
+            extras.cut(last);
+        }
+        if last < self.position {
+            self.move_to(last);
+            if self.told.is_some_and(|told| told > last) || self.is_loading() {
+                self.tell_gap(&Gap { reason: GapReason::Fork, requested: None, resumed_at, missed: None });
+            }
+        }
+    }
+
+    fn trimmed(&mut self, resume: u64) {
+        let missed = Some(resume.saturating_sub(self.position));
+        // After a fork the next look finds another place.
+        let Some(resumed_at) = self.cursor_at(resume) else { return };
+        self.move_to(resume);
+        self.tell_gap(&Gap { reason: GapReason::Trimmed, requested: None, resumed_at, missed });
+    }
+
+    fn evicted(&self) -> u64 {
+        self.feed.lock().evicted().max(self.unlisted)
+    }
+
+    /// Reads from the history what was evicted up to `evicted`, or reports that it is gone.
+    fn fall_back(&mut self, evicted: u64) {
+        if self.hub.history().is_some() {
+            self.start_replay(evicted);
+        } else {
+            self.trimmed(evicted);
+        }
+    }
+
+    fn start_replay(&mut self, until: u64) {
+        if let Some(history) = self.hub.history().cloned() {
+            let epochs = {
+                let state = self.hub.window().lock();
+                if short(state.epochs.rows().len()) != self.version {
+                    return;
+                }
+                state.epochs.clone()
+            };
+            let sieve = self.sieve();
+            let next_at = self.extras.as_ref().and_then(|extras| extras.next_replay_at);
+            let pace = self.hub.pace().clone();
+            let feed = Arc::clone(&self.feed);
+            let read = replay::read(history, feed, sieve, pace, next_at, epochs, self.position..until);
+            self.start_work(Work::Replay(Box::pin(read)));
+        }
+    }
+
+    fn take_replayed(&mut self, replayed: Replayed) {
+        match replayed {
+            Replayed::Read { frames, through, next_at, failure } => {
+                if let Some(failure) = failure {
+                    self.fail(failure);
+                }
+                if next_at.is_some() {
+                    self.extras.get_or_insert_default().next_replay_at = next_at;
+                }
+                if !self.hold(frames, through) {
+                    self.move_to(through);
+                }
+            }
+            Replayed::Trimmed { oldest } => self.trimmed(oldest.saturating_sub(1).max(self.position)),
+            Replayed::Failed(error) => {
+                tracing::warn!(%error, "the history cannot be read; the reader is told to come back");
+                self.end(End::Unavailable);
+            }
+        }
+    }
+
+    /// What is said before the next look, as much as fits into `most` bytes, but at least one frame.
+    fn take_ahead(&mut self, most: usize) -> Chunk {
+        let (frames, through) = self.take_frames(most);
+        let chunk = Chunk::of(self.position, &frames);
+        if chunk.to > self.position {
+            self.told = Some(chunk.to);
+        }
+        let through = through.unwrap_or(chunk.to).max(chunk.to);
+        self.move_to(through.max(self.position));
+        chunk
+    }
+}
+
+impl FeedInner {
+    /// Waits for the next event, under the lock of the look that found none.
+    fn finish_or_wait(&mut self, is_exact: bool, slot: &mut Slot, cx: &Context<'_>) -> NoEvents {
+        if is_exact && self.finished == self.rings.len() {
+            return NoEvents::Finished;
+        }
+        self.wait(slot, cx.waker());
+        NoEvents::Pending
+    }
+}
+
+/// Why a look at the window found no events.
+pub(in crate::hub) enum NoEvents {
+    /// Something asked for is no longer in the window.
+    Behind,
+    /// The reader has a command to run, or something came meanwhile: look again.
+    Called,
+    /// Every topic is finished, and the reader has everything of it.
+    Finished,
+    /// Nothing follows yet; the reader's task is woken.
+    Pending,
+}

@@ -1,0 +1,114 @@
+//! Reading from the history what the window no longer has.
+
+use std::{ops::Range, sync::Arc};
+
+use tokio::time::Instant;
+
+use crate::hub::{
+    EventView, control_events,
+    feeds::chunk::CHUNK_BYTES,
+    feeds::feed::Feed,
+    options::filter::{PermittedFrame, Sieve},
+    replay_limits::Pace,
+};
+use crate::{
+    history::{DynHistory, HistoryError, HistoryErrorKind},
+    panic::Panic,
+    resume::Epochs,
+};
+
+/// How many records are read at once, and how many bytes of them: a chunk, or one record that is larger.
+const BLOCK: usize = 500;
+
+/// What a read of the history came to.
+pub(crate) enum Replayed {
+    /// Everything up to `through` was read; the frames are those that concern the reader.
+    Read {
+        frames: Vec<PermittedFrame>,
+        through: u64,
+        /// When this reader may have more read, if it must wait.
+        next_at: Option<Instant>,
+        /// The reader's filter panicked at the next record.
+        failure: Option<Panic>,
+    },
+    /// What was asked for is gone.
+    Trimmed { oldest: u64 },
+    /// The history does not answer, or is ahead of this process.
+    Failed(HistoryError),
+}
+
+/// Reads the next records in `range` (after its start, up to and with its end) that concern the feed.
+pub(crate) async fn read(
+    history: DynHistory,
+    feed: Arc<Feed>,
+    sieve: Arc<Sieve>,
+    pace: Pace,
+    mut next_at: Option<Instant>,
+    epochs: Epochs,
+    range: Range<u64>,
+) -> Replayed {
+    let mut after = range.start;
+    let mut frames = Vec::new();
+    while frames.is_empty() && after < range.end {
+        if let Some(next_at) = next_at {
+            tokio::time::sleep_until(next_at).await;
+        }
+        let read = {
+            let _permit = pace.permit().await;
+            history.read(after, BLOCK, CHUNK_BYTES).await
+        };
+        let records = match read {
+            Ok(records) => records,
+            Err(error) if error.kind() == HistoryErrorKind::Trimmed => {
+                let span = {
+                    let _permit = pace.permit().await;
+                    history.span(&feed.patterns).await
+                };
+                return match span {
+                    Ok(span) if span.oldest <= after + 1 => Replayed::Failed(moved_on()),
+                    // Nothing of what was trimmed concerns this reader.
+                    Ok(span) if span.trimmed <= after => {
+                        let through = range.end.min(span.oldest.saturating_sub(1));
+                        Replayed::Read { frames, through, next_at, failure: None }
+                    }
+                    Ok(span) => Replayed::Trimmed { oldest: span.oldest },
+                    Err(error) => Replayed::Failed(error),
+                };
+            }
+            Err(error) => return Replayed::Failed(error),
+        };
+        let before = after;
+        let mut bytes = 0;
+        let mut batch = sieve.batch();
+        for record in records {
+            let seq = record.cursor.seq();
+            if seq > range.end {
+                break;
+            }
+            // A record of another epoch than this process has at its position is not the one that belongs there.
+            if seq != after + 1 || !epochs.names(record.cursor) {
+                return Replayed::Failed(moved_on());
+            }
+            if record.topics.iter().any(|topic| feed.matches(topic)) {
+                let event = EventView::of_lines(&record.topics, &record.lines, record.cursor);
+                let frame = || control_events::finish_block(record.lines.to_vec(), record.cursor);
+                if let Err(panic) = batch.offer(&event, seq, frame) {
+                    let (frames, failure) = (batch.into_frames(), Some(panic));
+                    return Replayed::Read { frames, through: after, next_at, failure };
+                }
+            }
+            after = seq;
+            bytes += record.lines.len();
+        }
+        frames = batch.into_frames();
+        next_at = pace.next_after(bytes);
+        if after == before {
+            return Replayed::Failed(moved_on());
+        }
+    }
+    Replayed::Read { frames, through: after, next_at, failure: None }
+}
+
+fn moved_on() -> HistoryError {
+    HistoryError::new(HistoryErrorKind::Unavailable, "it was rewritten while being read; reconnect")
+}

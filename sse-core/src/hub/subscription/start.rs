@@ -1,0 +1,155 @@
+//! Where a reader begins.
+
+use std::collections::BTreeSet;
+
+use crate::hub::{
+    Start,
+    feeds::feed::{Feed, FeedInner},
+    window::attach::View,
+};
+use crate::{
+    history::Span,
+    resume::{Cursor, Decision, Gap, GapReason, Known, Requested, Resume, decide},
+};
+
+/// Where a reader begins.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) decision: Decision,
+    pub(crate) position: u64,
+    /// What each ring had evicted, if the reader asked for what is kept.
+    pub(crate) forgiven: Option<Box<[u64]>>,
+    /// Everything asked for is finished, and the reader has it all.
+    pub(crate) no_content: bool,
+    /// Everything asked for is finished before the position.
+    pub(crate) is_over: bool,
+    /// Nothing asked for follows the position yet.
+    pub(crate) at_tail: bool,
+    /// How many rows of the epoch table were taken into account.
+    pub(crate) version: u32,
+}
+
+/// What a history said about a cursor that the window cannot judge alone.
+pub(in crate::hub) struct Told {
+    pub(in crate::hub) span: Span,
+    /// How many rows the epoch table had.
+    pub(in crate::hub) version: u32,
+    /// Whether the record at the cursor is still the one that the cursor names.
+    pub(in crate::hub) holds: bool,
+    /// Where a reader that begins with the newest events begins, if that lies before the window.
+    pub(in crate::hub) latest: Option<u64>,
+}
+
+/// What a cursor comes to, by what the window knows and, if it was asked, the history.
+pub(in crate::hub) fn judge(view: &View, requested: &Requested, told: Option<&Told>) -> Decision {
+    let Some(told) = told else {
+        let evicted = view.evicted;
+        return decide(requested, &Known { epochs: &view.epochs, head: view.head, evicted });
+    };
+    // What was trimmed matters only if something asked for was among it and came after the cursor. The window may know
+    // that nothing was, although the history does not.
+    let evicted = match requested {
+        Requested::Cursor(cursor) if told.span.trimmed > cursor.seq() && !view.proves(*cursor) => {
+            told.span.oldest.saturating_sub(1)
+        }
+        _ => 0,
+    };
+    let head = told.span.head.max(view.head);
+    match decide(requested, &Known { epochs: &told.span.epochs, head, evicted }) {
+        // A cursor beyond a fork that is known has a better answer: it goes on where the fork is.
+        Decision::Exact(_) if !told.holds => Decision::GapByStart(GapReason::Fork),
+        decision => decision,
+    }
+}
+
+/// Decides where a reader begins, in one look at what its feed keeps; `None` if the history was rewritten since `view` was
+/// taken or the history was asked, so that the positions in them may be those of other records now.
+pub(in crate::hub) fn open(
+    feed: &Feed,
+    view: &View,
+    requested: &Requested,
+    start: Start,
+    told: Option<&Told>,
+) -> Option<Opening> {
+    let is_exact = feed.is_exact;
+    let feed = feed.lock();
+    if feed.version != view.version || told.is_some_and(|told| told.version != view.version) {
+        return None;
+    }
+    let decision = judge(view, requested, told);
+    let resumed = match decision {
+        Decision::Exact(position) => Some(position),
+        Decision::GapAt { resume, .. } => Some(resume),
+        Decision::Fresh | Decision::GapByStart(_) => None,
+    };
+    let (position, forgiven) = match (resumed, start, told) {
+        (Some(position), ..) => (position, None),
+        (None, Start::Live, _) => (view.head, None),
+        (None, Start::Earliest, Some(told)) => (told.span.oldest.saturating_sub(1), None),
+        (None, Start::Latest(_), Some(Told { latest: Some(latest), .. })) => (*latest, None),
+        (None, Start::Earliest, None) => kept(&feed, view.head, None),
+        (None, Start::Latest(count), _) => kept(&feed, view.head, Some(count)),
+    };
+    let finishes = if is_exact { finishes(&feed) } else { None };
+    let is_over =
+        finishes.as_ref().is_some_and(|finishes| finishes.iter().all(|finish| position >= finish.seq()));
+    let no_content = is_over && matches!(decision, Decision::Exact(_));
+    let at_tail = feed.last <= position;
+    Some(Opening { decision, position, forgiven, no_content, is_over, at_tail, version: view.version })
+}
+
+/// The places of the finish records if every topic has one as its last.
+fn finishes(feed: &FeedInner) -> Option<Vec<Cursor>> {
+    feed.rings.iter().map(|ring| ring.lock().finished.map(|(cursor, _)| cursor)).collect()
+}
+
+/// The position before the newest `count` frames that are kept, or before all of them, and what each ring had evicted
+/// at that moment.
+fn kept(feed: &FeedInner, head: u64, count: Option<usize>) -> (u64, Option<Box<[u64]>>) {
+    let mut newest = BTreeSet::new();
+    let mut forgiven = Vec::with_capacity(feed.rings.len());
+    for ring in &feed.rings {
+        let ring = ring.lock();
+        forgiven.push(ring.evicted);
+        let mut kept = ring.after(0);
+        match (count, &*feed.rings) {
+            (Some(count), [_, _, ..]) => newest.extend(kept.rev().take(count).map(|kept| kept.seq)),
+            // The first of them is enough where no other topic's lie between.
+            _ => {
+                let skipped = count.map_or(0, |count| kept.len().saturating_sub(count));
+                newest.extend(kept.nth(skipped).map(|kept| kept.seq));
+            }
+        }
+    }
+    let position = before_newest(&newest, count.unwrap_or(usize::MAX)).unwrap_or(head);
+    (position, Some(forgiven.into_boxed_slice()))
+}
+
+/// The position before the newest `count` of these, if there are any.
+pub(in crate::hub) fn before_newest(positions: &BTreeSet<u64>, count: usize) -> Option<u64> {
+    let nth = count.min(positions.len()).checked_sub(1)?;
+    positions.iter().nth_back(nth).map(|first| first - 1)
+}
+
+impl Opening {
+    /// How the subscription began, for the handler, and the notice for the reader if there is a gap; `resumed_at` names the
+    /// position.
+    pub(crate) fn resume(&self, requested: &Requested, resumed_at: Cursor) -> Resume {
+        let (reason, missed) = match (self.decision, requested) {
+            (Decision::Fresh, _) => return Resume::Fresh,
+            (Decision::Exact(_), Requested::Cursor(after)) if self.at_tail => {
+                return Resume::AtTail { after: *after };
+            }
+            (Decision::Exact(_), Requested::Cursor(after)) => return Resume::Exact { after: *after },
+            (Decision::Exact(_), _) => return Resume::Fresh,
+            (Decision::GapAt { reason, missed, .. }, _) => (reason, missed),
+            (Decision::GapByStart(reason), _) => (reason, None),
+        };
+        let requested = match requested {
+            Requested::Nothing => None,
+            Requested::Cursor(cursor) => Some(cursor.to_string()),
+            Requested::Malformed(text) => Some(text.clone()),
+        };
+        Resume::Gap(Gap { reason, requested, resumed_at, missed })
+    }
+}

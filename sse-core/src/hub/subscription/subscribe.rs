@@ -1,0 +1,391 @@
+use std::{collections::BTreeSet, error, fmt, future::Future, pin::Pin, sync::Arc};
+
+use super::{
+    place::of_refused,
+    start::{Told, before_newest, judge, open},
+    subscription::short,
+};
+use crate::hub::{
+    End, Hub, Lease, Subscription,
+    feeds::chunk::CHUNK_BYTES,
+    feeds::feed::Feed,
+    options::extras::{Extras, Terms},
+    readers::reader::Reader,
+    readers::registry::Seat,
+    replay_limits::Pace,
+    window::attach::View,
+};
+use crate::{
+    history::{DynHistory, HistoryError, IntoPatterns, InvalidTopic, Pattern, Span, Topic},
+    metrics,
+    resume::{Decision, ForbiddenOrigin, LastEventId, Requested},
+};
+
+/// Where a reader without a cursor begins. Its response starts with that place, as an `sse.checkpoint`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Start {
+    /// With what is published from now on.
+    #[default]
+    Live,
+    /// With everything that is kept.
+    Earliest,
+    /// With the newest so many events that are kept, of all topics asked for together.
+    Latest(usize),
+}
+
+/// A subscription that has not been awaited yet; see [`Hub::subscribe`].
+#[must_use = "nothing is subscribed until it is awaited"]
+pub struct Subscribe {
+    hub: Hub,
+    patterns: Result<Vec<Pattern>, InvalidTopic>,
+    last: LastEventId,
+    start: Start,
+    also: Vec<(Result<Vec<Pattern>, InvalidTopic>, Start)>,
+    pub(in crate::hub) existing: bool,
+    pub(in crate::hub) terms: Terms,
+}
+
+impl Subscribe {
+    pub(crate) fn new(hub: Hub, topics: impl IntoPatterns) -> Self {
+        let patterns = topics.into_patterns();
+        Self {
+            hub,
+            patterns,
+            last: LastEventId::default(),
+            start: Start::Live,
+            also: Vec::new(),
+            existing: false,
+            terms: Terms::default(),
+        }
+    }
+
+    /// Goes on after this cursor: a [`LastEventId`], a [`Cursor`](crate::Cursor) or text, or `None` for a new reader.
+    ///
+    /// If it is the [`LastEventId`] of a [probe](LastEventId::is_probe), such as HEAD, the subscription reads nothing and has
+    /// no effects. So give it that of the request wherever a framework may route HEAD to the handler.
+    pub fn after(self, last: impl Into<LastEventId>) -> Self {
+        Self { last: last.into(), ..self }
+    }
+
+    /// Begins here if there is no cursor, or none that can be honoured. The default is [`Start::Live`].
+    pub fn start(self, start: Start) -> Self {
+        Self { start, ..self }
+    }
+
+    /// Adds topics with their earlier state: a cursor means "after it of whatever is asked for now", so what a
+    /// newly added topic said before the cursor comes first, without ids.
+    ///
+    /// Only what the window holds is told; [`Start::Live`] tells nothing.
+    pub fn also(mut self, topics: impl IntoPatterns, start: Start) -> Self {
+        self.also.push((topics.into_patterns(), start));
+        self
+    }
+
+    async fn run(self) -> Result<Subscription, SubscribeError> {
+        self.check_names()?;
+        let negotiated = self.last.negotiated().ok_or(SubscribeError::NotAcceptable)?;
+        let cors = self.terms.origins.as_ref().map(|policy| policy.check(&self.last)).transpose()?;
+        let is_probe = self.last.is_probe();
+        let mut subscription = self.begin().await?;
+        subscription.negotiated = negotiated;
+        if is_probe {
+            subscription.end_probe();
+        } else {
+            metrics::subscribed(subscription.began());
+        }
+        if let Some(cors) = cors {
+            subscription.allow(cors);
+        }
+        Ok(subscription)
+    }
+
+    async fn begin(mut self) -> Result<Subscription, SubscribeError> {
+        let mut patterns = self.patterns?;
+        let mut also = Vec::new();
+        for (topics, start) in self.also {
+            let topics = topics?;
+            patterns.extend(topics.iter().cloned());
+            also.push((topics, start));
+        }
+        let patterns = checked(patterns, self.hub.most_topics())?;
+        let requested = self.last.requested();
+        // Others than an `EventSource` are refused by a status. A reader that gets a state has no cursor before it.
+        let wants_cursor =
+            requested == Requested::Nothing && self.terms.snapshot.is_none() && self.last.is_event_source();
+        let refuse = |hub: Hub, patterns: &[Pattern], end| {
+            let at = if wants_cursor { of_refused(&hub, patterns, self.start) } else { None };
+            Subscription::refused(hub, end, at)
+        };
+        if self.hub.shutdown().is_some_and(|shutdown| shutdown.has_begun()) {
+            return Ok(refuse(self.hub, &patterns, End::Shutdown));
+        }
+        if self.terms.lease.as_ref().is_some_and(Lease::is_over) {
+            // Its permission shows it no place.
+            return Ok(Subscription::refused(self.hub, End::Expired, None));
+        }
+        if self.existing {
+            match self.hub.unknown_topic(&patterns).await {
+                Ok(None) => {}
+                Ok(Some(topic)) => return Err(SubscribeError::UnknownTopic(topic)),
+                Err(error) => {
+                    tracing::warn!(%error, "the history does not answer; the reader reconnects later");
+                    return Ok(Subscription::refused(self.hub, End::Unavailable, None));
+                }
+            }
+        }
+        let is_probe = self.last.is_probe();
+        let reader = Arc::new(Reader::new(self.hub.clock()));
+        if let Some(end) = enter(&self.hub, &reader, std::mem::take(&mut self.terms.seat), is_probe) {
+            return Ok(refuse(self.hub, &patterns, end));
+        }
+        let window = self.hub.window();
+        let attached = if is_probe {
+            window.peek(patterns, reader)
+        } else {
+            window.attach_in_steps(patterns, reader).await
+        };
+        // Made at once, so that the reader is taken out again if the history never answers and this is dropped.
+        let mut subscription = Subscription::new(self.hub.clone(), &attached, Extras::of(self.terms));
+        let (feed, mut view) = (attached.feed, attached.view);
+        let mut tries = 0..MAX_TRIES;
+        let is_open = loop {
+            if tries.next().is_none() {
+                break false;
+            }
+            let told = match self.hub.history().cloned() {
+                None => None,
+                Some(history) => {
+                    match ask(&history, &self.hub, &feed, &mut view, &requested, self.start).await {
+                        Ok(told) => told,
+                        Err(error) => {
+                            tracing::warn!(%error, "the history does not answer; the reader is asked to come back");
+                            break false;
+                        }
+                    }
+                }
+            };
+            if let Some(opening) = open(&feed, &view, &requested, self.start, told.as_ref()) {
+                let replayed_from = match opening.position < view.evicted && self.hub.history().is_some() {
+                    true => Some("history"),
+                    false => (!opening.at_tail).then_some("window"),
+                };
+                let is_open = if is_probe {
+                    subscription.describe(opening, &requested)
+                } else {
+                    subscription.open(opening, &view, &requested)
+                };
+                if is_open && is_probe {
+                    break true;
+                }
+                if is_open {
+                    replayed_from.into_iter().for_each(metrics::replayed);
+                    break true;
+                }
+            }
+            // The history was rewritten meanwhile.
+            view = self.hub.window().view_in_steps(&feed).await;
+        };
+        if !is_open {
+            // Without the history it is not known where it would begin.
+            return Ok(Subscription::refused(self.hub, End::Unavailable, None));
+        }
+        if is_probe {
+            return Ok(subscription);
+        }
+        // Only now, so that a reader that cannot read ends no other; one that is answered 204 does not read.
+        if !subscription.is_no_content() {
+            self.hub.registry().take_place(&subscription.reader);
+        }
+        for (patterns, start) in also {
+            subscription.backfill(patterns, start);
+        }
+        Ok(subscription)
+    }
+}
+
+/// Lets the reader in, or returns why it is refused. A probe takes no place, and ends no reader who has one.
+fn enter(hub: &Hub, reader: &Arc<Reader>, seat: Seat, is_probe: bool) -> Option<End> {
+    if is_probe {
+        return hub.registry().refusal(&seat);
+    }
+    hub.keep_swept();
+    hub.registry().enter(reader, seat).err()
+}
+
+impl IntoFuture for Subscribe {
+    type Output = Result<Subscription, SubscribeError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+/// How often a reader's beginning is looked for while the history is rewritten.
+const MAX_TRIES: usize = 4;
+
+/// Asks the history if the window alone cannot judge: rules 5, 8 and 13. The view is taken anew if the answer brings a new
+/// epoch.
+async fn ask(
+    history: &DynHistory,
+    hub: &Hub,
+    feed: &Arc<Feed>,
+    view: &mut View,
+    requested: &Requested,
+    start: Start,
+) -> Result<Option<Told>, HistoryError> {
+    let unknown_finish = feed.is_exact && !view.is_known;
+    let before_window = match requested {
+        Requested::Cursor(cursor) => !view.proves(*cursor),
+        Requested::Nothing | Requested::Malformed(_) => start != Start::Live && view.evicted > 0,
+    };
+    let unproved = match requested {
+        Requested::Cursor(cursor) if cursor.check().is_some() => {
+            hub.window().lock().kept_cursor(cursor.seq()) != Some(*cursor)
+        }
+        _ => false,
+    };
+    if !(unknown_finish || before_window || unproved) {
+        return Ok(None);
+    }
+    let asked = {
+        // Wildcards are looked through; a request waits for its turn.
+        let _permit = if feed.is_exact { None } else { hub.pace().permit().await };
+        history.span(&feed.patterns).await
+    };
+    let mut span = match asked {
+        Ok(span) => span,
+        // Without it, a live reader merely does not learn that its topic was finished before this process began.
+        Err(_) if !before_window && !unproved => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let version = short(hub.learn_epochs(&mut span.epochs));
+    if version != view.version {
+        *view = hub.window().view_in_steps(feed).await;
+    }
+    hub.window().learn_finished(feed, &span.epochs, &span.finished);
+    let holds = match requested {
+        Requested::Cursor(cursor) if unproved => history.holds(*cursor).await?,
+        _ => true,
+    };
+    let mut told = Told { span, version, holds, latest: None };
+    let begins_by_start =
+        matches!(judge(view, requested, Some(&told)), Decision::Fresh | Decision::GapByStart(_));
+    if let Start::Latest(count) = start
+        && view.evicted > 0
+        && begins_by_start
+    {
+        told.latest = Some(latest_in(history, hub.pace(), &feed.patterns, &told.span, count).await?);
+    }
+    Ok(Some(told))
+}
+
+/// How many records are searched backwards for the newest of some topics.
+const LATEST_SEARCH: u64 = 100_000;
+
+/// The position before the newest `count` records of these topics, searched block by block from the head.
+async fn latest_in(
+    history: &DynHistory,
+    pace: &Pace,
+    patterns: &[Pattern],
+    span: &Span,
+    count: usize,
+) -> Result<u64, HistoryError> {
+    const BLOCK: u64 = 1_000;
+    let lowest = span.oldest.saturating_sub(1).max(span.head.saturating_sub(LATEST_SEARCH));
+    let mut found = BTreeSet::new();
+    let mut end = span.last.min(span.head);
+    while end > lowest && found.len() < count {
+        let after = end.saturating_sub(BLOCK).max(lowest);
+        let mut read = after;
+        while read < end {
+            let limit = usize::try_from(end - read).unwrap_or(usize::MAX);
+            let records = {
+                let _permit = pace.permit().await;
+                history.read(read, limit, CHUNK_BYTES).await?
+            };
+            let Some(last) = records.last() else { break };
+            read = last.cursor.seq();
+            for record in records {
+                if record.topics.iter().any(|topic| patterns.iter().any(|pattern| pattern.matches(topic))) {
+                    found.insert(record.cursor.seq());
+                }
+            }
+        }
+        end = after;
+    }
+    Ok(before_newest(&found, count).unwrap_or(span.head))
+}
+
+/// The patterns sorted and each once.
+pub(in crate::hub) fn checked(
+    mut patterns: Vec<Pattern>,
+    most: usize,
+) -> Result<Box<[Pattern]>, InvalidTopic> {
+    patterns.sort_unstable();
+    patterns.dedup();
+    match patterns.len() {
+        0 => Err(InvalidTopic::Missing),
+        len if len > most => Err(InvalidTopic::TooMany { limit: most }),
+        _ => Ok(patterns.into_boxed_slice()),
+    }
+}
+
+/// Why a subscription was refused: the caller's mistakes, and topics that must exist and do not. A history that is down, a
+/// shutdown and any cursor are answered by the stream itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The request comes from where it must not; see [`OriginPolicy`](crate::OriginPolicy).
+    Origin(ForbiddenOrigin),
+    /// The name of a principal, a limit or an exclusive place is empty or longer than 512 bytes. Use a hash of it.
+    Name,
+    /// The request's `Accept` header names types, and none of them is an event stream, JSON lines or JSON.
+    NotAcceptable,
+    /// A topic or pattern is not valid.
+    Topic(InvalidTopic),
+    /// Nothing is known of this topic, and the subscription asked for [`existing`](Subscribe::existing) topics only.
+    UnknownTopic(Topic),
+}
+
+impl fmt::Display for SubscribeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Origin(error) => error.fmt(f),
+            Self::Name => f.write_str(
+                "subscribe: the name of a principal, a limit or an exclusive place has 1 to 512 bytes; use a hash of it",
+            ),
+            Self::NotAcceptable => f.write_str(
+                "subscribe: the request does not accept `text/event-stream`; add it to `Accept`, or for clients that cannot stream `application/x-ndjson` or `application/json`",
+            ),
+            Self::Topic(error) => error.fmt(f),
+            Self::UnknownTopic(topic) => write!(
+                f,
+                "subscribe: nothing is known of the topic `{topic}`; check its name, or begin it before you subscribe"
+            ),
+        }
+    }
+}
+
+impl error::Error for SubscribeError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Origin(error) => Some(error),
+            Self::Name | Self::NotAcceptable | Self::UnknownTopic(_) => None,
+            Self::Topic(error) => Some(error),
+        }
+    }
+}
+
+impl From<ForbiddenOrigin> for SubscribeError {
+    fn from(error: ForbiddenOrigin) -> Self {
+        Self::Origin(error)
+    }
+}
+
+impl From<InvalidTopic> for SubscribeError {
+    fn from(error: InvalidTopic) -> Self {
+        Self::Topic(error)
+    }
+}

@@ -1,0 +1,335 @@
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::Poll,
+};
+
+use futures_core::Stream;
+
+use super::{frames::Frames, holding::WorkKind, start::Opening};
+use crate::hub::{
+    End, Hub,
+    feeds::feed::Feed,
+    options::extras::Extras,
+    readers::reader::Reader,
+    window::attach::{Attached, View},
+};
+use crate::{
+    history::Pattern,
+    panic::Panic,
+    resume::{Cors, Cursor, Gap, Negotiated, Requested, Resume},
+    waiters::Slot,
+    wire::Frame,
+};
+
+/// One reader of a hub: a position, and what it asked for.
+///
+/// Give it to `Sse::new`, or take its frames one by one with [`next`](Subscription::next). It is not a `Stream`
+/// itself, because a response made of it shares its chunks with other readers, answers 204 for a finished topic and
+/// carries the gap in a header; [`frames`](Subscription::frames) is one.
+#[must_use = "a subscription does nothing until it is read"]
+pub struct Subscription {
+    pub(in crate::hub) hub: Hub,
+    pub(in crate::hub) feed: Arc<Feed>,
+    pub(in crate::hub) reader: Arc<Reader>,
+    /// Void while no task waits.
+    pub(in crate::hub) slot: Slot,
+    pub(in crate::hub) position: u64,
+    /// Topics that match a wildcard and that the feed does not list were evicted up to here.
+    pub(in crate::hub) unlisted: u64,
+    /// How many rows of the epoch table it has taken into account.
+    pub(in crate::hub) version: u32,
+    /// How its request wants to be answered.
+    pub(in crate::hub) negotiated: Negotiated,
+    pub(in crate::hub) signals_seen: u64,
+    /// The last place that the reader was told.
+    pub(in crate::hub) told: Option<u64>,
+    /// How it began, unless it is a new reader that was let in and that nobody judged.
+    beginning: Option<Box<Beginning>>,
+    /// The work that it waits for, which its `reader` holds.
+    pub(in crate::hub) work: Option<WorkKind>,
+    pub(in crate::hub) extras: Option<Box<Extras>>,
+}
+
+/// How a reader began, for whoever makes the response; in a box, because most begin as new readers.
+#[derive(Default)]
+struct Beginning {
+    resume: Resume,
+    no_content: bool,
+    is_refused: bool,
+    /// The cursor that a new reader is given although it is refused.
+    refused_at: Option<Cursor>,
+    /// It answers a probe, which reads nothing.
+    is_probe: bool,
+    cors: Cors,
+}
+
+impl Subscription {
+    pub(crate) fn new(hub: Hub, attached: &Attached, extras: Option<Box<Extras>>) -> Self {
+        let (feed, view) = (Arc::clone(&attached.feed), &attached.view);
+        let wild = !feed.is_exact;
+        let reader = Arc::clone(&attached.reader);
+        reader.position.store(view.head, Ordering::Relaxed);
+        if let Some(control) = reader.control.get() {
+            control.lock().feed = Some(Arc::clone(&feed));
+        }
+        Self {
+            hub,
+            feed,
+            reader,
+            slot: Slot::default(),
+            position: view.head,
+            unlisted: if wild { view.evicted } else { 0 },
+            version: view.version,
+            negotiated: Negotiated::default(),
+            signals_seen: attached.last_signal,
+            told: None,
+            beginning: None,
+            work: None,
+            extras,
+        }
+    }
+
+    /// A reader that is sent away for now: 200, `retry`, end. A new one receives the cursor `at`, if there is one.
+    pub(crate) fn refused(hub: Hub, end: End, at: Option<Cursor>) -> Self {
+        let attached = hub.window().peek(Box::default(), Arc::new(Reader::new(hub.clock())));
+        let mut subscription = Self::new(hub, &attached, None);
+        subscription.end(end);
+        let beginning = subscription.beginning.get_or_insert_default();
+        (beginning.is_refused, beginning.refused_at) = (true, at);
+        subscription
+    }
+
+    /// A reader for whom the application failed: it is refused, and an `EventSource` comes back as after any error.
+    pub(crate) fn failed(hub: Hub, panic: Panic, negotiated: Negotiated, cors: Cors) -> Self {
+        let mut subscription = Self::refused(hub, End::Error(Arc::new(panic)), None);
+        subscription.negotiated = negotiated;
+        subscription.allow(cors);
+        subscription
+    }
+
+    /// Begins where `opening` says; `false` if the history was rewritten since it was decided.
+    pub(crate) fn open(&mut self, opening: Opening, view: &View, requested: &Requested) -> bool {
+        self.version = opening.version;
+        let Some(resumed_at) = self.cursor_at(opening.position) else { return false };
+        let resume = opening.resume(requested, resumed_at);
+        self.unlisted = if self.feed.is_exact { 0 } else { view.evicted };
+        if let Some(forgiven) = opening.forgiven {
+            self.extras.get_or_insert_default().forgiven = forgiven;
+            self.unlisted = 0;
+        }
+        self.move_to(opening.position);
+        match &resume {
+            Resume::Fresh => {
+                self.begin_snapshot(None);
+            }
+            Resume::Exact { after } | Resume::AtTail { after } => self.told = Some(after.seq()),
+            Resume::Gap(gap) => self.tell_gap(gap),
+        }
+        if resume != Resume::Fresh {
+            let no_content = opening.no_content;
+            self.beginning = Some(Box::new(Beginning { resume, no_content, ..Beginning::default() }));
+        }
+        if self.is_loading() {
+            let loading_at = self.cursor_at(self.position);
+            if let Some(Beginning { resume: Resume::Gap(gap), .. }) = self.beginning.as_deref_mut() {
+                gap.resumed_at = loading_at.unwrap_or(gap.resumed_at);
+            }
+        } else if opening.is_over && !opening.no_content {
+            self.tell_finishes();
+        }
+        true
+    }
+
+    /// Notes how a reader would begin, for a response without a body; `false` if the history was rewritten since it was
+    /// decided.
+    pub(crate) fn describe(&mut self, opening: Opening, requested: &Requested) -> bool {
+        self.version = opening.version;
+        let Some(resumed_at) = self.cursor_at(opening.position) else { return false };
+        let mut resume = opening.resume(requested, resumed_at);
+        if let Resume::Gap(gap) = &mut resume
+            && self.has_snapshots()
+        {
+            gap.resumed_at = self.newest().unwrap_or(resumed_at);
+        }
+        let no_content = opening.no_content;
+        self.beginning = Some(Box::new(Beginning { resume, no_content, ..Beginning::default() }));
+        true
+    }
+
+    /// Ends the answer to a probe: it reads nothing.
+    pub(in crate::hub) fn end_probe(&mut self) {
+        if !self.is_refused() {
+            self.end(End::Left);
+        }
+        self.beginning.get_or_insert_default().is_probe = true;
+    }
+
+    /// How it began, to be looked at before the response is made.
+    #[must_use]
+    pub fn resume(&self) -> &Resume {
+        self.beginning.as_ref().map_or(&Resume::Fresh, |beginning| &beginning.resume)
+    }
+
+    /// The gap with which it began, if any.
+    #[must_use]
+    pub fn gap(&self) -> Option<&Gap> {
+        match self.resume() {
+            Resume::Gap(gap) => Some(gap),
+            _ => None,
+        }
+    }
+
+    /// Why it was refused, if it was: it reads nothing, and as a response it tells the reader to come back.
+    ///
+    /// By a limit ([`End::Limit`], [`End::Occupied`]), a lease that is over ([`End::Expired`]), a shutdown, or a history
+    /// that does not answer ([`End::Unavailable`]). An `EventSource`, which an error would stop for good, is answered
+    /// 200, `retry`, end; a client that cannot be one ([`LastEventId::is_event_source`](crate::LastEventId::is_event_source))
+    /// 503 with `Retry-After`.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&End> {
+        self.ended().filter(|_| self.is_refused())
+    }
+
+    /// The next frame; `None` when every topic is finished, the hub shuts down or ended this reader.
+    ///
+    /// Cancel-safe: a dropped future loses nothing.
+    pub async fn next(&mut self) -> Option<Frame> {
+        let mut shutdown = self.hub.shutdown().cloned();
+        poll_fn(|cx| {
+            if let Poll::Ready(step) = self.poll_chunk(cx, 1) {
+                return Poll::Ready(step.ok().map(|chunk| Frame::shared(chunk.bytes, chunk.retry)));
+            }
+            match &mut shutdown {
+                Some(shutdown) => Pin::new(shutdown).poll(cx).map(|()| None),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// The frames as a `Stream`, for combinators.
+    ///
+    /// As with [`next`](Subscription::next), what a response of a subscription begins with is not among them: a new
+    /// reader's first cursor, which [`cursor`](Subscription::cursor) returns.
+    pub fn frames(self) -> impl Stream<Item = Frame> + Send + Sync {
+        Frames::new(self)
+    }
+
+    /// How it began, in one word for logs and metrics.
+    pub(crate) fn began(&self) -> &'static str {
+        match self.resume() {
+            _ if self.is_refused() => "refused",
+            Resume::Fresh => "fresh",
+            Resume::Exact { .. } => "exact",
+            Resume::AtTail { .. } => "at_tail",
+            Resume::Gap(_) => "gap",
+        }
+    }
+
+    /// What it was subscribed to.
+    pub(crate) fn topics(&self) -> &[Pattern] {
+        &self.feed.patterns
+    }
+
+    pub(crate) fn principal(&self) -> Option<&str> {
+        self.reader.control.get()?.principal.as_deref()
+    }
+
+    /// The reader needs no body: it has everything of topics that are finished.
+    pub(crate) fn is_no_content(&self) -> bool {
+        self.beginning.as_ref().is_some_and(|beginning| beginning.no_content)
+    }
+
+    pub(crate) fn is_probe(&self) -> bool {
+        self.beginning.as_ref().is_some_and(|beginning| beginning.is_probe)
+    }
+
+    pub(in crate::hub) fn is_refused(&self) -> bool {
+        self.beginning.as_ref().is_some_and(|beginning| beginning.is_refused)
+    }
+
+    pub(in crate::hub) fn refused_at(&self) -> Option<Cursor> {
+        self.beginning.as_ref()?.refused_at
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    pub(crate) fn cors(&self) -> Option<&Cors> {
+        self.beginning.as_ref().map(|beginning| &beginning.cors)
+    }
+
+    /// Notes what its page is told, because its request was judged.
+    pub(in crate::hub) fn allow(&mut self, cors: Cors) {
+        if !cors.is_empty() {
+            self.beginning.get_or_insert_default().cors = cors;
+        }
+    }
+
+    pub(crate) fn negotiated(&self) -> Negotiated {
+        self.negotiated
+    }
+
+    pub(in crate::hub) fn move_to(&mut self, position: u64) {
+        self.position = position;
+        self.reader.position.store(position, Ordering::Relaxed);
+        if let Some(extras) = &mut self.extras
+            && !extras.forgive_after(position)
+        {
+            self.extras = None;
+        }
+    }
+
+    /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
+    pub(in crate::hub) fn forgiven(&self) -> &[u64] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.forgiven)
+    }
+
+    pub(in crate::hub) fn end(&mut self, end: End) {
+        self.extras.get_or_insert_default().ended = Some(end);
+    }
+
+    pub(in crate::hub) fn ended(&self) -> Option<&End> {
+        self.extras.as_ref()?.ended.as_ref()
+    }
+
+    pub(in crate::hub) fn leave_feed(&mut self) {
+        let is_last = {
+            let mut feed = self.feed.lock();
+            feed.waiters.cancel(&mut self.slot);
+            feed.remove_reader(&self.reader);
+            feed.readers.is_empty()
+        };
+        #[cfg(feature = "compress")]
+        self.leave_blocks();
+        if is_last {
+            self.hub.window().detach(&self.feed);
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.reader.holding.free(&self.hub.window().counters);
+        self.hub.registry().leave(&self.reader);
+        self.leave_feed();
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("topics", &self.feed.patterns)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A number of rows of the epoch table, of which there are never many.
+pub(in crate::hub) fn short(rows: usize) -> u32 {
+    u32::try_from(rows).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,161 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
+
+use crate::history::{Pattern, Topic};
+use crate::hub::feeds::wildcards::Wildcards;
+
+/// How many topics are remembered after their last event was evicted.
+const CAPACITY: usize = 100_000;
+
+/// Topics of which nothing is kept any more: each with the highest position evicted from it, so that forgetting one
+/// does not give the readers of others needless gaps.
+#[derive(Debug)]
+pub(crate) struct Forgotten {
+    by_topic: BTreeMap<Topic, u64>,
+    by_position: BTreeSet<(u64, Topic)>,
+    /// The highest position that is forgotten altogether: a topic that nobody remembers may have been evicted up to it.
+    floor: u64,
+    capacity: usize,
+}
+
+impl Forgotten {
+    pub(crate) fn new(floor: u64) -> Self {
+        Self { by_topic: BTreeMap::new(), by_position: BTreeSet::new(), floor, capacity: CAPACITY }
+    }
+
+    /// Remembers that `topic` was evicted up to `evicted`. Overflow raises the floor common to all.
+    pub(crate) fn insert(&mut self, topic: Topic, evicted: u64) {
+        if evicted <= self.floor {
+            return;
+        }
+        self.remove(&topic);
+        self.by_position.insert((evicted, topic.clone()));
+        self.by_topic.insert(topic, evicted);
+        while self.by_topic.len() > self.capacity {
+            let Some((evicted, topic)) = self.by_position.pop_first() else { break };
+            self.by_topic.remove(&topic);
+            self.floor = evicted;
+        }
+    }
+
+    /// Any topic may have been evicted up to `floor`.
+    pub(crate) fn raise(&mut self, floor: u64) {
+        self.floor = self.floor.max(floor);
+        self.by_position.clear();
+        self.by_topic.clear();
+    }
+
+    /// Takes `topic` out, because it is alive again: how far it was evicted.
+    pub(crate) fn remove(&mut self, topic: &Topic) -> u64 {
+        match self.by_topic.remove(topic) {
+            Some(evicted) => {
+                self.by_position.remove(&(evicted, topic.clone()));
+                evicted
+            }
+            None => self.floor,
+        }
+    }
+
+    /// How far `topic`, which is not alive, was evicted.
+    pub(crate) fn position(&self, topic: &Topic) -> u64 {
+        self.by_topic.get(topic).copied().unwrap_or(self.floor)
+    }
+
+    /// The highest position up to which a topic that is not remembered may have been evicted.
+    pub(crate) fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// Looks at up to `most` topics of a walk; returns the highest position evicted from those that match.
+    pub(crate) fn walk(&self, walk: &mut Walk, wildcards: &Wildcards<()>, most: usize) -> u64 {
+        let mut highest = 0;
+        let mut left = most;
+        while let Some(prefix) = walk.prefixes.last() {
+            let from = match &walk.after {
+                Some(after) => Bound::Excluded(after.as_str()),
+                None => Bound::Included(prefix.as_str()),
+            };
+            let topics = self.by_topic.range::<str, _>((from, Bound::Unbounded));
+            let mut seen = None;
+            for (topic, evicted) in
+                topics.take_while(|(topic, _)| topic.as_str().starts_with(prefix)).take(left)
+            {
+                left -= 1;
+                seen = Some(topic);
+                if *evicted > highest && wildcards.matches(topic) {
+                    highest = *evicted;
+                }
+            }
+            if left == 0 {
+                walk.after = seen.cloned().or(walk.after.take());
+                return highest;
+            }
+            walk.prefixes.pop();
+            walk.after = None;
+        }
+        highest
+    }
+
+    /// What stood at `fork` and after it was replaced: nothing there counts as evicted any more.
+    pub(crate) fn truncate(&mut self, fork: u64) {
+        let last = fork.saturating_sub(1);
+        self.floor = self.floor.min(last);
+        while self.by_position.last().is_some_and(|(evicted, _)| *evicted >= fork) {
+            let Some((_, topic)) = self.by_position.pop_last() else { return };
+            self.by_topic.remove(&topic);
+            self.insert(topic, last);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn evicted(&self, pattern: &Pattern) -> u64 {
+        let remembered = if pattern.is_exact() {
+            self.by_topic.get(pattern.as_str()).copied().unwrap_or(0)
+        } else {
+            let mut wildcards = Wildcards::default();
+            wildcards.insert(pattern, ());
+            let mut walk = Walk::new(std::slice::from_ref(pattern));
+            let mut highest = 0;
+            while !walk.is_over() {
+                highest = self.walk(&mut walk, &wildcards, 1).max(highest);
+            }
+            highest
+        };
+        remembered.max(self.floor)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self { capacity, ..Self::new(0) }
+    }
+}
+
+/// How far a walk over the forgotten topics that wildcards may match has come.
+pub(crate) struct Walk {
+    /// What the topics begin with; none of these begins with another, so no topic is visited twice.
+    prefixes: Vec<String>,
+    /// The topic visited last, of those that begin with the last prefix.
+    after: Option<Topic>,
+}
+
+impl Walk {
+    /// A walk for those of `patterns` that have wildcards.
+    pub(crate) fn new(patterns: &[Pattern]) -> Self {
+        let wild = patterns.iter().filter(|pattern| !pattern.is_exact());
+        let mut all: Vec<&str> = wild.map(Pattern::literal_prefix).collect();
+        all.sort_unstable();
+        let mut prefixes: Vec<String> = Vec::new();
+        for prefix in all {
+            if prefixes.last().is_none_or(|kept| !prefix.starts_with(kept.as_str())) {
+                prefixes.push(prefix.to_owned());
+            }
+        }
+        Self { prefixes, after: None }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.prefixes.is_empty()
+    }
+}

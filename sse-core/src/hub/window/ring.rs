@@ -1,0 +1,227 @@
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    tagged::{Labelled, Labels},
+    totals::Totals,
+};
+use crate::hub::{control_events, feeds::feed::Feed};
+use crate::{
+    history::{Retention, Topic},
+    resume::Cursor,
+    wire::Frame,
+};
+
+/// One topic of the window: its newest frames by position.
+pub(crate) struct TopicRing {
+    pub(crate) topic: Topic,
+    pub(crate) retention: Retention,
+    /// Its place among the window's topics.
+    pub(in crate::hub) place: usize,
+    ring: Mutex<Ring>,
+}
+
+/// What is kept of a topic, and who reads it.
+pub(crate) struct Ring {
+    entries: VecDeque<Kept>,
+    bytes: usize,
+    /// The highest position evicted, or up to which this process knows nothing.
+    pub(crate) evicted: u64,
+    /// The place of the last record, if that is a finish, and when it was written here.
+    pub(crate) finished: Option<(Cursor, Instant)>,
+    /// Whether `finished` is certain although no record was seen here: asked of the history, or there is none.
+    pub(crate) is_known: bool,
+    /// The feeds that read it, sorted by id; changed under the window's lock only.
+    pub(crate) feeds: Vec<Arc<Feed>>,
+}
+
+/// A frame and its place.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) seq: u64,
+    pub(crate) at: Instant,
+    pub(crate) frame: Frame,
+    pub(crate) is_finish: bool,
+    /// Its topics, if it has others than the ring's.
+    pub(crate) labels: Option<Arc<[Topic]>>,
+}
+
+impl Kept {
+    /// The frame with its topics; `topic` is the ring's.
+    pub(crate) fn labelled(&self, topic: &Topic) -> Labelled {
+        let labels = match &self.labels {
+            Some(topics) => Labels::Several(Arc::clone(topics)),
+            None => Labels::One(topic.clone()),
+        };
+        Labelled { seq: self.seq, frame: self.frame.clone(), labels }
+    }
+}
+
+impl TopicRing {
+    pub(crate) fn new(
+        topic: Topic,
+        retention: Retention,
+        place: usize,
+        evicted: u64,
+        is_known: bool,
+    ) -> Self {
+        let ring =
+            Ring { entries: VecDeque::new(), bytes: 0, evicted, finished: None, is_known, feeds: Vec::new() };
+        Self { topic, retention, place, ring: Mutex::new(ring) }
+    }
+
+    /// Returns what it adds to the window's totals: nothing while it has no events.
+    pub(crate) fn totals(&self, ring: &Ring) -> Totals {
+        let has_frames = usize::from(!ring.entries.is_empty());
+        Totals {
+            topics: has_frames,
+            frames: ring.entries.len(),
+            bytes: ring.bytes,
+            names: has_frames * self.topic.as_str().len(),
+        }
+    }
+
+    /// What told that the topic is finished, if its last record did.
+    pub(crate) fn end(&self) -> Option<(Cursor, Frame)> {
+        let ring = self.lock();
+        let (cursor, _) = ring.finished?;
+        let kept = ring.entries.back().filter(|kept| kept.seq == cursor.seq());
+        let told = kept.map(|kept| kept.frame.clone());
+        Some((
+            cursor,
+            told.unwrap_or_else(|| {
+                control_events::finish_block(control_events::end_lines(&self.topic), cursor)
+            }),
+        ))
+    }
+
+    /// The lock is the lowest: nothing else is locked while it is held.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ring {
+    /// Adds the newest frame and evicts what the retention no longer allows.
+    pub(crate) fn push(&mut self, kept: Kept, retention: &Retention) {
+        let now = kept.at;
+        self.bytes += kept.frame.bytes().len();
+        self.is_known = true;
+        self.entries.push_back(kept);
+        self.trim(retention, now, usize::MAX);
+    }
+
+    /// Evicts what the retention no longer allows, at most `most` frames; returns how many.
+    pub(crate) fn trim(&mut self, retention: &Retention, now: Instant, most: usize) -> usize {
+        let mut evicted = 0;
+        while let Some(oldest) = self.entries.front() {
+            let age = now.saturating_duration_since(oldest.at);
+            if evicted == most || retention.allows(self.entries.len(), self.bytes, age) {
+                break;
+            }
+            self.evict_front();
+            evicted += 1;
+        }
+        evicted
+    }
+
+    /// Evicts the oldest frame if it stands at `seq`.
+    pub(crate) fn evict(&mut self, seq: u64) {
+        if self.entries.front().is_some_and(|oldest| oldest.seq == seq) {
+            self.evict_front();
+        }
+    }
+
+    /// Drops what stands at `fork` and after it, because it was replaced.
+    ///
+    /// The record before the fork is the topic's last one again, so the topic may be finished again.
+    pub(crate) fn truncate(&mut self, fork: u64) {
+        let keep = self.entries.partition_point(|kept| kept.seq < fork);
+        self.bytes -= self.entries.drain(keep..).map(|kept| kept.frame.bytes().len()).sum::<usize>();
+        self.evicted = self.evicted.min(fork.saturating_sub(1));
+        self.finished = self.finished.filter(|(cursor, _)| cursor.seq() < fork);
+        if let Some(last) = self.entries.back() {
+            let finish = control_events::cursor_of(&last.frame).filter(|_| last.is_finish);
+            self.finished = finish.map(|cursor| (cursor, last.at));
+            self.is_known = true;
+        } else if self.finished.is_none() {
+            // Only the history knows what the last record before the fork was.
+            self.is_known = false;
+        }
+    }
+
+    /// Drops everything: nothing is known of what happened up to `floor`.
+    pub(crate) fn skip_to(&mut self, floor: u64) {
+        self.entries.clear();
+        self.bytes = 0;
+        self.evicted = self.evicted.max(floor);
+        self.finished = None;
+        self.is_known = false;
+    }
+
+    /// The frames after `after`, oldest first.
+    pub(crate) fn after(
+        &self,
+        after: u64,
+    ) -> impl DoubleEndedIterator<Item = &Kept> + ExactSizeIterator + Clone {
+        let start = self.entries.partition_point(|kept| kept.seq <= after);
+        self.entries.range(start..)
+    }
+
+    /// Whether something after `position` was evicted, beyond what is forgiven.
+    pub(crate) fn misses_after(&self, position: u64, forgiven: Option<&u64>) -> bool {
+        self.evicted > position.max(forgiven.copied().unwrap_or(0))
+    }
+
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.entries.back().map_or(self.evicted, |kept| kept.seq)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing would be lost by forgetting this topic: no frame, no reader, no finish to be remembered.
+    pub(crate) fn is_idle(&self, now: Instant, finish_memory: Duration) -> bool {
+        self.feeds.is_empty() && self.is_quiet(now, finish_memory)
+    }
+
+    /// The same, whoever reads it.
+    pub(crate) fn is_quiet(&self, now: Instant, finish_memory: Duration) -> bool {
+        let finish_is_old =
+            self.finished.is_none_or(|(_, at)| now.saturating_duration_since(at) > finish_memory);
+        self.entries.is_empty() && finish_is_old
+    }
+
+    /// Adds a reader of the topic; `false` if it is one already.
+    pub(crate) fn add_feed(&mut self, feed: &Arc<Feed>) -> bool {
+        match self.feeds.binary_search_by_key(&feed.id, |known| known.id) {
+            Ok(_) => false,
+            Err(place) => {
+                self.feeds.insert(place, Arc::clone(feed));
+                true
+            }
+        }
+    }
+
+    pub(crate) fn remove_feed(&mut self, feed: &Feed) {
+        if let Ok(place) = self.feeds.binary_search_by_key(&feed.id, |known| known.id) {
+            self.feeds.remove(place);
+            if self.feeds.is_empty() {
+                self.feeds = Vec::new();
+            }
+        }
+    }
+
+    fn evict_front(&mut self) {
+        if let Some(oldest) = self.entries.pop_front() {
+            self.bytes -= oldest.frame.bytes().len();
+            self.evicted = self.evicted.max(oldest.seq);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    dedup::Keys,
+    forgotten::Forgotten,
+    order::Order,
+    ring::{Ring, TopicRing},
+    topics::Topics,
+    totals::Totals,
+};
+use crate::hub::{control_events, feeds::feed::Feed, feeds::feeds::Feeds, feeds::wildcards::Wildcards};
+use crate::{
+    history::Topic,
+    resume::{Cursor, Epochs},
+    waiters::Waiters,
+    wire::MAX_RETRY,
+};
+
+/// How long a finished topic is remembered: longer than any reader waits before it reconnects.
+const FINISH_MEMORY: Duration = Duration::from_secs(2 * MAX_RETRY.as_secs());
+
+/// What the window holds, behind its lock.
+pub(crate) struct State {
+    pub(crate) epochs: Epochs,
+    pub(in crate::hub) head: u64,
+    /// The check of the record at the head, where the history needs one.
+    pub(in crate::hub) head_check: Option<u32>,
+    pub(in crate::hub) topics: Topics,
+    pub(crate) forgotten: Forgotten,
+    pub(in crate::hub) order: Order,
+    pub(in crate::hub) totals: Totals,
+    pub(in crate::hub) feeds: Feeds,
+    /// The feeds with wildcards, under each of them.
+    pub(in crate::hub) wildcards: Wildcards<Arc<Feed>>,
+    pub(in crate::hub) keys: Keys,
+    pub(in crate::hub) head_waiters: Waiters,
+}
+
+impl State {
+    pub(crate) fn head(&self) -> u64 {
+        self.head
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.totals.bytes
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The cursor that says "everything up to `seq`", with the record's check if this window knows it.
+    pub(crate) fn cursor_at(&self, seq: u64) -> Cursor {
+        let cursor = self.epochs.cursor(seq);
+        match self.head_check.filter(|_| seq == self.head) {
+            Some(check) => cursor.with_check(check),
+            None => {
+                self.kept_cursor(seq).and_then(Cursor::check).map_or(cursor, |check| cursor.with_check(check))
+            }
+        }
+    }
+
+    /// The cursor of the frame at `seq`, if the window still holds it.
+    pub(crate) fn kept_cursor(&self, seq: u64) -> Option<Cursor> {
+        // A frame of several topics is listed for each; some of them may have evicted it.
+        self.order.at(seq).find_map(|ring| {
+            let ring = ring.lock();
+            let kept = ring.after(seq.saturating_sub(1)).next().filter(|kept| kept.seq == seq)?;
+            control_events::cursor_of(&kept.frame)
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<TopicRing>> {
+        self.topics.values()
+    }
+
+    /// The feeds that read any of these topics, each once.
+    pub(crate) fn feeds_of(&self, topics: &[Topic]) -> Vec<Arc<Feed>> {
+        let mut feeds: Vec<Arc<Feed>> = Vec::new();
+        for topic in topics {
+            match self.topics.get(topic) {
+                Some(ring) => feeds.extend(ring.lock().feeds.iter().cloned()),
+                // A topic without a ring has no exact reader, but wildcards may match it.
+                None => self.wildcards.for_each(topic, |feed| feeds.push(Arc::clone(feed))),
+            }
+        }
+        feeds.sort_unstable_by_key(|feed| feed.id);
+        feeds.dedup_by_key(|feed| feed.id);
+        feeds
+    }
+
+    /// Registers a feed of these patterns, without its rings.
+    pub(in crate::hub) fn add_feed(&mut self, feed: &Arc<Feed>) {
+        for pattern in feed.wildcards() {
+            self.wildcards.insert(pattern, Arc::clone(feed));
+        }
+        self.feeds.insert(feed);
+    }
+
+    /// Removes `feed`, if it is the one that its patterns have now; returns whether it did.
+    pub(in crate::hub) fn remove_feed(&mut self, feed: &Arc<Feed>) -> bool {
+        let is_current = self.feeds.remove(feed);
+        if is_current {
+            for pattern in feed.wildcards() {
+                self.wildcards.remove(pattern, |known| Arc::ptr_eq(known, feed));
+            }
+        }
+        is_current
+    }
+
+    /// Changes a ring and counts what that comes to.
+    pub(in crate::hub) fn change<T>(
+        &mut self,
+        topic_ring: &TopicRing,
+        change: impl FnOnce(&mut Ring) -> T,
+    ) -> T {
+        let mut ring = topic_ring.lock();
+        let before = topic_ring.totals(&ring);
+        let changed = change(&mut ring);
+        self.totals.change(before, topic_ring.totals(&ring));
+        changed
+    }
+
+    /// Forgets the topic of `ring` although wildcards match it, if all their readers have taken what there was; its next
+    /// event shows it to them again. Returns how many feeds were looked at.
+    pub(in crate::hub) fn forget_behind_wildcards(&mut self, ring: &Arc<TopicRing>, now: Instant) -> usize {
+        let feeds = {
+            let inner = ring.lock();
+            if inner.feeds.is_empty() || !inner.is_quiet(now, FINISH_MEMORY) || !self.topics.holds(ring) {
+                return 0;
+            }
+            inner.feeds.clone()
+        };
+        if feeds.iter().all(|feed| !feed.names(&ring.topic) && feed.lock().is_caught_up()) {
+            for feed in &feeds {
+                feed.lock().remove_ring(ring);
+            }
+            ring.lock().feeds = Vec::new();
+            self.forget_if_idle(ring, now);
+        }
+        feeds.len()
+    }
+
+    /// Forgets the topic of `ring` if nothing would be lost.
+    ///
+    /// `ring` may have been found under an earlier hold of the lock. The topic may have a newer ring since, which has
+    /// readers, so only the ring that is still the topic's own is removed.
+    pub(in crate::hub) fn forget_if_idle(&mut self, ring: &Arc<TopicRing>, now: Instant) {
+        let (is_idle, evicted) = {
+            let inner = ring.lock();
+            (inner.is_idle(now, FINISH_MEMORY), inner.evicted)
+        };
+        if is_idle && self.topics.remove(ring) {
+            self.forgotten.insert(ring.topic.clone(), evicted);
+        }
+    }
+}
