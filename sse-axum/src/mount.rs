@@ -12,7 +12,7 @@ use axum_core::{
 };
 use http::request::Parts;
 use sse_core::{
-    __private::{Answer, collect},
+    __private::{MountResponse, collect},
     Access,
 };
 use tower_service::Service;
@@ -20,11 +20,11 @@ use tower_service::Service;
 use crate::Sse;
 
 sse_core::__define_mount!(
-    r#"use sse_axum::{Ask, Denied, Hub, Pattern, Permit, Topic, mount};
+    r#"use sse_axum::{AccessRequest, AccessDenied, Hub, Pattern, Permit, Topic, mount};
 use axum::{Router, http::request::Parts};
 
-fn access(request: &Parts, _: &Ask) -> Result<Permit, Denied> {
-    let tenant = request.headers.get("x-tenant").and_then(|name| name.to_str().ok()).ok_or(Denied::Unauthorized)?;
+fn access(request: &Parts, _: &AccessRequest) -> Result<Permit, AccessDenied> {
+    let tenant = request.headers.get("x-tenant").and_then(|name| name.to_str().ok()).ok_or(AccessDenied::Unauthorized)?;
     let own = Topic::from_parts(["tenant", tenant])?;
     Ok(Permit::read(Pattern::below(&own)?)?)
 }
@@ -53,15 +53,15 @@ impl<A: Access<Parts>> Service<Request> for Mount<A> {
                 Err(answer) => return Ok(respond(answer)),
             };
             let decide = async { mount.access.permit(&parts, &asked.ask).await };
-            let body = collect(body.into_data_stream(), mount.routes.most_body());
+            let body = collect(body.into_data_stream(), mount.routes.max_body());
             Ok(respond(mount.routes.answer(&asked, decide, body).await))
         })
     }
 }
 
-fn respond(answer: Answer) -> Response {
+fn respond(answer: MountResponse) -> Response {
     match answer {
-        Answer::Stream(stream) => Sse::from(*stream).into_response(),
-        Answer::Text(response) => (*response).map(Body::from),
+        MountResponse::Stream(stream) => Sse::from(*stream).into_response(),
+        MountResponse::Text(response) => (*response).map(Body::from),
     }
 }

@@ -94,7 +94,7 @@ macro_rules! __define_sse {
             }
 
             /// Calls `hook` once when it has ended, with the reason and what was sent.
-            pub fn on_end(self, hook: impl FnOnce($crate::Ended) + Send + 'static) -> Self {
+            pub fn on_end(self, hook: impl FnOnce($crate::StreamSummary) + Send + 'static) -> Self {
                 Self(self.0.on_end(hook))
             }
         }
@@ -252,7 +252,7 @@ macro_rules! __define_error {
 
         $crate::__define_error!(
             @from $crate::Error,
-            $crate::Denied,
+            $crate::AccessDenied,
             $crate::ForbiddenOrigin,
             $crate::HistoryError,
             $crate::InvalidEvent,
@@ -260,7 +260,7 @@ macro_rules! __define_error {
             $crate::InvalidEventType,
             $crate::InvalidTopic,
             $crate::PublishError,
-            $crate::ProducerError,
+            $crate::RunError,
             $crate::SubscribeError
         );
     };
@@ -318,7 +318,7 @@ macro_rules! __define_mount {
         /// Ready-made routes over a hub: a GET subscribes, and a POST publishes where that is [allowed](Mount::publish).
         ///
         /// `access` decides about each request, which it sees in the framework's own type: a function, a type that
-        /// implements [`Access`](crate::Access) where it must wait, or [`Public`](crate::Public). What is asked for
+        /// implements [`Access`](crate::Access) where it must wait, or [`PublicRead`](crate::PublicRead). What is asked for
         /// and not covered by its [`Permit`](crate::Permit) is answered 403.
         ///
         /// | Query | |
@@ -364,8 +364,8 @@ macro_rules! __define_mount {
             }
 
             /// Lets those publish whose permit says so, with a body of at most so many bytes.
-            pub fn publish(self, most_bytes: usize) -> Self {
-                Self { routes: self.routes.publish(most_bytes), ..self }
+            pub fn publish(self, max_bytes: usize) -> Self {
+                Self { routes: self.routes.publish(max_bytes), ..self }
             }
 
             /// Options of all streams: keep-alive, age, a hook for their end.

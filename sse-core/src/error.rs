@@ -4,8 +4,8 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::{
     history::{HistoryError, InvalidTopic},
-    hub::{ProducerError, PublishError, SubscribeError, json_string},
-    response::{Denied, vary},
+    hub::{PublishError, RunError, SubscribeError, json_string},
+    response::{AccessDenied, vary},
     resume::ForbiddenOrigin,
     wire::{InvalidEvent, InvalidEventId, InvalidEventType},
 };
@@ -17,7 +17,7 @@ use crate::{
 #[non_exhaustive]
 pub enum Error {
     /// Somebody may not do what they ask for.
-    Denied(Denied),
+    Denied(AccessDenied),
     /// An event is not valid.
     Event(InvalidEvent),
     /// A history cannot do what was asked.
@@ -27,7 +27,7 @@ pub enum Error {
     /// Nothing was published, or nobody can say.
     Publish(PublishError),
     /// A run cannot begin or go on.
-    Run(ProducerError),
+    Run(RunError),
     /// A subscription was refused.
     Subscribe(SubscribeError),
     /// A topic is not valid.
@@ -46,8 +46,8 @@ impl Error {
             Self::Subscribe(SubscribeError::Origin(_)) | Self::Origin(_) => StatusCode::FORBIDDEN,
             Self::History(_)
             | Self::Publish(PublishError::History(_))
-            | Self::Run(ProducerError::Publish(PublishError::History(_))) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Run(ProducerError::Over | ProducerError::Running) => StatusCode::CONFLICT,
+            | Self::Run(RunError::Publish(PublishError::History(_))) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Run(RunError::Over | RunError::Running) => StatusCode::CONFLICT,
             Self::Event(_) | Self::Publish(_) | Self::Run(_) | Self::Subscribe(_) | Self::Topic(_) => {
                 StatusCode::BAD_REQUEST
             }
@@ -125,12 +125,12 @@ macro_rules! union {
     )*};
 }
 union!(
-    Denied(Denied),
+    Denied(AccessDenied),
     Event(InvalidEvent),
     History(HistoryError),
     Origin(ForbiddenOrigin),
     Publish(PublishError),
-    Run(ProducerError),
+    Run(RunError),
     Subscribe(SubscribeError),
     Topic(InvalidTopic)
 );

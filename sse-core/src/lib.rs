@@ -65,14 +65,14 @@ pub use compress::AcceptEncoding;
 pub use error::Error;
 pub use history::*;
 pub use hub::{
-    End, EventView, Exclusive, Hub, HubBuilder, Lease, ProducerError, Publish, PublishError, Publisher,
-    Publishing, ReaderHandle, Receipt, Run, Snapshot, SnapshotRequest, Start, Stats, Subscribe,
-    SubscribeError, Subscription,
+    EndReason, EventView, Exclusive, Hub, HubBuilder, Lease, Publish, PublishError, Publisher, Publishing,
+    ReaderHandle, Receipt, Run, RunError, Snapshot, SnapshotRequest, Start, Stats, Subscribe, SubscribeError,
+    Subscription,
 };
 pub use listen::{Listener, listen};
 pub use response::{
-    Access, Action, Ask, Body, Denied, Ended, EventStream, IntoEventStream, KeepAlive, NoError, Permit,
-    Public, Receiver, SendError, Sender, channel,
+    Access, AccessDenied, AccessKind, AccessRequest, Body, EventStream, IntoEventStream, KeepAlive, NoError,
+    Permit, PublicRead, Receiver, SendError, Sender, StreamSummary, channel,
 };
 pub use resume::*;
 pub use shutdown::Shutdown;
@@ -89,5 +89,5 @@ pub mod __private {
     pub use futures_core::Stream;
     pub use http::StatusCode;
 
-    pub use crate::response::{Answer, Asked, BodyError, Preflight, Routes, collect};
+    pub use crate::response::{BodyError, MountRequest, MountResponse, Preflight, Routes, collect};
 }

@@ -16,7 +16,7 @@ use futures_util::{
 };
 use http::{Request, Response};
 use sse_core::{
-    Attempts, Backoff, ClientEvent, Disconnect, EventSource, HandlingError, HyperTransport, InvalidRequest,
+    Attempts, Backoff, ClientEvent, ConsumeError, Disconnect, EventSource, HyperTransport, InvalidRequest,
     PermanentError, Transport, Verdict,
 };
 use tokio::{
@@ -140,7 +140,7 @@ async fn a_handler_that_fails_stops_the_run_with_the_cursor_before_its_message()
         Ok(())
     };
     let stopped = source.run(handler, save).await;
-    assert!(matches!(stopped, Err(HandlingError::Handler("no"))));
+    assert!(matches!(stopped, Err(ConsumeError::Handler("no"))));
     assert_eq!(saved, "1");
 }
 

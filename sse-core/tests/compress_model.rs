@@ -52,7 +52,7 @@ enum Step {
         topic: usize,
     },
     /// Ends one.
-    End {
+    EndReason {
         reader: usize,
     },
 }
@@ -85,7 +85,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => Just(Step::DrainAll),
         2 => (1u64..12).prop_map(|seconds| Step::Pass { seconds }),
         1 => (0usize..3).prop_map(|topic| Step::Disconnect { topic }),
-        1 => reader.prop_map(|reader| Step::End { reader }),
+        1 => reader.prop_map(|reader| Step::EndReason { reader }),
     ]
 }
 
@@ -257,7 +257,7 @@ async fn run(steps: Vec<Step>, kind: Kind) -> Result<(usize, usize), TestCaseErr
                 hub.disconnect(TOPICS[topic]).expect("disconnected");
                 pairs.iter_mut().for_each(Pair::drain);
             }
-            Step::End { reader } => {
+            Step::EndReason { reader } => {
                 if let Some(pair) = pairs.get_mut(reader % count) {
                     pair.drain();
                     pair.end();

@@ -6,7 +6,8 @@ use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use serde_json::{Value, json};
 use sse_core::{
-    Body, End, Event, EventStream, Exclusive, Hub, KeepAlive, LastEventId, Lease, Retention, Shutdown, Start,
+    Body, EndReason, Event, EventStream, Exclusive, Hub, KeepAlive, LastEventId, Lease, Retention, Shutdown,
+    Start,
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -170,7 +171,7 @@ async fn a_poll_that_is_ended_says_when_to_come_back_and_what_it_was_counts() {
     assert_eq!((data_of(&page).len(), cursor_of(&page)), (0, cursor_of(&first)));
     assert!((2_000..=4_000).contains(&page["retry"].as_u64().unwrap()), "{page}");
     let ended = ended.recv().await.unwrap();
-    assert!(matches!(ended.end, End::Expired), "{}", ended.end);
+    assert!(matches!(ended.end, EndReason::Expired), "{}", ended.end);
     assert_eq!((ended.events, ended.bytes), (0, text.len() as u64));
 }
 
@@ -274,7 +275,7 @@ async fn accept_weighs_the_forms() {
 #[tokio::test]
 async fn padding_comes_with_the_first_line_if_it_is_asked_for() {
     let hub = Hub::memory();
-    for (query, is_padded) in [
+    for (query, wants_padding) in [
         ("padding=true", true),
         ("padding=1", true),
         ("evs_preamble=2056", true),
@@ -293,8 +294,8 @@ async fn padding_comes_with_the_first_line_if_it_is_asked_for() {
             begin.starts_with("retry: ") && !begin.contains("\n\n") && checkpoint.ends_with("\n\n"),
             "{text}"
         );
-        assert_eq!(begin.len() > 2_056, is_padded, "{query}: {} bytes", begin.len());
-        assert_eq!(begin.lines().count(), 1 + usize::from(is_padded));
+        assert_eq!(begin.len() > 2_056, wants_padding, "{query}: {} bytes", begin.len());
+        assert_eq!(begin.lines().count(), 1 + usize::from(wants_padding));
     }
 }
 
@@ -332,12 +333,12 @@ async fn g14_a_refusal_is_200_for_an_event_source_and_503_for_others() {
     let hub = Hub::memory();
     let ending = Hub::builder().shutdown(shutdown.clone()).memory();
     shutdown.notify();
-    let _first = hub.subscribe("a").limit("one", 1).exclusive("place", Exclusive::Refuse).await.unwrap();
+    let _first = hub.subscribe("a").limit("one", 1).exclusive("place", Exclusive::Reject).await.unwrap();
     let over = Lease::within(Duration::ZERO);
     let refused = |last: LastEventId| {
         [
             (hub.subscribe("a").after(last.clone()).limit("one", 1), "as many readers"),
-            (hub.subscribe("a").after(last.clone()).exclusive("place", Exclusive::Refuse), "another reader"),
+            (hub.subscribe("a").after(last.clone()).exclusive("place", Exclusive::Reject), "another reader"),
             (hub.subscribe("a").after(last.clone()).lease(&over), "permission has ended"),
             (ending.subscribe("a").after(last), "shuts down"),
         ]
@@ -371,7 +372,7 @@ async fn g14_a_refusal_is_200_for_an_event_source_and_503_for_others() {
             assert!((20..=40).contains(&after), "{after}");
             let error: Value = serde_json::from_str(&whole(response).await).unwrap();
             assert!(error["error"].as_str().unwrap().contains(says), "{error}");
-            assert!(!matches!(ended.recv().await.unwrap().end, End::Left));
+            assert!(!matches!(ended.recv().await.unwrap().end, EndReason::Left));
         }
     }
 }

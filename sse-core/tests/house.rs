@@ -22,7 +22,7 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// The floors that a source imports, by path or in a group such as `crate::{hub::End, wire::Frame}`.
+/// The floors that a source imports, by path or in a group such as `crate::{hub::EndReason, wire::Frame}`.
 fn imports(text: &str) -> Vec<String> {
     let mut imported = Vec::new();
     for (at, _) in text.match_indices("crate::") {

@@ -79,10 +79,10 @@ async fn g9_wildcards_do_not_tell_the_names_of_others() {
 
 #[tokio::test]
 async fn g4_a_filtered_reader_far_behind_gets_every_permitted_event_once_and_in_order() {
-    type Ask = fn(&Hub) -> Subscribe;
+    type AccessRequest = fn(&Hub) -> Subscribe;
 
     let hub = Hub::memory();
-    let asked: [(&str, Ask); 2] =
+    let asked: [(&str, AccessRequest); 2] =
         [("one", |hub| hub.subscribe("x.0")), ("all", |hub| hub.subscribe(Pattern::new("x.*").unwrap()))];
     let mark = publish(&hub, "x.0", "none", "mark").await;
     let mut expected = [Vec::new(), Vec::new()];

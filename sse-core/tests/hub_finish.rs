@@ -8,7 +8,7 @@ use std::{error::Error as _, time::Duration};
 
 use reader::{data, is_idle, message, next, publish};
 use sse_core::{
-    End, Event, EventStream, Frame, Hub, InvalidTopic, LastEventId, Pattern, PublishError, Retention,
+    EndReason, Event, EventStream, Frame, Hub, InvalidTopic, LastEventId, Pattern, PublishError, Retention,
     Shutdown, Start, SubscribeError,
 };
 
@@ -129,7 +129,7 @@ async fn publish_refuses_what_a_hub_cannot_say() {
 
 #[tokio::test]
 async fn subscribe_fails_for_the_callers_mistakes_only() {
-    let hub = Hub::builder().most_topics(2).memory();
+    let hub = Hub::builder().max_topics(2).memory();
     let refused = async |topics: &[&str]| hub.subscribe(topics).await.unwrap_err();
     assert_eq!(refused(&[]).await, SubscribeError::Topic(InvalidTopic::Missing));
     assert_eq!(refused(&["a", "b", "c"]).await, SubscribeError::Topic(InvalidTopic::TooMany { limit: 2 }));
@@ -280,7 +280,7 @@ async fn ended_hook_hears_why() {
     let stream =
         EventStream::new(hub.subscribe("a").await.unwrap()).on_end(move |ended| tell.send(ended).unwrap());
     drop(stream.into_response());
-    assert!(matches!(told.recv().unwrap().end, End::Left));
+    assert!(matches!(told.recv().unwrap().end, EndReason::Left));
 }
 
 #[tokio::test]

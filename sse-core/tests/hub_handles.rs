@@ -16,8 +16,8 @@ use body::read;
 use reader::{data, is_idle, message, next, publish, within};
 use scripted::{Scripted, until};
 use sse_core::{
-    End, Event, EventStream, EventView, Exclusive, GapReason, Hub, InvalidTopic, Pattern, Retention, Start,
-    SubscribeError, Subscription,
+    EndReason, Event, EventStream, EventView, Exclusive, GapReason, Hub, InvalidTopic, Pattern, Retention,
+    Start, SubscribeError, Subscription,
 };
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -240,14 +240,14 @@ async fn what_was_read_ahead_for_topics_that_are_left_is_not_told() {
 
 #[tokio::test]
 async fn over_a_limit_a_reader_is_refused_and_told_to_come_back() {
-    let hub = Hub::builder().most_readers(3).memory();
+    let hub = Hub::builder().max_readers(3).memory();
     let mut first = Vec::new();
     for _ in 0..2 {
         first.push(hub.subscribe("a").limit("ann", 2).limit("10.0.0.1", 10).await.unwrap());
     }
     let refused =
         hub.subscribe("b").limit("ann", 2).limit("10.0.0.1", 10).start(Start::Earliest).await.unwrap();
-    assert!(matches!(refused.refusal(), Some(End::Limit)) && refused.gap().is_none());
+    assert!(matches!(refused.refusal(), Some(EndReason::Limit)) && refused.gap().is_none());
     let mut reading = read(EventStream::new(refused));
     reading.retry().await;
     assert_eq!(reading.next().await, None);
@@ -285,26 +285,26 @@ async fn a_reader_that_stopped_reading_no_longer_takes_a_place() {
 #[tokio::test(start_paused = true)]
 async fn an_exclusive_place_goes_to_the_second_or_stays_with_the_first() {
     let hub = Hub::memory();
-    let first = hub.subscribe("a").exclusive("ann", Exclusive::EndFirst).await.unwrap();
-    let other = hub.subscribe("a").exclusive("bob", Exclusive::EndFirst).await.unwrap();
+    let first = hub.subscribe("a").exclusive("ann", Exclusive::TakeOver).await.unwrap();
+    let other = hub.subscribe("a").exclusive("bob", Exclusive::TakeOver).await.unwrap();
     let mut first = read(EventStream::new(first));
     first.retry().await;
     assert!(first.is_silent_for(SECOND).await);
-    let mut second = hub.subscribe("b").exclusive("ann", Exclusive::EndFirst).await.unwrap();
+    let mut second = hub.subscribe("b").exclusive("ann", Exclusive::TakeOver).await.unwrap();
     let away = first.retry().await;
     assert!((1_800_000..=3_600_000).contains(&away), "{away}");
     assert_eq!(first.next().await, None);
     assert_eq!(first.end(), "replaced");
     drop(first);
-    let refused = hub.subscribe("c").exclusive("ann", Exclusive::Refuse).await.unwrap();
-    assert!(matches!(refused.refusal(), Some(End::Occupied)));
+    let refused = hub.subscribe("c").exclusive("ann", Exclusive::Reject).await.unwrap();
+    assert!(matches!(refused.refusal(), Some(EndReason::Occupied)));
     let mut refused = read(EventStream::new(refused));
     refused.retry().await;
     assert_eq!(refused.next().await, None);
     publish(&hub, "b", 0..1).await;
     assert_eq!(data(&mut second, 1).await, ["0"]);
     drop(second);
-    assert!(hub.subscribe("c").exclusive("ann", Exclusive::Refuse).await.unwrap().refusal().is_none());
+    assert!(hub.subscribe("c").exclusive("ann", Exclusive::Reject).await.unwrap().refusal().is_none());
     assert!(other.handle().is_open());
 }
 
@@ -315,7 +315,7 @@ async fn names_have_a_length() {
     for wrong in ["", &long] {
         assert_eq!(hub.subscribe("a").principal(wrong).await.unwrap_err(), SubscribeError::Name);
         assert_eq!(hub.subscribe("a").limit(wrong, 1).await.unwrap_err(), SubscribeError::Name);
-        let exclusive = hub.subscribe("a").exclusive(wrong, Exclusive::Refuse);
+        let exclusive = hub.subscribe("a").exclusive(wrong, Exclusive::Reject);
         assert_eq!(exclusive.await.unwrap_err(), SubscribeError::Name);
     }
     assert!(hub.subscribe("a").principal("x".repeat(512)).await.is_ok());

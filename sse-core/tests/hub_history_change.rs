@@ -16,7 +16,7 @@ use std::time::Duration;
 use reader::{data, is_idle, next, publish, within};
 use scripted::{Scripted, until};
 use sse_core::{
-    Cursor, End, Event, EventStream, EventView, Exclusive, HistoryErrorKind, Hub, Pattern, Publisher,
+    Cursor, EndReason, Event, EventStream, EventView, Exclusive, HistoryErrorKind, Hub, Pattern, Publisher,
     Retention, Start, Subscription,
 };
 
@@ -225,12 +225,12 @@ async fn an_earlier_state_is_told_although_a_failover_follows() {
 async fn a_reader_whom_the_history_refuses_takes_nobodys_place() {
     let history = Scripted::new();
     let hub = filled(&history).await;
-    let ask = |last: Option<Cursor>| hub.subscribe("a").after(last).exclusive("page", Exclusive::EndFirst);
+    let ask = |last: Option<Cursor>| hub.subscribe("a").after(last).exclusive("page", Exclusive::TakeOver);
     let mut first = ask(None).await.unwrap();
     let old = Cursor::new(hub.stats().head.epoch(), 2);
     history.set_down(true);
     let refused = ask(Some(old)).await.unwrap();
-    assert!(matches!(refused.refusal(), Some(End::Unavailable)));
+    assert!(matches!(refused.refusal(), Some(EndReason::Unavailable)));
     assert!(is_idle(&mut first).await);
     history.set_down(false);
     publish(&hub, "a", 11..12).await;

@@ -130,7 +130,7 @@ async fn behind(builder: HubBuilder, history: &Scripted, records: u64) -> Hub {
 async fn only_so_many_replays_read_the_history_at_once() {
     for (most, expected) in [(3, 3), (0, 1)] {
         let history = Scripted::new();
-        let hub = behind(Hub::builder().most_replays(most), &history, 1_200).await;
+        let hub = behind(Hub::builder().max_concurrent_replays(most), &history, 1_200).await;
         let replays: Vec<_> = (0..20)
             .map(|_| {
                 let subscribe: Subscribe = hub.subscribe("a").start(Start::Earliest);
@@ -179,7 +179,7 @@ fn strict() -> HubBuilder {
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_waits_for_the_hub_is_not_one_that_does_not_read() {
     let history = Scripted::new();
-    let hub = behind(strict().replay_rate(100).most_replays(1), &history, 1_200).await;
+    let hub = behind(strict().replay_rate(100).max_concurrent_replays(1), &history, 1_200).await;
     let expected: Vec<_> = (0..1_200).map(|number| number.to_string()).collect();
     // Each waits for its rate, and all but one for their turn.
     let began_at = Instant::now();
@@ -253,8 +253,8 @@ async fn g11_what_is_held_for_a_reader_that_does_not_read_is_bounded_counted_and
             hub.publish("a", Event::message(text)).await.unwrap();
         }
     }
-    type Ask = fn(&Hub) -> Subscribe;
-    let asked: [(&str, &Hub, usize, Ask); 3] = [
+    type AccessRequest = fn(&Hub) -> Subscribe;
+    let asked: [(&str, &Hub, usize, AccessRequest); 3] = [
         ("a replay", &hub, MAX_HELD, |hub| hub.subscribe("a").start(Start::Earliest)),
         // As many as there are keys.
         ("conflation", &memory, 3 << 20, |hub| {
@@ -285,7 +285,7 @@ async fn g11_what_is_held_for_a_reader_that_does_not_read_is_bounded_counted_and
         assert_eq!(hub.stats().held_bytes, 0, "{name}");
     }
     // A filter and an earlier state are read a chunk at a time, of which nothing is left.
-    let asked: [Ask; 3] = [
+    let asked: [AccessRequest; 3] = [
         |hub| hub.subscribe("a").start(Start::Earliest).filter(|_| true),
         |hub| hub.subscribe("b").also("a", Start::Earliest),
         |hub| hub.subscribe("b").also("a", Start::Latest(900)),
@@ -317,7 +317,7 @@ async fn a_replay_of_large_events_holds_one_of_them() {
         assert_eq!(next(&mut latest).await.data().len(), LEN);
     }
     assert!(is_idle(&mut latest).await && is_idle(&mut reader).await);
-    assert!(history.most_bytes() < LEN + 200, "{} bytes read at once", history.most_bytes());
+    assert!(history.max_bytes() < LEN + 200, "{} bytes read at once", history.max_bytes());
 }
 
 #[tokio::test]

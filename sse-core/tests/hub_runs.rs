@@ -13,9 +13,9 @@ use futures_util::{FutureExt as _, Stream};
 use reader::{data, is_idle, next, publish, within};
 use scripted::{Scripted, until};
 use sse_core::{
-    Appended, Change, End, Entry, EntryKind, Error, Event, EventStream, Exclusive, GapReason, History,
-    HistoryError, Hub, InvalidTopic, Pattern, ProducerError, PublishError, Reach, Record, Retention, Span,
-    Start, SubscribeError, Topic,
+    Appended, EndReason, Entry, EntryKind, Error, Event, EventStream, Exclusive, GapReason, History,
+    HistoryBounds, HistoryError, Hub, InvalidTopic, Pattern, PublishError, Record, Retention, RunError,
+    SignalReceipt, Start, SubscribeError, TailEvent, Topic,
 };
 use tokio::time::Instant;
 
@@ -170,8 +170,8 @@ async fn a_silent_run_expires() {
         let mut reader = there.subscribe("build.1").start(Start::Earliest).await.unwrap();
         assert_eq!(data(&mut reader, 5).await, ["step"; 5]);
         assert_eq!(next(&mut reader).await.data(), r#"{"topic":"build.1","abandoned":true}"#);
-        assert!(matches!(run.publish(Event::message("late")).await, Err(ProducerError::Over)));
-        assert!(matches!(run.finish().await, Err(ProducerError::Over)));
+        assert!(matches!(run.publish(Event::message("late")).await, Err(RunError::Over)));
+        assert!(matches!(run.finish().await, Err(RunError::Over)));
         assert!(is_idle(&mut there.subscribe("other").await.unwrap()).await);
         // One that is finished in time does not.
         let run = here.run("build.2").unwrap().expire_after(60 * SECOND);
@@ -187,13 +187,10 @@ async fn a_topic_runs_once_at_a_time_in_a_process() {
     let hub = Hub::memory();
     let run = hub.run("job").unwrap();
     let again = hub.run("job").unwrap_err();
-    assert!(matches!(again, ProducerError::Running));
+    assert!(matches!(again, RunError::Running));
     assert!(again.source().is_none() && again.to_string().contains("subscribe to it"), "{again}");
     assert_eq!(Error::from(again).status().as_u16(), 409);
-    assert!(matches!(
-        hub.run("a.*"),
-        Err(ProducerError::Publish(PublishError::Topic(InvalidTopic::Wildcard)))
-    ));
+    assert!(matches!(hub.run("a.*"), Err(RunError::Publish(PublishError::Topic(InvalidTopic::Wildcard)))));
     let of_two = hub.run(["a", "b"]).unwrap_err();
     assert_eq!(of_two.source().map(ToString::to_string), Some(of_two.to_string()));
     run.finish().await.unwrap();
@@ -273,9 +270,9 @@ async fn a_topic_whose_events_are_gone_exists_no_more() {
 
 #[tokio::test]
 async fn an_unknown_topic_takes_no_place_and_is_404() {
-    let hub = Hub::builder().most_readers(1).memory();
-    let mut first = hub.subscribe("a").exclusive("ann", Exclusive::EndFirst).await.unwrap();
-    let subscribe = || hub.subscribe("answer.1").exclusive("ann", Exclusive::EndFirst).existing();
+    let hub = Hub::builder().max_readers(1).memory();
+    let mut first = hub.subscribe("a").exclusive("ann", Exclusive::TakeOver).await.unwrap();
+    let subscribe = || hub.subscribe("answer.1").exclusive("ann", Exclusive::TakeOver).existing();
     let refused = subscribe().await.unwrap_err();
     assert!(refused.to_string().contains("`answer.1`; check its name"), "{refused}");
     assert!(is_idle(&mut first).await, "nobody was ended for it");
@@ -293,7 +290,7 @@ async fn a_history_that_is_down_does_not_make_a_topic_unknown() {
     let hub = Hub::open(history.clone()).await.unwrap();
     history.set_down(true);
     let reader = hub.subscribe("answer.1").existing().await.unwrap();
-    assert!(matches!(reader.refusal(), Some(End::Unavailable)), "{:?}", reader.refusal());
+    assert!(matches!(reader.refusal(), Some(EndReason::Unavailable)), "{:?}", reader.refusal());
 }
 
 #[tokio::test]
@@ -322,7 +319,7 @@ async fn only_what_nobody_here_runs_or_has_finished_is_abandoned() {
     for [here, there] in hubs().await {
         let run = here.run("answer.1").unwrap();
         run.publish(Event::message("a")).await.unwrap();
-        assert!(matches!(here.abandon("answer.1").await, Err(ProducerError::Running)));
+        assert!(matches!(here.abandon("answer.1").await, Err(RunError::Running)));
         run.finish().await.unwrap();
         assert!(there.abandon("answer.1").await.unwrap().is_none());
         publish(&here, "answer.2", 0..1).await;
@@ -353,15 +350,15 @@ impl History for Hesitant {
         self.inner.read(after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         self.inner.span(patterns).await
     }
 
-    async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+    async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {
         self.inner.signal(entry).await
     }
 
-    fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static {
+    fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static {
         self.inner.tail(after)
     }
 }
@@ -385,7 +382,7 @@ async fn a_finish_that_is_cancelled_ends_its_own_run_and_never_the_next_one() {
         loop {
             match hub.run("job") {
                 Ok(run) => break run,
-                Err(ProducerError::Running) => tokio::time::sleep(Duration::from_millis(1)).await,
+                Err(RunError::Running) => tokio::time::sleep(Duration::from_millis(1)).await,
                 Err(error) => panic!("{error}"),
             }
         }

@@ -15,7 +15,7 @@ use std::sync::{
 use futures_util::StreamExt as _;
 use reader::{data, is_idle, next, publish, within};
 use scripted::{Scripted, until};
-use sse_core::{Cursor, End, Event, EventStream, Hub, Publisher, Retention, Snapshot, Subscribe};
+use sse_core::{Cursor, EndReason, Event, EventStream, Hub, Publisher, Retention, Snapshot, Subscribe};
 
 /// A reader whose state says that it is of this place; and how often it was loaded.
 fn with_state_at(hub: &Hub, at: Cursor) -> (Subscribe, Arc<AtomicUsize>) {
@@ -51,7 +51,7 @@ async fn a_state_from_before_a_fork_is_followed_and_one_from_the_fork_on_is_not(
         let stream =
             EventStream::new(subscribe.await.unwrap()).on_end(move |ended| tell.send(ended).unwrap());
         within(stream.into_response().into_body().count()).await;
-        let End::Error(error) = told.recv().unwrap().end else { panic!("not an error, at {seq}") };
+        let EndReason::Error(error) = told.recv().unwrap().end else { panic!("not an error, at {seq}") };
         assert!(error.to_string().contains(&format!("{old}-{seq} is no place of this hub")), "{error}");
     }
 }

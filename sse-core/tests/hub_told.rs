@@ -214,9 +214,9 @@ mod first_cursor {
         let hub =
             Hub::builder().shutdown(shutdown.clone()).retention(Retention::default().events(2)).memory();
         publish(&hub, "a", 0..3).await;
-        let full = hub.subscribe("other").exclusive("place", Exclusive::Refuse).await.unwrap();
+        let full = hub.subscribe("other").exclusive("place", Exclusive::Reject).await.unwrap();
         let refused =
-            |topic: &str| hub.subscribe(Pattern::new(topic).unwrap()).exclusive("place", Exclusive::Refuse);
+            |topic: &str| hub.subscribe(Pattern::new(topic).unwrap()).exclusive("place", Exclusive::Reject);
         let head = Some(hub.stats().head.to_string());
         assert_eq!(cut(refused("a")).await, head);
         assert_eq!(cut(refused("*")).await, head);

@@ -3,8 +3,8 @@
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sse_core::{
-    __private::{Answer, BodyError, Preflight, Routes, collect},
-    Action, Ask, Denied, Error, Hub, InvalidTopic, OriginPolicy, Pattern, Permit, Topic,
+    __private::{BodyError, MountResponse, Preflight, Routes, collect},
+    AccessDenied, AccessKind, AccessRequest, Error, Hub, InvalidTopic, OriginPolicy, Pattern, Permit, Topic,
 };
 
 /// All texts of up to `most` of these parts.
@@ -36,12 +36,12 @@ fn a_pattern_covers_what_matches_nothing_that_it_does_not_match() {
     assert!(patterns.len() > 40 && covered > patterns.len(), "{covered} of {}", patterns.len());
 }
 
-fn ask(routes: &Routes, method: &str, target: &str) -> Result<Ask, (u16, String)> {
+fn ask(routes: &Routes, method: &str, target: &str) -> Result<AccessRequest, (u16, String)> {
     let method = Method::try_from(method).unwrap();
     match routes.ask(&method, &HeaderMap::new(), &target.parse::<Uri>().unwrap()) {
         Ok(asked) => Ok(asked.ask),
-        Err(Answer::Text(response)) => Err((response.status().as_u16(), response.into_body())),
-        Err(Answer::Stream(_)) => panic!("a stream before anybody decided"),
+        Err(MountResponse::Text(response)) => Err((response.status().as_u16(), response.into_body())),
+        Err(MountResponse::Stream(_)) => panic!("a stream before anybody decided"),
     }
 }
 
@@ -49,13 +49,13 @@ fn ask(routes: &Routes, method: &str, target: &str) -> Result<Ask, (u16, String)
 fn a_request_says_what_it_asks_for() {
     let routes = Routes::new(Hub::memory());
     let reading = ask(&routes, "GET", "/x?topic=a.*&topic=b&other=1").unwrap();
-    assert_eq!(reading.action(), Action::Subscribe);
+    assert_eq!(reading.action(), AccessKind::Subscribe);
     assert_eq!(reading.topics().iter().map(Pattern::as_str).collect::<Vec<_>>(), ["a.*", "b"]);
     assert_eq!(ask(&routes, "GET", "/x").unwrap_err().0, 400);
     let (status, says) = ask(&routes, "POST", "/x?topic=a").unwrap_err();
     assert_eq!(status, 405, "publishing must be allowed first");
     assert!(says.contains("GET subscribes"), "{says}");
-    assert_eq!(ask(&routes.publish(10), "POST", "/x?topic=a").unwrap().action(), Action::Publish);
+    assert_eq!(ask(&routes.publish(10), "POST", "/x?topic=a").unwrap().action(), AccessKind::Publish);
 }
 
 #[test]
@@ -81,7 +81,9 @@ async fn a_preflight_tells_allowed_pages_alone_which_headers_they_may_send() {
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::try_from(value).unwrap()))
             .collect();
         match routes.ask(&Method::OPTIONS, &headers, &target) {
-            Err(Answer::Text(response)) => response.headers().get("access-control-allow-headers").cloned(),
+            Err(MountResponse::Text(response)) => {
+                response.headers().get("access-control-allow-headers").cloned()
+            }
             _ => panic!("no answer to a preflight"),
         }
     };
@@ -102,14 +104,14 @@ async fn a_permit_to_read_is_none_to_publish() {
     ] {
         let asked = routes.ask(&Method::POST, &HeaderMap::new(), &target).unwrap();
         let answer = routes.answer(&asked, async { Ok(permit) }, async { Ok(b"text".to_vec()) }).await;
-        let Answer::Text(response) = answer else { panic!("a stream after POST") };
+        let MountResponse::Text(response) = answer else { panic!("a stream after POST") };
         assert_eq!(response.status(), status, "{}", response.body());
     }
     assert_eq!(hub.stats().published, 1);
     for (denied, status) in [
-        (Denied::Unauthorized, 401),
-        (Denied::Forbidden, 403),
-        (Denied::NotFound, 404),
+        (AccessDenied::Unauthorized, 401),
+        (AccessDenied::Forbidden, 403),
+        (AccessDenied::NotFound, 404),
         (InvalidTopic::EmptyPart.into(), 400),
     ] {
         assert_eq!(Error::from(denied).status(), status);
@@ -140,7 +142,7 @@ async fn h7_a_panic_of_what_a_hook_returned_is_answered() {
         for (accept, status) in [("text/event-stream", 200), ("application/json", 503)] {
             let asked = routes.ask(&Method::GET, &ask(accept), &target).unwrap();
             let answer = routes.answer(&asked, async { Ok(permit()) }, async { Ok(Vec::new()) }).await;
-            let Answer::Stream(stream) = answer else { panic!("no stream") };
+            let MountResponse::Stream(stream) = answer else { panic!("no stream") };
             let response = stream.into_response();
             assert_eq!(response.status(), status, "{accept}");
             let body: Vec<_> = response.into_body().collect().await;

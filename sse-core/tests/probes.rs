@@ -8,7 +8,7 @@ use std::sync::{
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use sse_core::{
-    Body, End, Event, EventStream, Exclusive, Hub, LastEventId, Lease, Shutdown, Snapshot, Subscription,
+    Body, EndReason, Event, EventStream, Exclusive, Hub, LastEventId, Lease, Shutdown, Snapshot, Subscription,
 };
 
 fn request(method: &Method, cursor: Option<&str>) -> LastEventId {
@@ -34,11 +34,11 @@ async fn answered(subscription: Subscription) -> (u16, HeaderMap) {
 
 #[tokio::test]
 async fn a_probe_takes_no_place() {
-    let hub = Hub::builder().most_readers(2).memory();
-    let taken = || hub.subscribe("a").exclusive("one", Exclusive::EndFirst).limit("ann", 1);
+    let hub = Hub::builder().max_readers(2).memory();
+    let taken = || hub.subscribe("a").exclusive("one", Exclusive::TakeOver).limit("ann", 1);
     let mut first = taken().await.unwrap();
     for method in [Method::HEAD, Method::OPTIONS, Method::TRACE] {
-        let exclusive = hub.subscribe("a").exclusive("one", Exclusive::EndFirst);
+        let exclusive = hub.subscribe("a").exclusive("one", Exclusive::TakeOver);
         let mut probe = exclusive.after(request(&method, None)).await.unwrap();
         assert!(!probe.handle().is_open());
         assert!(hub.reader(&probe.handle().id()).is_none(), "{method}");
@@ -94,16 +94,16 @@ async fn a_probe_is_answered_as_a_get_would_be() {
     assert_eq!(answered(hub.subscribe("over").after(head(Some(&finish))).await.unwrap()).await.0, 204);
     let (status, headers) = answered(hub.subscribe("a").after(head(Some("elsewhere"))).await.unwrap()).await;
     assert_eq!((status, headers.contains_key("sse-gap")), (200, true));
-    let _taken = hub.subscribe("a").exclusive("one", Exclusive::Refuse).limit("ann", 1).await.unwrap();
+    let _taken = hub.subscribe("a").exclusive("one", Exclusive::Reject).limit("ann", 1).await.unwrap();
     let lease = Lease::new();
     lease.revoke();
     for (subscribe, end) in [
-        (hub.subscribe("a").exclusive("one", Exclusive::Refuse), End::Occupied),
-        (hub.subscribe("a").limit("ann", 1), End::Limit),
-        (hub.subscribe("a").lease(lease), End::Expired),
+        (hub.subscribe("a").exclusive("one", Exclusive::Reject), EndReason::Occupied),
+        (hub.subscribe("a").limit("ann", 1), EndReason::Limit),
+        (hub.subscribe("a").lease(lease), EndReason::Expired),
     ] {
         let probe = subscribe.after(head(None)).await.unwrap();
-        assert_eq!(probe.refusal().map(End::as_str), Some(end.as_str()));
+        assert_eq!(probe.refusal().map(EndReason::as_str), Some(end.as_str()));
         let (status, headers) = answered(probe).await;
         assert_eq!((status, headers.contains_key("retry-after")), (503, true), "{end}");
     }
@@ -125,7 +125,7 @@ async fn the_body_of_a_plain_stream_is_polled_only_for_its_bytes() {
     drop(response.into_body());
     assert_eq!(polls.load(Ordering::Relaxed), 0);
     // The handler ran, and may have something to take back.
-    assert!(matches!(ended.recv().await.unwrap().end, End::Left));
+    assert!(matches!(ended.recv().await.unwrap().end, EndReason::Left));
 }
 
 #[test]

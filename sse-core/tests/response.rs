@@ -13,7 +13,8 @@ use std::{
 use futures_util::{SinkExt, StreamExt, future::poll_immediate, stream};
 use reader::publish;
 use sse_core::{
-    Body, End, Ended, Event, EventStream, Frame, Hub, KeepAlive, LastEventId, SendError, Shutdown, channel,
+    Body, EndReason, Event, EventStream, Frame, Hub, KeepAlive, LastEventId, SendError, Shutdown,
+    StreamSummary, channel,
 };
 use tokio::time::Instant;
 
@@ -65,13 +66,13 @@ impl Reading {
 }
 
 /// A hook and what it heard.
-fn hook() -> (impl FnOnce(Ended) + Send + 'static, Arc<Mutex<Option<Ended>>>) {
+fn hook() -> (impl FnOnce(StreamSummary) + Send + 'static, Arc<Mutex<Option<StreamSummary>>>) {
     let heard = Arc::new(Mutex::new(None));
     let tell = Arc::clone(&heard);
     (move |ended| *tell.lock().expect("not poisoned") = Some(ended), heard)
 }
 
-fn end(heard: &Mutex<Option<Ended>>) -> Ended {
+fn end(heard: &Mutex<Option<StreamSummary>>) -> StreamSummary {
     heard.lock().expect("not poisoned").take().expect("the hook was called")
 }
 
@@ -183,7 +184,7 @@ async fn h8_a_retry_is_between_the_limits_whoever_sets_it() {
         assert!(stream_wide.contains(&retry), "{retry}");
         reading.expect(&format!("data: x\nretry: {single}\n\ndata: y\n\n")).await;
         assert_eq!(reading.next().await, None);
-        assert!(matches!(end(&heard).end, End::Complete));
+        assert!(matches!(end(&heard).end, EndReason::Complete));
 
         let hub = Hub::memory();
         let subscription = hub.subscribe("a").await.expect("subscribed");
@@ -209,7 +210,7 @@ async fn what_is_ready_goes_out_together_and_an_end_comes_after_it() {
     assert_eq!(reading.next().await, None);
     assert_eq!(reading.next().await, None);
     let ended = end(&heard);
-    assert!(matches!(ended.end, End::Complete));
+    assert!(matches!(ended.end, EndReason::Complete));
     assert_eq!((ended.events, ended.bytes), (3, 27 + "retry: 2000\n".len() as u64));
 }
 
@@ -228,7 +229,7 @@ async fn an_error_comes_after_what_was_said_before_it_and_ends_cleanly() {
         reading.expect("data: good\n\n").await;
         assert_eq!(reading.retry().await, 30_000);
         assert_eq!(reading.next().await, None);
-        assert!(matches!(end(&heard).end, End::Error(_)));
+        assert!(matches!(end(&heard).end, EndReason::Error(_)));
     }
 }
 
@@ -239,7 +240,7 @@ async fn until_ends_before_another_byte() {
     let mut reading = read(EventStream::new(events).until(async {}).on_end(hook));
     reading.retry().await;
     assert_eq!(reading.next().await, None);
-    assert!(matches!(end(&heard).end, End::Until));
+    assert!(matches!(end(&heard).end, EndReason::Until));
     let mut later = read(EventStream::new(stream::pending::<Event>()).until(tokio::time::sleep(5 * SECOND)));
     later.retry().await;
     assert_eq!(later.next().await, None);
@@ -257,7 +258,7 @@ async fn max_age_ends_a_little_early_and_says_when_to_come_back() {
         reading.retry().await;
         assert!((5_000..=10_000).contains(&reading.retry().await));
         assert_eq!(reading.next().await, None);
-        assert!(matches!(end(&heard).end, End::MaxAge));
+        assert!(matches!(end(&heard).end, EndReason::MaxAge));
         ages.push(reading.began_at.elapsed());
     }
     assert!(ages.iter().all(|age| (8 * SECOND..=10 * SECOND).contains(age)), "{ages:?}");
@@ -465,7 +466,7 @@ async fn h7_a_panic_ends_a_stream_as_an_error_does() {
     assert_eq!(reading.next().await, None);
     let ended = end(&heard);
     assert!(
-        matches!(&ended.end, End::Error(error) if error.to_string().contains("divide by zero")),
+        matches!(&ended.end, EndReason::Error(error) if error.to_string().contains("divide by zero")),
         "{ended:?}"
     );
     assert_eq!(ended.events, 2);
@@ -476,7 +477,7 @@ async fn h7_a_panic_ends_a_stream_as_an_error_does() {
     reading.retry().await;
     assert_eq!(reading.retry().await, 30_000);
     assert_eq!(reading.next().await, None);
-    assert!(matches!(end(&heard).end, End::Error(_)));
+    assert!(matches!(end(&heard).end, EndReason::Error(_)));
 
     let (hook, heard) = self::hook();
     let (tx, events) = channel(1);
@@ -490,7 +491,7 @@ async fn h7_a_panic_ends_a_stream_as_an_error_does() {
     assert!(sending.await.is_err());
     assert_eq!(reading.retry().await, 30_000);
     assert_eq!(reading.next().await, None);
-    assert!(matches!(end(&heard).end, End::Error(_)));
+    assert!(matches!(end(&heard).end, EndReason::Error(_)));
 
     for is_dropped in [true, false] {
         let mut reading =

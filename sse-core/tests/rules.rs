@@ -22,8 +22,8 @@ use futures_util::{
 use reader::{data, is_idle, next, publish};
 use scripted::Scripted;
 use sse_core::{
-    Appended, Change, Entry, Event, EventStream, History, HistoryError, Hub, Pattern, Reach, Record, Span,
-    Start,
+    Appended, Entry, Event, EventStream, History, HistoryBounds, HistoryError, Hub, Pattern, Record,
+    SignalReceipt, Start, TailEvent,
 };
 
 /// A history whose tail leaves out every third record, as a stream does that moved on while nobody asked.
@@ -51,20 +51,20 @@ impl History for Lossy {
         self.inner.read(after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         self.inner.span(patterns).await
     }
 
-    async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+    async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {
         self.inner.signal(entry).await
     }
 
-    fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static {
+    fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static {
         assert!(self.tails.fetch_add(1, Ordering::Relaxed) < 1_000, "asked for without end");
         let (tells_then, left_out) = (self.tells_then, Arc::clone(&self.left_out));
         self.inner.tail(after).filter(move |change| {
             let is_told = match change {
-                Ok(Change::Record(record)) if record.cursor.seq() % 3 == 2 => {
+                Ok(TailEvent::Record(record)) if record.cursor.seq() % 3 == 2 => {
                     !left_out.lock().expect("not poisoned").insert(record.cursor.seq()) && tells_then
                 }
                 _ => true,

@@ -10,8 +10,8 @@ use hostile::HOSTILE;
 use proptest::{collection::vec, prelude::*};
 use reader::{data, is_idle};
 use sse_core::{
-    Denied, Event, EventStream, Exclusive, Gap, Hub, IntoPatterns, IntoTopics, InvalidTopic, Pattern, Permit,
-    Start, SubscribeError, Topic,
+    AccessDenied, Event, EventStream, Exclusive, Gap, Hub, IntoPatterns, IntoTopics, InvalidTopic, Pattern,
+    Permit, Start, SubscribeError, Topic,
 };
 
 /// Any text, and often one of those bytes that topics, or the escapes of their parts, are made of.
@@ -146,8 +146,8 @@ fn a_permit_for_a_hostile_name_covers_that_name_alone() {
             assert_eq!(own(tenant).covers(&own(other)), tenant == other, "{tenant:?} and {other:?}");
         }
     }
-    let denied = Permit::read("x".repeat(257)).map_err(Denied::from).unwrap_err();
-    assert_eq!(denied, Denied::Topic(InvalidTopic::TooLong { len: 257 }));
+    let denied = Permit::read("x".repeat(257)).map_err(AccessDenied::from).unwrap_err();
+    assert_eq!(denied, AccessDenied::Topic(InvalidTopic::TooLong { len: 257 }));
 }
 
 #[test]
@@ -172,7 +172,7 @@ async fn hostile_names_of_principals_limits_places_and_keys_are_names() {
     let mut readers = Vec::new();
     for name in HOSTILE.into_iter().filter(|name| !name.is_empty()) {
         let subscribe =
-            || hub.subscribe("a").principal(name).limit(name, 1).exclusive(name, Exclusive::Refuse);
+            || hub.subscribe("a").principal(name).limit(name, 1).exclusive(name, Exclusive::Reject);
         let reader = subscribe().await.unwrap();
         assert!(reader.refusal().is_none(), "{name:?} has the place of another");
         assert_eq!(reader.handle().principal(), Some(name));

@@ -1,17 +1,17 @@
 use poem::{Endpoint, IntoResponse, Request, Response};
 use sse_core::{
-    __private::{Answer, collect},
+    __private::{MountResponse, collect},
     Access,
 };
 
 use crate::{Sse, error::text};
 
 sse_core::__define_mount!(
-    r#"use sse_poem::{Ask, Denied, Hub, Pattern, Permit, Topic, mount};
+    r#"use sse_poem::{AccessRequest, AccessDenied, Hub, Pattern, Permit, Topic, mount};
 use poem::{Request, Route};
 
-fn access(request: &Request, _: &Ask) -> Result<Permit, Denied> {
-    let tenant = request.header("x-tenant").ok_or(Denied::Unauthorized)?;
+fn access(request: &Request, _: &AccessRequest) -> Result<Permit, AccessDenied> {
+    let tenant = request.header("x-tenant").ok_or(AccessDenied::Unauthorized)?;
     let own = Topic::from_parts(["tenant", tenant])?;
     Ok(Permit::read(Pattern::below(&own)?)?)
 }
@@ -32,14 +32,14 @@ impl<A: Access<Request>> Endpoint for Mount<A> {
             Err(answer) => return Ok(respond(answer)),
         };
         let decide = async { self.access.permit(&request, &asked.ask).await };
-        let body = collect(body.into_bytes_stream(), self.routes.most_body());
+        let body = collect(body.into_bytes_stream(), self.routes.max_body());
         Ok(respond(self.routes.answer(&asked, decide, body).await))
     }
 }
 
-fn respond(answer: Answer) -> Response {
+fn respond(answer: MountResponse) -> Response {
     match answer {
-        Answer::Stream(stream) => Sse::from(*stream).into_response(),
-        Answer::Text(response) => text(*response),
+        MountResponse::Stream(stream) => Sse::from(*stream).into_response(),
+        MountResponse::Text(response) => text(*response),
     }
 }

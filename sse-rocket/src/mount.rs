@@ -6,7 +6,7 @@ use rocket::{
     route::{Handler, Outcome},
 };
 use sse_core::{
-    __private::{Answer, BodyError},
+    __private::{BodyError, MountResponse},
     Access,
 };
 
@@ -17,11 +17,11 @@ use crate::{
 };
 
 sse_core::__define_mount!(
-    r#"use sse_rocket::{Ask, Denied, Hub, Pattern, Permit, Topic, mount};
+    r#"use sse_rocket::{AccessRequest, AccessDenied, Hub, Pattern, Permit, Topic, mount};
 use rocket::Request;
 
-fn access(request: &Request<'_>, _: &Ask) -> Result<Permit, Denied> {
-    let tenant = request.headers().get_one("x-tenant").ok_or(Denied::Unauthorized)?;
+fn access(request: &Request<'_>, _: &AccessRequest) -> Result<Permit, AccessDenied> {
+    let tenant = request.headers().get_one("x-tenant").ok_or(AccessDenied::Unauthorized)?;
     let own = Topic::from_parts(["tenant", tenant])?;
     Ok(Permit::read(Pattern::below(&own)?)?)
 }
@@ -55,21 +55,21 @@ impl<A: for<'r> Access<Request<'r>>> Handler for Mount<A> {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
         let answer = self.respond(request, data).await;
         let response = match answer {
-            Answer::Stream(stream) => Sse::from(*stream).respond_to(request),
-            Answer::Text(response) => text(*response),
+            MountResponse::Stream(stream) => Sse::from(*stream).respond_to(request),
+            MountResponse::Text(response) => text(*response),
         };
         response.map_or_else(Outcome::Error, Outcome::Success)
     }
 }
 
 impl<A: for<'r> Access<Request<'r>>> Mount<A> {
-    async fn respond(&self, request: &Request<'_>, data: Data<'_>) -> Answer {
+    async fn respond(&self, request: &Request<'_>, data: Data<'_>) -> MountResponse {
         let asked = match self.routes.ask(&method(request), &headers(request), &uri(request)) {
             Ok(asked) => asked,
             Err(answer) => return answer,
         };
         let decide = async { self.access.permit(request, &asked.ask).await };
-        self.routes.answer(&asked, decide, body(data, self.routes.most_body())).await
+        self.routes.answer(&asked, decide, body(data, self.routes.max_body())).await
     }
 }
 

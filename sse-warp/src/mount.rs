@@ -1,5 +1,5 @@
 use sse_core::{
-    __private::{Answer, collect},
+    __private::{MountResponse, collect},
     Access,
 };
 use warp::{
@@ -12,11 +12,11 @@ use warp::{
 use crate::{Sse, filters::head};
 
 sse_core::__define_mount!(
-    r#"use sse_warp::{Ask, Denied, Hub, Pattern, Permit, Topic, mount};
+    r#"use sse_warp::{AccessRequest, AccessDenied, Hub, Pattern, Permit, Topic, mount};
 use warp::{Filter, http::Request};
 
-fn access(request: &Request<()>, _: &Ask) -> Result<Permit, Denied> {
-    let tenant = request.headers().get("x-tenant").and_then(|name| name.to_str().ok()).ok_or(Denied::Unauthorized)?;
+fn access(request: &Request<()>, _: &AccessRequest) -> Result<Permit, AccessDenied> {
+    let tenant = request.headers().get("x-tenant").and_then(|name| name.to_str().ok()).ok_or(AccessDenied::Unauthorized)?;
     let own = Topic::from_parts(["tenant", tenant])?;
     Ok(Permit::read(Pattern::below(&own)?)?)
 }
@@ -39,7 +39,7 @@ impl<A: Access<Request<()>>> Mount<A> {
                 Err(answer) => return respond(answer),
             };
             let decide = async { mount.access.permit(&request, &asked.ask).await };
-            let body = collect(body, mount.routes.most_body());
+            let body = collect(body, mount.routes.max_body());
             respond(mount.routes.answer(&asked, decide, body).await)
         })
     }
@@ -64,9 +64,9 @@ pub(crate) fn request(
     request
 }
 
-fn respond(answer: Answer) -> Response {
+fn respond(answer: MountResponse) -> Response {
     match answer {
-        Answer::Stream(stream) => Sse::from(*stream).into_response(),
-        Answer::Text(response) => (*response).map(Into::into),
+        MountResponse::Stream(stream) => Sse::from(*stream).into_response(),
+        MountResponse::Text(response) => (*response).map(Into::into),
     }
 }

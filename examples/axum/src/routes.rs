@@ -8,7 +8,9 @@ use axum::{
 };
 use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, patterns, permit, published, tokens};
 use serde_json::{Value, json};
-use sse_axum::{Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, mount, preflight};
+use sse_axum::{
+    AccessDenied, AccessRequest, Event, LastEventId, Permit, Result, Sse, channel, mount, preflight,
+};
 use tokio::{spawn, time::sleep};
 
 use crate::extract::{Query, Text};
@@ -126,6 +128,6 @@ async fn metrics(State(app): State<App>) -> String {
 }
 
 /// Who may do what on the adapter's own routes.
-fn access(request: &Parts, _: &Ask) -> std::result::Result<Permit, Denied> {
+fn access(request: &Parts, _: &AccessRequest) -> std::result::Result<Permit, AccessDenied> {
     permit(request.headers.get("x-tenant").and_then(|name| name.to_str().ok()))
 }

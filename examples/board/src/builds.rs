@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use sse_axum::{Event, InvalidTopic, LastEventId, ProducerError, Result, Run, Sse, Start, Topic};
+use sse_axum::{Event, InvalidTopic, LastEventId, Result, Run, RunError, Sse, Start, Topic};
 
 use crate::App;
 
@@ -44,7 +44,7 @@ fn topic(name: &str) -> std::result::Result<Topic, InvalidTopic> {
     Topic::from_parts(["builds", name])
 }
 
-async fn build(run: Run) -> std::result::Result<(), ProducerError> {
+async fn build(run: Run) -> std::result::Result<(), RunError> {
     let (steps, pause) = STEPS;
     for step in 1..=steps {
         tokio::select! {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sse_core::{Denied, Lease, Pattern, Permit, Topic};
+use sse_core::{AccessDenied, Lease, Pattern, Permit, Topic};
 
 /// How long a tenant may read before it is asked again who it is.
 const LEASE: Duration = Duration::from_secs(60 * 60);
@@ -14,8 +14,8 @@ const STREAMS: usize = 10;
 ///
 /// # Errors
 /// If the request does not name a tenant, or the name is too long for a topic.
-pub fn permit(tenant: Option<&str>) -> Result<Permit, Denied> {
-    let tenant = tenant.ok_or(Denied::Unauthorized)?.to_owned();
+pub fn permit(tenant: Option<&str>) -> Result<Permit, AccessDenied> {
+    let tenant = tenant.ok_or(AccessDenied::Unauthorized)?.to_owned();
     let own = Pattern::below(&Topic::from_parts(["tenant", &tenant])?)?;
     let permit = Permit::read([&own, &Pattern::new("metrics.*")?])?.publish(own)?;
     Ok(permit.with(move |subscribe| {

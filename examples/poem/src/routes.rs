@@ -5,7 +5,9 @@ use poem::{
     web::{Data, Html, Json},
 };
 use serde_json::{Value, json};
-use sse_poem::{Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, get, mount, preflight};
+use sse_poem::{
+    AccessDenied, AccessRequest, Event, LastEventId, Permit, Result, Sse, channel, get, mount, preflight,
+};
 use tokio::{spawn, time::sleep};
 
 use crate::extract::{Query, Text};
@@ -132,6 +134,6 @@ async fn metrics(Data(app): Data<&App>) -> String {
 }
 
 /// Who may do what on the adapter's own routes.
-fn access(request: &Request, _: &Ask) -> std::result::Result<Permit, Denied> {
+fn access(request: &Request, _: &AccessRequest) -> std::result::Result<Permit, AccessDenied> {
     permit(request.header("x-tenant"))
 }

@@ -8,7 +8,9 @@ use rocket::{
     serde::json::{Value, json},
     tokio::{spawn, time::sleep},
 };
-use sse_rocket::{Ask, Denied, Event, EventStream, LastEventId, Permit, Result, Sse, channel};
+use sse_rocket::{
+    AccessDenied, AccessRequest, Event, EventStream, LastEventId, Permit, Result, Sse, channel,
+};
 
 use crate::extract::Text;
 
@@ -135,6 +137,6 @@ async fn metrics(app: &State<App>) -> String {
 }
 
 /// Who may do what on the adapter's own routes.
-pub(crate) fn access(request: &Request<'_>, _: &Ask) -> std::result::Result<Permit, Denied> {
+pub(crate) fn access(request: &Request<'_>, _: &AccessRequest) -> std::result::Result<Permit, AccessDenied> {
     permit(request.headers().get_one("x-tenant"))
 }

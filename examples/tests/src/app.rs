@@ -27,7 +27,7 @@ pub struct App {
 
 /// How a process ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct StreamSummary {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Everything it wrote to stdout.
@@ -98,14 +98,14 @@ impl App {
     ///
     /// # Errors
     /// If it does not end in time.
-    pub async fn run(program: &str, arguments: &[&str]) -> Outcome<Ended> {
+    pub async fn run(program: &str, arguments: &[&str]) -> Outcome<StreamSummary> {
         let began_at = Instant::now();
         let mut process = spawn(Command::new(program).args(arguments))?;
         let stdout = read_all(process.stdout.take(), String::new());
         let stderr = read_all(process.stderr.take(), String::new());
         let status = timeout(PATIENCE, process.wait()).await??;
         let took = began_at.elapsed();
-        Ok(Ended { code: status.code(), stdout: stdout.await?, stderr: stderr.await?, took })
+        Ok(StreamSummary { code: status.code(), stdout: stdout.await?, stderr: stderr.await?, took })
     }
 
     /// Where it listens.
@@ -194,12 +194,17 @@ impl App {
     ///
     /// # Errors
     /// If it has not in time.
-    pub async fn ended(mut self) -> Outcome<Ended> {
+    pub async fn ended(mut self) -> Outcome<StreamSummary> {
         let began_at = self.terminated_at.unwrap_or_else(Instant::now);
         let status = timeout(PATIENCE, self.process.wait()).await;
         let status = status.map_err(|_| Failed::new("the process does not end"))??;
         let took = began_at.elapsed();
-        Ok(Ended { code: status.code(), stdout: self.stdout.await?, stderr: self.stderr.await?, took })
+        Ok(StreamSummary {
+            code: status.code(),
+            stdout: self.stdout.await?,
+            stderr: self.stderr.await?,
+            took,
+        })
     }
 
     /// Kills it, as a crash would.

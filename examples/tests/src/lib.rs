@@ -19,7 +19,7 @@ mod reading;
 mod relay;
 mod webdriver;
 
-pub use app::{App, Ended};
+pub use app::{App, StreamSummary};
 pub use browser::Engine;
 pub use clients::{others_clients_come_back_before_their_first_event, others_clients_hold_every_event};
 pub use judge::{ALL, Case, MAIN, judge};

@@ -199,7 +199,7 @@ pub async fn g14_survives_a_restart_of_the_application(program: &str, proxy: Pro
     for reader in &mut kept {
         reader.disconnected().await?;
         let cause = reader.disconnected().await?;
-        assert!(matches!(cause, Disconnect::Ended { mid_event: false }), "{cause:?}");
+        assert!(matches!(cause, Disconnect::StreamSummary { mid_event: false }), "{cause:?}");
         assert_eq!(reader.opened, 2);
     }
     let ended = lost.until("the end", |_| None::<()>).await;

@@ -4,7 +4,8 @@ use example_common::{
 };
 use serde_json::json;
 use sse_warp::{
-    Ask, Denied, Event, LastEventId, Permit, Result, Sse, channel, get, last_event_id, mount, preflight,
+    AccessDenied, AccessRequest, Event, LastEventId, Permit, Result, Sse, channel, get, last_event_id, mount,
+    preflight,
 };
 use tokio::{spawn, time::sleep};
 use warp::{
@@ -123,6 +124,6 @@ async fn metrics(app: App) -> String {
 }
 
 /// Who may do what on the adapter's own routes.
-fn access(request: &Request<()>, _: &Ask) -> std::result::Result<Permit, Denied> {
+fn access(request: &Request<()>, _: &AccessRequest) -> std::result::Result<Permit, AccessDenied> {
     permit(request.headers().get("x-tenant").and_then(|name| name.to_str().ok()))
 }

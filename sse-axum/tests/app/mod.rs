@@ -9,7 +9,9 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use sse_axum::{Access, Ask, Denied, LastEventId, Permit, Receipt, Result, Sse, channel, mount, preflight};
+use sse_axum::{
+    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, mount, preflight,
+};
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;
 
@@ -131,7 +133,11 @@ fn answer(receipt: Receipt) -> String {
 struct Tenants(Context);
 
 impl Access<Parts> for Tenants {
-    async fn permit(&self, request: &Parts, ask: &Ask) -> std::result::Result<Permit, Denied> {
+    async fn permit(
+        &self,
+        request: &Parts,
+        ask: &AccessRequest,
+    ) -> std::result::Result<Permit, AccessDenied> {
         let tenant = request.headers.get("x-tenant").and_then(|name| name.to_str().ok());
         self.0.permit(tenant, ask)
     }

@@ -96,7 +96,7 @@ async fn scenes(many: usize) -> Result<Vec<Scene>, Failure> {
     let reader = hub.subscribe(Pattern::new("t.7.*")?).await?;
     scenes.push(Scene { label: "many wildcards, a reader each", hub, topic: "t.7.x", reader, others });
 
-    let hub = Hub::builder().most_topics(1_000).memory();
+    let hub = Hub::builder().max_topics(1_000).memory();
     let topics: Vec<String> = (0..1_000).map(|number| format!("t.{number}.x")).collect();
     let reader = hub.subscribe(topics).await?;
     scenes.push(Scene { label: "1 reader of 1,000 topics", hub, topic: "t.7.x", reader, others: Vec::new() });

@@ -13,7 +13,7 @@ pub enum Disconnect {
     /// `Content-Encoding` names. A name that is not a coding, such as `none` or `utf-8`, is ignored.
     ContentEncoding(String),
     /// The response is 200 but not of the type `text/event-stream`.
-    ContentType(Box<Refusal>),
+    ContentType(Box<UnexpectedResponse>),
     /// An event is beyond the limits. The cursor is still before it: the same request gets it again.
     Decode(DecodeError),
     /// The server ended the response as it should.
@@ -35,7 +35,7 @@ pub enum Disconnect {
     /// A redirect that cannot be followed.
     Redirect(InvalidRedirect),
     /// A status that is neither 200, nor 204, nor a redirect.
-    Status(Box<Refusal>),
+    Status(Box<UnexpectedResponse>),
     /// No response for as long as [`connect_timeout`](super::EventSourceBuilder::connect_timeout) says.
     Timeout(Duration),
     /// The transport cannot send such a request, and will not later: see [`PermanentError`](super::PermanentError).
@@ -45,7 +45,7 @@ pub enum Disconnect {
 impl Disconnect {
     /// The answer of a server that refused, if that is the cause.
     #[must_use]
-    pub fn refusal(&self) -> Option<&Refusal> {
+    pub fn refusal(&self) -> Option<&UnexpectedResponse> {
         match self {
             Self::ContentType(refusal) | Self::Status(refusal) => Some(refusal),
             _ => None,
@@ -132,7 +132,7 @@ impl error::Error for Disconnect {
 /// What a server answered instead of an event stream.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Refusal {
+pub struct UnexpectedResponse {
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -142,7 +142,7 @@ pub struct Refusal {
     pub body: Bytes,
 }
 
-impl Refusal {
+impl UnexpectedResponse {
     /// The body as text for a log or a terminal: at most this many characters, without spaces at its ends, with control
     /// characters (but tabs and line feeds) escaped, so that a server cannot control the terminal. Empty if there is
     /// none.
@@ -234,7 +234,7 @@ mod tests {
     fn an_excerpt_is_short_and_cannot_control_a_terminal() {
         let excerpt = |body: &'static [u8], max_chars| {
             let (status, headers) = (StatusCode::BAD_REQUEST, HeaderMap::new());
-            Refusal { status, headers, body: Bytes::from_static(body) }.excerpt(max_chars)
+            UnexpectedResponse { status, headers, body: Bytes::from_static(body) }.excerpt(max_chars)
         };
         assert_eq!(excerpt(b"\r\n{\"error\":\"no\"}\r\n", 100), r#"{"error":"no"}"#);
         assert_eq!(excerpt(b"a\tb\r\nc", 100), "a\tb\nc");

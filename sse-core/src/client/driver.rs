@@ -75,7 +75,7 @@ impl Driver {
                         return Poll::Pending;
                     }
                 }
-                Next::End => {
+                Next::EndReason => {
                     self.finish();
                     return Poll::Ready(None);
                 }

@@ -1,6 +1,6 @@
 use std::{error, fmt};
 
-use super::{Disconnect, Refusal};
+use super::{Disconnect, UnexpectedResponse};
 
 /// Why a client stopped before the server told it to.
 ///
@@ -26,7 +26,7 @@ impl ClientError {
 
     /// The server's answer, if that is what ended it: status, headers, and the first bytes of the body.
     #[must_use]
-    pub fn refusal(&self) -> Option<&Refusal> {
+    pub fn refusal(&self) -> Option<&UnexpectedResponse> {
         self.cause.refusal()
     }
 

@@ -34,7 +34,7 @@ pub enum ClientEvent {
     /// A message.
     Message(Message),
     /// The server answered with a stream of events.
-    Open(Opened),
+    Open(OpenedResponse),
     /// Data of an event that has not ended, if [asked for](super::EventSourceBuilder::parts). The event's message has
     /// the rest; if the connection is lost before it, the parts are void, and the event comes again from its start.
     Part(String),
@@ -52,7 +52,7 @@ pub enum ClientEvent {
 /// The response that opened a stream.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Opened {
+pub struct OpenedResponse {
     /// The address that answered, after all redirects.
     pub uri: Uri,
     /// The headers.

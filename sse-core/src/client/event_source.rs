@@ -94,27 +94,27 @@ impl EventSource {
     /// ```
     ///
     /// # Errors
-    /// [`HandlingError::Handler`] with the first error of the handler or of `save`, and [`HandlingError::Client`] if
+    /// [`ConsumeError::Handler`] with the first error of the handler or of `save`, and [`ConsumeError::Client`] if
     /// the client has to give up. It returns without one when the server ends the stream by 204.
     pub async fn run<E>(
         self,
         mut handler: impl AsyncFnMut(Message) -> Result<(), E>,
         mut save: impl FnMut(&str) -> Result<(), E>,
-    ) -> Result<(), HandlingError<E>> {
+    ) -> Result<(), ConsumeError<E>> {
         let mut driver = self.driver;
         let mut saved = driver.machine().last_event_id().to_owned();
         while let Some(event) = std::future::poll_fn(|cx| driver.poll_next(cx)).await {
-            let id = match event.map_err(HandlingError::Client)? {
+            let id = match event.map_err(ConsumeError::Client)? {
                 ClientEvent::Message(message) => {
                     let id = message.last_event_id().to_owned();
-                    handler(message).await.map_err(HandlingError::Handler)?;
+                    handler(message).await.map_err(ConsumeError::Handler)?;
                     id
                 }
                 ClientEvent::Cursor(id) | ClientEvent::Skipped { last_event_id: id, .. } => id,
                 _ => continue,
             };
             if id != saved {
-                save(&id).map_err(HandlingError::Handler)?;
+                save(&id).map_err(ConsumeError::Handler)?;
                 saved = id;
             }
         }
@@ -203,14 +203,14 @@ impl fmt::Debug for Events {
 /// Why [`EventSource::run`] stopped.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum HandlingError<E> {
+pub enum ConsumeError<E> {
     /// The client gave up.
     Client(ClientError),
     /// The handler or the saving of the cursor failed. The cursor that was saved last is before that message.
     Handler(E),
 }
 
-impl<E: fmt::Display> fmt::Display for HandlingError<E> {
+impl<E: fmt::Display> fmt::Display for ConsumeError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Client(error) => error.fmt(f),
@@ -219,7 +219,7 @@ impl<E: fmt::Display> fmt::Display for HandlingError<E> {
     }
 }
 
-impl<E: error::Error + 'static> error::Error for HandlingError<E> {
+impl<E: error::Error + 'static> error::Error for ConsumeError<E> {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Client(error) => Some(error),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Pattern, Topic, foreign};
 use crate::{
     metrics,
-    resume::{Cursor, Epochs},
+    resume::{Cursor, EpochTable},
 };
 
 /// An engine that keeps events durably and in one order: a file, Redis Streams, NATS JetStream, or your own.
@@ -20,7 +20,7 @@ use crate::{
 /// or it is emptied. So an engine keeps the newest position that it has returned or reported in this process, and compares
 /// it with the store on every new connection, append and look. Where the store does not have it, the engine begins a new
 /// epoch after the store's head, before anything else is written there: a position never names two records, and the hub
-/// finds in the [table](Change::Epochs) from where on its readers have to be sent a gap.
+/// finds in the [table](TailEvent::EpochTable) from where on its readers have to be sent a gap.
 pub trait History: Send + Sync + 'static {
     /// Keeps `entries` in this order, all or none of them, and returns where each stands.
     ///
@@ -46,11 +46,11 @@ pub trait History: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Record>, HistoryError>> + Send;
 
     /// What is kept now, read where writes go (a primary, never a replica); `patterns` are the topics for which
-    /// [`Span::last`], [`Span::trimmed`] and [`Span::finished`] are asked.
+    /// [`HistoryBounds::last`], [`HistoryBounds::trimmed`] and [`HistoryBounds::finished`] are asked.
     ///
     /// # Errors
     /// As `append`.
-    fn span(&self, patterns: &[Pattern]) -> impl Future<Output = Result<Span, HistoryError>> + Send;
+    fn span(&self, patterns: &[Pattern]) -> impl Future<Output = Result<HistoryBounds, HistoryError>> + Send;
 
     /// Whether the record at the cursor's position is still the one that the cursor names.
     ///
@@ -67,13 +67,13 @@ pub trait History: Send + Sync + 'static {
     ///
     /// # Errors
     /// As `append`.
-    fn signal(&self, entry: Entry) -> impl Future<Output = Result<Reach, HistoryError>> + Send;
+    fn signal(&self, entry: Entry) -> impl Future<Output = Result<SignalReceipt, HistoryError>> + Send;
 
     /// Everything that happens after the position `after`, as it becomes readable: one per process.
     ///
     /// Each record is the next position; the engine reads again what it skipped. It reconnects by itself: an error
     /// item says that the engine is away, and the stream goes on. It ends only if it cannot go on at all.
-    fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static;
+    fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static;
 }
 
 /// What an entry is.
@@ -123,13 +123,13 @@ pub struct Appended {
 
 /// What a history holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Span {
+pub struct HistoryBounds {
     /// The first position that can be read, or `head + 1` if there is none.
     pub oldest: u64,
     /// The last position, or 0.
     pub head: u64,
     /// The table of epochs.
-    pub epochs: Epochs,
+    pub epochs: EpochTable,
     /// The last position of a record with one of the topics asked for, kept or trimmed: 0 if there never was one,
     /// `head` if the engine cannot tell.
     pub last: u64,
@@ -143,7 +143,7 @@ pub struct Span {
 /// Something that happened to a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Change {
+pub enum TailEvent {
     /// A record can be read; it is the next position.
     Record(Record),
     /// A signal from any process.
@@ -155,14 +155,14 @@ pub enum Change {
     },
     /// The table of epochs as it is now: sent first, and again whenever it has changed. If it names another epoch than
     /// before for a position, what stood there and follows was replaced.
-    Epochs(Epochs),
+    EpochTable(EpochTable),
     /// The engine answers again after an error.
     Recovered,
 }
 
 /// Whom a signal reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reach {
+pub struct SignalReceipt {
     /// The number of processes that listen, if the engine can tell.
     pub processes: Option<u64>,
 }
@@ -244,16 +244,16 @@ pub(super) fn cut_to_bytes(records: &mut Vec<Record>, max_bytes: usize) -> bool 
 
 /// A future that an erased history returns.
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, HistoryError>> + Send + 'a>>;
-pub(crate) type Tail = Pin<Box<dyn Stream<Item = Result<Change, HistoryError>> + Send>>;
+pub(crate) type Tail = Pin<Box<dyn Stream<Item = Result<TailEvent, HistoryError>> + Send>>;
 pub(crate) type DynHistory = Arc<dyn ErasedHistory>;
 
 /// [`History`] with boxed futures, so that `Hub` is not generic. What it returns may be sent, whoever wrote it.
 pub(crate) trait ErasedHistory: Send + Sync {
     fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>>;
     fn read(&self, after: u64, limit: usize, max_bytes: usize) -> Answer<'_, Vec<Record>>;
-    fn span<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, Span>;
+    fn span<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, HistoryBounds>;
     fn holds(&self, cursor: Cursor) -> Answer<'_, bool>;
-    fn signal(&self, entry: Entry) -> Answer<'_, Reach>;
+    fn signal(&self, entry: Entry) -> Answer<'_, SignalReceipt>;
     fn tail(&self, after: u64) -> Tail;
 }
 
@@ -268,7 +268,7 @@ impl<H: History> ErasedHistory for H {
         })
     }
 
-    fn span<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, Span> {
+    fn span<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, HistoryBounds> {
         Box::pin(counted("span", History::span(self, patterns)))
     }
 
@@ -276,7 +276,7 @@ impl<H: History> ErasedHistory for H {
         Box::pin(counted("holds", History::holds(self, cursor)))
     }
 
-    fn signal(&self, entry: Entry) -> Answer<'_, Reach> {
+    fn signal(&self, entry: Entry) -> Answer<'_, SignalReceipt> {
         Box::pin(counted("signal", History::signal(self, entry)))
     }
 

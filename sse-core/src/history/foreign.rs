@@ -16,7 +16,7 @@ use memchr::memchr;
 #[cfg(any(feature = "nats", feature = "redis"))]
 use tokio::time::Instant;
 
-use super::{Change, EntryKind, HistoryError, Record, engine::Tail};
+use super::{EntryKind, HistoryError, Record, TailEvent, engine::Tail};
 use crate::wire::Event;
 
 /// How many seconds pass between two lines of the log about records of other clients.
@@ -44,13 +44,13 @@ pub(crate) fn framed(mut records: Vec<Record>) -> Vec<Record> {
 pub(crate) struct FramedTail(pub(crate) Tail);
 
 impl Stream for FramedTail {
-    type Item = Result<Change, HistoryError>;
+    type Item = Result<TailEvent, HistoryError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut next = self.0.as_mut().poll_next(cx);
         match &mut next {
-            Poll::Ready(Some(Ok(Change::Record(record)))) => frame(&mut record.kind, &mut record.lines),
-            Poll::Ready(Some(Ok(Change::Signal(entry)))) => frame(&mut entry.kind, &mut entry.lines),
+            Poll::Ready(Some(Ok(TailEvent::Record(record)))) => frame(&mut record.kind, &mut record.lines),
+            Poll::Ready(Some(Ok(TailEvent::Signal(entry)))) => frame(&mut entry.kind, &mut entry.lines),
             _ => {}
         }
         next

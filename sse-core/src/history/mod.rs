@@ -21,7 +21,8 @@ mod topic_list;
 mod topic_parts;
 
 pub use engine::{
-    Appended, Change, Entry, EntryKind, History, HistoryError, HistoryErrorKind, Reach, Record, Span,
+    Appended, Entry, EntryKind, History, HistoryBounds, HistoryError, HistoryErrorKind, Record,
+    SignalReceipt, TailEvent,
 };
 #[cfg(feature = "file")]
 pub use file::{FileHistory, FileHistoryBuilder};

@@ -9,22 +9,22 @@ use std::{
 use futures_core::Stream;
 use tokio::{sync::mpsc, task::AbortHandle};
 
-use super::{Change, HistoryError};
+use super::{HistoryError, TailEvent};
 
 /// How many changes wait for the hub before the engine does.
 const CAPACITY: usize = 256;
 
 /// Where tasks put what they learn of the engine; it fails once the stream was dropped.
-pub(crate) type Changes = mpsc::Sender<Result<Change, HistoryError>>;
+pub(crate) type TailEvents = mpsc::Sender<Result<TailEvent, HistoryError>>;
 
 /// The receiving end; its tasks end when it is dropped.
 pub(crate) struct TailStream {
-    changes: mpsc::Receiver<Result<Change, HistoryError>>,
+    changes: mpsc::Receiver<Result<TailEvent, HistoryError>>,
     tasks: Vec<AbortHandle>,
 }
 
 /// A stream, and where to put its items.
-pub(crate) fn channel() -> (Changes, TailStream) {
+pub(crate) fn channel() -> (TailEvents, TailStream) {
     let (sender, changes) = mpsc::channel(CAPACITY);
     (sender, TailStream { changes, tasks: Vec::new() })
 }
@@ -37,7 +37,7 @@ impl TailStream {
 }
 
 impl Stream for TailStream {
-    type Item = Result<Change, HistoryError>;
+    type Item = Result<TailEvent, HistoryError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.changes.poll_recv(cx)

@@ -6,19 +6,19 @@ use std::{
 use tokio::sync::{Notify, mpsc};
 
 #[cfg(doc)]
-use crate::hub::{End, Subscribe};
+use crate::hub::{EndReason, Subscribe};
 use crate::hub::{
     Hub, SIGNALS, Shared,
     publish::run::Runs,
     publish::tail,
     readers::registry::Registry,
-    replay_limits::Pace,
+    replay_limits::ReplayLimits,
     window::window::{Retentions, Window, fresh_epochs},
 };
 use crate::{
     Shutdown,
     history::{DynHistory, Entry, History, HistoryError, Pattern, Retention},
-    resume::{Cursor, Epochs},
+    resume::{Cursor, EpochTable},
 };
 
 /// How long opening a history may take to fill the window.
@@ -46,9 +46,9 @@ pub struct HubBuilder {
     pub(in crate::hub) total_bytes: usize,
     pub(in crate::hub) stalled_after: Duration,
     pub(in crate::hub) shutdown: Option<Shutdown>,
-    pub(in crate::hub) most_topics: usize,
-    pub(in crate::hub) most_readers: usize,
-    pub(in crate::hub) most_replays: usize,
+    pub(in crate::hub) max_topics: usize,
+    pub(in crate::hub) max_readers: usize,
+    pub(in crate::hub) max_concurrent_replays: usize,
     pub(in crate::hub) replay_rate: Option<u64>,
 }
 
@@ -59,9 +59,9 @@ impl HubBuilder {
             total_bytes: 256 << 20,
             stalled_after: Duration::from_secs(30),
             shutdown: None,
-            most_topics: 100,
-            most_readers: usize::MAX,
-            most_replays: 32,
+            max_topics: 100,
+            max_readers: usize::MAX,
+            max_concurrent_replays: 32,
             replay_rate: None,
         }
     }
@@ -98,14 +98,14 @@ impl HubBuilder {
     }
 
     /// How many topics and patterns one subscription may name. The default is 100.
-    pub fn most_topics(self, most_topics: usize) -> Self {
-        Self { most_topics, ..self }
+    pub fn max_topics(self, max_topics: usize) -> Self {
+        Self { max_topics, ..self }
     }
 
-    /// How many readers may read at a time in this process; one more is refused with [`End::Limit`] and told to come
+    /// How many readers may read at a time in this process; one more is refused with [`EndReason::Limit`] and told to come
     /// back. The default is no limit. See [`Subscribe::limit`] for those of one user or address.
-    pub fn most_readers(self, most_readers: usize) -> Self {
-        Self { most_readers, ..self }
+    pub fn max_readers(self, max_readers: usize) -> Self {
+        Self { max_readers, ..self }
     }
 
     /// A hub that lives in this process.
@@ -133,7 +133,7 @@ impl HubBuilder {
         Ok(hub)
     }
 
-    fn build(self, epochs: Epochs, head: u64, history: Option<DynHistory>) -> Hub {
+    fn build(self, epochs: EpochTable, head: u64, history: Option<DynHistory>) -> Hub {
         let signals = history.clone().map(|history| {
             let (signals, queue) = mpsc::channel(SIGNALS);
             tokio::spawn(send_signals(history, queue));
@@ -146,9 +146,9 @@ impl HubBuilder {
             signals,
             restart_tail: Arc::new(Notify::new()),
             shutdown: self.shutdown,
-            most_topics: self.most_topics,
-            registry: Registry::new(self.most_readers),
-            pace: Pace::new(self.most_replays, self.replay_rate),
+            max_topics: self.max_topics,
+            registry: Registry::new(self.max_readers),
+            pace: ReplayLimits::new(self.max_concurrent_replays, self.replay_rate),
             runs: Runs::default(),
             stalled_after: self.stalled_after,
             clock: AtomicU64::new(0),

@@ -3,7 +3,7 @@ use std::{error, fmt, sync::Arc};
 /// Why a stream ended.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum End {
+pub enum EndReason {
     /// A poll was answered; the reader asks again.
     Answered,
     /// The application's own stream or channel has nothing more to say.
@@ -37,7 +37,7 @@ pub enum End {
     Until,
 }
 
-impl End {
+impl EndReason {
     /// The name in logs and metrics.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -61,7 +61,7 @@ impl End {
     }
 }
 
-impl fmt::Display for End {
+impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

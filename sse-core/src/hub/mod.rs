@@ -31,14 +31,14 @@ use tokio::{
 };
 
 pub use builder::HubBuilder;
-pub use end::End;
+pub use end::EndReason;
 pub use options::admission::Exclusive;
 pub use options::event_view::EventView;
 pub use options::lease::Lease;
 pub use options::snapshot::{Snapshot, SnapshotRequest};
 pub use publish::publish::{Publish, PublishError, Publishing, Receipt};
 pub use publish::publisher::Publisher;
-pub use publish::run::{ProducerError, Run};
+pub use publish::run::{Run, RunError};
 pub use stats::Stats;
 pub use subscription::handle::ReaderHandle;
 pub use subscription::subscribe::{Start, Subscribe, SubscribeError};
@@ -54,13 +54,13 @@ use crate::{
         DynHistory, Entry, EntryKind, History, HistoryError, HistoryErrorKind, IntoPatterns, IntoTopics,
         InvalidTopic,
     },
-    resume::Epochs,
+    resume::EpochTable,
     wire::{Event, Frame},
 };
 use publish::publish::{Target, What, exact, publishable};
 use publish::run::Runs;
 use readers::registry::Registry;
-use replay_limits::Pace;
+use replay_limits::ReplayLimits;
 use window::window::Window;
 
 /// How many signals may be on their way to the history.
@@ -94,9 +94,9 @@ pub(crate) struct Shared {
     signals: Option<mpsc::Sender<Entry>>,
     restart_tail: Arc<Notify>,
     shutdown: Option<Shutdown>,
-    most_topics: usize,
+    max_topics: usize,
     registry: Registry,
-    pace: Pace,
+    pace: ReplayLimits,
     runs: Runs,
     stalled_after: Duration,
     /// Milliseconds since the start, as coarse as the sweeps: reading it costs nothing.
@@ -196,7 +196,7 @@ impl Hub {
             let waiting = {
                 let mut feed = feed.lock();
                 ended += feed.readers.len();
-                feed.readers.iter().for_each(|reader| reader.end(readers::reader::EndedBy::Disconnect));
+                feed.readers.iter().for_each(|reader| reader.end(readers::reader::Closed::Disconnect));
                 feed.waiters.take()
             };
             crate::waiters::wake(waiting);
@@ -252,15 +252,15 @@ impl Hub {
         self.shared.history.as_ref()
     }
 
-    pub(crate) fn most_topics(&self) -> usize {
-        self.shared.most_topics
+    pub(crate) fn max_topics(&self) -> usize {
+        self.shared.max_topics
     }
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.shared.registry
     }
 
-    pub(crate) fn pace(&self) -> &Pace {
+    pub(crate) fn pace(&self) -> &ReplayLimits {
         &self.shared.pace
     }
 
@@ -272,7 +272,7 @@ impl Hub {
     /// again there. `epochs` becomes what this process knows: it may have rows that the history has lost.
     ///
     /// Returns how many rows that is.
-    pub(crate) fn learn_epochs(&self, epochs: &mut Epochs) -> usize {
+    pub(crate) fn merge_epochs(&self, epochs: &mut EpochTable) -> usize {
         let learned = self.window().learn(epochs);
         if learned.is_news {
             self.shared.restart_tail.notify_one();
@@ -282,7 +282,7 @@ impl Hub {
     }
 
     /// Keeps the sweeper running; it needs a runtime, and every reader has one.
-    pub(crate) fn keep_swept(&self) {
+    pub(crate) fn ensure_sweeper(&self) {
         let mut sweeper = self.shared.sweeper.lock().unwrap_or_else(PoisonError::into_inner);
         if sweeper.as_ref().is_some_and(|task| !task.is_finished()) {
             return;

@@ -11,15 +11,15 @@ use crate::hub::HubBuilder;
 
 /// Shared by all readers of a hub.
 #[derive(Clone)]
-pub(crate) struct Pace {
+pub(crate) struct ReplayLimits {
     permits: Arc<Semaphore>,
     /// Bytes that one reader may take per second.
     rate: Option<u64>,
 }
 
-impl Pace {
-    pub(crate) fn new(most_replays: usize, rate: Option<u64>) -> Self {
-        let permits = most_replays.clamp(1, Semaphore::MAX_PERMITS);
+impl ReplayLimits {
+    pub(crate) fn new(max_concurrent_replays: usize, rate: Option<u64>) -> Self {
+        let permits = max_concurrent_replays.clamp(1, Semaphore::MAX_PERMITS);
         Self { permits: Arc::new(Semaphore::new(permits)), rate: rate.map(|rate| rate.max(1)) }
     }
 
@@ -40,8 +40,8 @@ impl Pace {
 impl HubBuilder {
     /// How many readers may read from the history at the same moment; the others wait for their turn, with
     /// keep-alives. The default is 32; 0 counts as 1. What the window holds is not limited.
-    pub fn most_replays(self, most_replays: usize) -> Self {
-        Self { most_replays, ..self }
+    pub fn max_concurrent_replays(self, max_concurrent_replays: usize) -> Self {
+        Self { max_concurrent_replays, ..self }
     }
 
     /// How many bytes per second each reader may have read for it from the history: a reader that is over it is paced

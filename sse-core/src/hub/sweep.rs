@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::hub::{Shared, feeds::feed::Feed, readers::reader::EndedBy};
+use crate::hub::{Shared, feeds::feed::Feed, readers::reader::Closed};
 use crate::metrics;
 
 /// How often the window's age limits are looked at, in ticks.
@@ -17,7 +17,7 @@ const TICKS_PER_EVICTION: u64 = 8;
 
 /// How many readers are looked at before others have their turn: the publisher, who waits while a feed is held, and other
 /// tasks. What a reader keeps that has not moved for long may be slow to come from memory.
-const READERS_AT_ONCE: usize = 32;
+const READERS_PER_STEP: usize = 32;
 
 /// Runs until the hub is gone.
 pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
@@ -52,7 +52,7 @@ pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
 async fn rest(hub: &Shared) {
     let now = tokio::time::Instant::now();
     for (number, feed) in hub.window.feeds().enumerate() {
-        if number % READERS_AT_ONCE == READERS_AT_ONCE - 1 {
+        if number % READERS_PER_STEP == READERS_PER_STEP - 1 {
             tokio::task::yield_now().await;
         }
         let blocks = feed.lock().live_blocks();
@@ -71,11 +71,11 @@ async fn drop_stalled(hub: &Shared, now: u64) {
         let mut end = feed.lock().readers.len();
         // From the end, because who leaves is replaced by the last one, who has been looked at by then.
         while end > 0 {
-            let places = end.saturating_sub(READERS_AT_ONCE)..end;
+            let places = end.saturating_sub(READERS_PER_STEP)..end;
             end = places.start;
             looked_at += places.len();
             dropped += drop_stalled_among(hub, &feed, places, now, &mut lags);
-            if looked_at >= READERS_AT_ONCE {
+            if looked_at >= READERS_PER_STEP {
                 looked_at = 0;
                 tokio::task::yield_now().await;
             }
@@ -119,7 +119,7 @@ fn drop_stalled_among(
         }
     }
     for reader in &stalled {
-        reader.end(EndedBy::Stall);
+        reader.end(Closed::Stall);
         inner.remove_reader(reader);
         hub.registry.leave(reader);
     }

@@ -8,14 +8,14 @@ use tokio::time::Instant;
 use crate::hub::{
     control_events,
     readers::reader::Reader,
-    window::dedup::Keys,
-    window::forgotten::Forgotten,
-    window::ring::{Kept, TopicRing},
+    window::dedup::RecentKeys,
+    window::forgotten::ForgottenTopics,
+    window::ring::{RingEntry, TopicRing},
     window::window::{Append, Retentions, Window},
 };
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic, scoped},
-    resume::{Cursor, Epoch, Epochs, Gap, GapReason},
+    resume::{Cursor, Epoch, EpochTable, Gap, GapReason},
     wire::{Event, Frame},
 };
 
@@ -29,10 +29,10 @@ fn pattern(text: &str) -> Pattern {
     Pattern::new(text).expect("a pattern")
 }
 
-fn kept(seq: u64, at: Instant, len: usize) -> Kept {
+fn kept(seq: u64, at: Instant, len: usize) -> RingEntry {
     let frame = Frame::try_from(Event::message("x".repeat(len - 8))).expect("a frame");
     assert_eq!(frame.as_ref().len(), len);
-    Kept { seq, at, frame, is_finish: false, labels: None }
+    RingEntry { seq, at, frame, is_finish: false, labels: None }
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn rule_3_a_fork_drops_what_stands_at_it_and_after() {
 
 #[test]
 fn rule_8_a_forgotten_topic_is_remembered_by_its_last_evicted_position() {
-    let mut forgotten = Forgotten::with_capacity(2);
+    let mut forgotten = ForgottenTopics::with_capacity(2);
     forgotten.insert(topic("a.1"), 10);
     forgotten.insert(topic("b.1"), 20);
     assert_eq!(forgotten.evicted(&pattern("a.1")), 10);
@@ -96,7 +96,7 @@ fn rule_8_a_forgotten_topic_is_remembered_by_its_last_evicted_position() {
 
 #[test]
 fn rule_8_only_the_overflow_of_the_table_raises_the_floor_common_to_all() {
-    let mut forgotten = Forgotten::with_capacity(2);
+    let mut forgotten = ForgottenTopics::with_capacity(2);
     for (name, evicted) in [("a", 30), ("b", 10), ("c", 20)] {
         forgotten.insert(topic(name), evicted);
     }
@@ -111,7 +111,7 @@ fn rule_8_only_the_overflow_of_the_table_raises_the_floor_common_to_all() {
 
 #[test]
 fn rule_14_a_keys_scope_is_the_sorted_list_of_topics() {
-    let mut keys = Keys::default();
+    let mut keys = RecentKeys::default();
     let now = Instant::now();
     let place = Cursor::new(Epoch::from_bits(1), 7);
     keys.insert(scoped(&[topic("a"), topic("b")], "k"), place, now);
@@ -161,7 +161,7 @@ fn a_gap_notice_is_ascii_json_on_one_line() {
 #[test]
 fn a_window_that_was_left_behind_goes_on_where_the_history_begins() {
     let retentions = Retentions { all: Retention::default(), some: Vec::new() };
-    let epochs = Epochs::starting(Epoch::random());
+    let epochs = EpochTable::starting(Epoch::random());
     let window = Window::new(retentions, usize::MAX, epochs.clone(), 0, true);
     let append = |seq| {
         let topics = [topic("a")];
@@ -184,7 +184,7 @@ fn a_window_that_was_left_behind_goes_on_where_the_history_begins() {
 #[test]
 fn a_wait_for_the_head_that_is_given_up_leaves_no_waker() {
     let retentions = Retentions { all: Retention::default(), some: Vec::new() };
-    let window = Window::new(retentions, usize::MAX, Epochs::starting(Epoch::random()), 0, true);
+    let window = Window::new(retentions, usize::MAX, EpochTable::starting(Epoch::random()), 0, true);
     for _ in 0..100 {
         let mut waiting = std::pin::pin!(window.reaches(Cursor::new(Epoch::from_bits(1), 7)));
         assert!(waiting.as_mut().now_or_never().is_none());

@@ -64,7 +64,7 @@ impl State {
             }
             Some(Form::Comment(lines)) => {
                 let mut bytes = Vec::new();
-                write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
+                write_retry(&mut bytes, Duration::from_millis(self.last_retry.into()));
                 bytes.extend_from_slice(lines);
                 self.count(bytes.into(), 0)
             }

@@ -12,16 +12,16 @@ use tokio::time::{Instant, Sleep};
 use tracing::Span;
 
 use super::{
-    Ended, KeepAlive, NoError,
-    endings::Endings,
+    KeepAlive, NoError, StreamSummary,
+    endings::EndConditions,
     keep_alive::{Form, Interval},
     options::Options,
-    source::{Source, Taken},
+    source::{Source, SourceChunk},
     span,
-    written::Written,
+    written::BodyFormat,
 };
 use crate::{
-    hub::End,
+    hub::EndReason,
     metrics,
     panic::Panic,
     resume::Negotiated,
@@ -48,17 +48,17 @@ pub(super) struct State {
     pub(super) source: Source,
     stage: Stage,
     /// If it is not an event stream that is sent.
-    written: Option<Box<Written>>,
+    written: Option<Box<BodyFormat>>,
     /// Whether an event or a handle said how long to wait.
     is_retry_given: bool,
     /// The base of the jittered retries, and the last one told, in milliseconds.
     retry: u32,
-    pub(super) told_retry: u32,
+    pub(super) last_retry: u32,
     pub(super) keep_alive: Option<Interval>,
     /// What it then says; none is the `retry` line.
     pub(super) alive: Option<Box<Form>>,
     pub(super) timer: Option<Pin<Box<Sleep>>>,
-    endings: Option<Box<Endings>>,
+    endings: Option<Box<EndConditions>>,
     events: u64,
     bytes: u64,
     pub(super) began_at: Instant,
@@ -75,7 +75,12 @@ enum Stage {
 
 impl Body {
     /// `over` is how it has ended already, if it has; what is `written` is sent all the same.
-    pub(super) fn new(source: Source, options: Options, written: Option<Written>, over: Option<End>) -> Self {
+    pub(super) fn new(
+        source: Source,
+        options: Options,
+        written: Option<BodyFormat>,
+        over: Option<EndReason>,
+    ) -> Self {
         let mut state = State::new(source, options, written, over.is_some());
         if let Some(end) = over {
             state.begin();
@@ -87,7 +92,7 @@ impl Body {
     /// No body, for a probe: it is not counted, and the application's hook runs as for every response.
     pub(super) fn none(source: Source, options: Options) -> Self {
         let mut state = State::new(source, options, None, true);
-        state.end(End::Left);
+        state.end(EndReason::Left);
         Self(Mutex::new(state))
     }
 }
@@ -105,14 +110,14 @@ impl Stream for Body {
 }
 
 impl State {
-    fn new(source: Source, options: Options, written: Option<Written>, is_over: bool) -> Self {
+    fn new(source: Source, options: Options, written: Option<BodyFormat>, is_over: bool) -> Self {
         let Options { keep_alive, until, max_age, retry, on_end, .. } = options;
         let (keep_alive, alive) = keep_alive.map(KeepAlive::into_parts).unzip();
         let max_age = max_age.filter(|_| !is_over).map(|max_age| {
             let age = max_age.mul_f64(1.0 - 0.2 * fastrand::f64());
             Box::pin(tokio::time::sleep(age))
         });
-        let endings = Endings {
+        let endings = EndConditions {
             of_source: None,
             until,
             max_age,
@@ -127,7 +132,7 @@ impl State {
             written: written.map(Box::new),
             is_retry_given: false,
             retry: millis(retry),
-            told_retry: jittered(retry),
+            last_retry: jittered(retry),
             keep_alive,
             alive: alive.flatten(),
             timer: None,
@@ -155,7 +160,7 @@ impl State {
             return Poll::Ready(self.last_words(end));
         }
         let of_source = self.endings.as_mut().and_then(|endings| endings.of_source.take());
-        match self.source.poll_take(of_source, self.told_retry, cx) {
+        match self.source.poll_take(of_source, self.last_retry, cx) {
             Poll::Ready(Ok((taken, end))) => {
                 if end.is_some() {
                     self.endings.get_or_insert_default().of_source = end;
@@ -179,7 +184,7 @@ impl State {
 
     /// What ends it from outside, before another byte is written.
     #[inline]
-    pub(super) fn poll_endings(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    pub(super) fn poll_endings(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         match &mut self.endings {
             Some(endings) => endings.poll(cx),
             None => Poll::Pending,
@@ -187,7 +192,7 @@ impl State {
     }
 
     /// An answer that is sent in one piece.
-    fn poll_whole(&mut self, mut whole: Box<Written>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_whole(&mut self, mut whole: Box<BodyFormat>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let polled = whole.poll(self, cx);
         if polled.is_pending() {
             self.written = Some(whole);
@@ -197,12 +202,12 @@ impl State {
 
     /// How long to wait before coming back, and the cursor with which to.
     fn first_bytes(&mut self) -> Bytes {
-        let Negotiated { is_padded, may_hold_half, .. } = self.source.negotiated();
-        let event = self.source.first_event(may_hold_half);
+        let Negotiated { wants_padding, needs_discard, .. } = self.source.negotiated();
+        let event = self.source.first_event(needs_discard);
         let mut bytes = Vec::with_capacity(event.as_ref().map_or(0, |event| event.bytes().len()) + 16);
-        write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
+        write_retry(&mut bytes, Duration::from_millis(self.last_retry.into()));
         // Before the event, because no block may begin with a comment.
-        if is_padded {
+        if wants_padding {
             write_lines(&mut bytes, b": ", &" ".repeat(PADDING));
         }
         if let Some(event) = &event {
@@ -213,14 +218,14 @@ impl State {
 
     pub(super) fn retry_line(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(16);
-        write_retry(&mut bytes, Duration::from_millis(self.told_retry.into()));
+        write_retry(&mut bytes, Duration::from_millis(self.last_retry.into()));
         bytes.into()
     }
 
-    fn sent(&mut self, taken: Taken) -> Bytes {
-        let Taken { bytes, events, retry, at } = taken;
+    fn sent(&mut self, taken: SourceChunk) -> Bytes {
+        let SourceChunk { bytes, events, retry, at } = taken;
         if let Some(retry) = retry {
-            self.told_retry = millis(retry);
+            self.last_retry = millis(retry);
             self.is_retry_given = true;
         }
         self.count_at(at.unwrap_or_else(Instant::now), bytes, events)
@@ -251,9 +256,9 @@ impl State {
     }
 
     /// Ends the stream; a last `retry` says when to come back, if coming back is what the reader will do.
-    fn last_words(&mut self, end: End) -> Option<Bytes> {
+    fn last_words(&mut self, end: EndReason) -> Option<Bytes> {
         let words = self.last_retry(&end).map(|retry| {
-            self.told_retry = retry;
+            self.last_retry = retry;
             let line = self.retry_line();
             self.written_form(line)
         });
@@ -267,33 +272,35 @@ impl State {
     }
 
     /// When to come back, in milliseconds, if that is to be said once more.
-    pub(super) fn last_retry(&self, end: &End) -> Option<u32> {
+    pub(super) fn last_retry(&self, end: &EndReason) -> Option<u32> {
         match end {
-            End::Error(error) => {
+            EndReason::Error(error) => {
                 // As a value, which subscribers escape: the application's error may repeat what a stranger sent.
                 tracing::error!(error = error.to_string(), "an event stream failed");
                 Some(millis(RETRY_AFTER_ERROR))
             }
-            End::Replaced => Some(jittered(RETRY_AFTER_REPLACED)),
-            End::Shutdown | End::MaxAge | End::Disconnected | End::Expired if self.source.resumes() => {
+            EndReason::Replaced => Some(jittered(RETRY_AFTER_REPLACED)),
+            EndReason::Shutdown | EndReason::MaxAge | EndReason::Disconnected | EndReason::Expired
+                if self.source.resumes() =>
+            {
                 // What the application or a handle said is kept.
                 let base = Duration::from_millis(self.retry.into());
-                Some(if self.is_retry_given { self.told_retry } else { jittered(base) })
+                Some(if self.is_retry_given { self.last_retry } else { jittered(base) })
             }
             _ => None,
         }
     }
 
     /// Sends these bytes, and nothing after them.
-    pub(super) fn finish(&mut self, bytes: Bytes, events: u64, end: End) -> Bytes {
+    pub(super) fn finish(&mut self, bytes: Bytes, events: u64, end: EndReason) -> Bytes {
         let bytes = self.count(bytes, events);
         self.end(end);
         bytes
     }
 
-    fn end(&mut self, end: End) {
+    fn end(&mut self, end: EndReason) {
         let lasted = self.began_at.elapsed();
-        let ended = Ended { end, events: self.events, bytes: self.bytes, lasted };
+        let ended = StreamSummary { end, events: self.events, bytes: self.bytes, lasted };
         if std::mem::replace(&mut self.stage, Stage::Over) != Stage::New {
             metrics::stream_ended(ended.end.as_str(), lasted);
         }
@@ -315,7 +322,7 @@ impl State {
 impl Drop for State {
     fn drop(&mut self) {
         if self.stage != Stage::Over {
-            self.end(End::Left);
+            self.end(EndReason::Left);
         }
     }
 }

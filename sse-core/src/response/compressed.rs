@@ -2,8 +2,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::source::{Source, Taken};
-use crate::{compress::Member, hub::End};
+use super::source::{Source, SourceChunk};
+use crate::{compress::Member, hub::EndReason};
 
 /// A source whose reader takes gzip.
 pub(crate) struct Compressed {
@@ -34,14 +34,14 @@ impl Compressed {
 
     pub(crate) fn poll_take(
         &mut self,
-        end: Option<End>,
-        told_retry: u32,
+        end: Option<EndReason>,
+        last_retry: u32,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(Taken, Option<End>), End>> {
+    ) -> Poll<Result<(SourceChunk, Option<EndReason>), EndReason>> {
         if let Source::Subscription(subscription) = &mut self.source {
             subscription.set_last_block(self.member.last());
         }
-        self.source.poll_take(end, told_retry, cx)
+        self.source.poll_take(end, last_retry, cx)
     }
 
     /// The bytes to send in place of `plain`, which was taken just now or is this reader's alone.

@@ -8,20 +8,20 @@ use std::{
 use tokio::time::Sleep;
 use tracing::Span;
 
-use super::Ended;
-use crate::{Shutdown, hub::End, panic::Panic};
+use super::StreamSummary;
+use crate::{Shutdown, hub::EndReason, panic::Panic};
 
 /// The part of the drain window over which readers are sent away.
 const DRAINED_OVER: f64 = 0.5;
 
 pub(super) type Until = Pin<Box<dyn Future<Output = ()> + Send>>;
-pub(super) type OnEnd = Box<dyn FnOnce(Ended) + Send>;
+pub(super) type OnEnd = Box<dyn FnOnce(StreamSummary) + Send>;
 
 /// How it may end, and how it is about to; not every stream has any of that.
 #[derive(Default)]
-pub(super) struct Endings {
+pub(super) struct EndConditions {
     /// The source has ended so, but what it said before is still to be sent.
-    pub(super) of_source: Option<End>,
+    pub(super) of_source: Option<EndReason>,
     pub(super) until: Vec<Until>,
     pub(super) max_age: Option<Pin<Box<Sleep>>>,
     pub(super) shutdown: Option<Shutdown>,
@@ -31,7 +31,7 @@ pub(super) struct Endings {
     pub(super) span: Option<Span>,
 }
 
-impl Endings {
+impl EndConditions {
     pub(super) fn has_any(&self) -> bool {
         let Self { of_source, until, max_age, shutdown, drained, on_end, span } = self;
         let is_timed = max_age.is_some() || drained.is_some();
@@ -40,16 +40,16 @@ impl Endings {
     }
 
     /// What ends the stream from outside, before another byte is written.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         for until in &mut self.until {
             match Panic::catch(|| until.as_mut().poll(cx)) {
-                Ok(Poll::Ready(())) => return Poll::Ready(End::Until),
+                Ok(Poll::Ready(())) => return Poll::Ready(EndReason::Until),
                 Ok(Poll::Pending) => {}
-                Err(panic) => return Poll::Ready(End::Error(Arc::new(panic))),
+                Err(panic) => return Poll::Ready(EndReason::Error(Arc::new(panic))),
             }
         }
         if self.max_age.as_mut().is_some_and(|max_age| max_age.as_mut().poll(cx).is_ready()) {
-            return Poll::Ready(End::MaxAge);
+            return Poll::Ready(EndReason::MaxAge);
         }
         if let Some(shutdown) = &mut self.shutdown {
             if Pin::new(&mut *shutdown).poll(cx).is_pending() {
@@ -59,7 +59,7 @@ impl Endings {
             self.shutdown = None;
         }
         match &mut self.drained {
-            Some(drained) => drained.as_mut().poll(cx).map(|()| End::Shutdown),
+            Some(drained) => drained.as_mut().poll(cx).map(|()| EndReason::Shutdown),
             None => Poll::Pending,
         }
     }

@@ -11,13 +11,13 @@ use super::{
     request::allow,
     source::{BoxError, Source},
     unavailable, vary,
-    written::Written,
+    written::BodyFormat,
 };
 #[cfg(feature = "compress")]
 use crate::AcceptEncoding;
 use crate::{
     Shutdown,
-    hub::{End, Subscription, gap_json},
+    hub::{EndReason, Subscription, gap_json},
     wire::{IntoFrame, limited},
 };
 
@@ -129,7 +129,7 @@ impl EventStream {
     }
 
     /// Calls `hook` once when it has ended, with the reason and what was sent.
-    pub fn on_end(mut self, hook: impl FnOnce(Ended) + Send + 'static) -> Self {
+    pub fn on_end(mut self, hook: impl FnOnce(StreamSummary) + Send + 'static) -> Self {
         self.options.on_end = Some(Box::new(hook));
         self
     }
@@ -159,7 +159,7 @@ impl EventStream {
         let mut headers = HeaderMap::with_capacity(5);
         let mut status = StatusCode::OK;
         let mut over = None;
-        let mut written = Written::for_source(&source, options.keep_alive.as_ref());
+        let mut written = BodyFormat::for_source(&source, options.keep_alive.as_ref());
         let is_probe = matches!(&source, Source::Subscription(subscription) if subscription.is_probe());
         if let Source::Subscription(subscription) = &source {
             // It decides about the form, and whether a refusal is a status; so for each status and each form.
@@ -171,7 +171,7 @@ impl EventStream {
                 allow(&mut headers, cors);
             }
             if subscription.is_no_content() {
-                (status, over, written) = (StatusCode::NO_CONTENT, Some(End::Finished), None);
+                (status, over, written) = (StatusCode::NO_CONTENT, Some(EndReason::Finished), None);
             }
         }
         if let Some(end) = source.refusal().filter(|_| !source.negotiated().is_event_source) {
@@ -182,7 +182,7 @@ impl EventStream {
         let caching = if written.is_some() { OTHER_CACHING } else { STREAM_CACHING };
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
         if status != StatusCode::NO_CONTENT {
-            let content_type = written.as_ref().map_or("text/event-stream", Written::content_type);
+            let content_type = written.as_ref().map_or("text/event-stream", BodyFormat::content_type);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         if status == StatusCode::OK {
@@ -222,9 +222,9 @@ impl fmt::Debug for EventStream {
 /// How a stream ended and what it carried.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Ended {
+pub struct StreamSummary {
     /// Why.
-    pub end: End,
+    pub end: EndReason,
     /// The events handed to the server, checkpoints and the hub's other notices included.
     pub events: u64,
     /// The bytes handed to the server, in the form in which they are sent.

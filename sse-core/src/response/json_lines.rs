@@ -17,7 +17,7 @@ pub(super) struct JsonLines {
 pub(super) struct Events(Decoder);
 
 /// What a stream says to its client.
-pub(super) enum Said<'a> {
+pub(super) enum JsonLine<'a> {
     Event(MessageRef<'a>),
     /// The last event id alone.
     Id(&'a str),
@@ -35,9 +35,9 @@ impl JsonLines {
         let mut lines = String::with_capacity(bytes.len() + bytes.len() / 2);
         self.events.each(bytes, |said| {
             match said {
-                Said::Event(message) => push_event(&mut lines, message),
-                Said::Id(id) => lines.push_str(&format!("{{\"lastEventId\":{}}}", json_string(id))),
-                Said::Retry(millis) => lines.push_str(&format!("{{\"retry\":{millis}}}")),
+                JsonLine::Event(message) => push_event(&mut lines, message),
+                JsonLine::Id(id) => lines.push_str(&format!("{{\"lastEventId\":{}}}", json_string(id))),
+                JsonLine::Retry(millis) => lines.push_str(&format!("{{\"retry\":{millis}}}")),
             }
             lines.push('\n');
         });
@@ -51,14 +51,16 @@ impl Events {
     }
 
     /// Everything in a chunk of whole events, in order.
-    pub(super) fn each(&mut self, bytes: &Bytes, mut take: impl FnMut(Said<'_>)) {
+    pub(super) fn each(&mut self, bytes: &Bytes, mut take: impl FnMut(JsonLine<'_>)) {
         let mut input = &bytes[..];
         // Without limits it cannot fail.
         while let Ok(Some(item)) = self.0.decode(&mut input) {
             match item {
-                Item::Message(message) => take(Said::Event(message)),
-                Item::Id(id) => take(Said::Id(id)),
-                Item::Retry(retry) => take(Said::Retry(u64::try_from(retry.as_millis()).unwrap_or(u64::MAX))),
+                Item::Message(message) => take(JsonLine::Event(message)),
+                Item::Id(id) => take(JsonLine::Id(id)),
+                Item::Retry(retry) => {
+                    take(JsonLine::Retry(u64::try_from(retry.as_millis()).unwrap_or(u64::MAX)))
+                }
                 _ => {}
             }
         }

@@ -22,12 +22,12 @@ mod written;
 
 pub use body::Body;
 pub use channel::{Receiver, SendError, Sender, channel};
-pub use event_stream::{Ended, EventStream, IntoEventStream};
+pub use event_stream::{EventStream, IntoEventStream, StreamSummary};
 pub use keep_alive::KeepAlive;
-pub use mount::{Access, Action, Ask, Denied, Permit, Public};
+pub use mount::{Access, AccessDenied, AccessKind, AccessRequest, Permit, PublicRead};
 pub use no_error::NoError;
 
 pub(crate) use vary::vary;
 
 #[doc(hidden)]
-pub use mount::{Answer, Asked, BodyError, Preflight, Routes, collect};
+pub use mount::{BodyError, MountRequest, MountResponse, Preflight, Routes, collect};

@@ -11,11 +11,11 @@ use tokio::time::Sleep;
 use super::{
     KeepAlive,
     body::State,
-    json_lines::{Events, Said, push_event},
-    source::{Source, Taken},
+    json_lines::{Events, JsonLine, push_event},
+    source::{Source, SourceChunk},
 };
 use crate::{
-    hub::{End, MOST, Subscription, json_string},
+    hub::{EndReason, MOST, Subscription, json_string},
     resume::Resume,
 };
 
@@ -50,21 +50,21 @@ impl Page {
             if let Poll::Ready(end) = state.poll_endings(cx) {
                 return Poll::Ready(self.finish(state, end));
             }
-            match state.source.poll_take(None, state.told_retry, cx) {
+            match state.source.poll_take(None, state.last_retry, cx) {
                 Poll::Ready(Ok((taken, end))) => {
                     self.take(&taken);
                     if let Some(end) = end {
                         return Poll::Ready(self.finish(state, end));
                     }
                     if self.bytes >= MOST && place(&mut state.source).is_some() {
-                        return Poll::Ready(self.finish(state, End::Answered));
+                        return Poll::Ready(self.finish(state, EndReason::Answered));
                     }
                 }
                 Poll::Ready(Err(end)) => return Poll::Ready(self.finish(state, end)),
                 Poll::Pending => {
                     let has_all = (self.count > 0 || !self.waits) && place(&mut state.source).is_some();
                     if has_all || self.deadline.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(self.finish(state, End::Answered));
+                        return Poll::Ready(self.finish(state, EndReason::Answered));
                     }
                     return Poll::Pending;
                 }
@@ -72,12 +72,12 @@ impl Page {
         }
     }
 
-    fn take(&mut self, taken: &Taken) {
+    fn take(&mut self, taken: &SourceChunk) {
         let Self { events, json, count, bytes, .. } = self;
         *bytes += taken.bytes.len();
         events.each(&taken.bytes, |said| {
             // The page's own cursor says what a checkpoint would.
-            if let Said::Event(message) = said
+            if let JsonLine::Event(message) = said
                 && message.event_type() != "sse.checkpoint"
             {
                 if *count > 0 {
@@ -89,16 +89,16 @@ impl Page {
         });
     }
 
-    fn finish(&mut self, state: &mut State, end: End) -> Bytes {
+    fn finish(&mut self, state: &mut State, end: EndReason) -> Bytes {
         let mut place = place(&mut state.source);
-        if matches!(end, End::Expired) && self.count > 0 {
+        if matches!(end, EndReason::Expired) && self.count > 0 {
             // Nothing is written after the lease is over: the client keeps its cursor, and gets the events when it may.
             (self.json, self.count, place) = (String::new(), 0, None);
         }
         let cursor = place.map_or_else(|| "null".to_owned(), |cursor| json_string(&cursor));
         let retry = match &end {
-            End::Answered | End::Finished => String::new(),
-            end => format!(",\"retry\":{}", state.last_retry(end).unwrap_or(state.told_retry)),
+            EndReason::Answered | EndReason::Finished => String::new(),
+            end => format!(",\"retry\":{}", state.last_retry(end).unwrap_or(state.last_retry)),
         };
         let page = format!("{{\"events\":[{}],\"cursor\":{cursor}{retry}}}\n", self.json);
         state.finish(page.into(), self.count, end)

@@ -18,7 +18,7 @@ use super::Receiver;
 use super::compressed::Compressed;
 use crate::{
     Shutdown,
-    hub::{Chunk, End, MOST, Subscription},
+    hub::{Chunk, EndReason, MOST, Subscription},
     panic::Panic,
     resume::Negotiated,
     wire::{Frame, IntoFrame, write_retry},
@@ -38,7 +38,7 @@ pub(crate) enum Source {
 }
 
 /// What a source had ready: whole lines, shared with other readers or this stream's alone.
-pub(crate) struct Taken {
+pub(crate) struct SourceChunk {
     pub(crate) bytes: Bytes,
     pub(crate) events: u64,
     /// The last `retry` in it.
@@ -84,7 +84,7 @@ impl Source {
     }
 
     /// Why the reader was refused, if it was.
-    pub(crate) fn refusal(&self) -> Option<&End> {
+    pub(crate) fn refusal(&self) -> Option<&EndReason> {
         match self {
             Self::Subscription(subscription) => subscription.refusal(),
             Self::Frames(_) | Self::Receiver(_) => None,
@@ -94,12 +94,12 @@ impl Source {
     }
 
     /// The hub's event with which the response begins, if there is one.
-    pub(crate) fn first_event(&mut self, may_hold_half: bool) -> Option<Frame> {
+    pub(crate) fn first_event(&mut self, needs_discard: bool) -> Option<Frame> {
         match self {
-            Self::Subscription(subscription) => subscription.first_event(may_hold_half),
+            Self::Subscription(subscription) => subscription.first_event(needs_discard),
             Self::Frames(_) | Self::Receiver(_) => None,
             #[cfg(feature = "compress")]
-            Self::Compressed(compressed) => compressed.source_mut().first_event(may_hold_half),
+            Self::Compressed(compressed) => compressed.source_mut().first_event(needs_discard),
         }
     }
 
@@ -143,32 +143,32 @@ impl Source {
     }
 
     /// Everything that is ready, up to a chunk's size, and how the source has ended after that, if it has; it is asked
-    /// no more once that was told and is given back as `end`. The reader was told to wait `told_retry` milliseconds.
+    /// no more once that was told and is given back as `end`. The reader was told to wait `last_retry` milliseconds.
     #[inline]
     pub(crate) fn poll_take(
         &mut self,
-        mut end: Option<End>,
-        told_retry: u32,
+        mut end: Option<EndReason>,
+        last_retry: u32,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(Taken, Option<End>), End>> {
+    ) -> Poll<Result<(SourceChunk, Option<EndReason>), EndReason>> {
         if let Self::Subscription(subscription) = self {
             // What it calls of the application is caught there, with what came before; this is for a history of its own.
             let polled = Panic::catch(|| subscription.poll_chunk(cx, MOST));
-            let chunk = polled.unwrap_or_else(|panic| Poll::Ready(Err(End::Error(Arc::new(panic)))))?;
+            let chunk = polled.unwrap_or_else(|panic| Poll::Ready(Err(EndReason::Error(Arc::new(panic)))))?;
             return chunk.map(|Chunk { bytes, events, retry, at, .. }| {
-                Ok((Taken { bytes, events, retry, at }, None))
+                Ok((SourceChunk { bytes, events, retry, at }, None))
             });
         }
         #[cfg(feature = "compress")]
         if let Self::Compressed(compressed) = self {
-            return compressed.poll_take(end, told_retry, cx);
+            return compressed.poll_take(end, last_retry, cx);
         }
-        let mut joined = Joined::default();
+        let mut joined = FrameBatch::default();
         while end.is_none() && joined.len() < MOST {
             match self.poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => joined.push(frame, told_retry),
-                Poll::Ready(Some(Err(error))) => end = Some(End::Error(Arc::from(error))),
-                Poll::Ready(None) => end = Some(End::Complete),
+                Poll::Ready(Some(Ok(frame))) => joined.push(frame, last_retry),
+                Poll::Ready(Some(Err(error))) => end = Some(EndReason::Error(Arc::from(error))),
+                Poll::Ready(None) => end = Some(EndReason::Complete),
                 Poll::Pending => break,
             }
         }
@@ -195,7 +195,7 @@ impl Source {
 
 /// Frames of one stream as they come; a single one is sent as it is.
 #[derive(Default)]
-struct Joined {
+struct FrameBatch {
     first: Option<Frame>,
     /// All of them, if there is more than the first.
     all: Vec<u8>,
@@ -203,43 +203,43 @@ struct Joined {
     retry: Option<Duration>,
 }
 
-impl Joined {
+impl FrameBatch {
     fn len(&self) -> usize {
         self.first.as_ref().map_or(self.all.len(), |first| first.bytes().len())
     }
 
     #[inline]
-    fn push(&mut self, frame: Frame, told_retry: u32) {
+    fn push(&mut self, frame: Frame, last_retry: u32) {
         self.events += 1;
         if self.events == 1 && !frame.is_comments_alone() {
             self.first = Some(frame);
         } else {
-            self.join(&frame, told_retry);
+            self.join(&frame, last_retry);
         }
     }
 
-    fn join(&mut self, frame: &Frame, told_retry: u32) {
+    fn join(&mut self, frame: &Frame, last_retry: u32) {
         if let Some(first) = self.first.take() {
             self.all.reserve(4 * (first.bytes().len() + frame.bytes().len()));
             self.all.extend_from_slice(first.as_ref());
-            self.retry = first.told_retry();
+            self.retry = first.last_retry();
         }
         if frame.is_comments_alone() {
-            write_retry(&mut self.all, self.retry.unwrap_or(Duration::from_millis(told_retry.into())));
+            write_retry(&mut self.all, self.retry.unwrap_or(Duration::from_millis(last_retry.into())));
         }
         self.all.extend_from_slice(frame.as_ref());
-        self.retry = frame.told_retry().or(self.retry);
+        self.retry = frame.last_retry().or(self.retry);
     }
 
     #[inline]
-    fn into_taken(self) -> Taken {
+    fn into_taken(self) -> SourceChunk {
         let Self { first, all, events, retry } = self;
         match first {
             Some(first) => {
-                let retry = first.told_retry();
-                Taken { bytes: first.into_bytes(), events, retry, at: None }
+                let retry = first.last_retry();
+                SourceChunk { bytes: first.into_bytes(), events, retry, at: None }
             }
-            None => Taken { bytes: all.into(), events, retry, at: None },
+            None => SourceChunk { bytes: all.into(), events, retry, at: None },
         }
     }
 }

@@ -1,6 +1,6 @@
 use tracing::{Span, debug_span, field::Empty};
 
-use super::{Ended, source::Source};
+use super::{StreamSummary, source::Source};
 use crate::resume::Resume;
 
 /// The span of one stream, from its response to its end; `None` where nobody listens to it.
@@ -37,7 +37,7 @@ pub(super) fn of(source: &Source) -> Option<Span> {
 }
 
 /// Says in it how the stream ended.
-pub(super) fn record(span: &Span, ended: &Ended) {
+pub(super) fn record(span: &Span, ended: &StreamSummary) {
     span.record("end", ended.end.as_str());
     span.record("events", ended.events);
     span.record("bytes", ended.bytes);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::{body::jittered, written::Written};
-use crate::{error::error_json, hub::End};
+use super::{body::jittered, written::BodyFormat};
+use crate::{error::error_json, hub::EndReason};
 
 /// The whole seconds after which to come back, jittered as a `retry` is.
 pub(super) fn retry_after(retry: Duration) -> HeaderValue {
@@ -13,16 +13,16 @@ pub(super) fn retry_after(retry: Duration) -> HeaderValue {
 }
 
 /// The body: `{"error":"…"}`.
-pub(super) fn answer(end: &End) -> Written {
+pub(super) fn answer(end: &EndReason) -> BodyFormat {
     let message = match end {
-        End::Error(_) => "server: it failed to answer; try again later",
-        End::Expired => "subscribe: the permission has ended; ask for it again",
-        End::Limit => {
+        EndReason::Error(_) => "server: it failed to answer; try again later",
+        EndReason::Expired => "subscribe: the permission has ended; ask for it again",
+        EndReason::Limit => {
             "subscribe: there are as many readers as are allowed; come back later, or close another"
         }
-        End::Occupied => "subscribe: another reader has this place; come back when it has left",
-        End::Shutdown => "subscribe: the server shuts down; come back",
+        EndReason::Occupied => "subscribe: another reader has this place; come back when it has left",
+        EndReason::Shutdown => "subscribe: the server shuts down; come back",
         _ => "subscribe: the history does not answer; come back later",
     };
-    Written::Text(error_json(message).into())
+    BodyFormat::Text(error_json(message).into())
 }

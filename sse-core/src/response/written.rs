@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{KeepAlive, body::State, json_lines::JsonLines, page::Page, source::Source};
 use crate::resume::Form;
 
-pub(super) enum Written {
+pub(super) enum BodyFormat {
     /// The same stream, written as JSON lines.
     Lines(JsonLines),
     /// One answer, when there is something to say.
@@ -16,7 +16,7 @@ pub(super) enum Written {
     Text(Bytes),
 }
 
-impl Written {
+impl BodyFormat {
     /// As the source's request wants it, if that is no event stream.
     pub(super) fn for_source(source: &Source, keep_alive: Option<&KeepAlive>) -> Option<Self> {
         match (source.negotiated().form, source) {

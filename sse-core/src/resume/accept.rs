@@ -19,14 +19,14 @@ pub(crate) enum Form {
 pub(crate) struct Negotiated {
     pub(crate) form: Form,
     pub(crate) is_event_source: bool,
-    pub(crate) is_padded: bool,
+    pub(crate) wants_padding: bool,
     /// It may hold half an event of the connection before, which it would join to what comes first.
-    pub(crate) may_hold_half: bool,
+    pub(crate) needs_discard: bool,
 }
 
 impl Default for Negotiated {
     fn default() -> Self {
-        Self { form: Form::Stream, is_event_source: true, is_padded: false, may_hold_half: false }
+        Self { form: Form::Stream, is_event_source: true, wants_padding: false, needs_discard: false }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{Cursor, Epochs, Requested};
+use super::{Cursor, EpochTable, Requested};
 
 /// How a subscription began.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -75,7 +75,7 @@ impl fmt::Display for GapReason {
 
 /// What is known of a history when a cursor is judged.
 pub(crate) struct Known<'a> {
-    pub(crate) epochs: &'a Epochs,
+    pub(crate) epochs: &'a EpochTable,
     pub(crate) head: u64,
     /// The highest evicted position of what was asked for.
     pub(crate) evicted: u64,

@@ -2,7 +2,7 @@ use super::{Cursor, Epoch};
 
 /// An epoch and the position of its first record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EpochStart {
+pub struct EpochRow {
     /// The epoch.
     pub epoch: Epoch,
     /// The position of its first record.
@@ -14,29 +14,29 @@ pub struct EpochStart {
 /// The place in the table orders positions before their number does: an epoch that begins below the end of an earlier
 /// one has replaced that end (a fork).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Epochs(Vec<EpochStart>);
+pub struct EpochTable(Vec<EpochRow>);
 
-impl Epochs {
+impl EpochTable {
     /// A table with one epoch, which begins at position 1.
     #[must_use]
     pub fn starting(epoch: Epoch) -> Self {
-        Self(vec![EpochStart { epoch, begins: 1 }])
+        Self(vec![EpochRow { epoch, begins: 1 }])
     }
 
     /// The table with these rows, oldest first, or `None` if there is no row.
     #[must_use]
-    pub fn from_rows(rows: Vec<EpochStart>) -> Option<Self> {
+    pub fn from_rows(rows: Vec<EpochRow>) -> Option<Self> {
         (!rows.is_empty()).then_some(Self(rows))
     }
 
     /// The rows, oldest first; never empty.
     #[must_use]
-    pub fn rows(&self) -> &[EpochStart] {
+    pub fn rows(&self) -> &[EpochRow] {
         &self.0
     }
 
     /// Adds an epoch as the newest.
-    pub fn push(&mut self, row: EpochStart) {
+    pub fn push(&mut self, row: EpochRow) {
         self.0.push(row);
     }
 
@@ -90,12 +90,12 @@ impl Epochs {
     /// that got older, or another one in its place, has to begin a new epoch for whoever knows more than it does. Its table
     /// may lack rows that are known here; an epoch that those had replaced comes back then, and is added again from
     /// the first position on at which the two tables differ.
-    pub(crate) fn news(&self, table: &Self) -> Vec<EpochStart> {
+    pub(crate) fn news(&self, table: &Self) -> Vec<EpochRow> {
         if self.fork_after(table.current()).is_some() {
             return Vec::new();
         }
         let unknown = table.0.iter().filter(|row| self.fork_after(row.epoch).is_none());
-        let news: Vec<EpochStart> = unknown.copied().collect();
+        let news: Vec<EpochRow> = unknown.copied().collect();
         let extended = Self([&*self.0, &*news].concat());
         if extended.first_difference(table).is_none() {
             return news;
@@ -103,7 +103,7 @@ impl Epochs {
         let Some(from) = self.first_difference(table) else { return news };
         let place = table.0.iter().rposition(|row| row.begins <= from).unwrap_or(0);
         let rows = table.0.iter().skip(place);
-        rows.map(|row| EpochStart { begins: row.begins.max(from), ..*row }).collect()
+        rows.map(|row| EpochRow { begins: row.begins.max(from), ..*row }).collect()
     }
 
     /// The first position for which two tables name different epochs, as far as the other one reaches back.

@@ -53,7 +53,7 @@ pub struct LastEventId {
     text: Option<String>,
     not_utf8: bool,
     accept: Accept,
-    is_padded: bool,
+    wants_padding: bool,
     /// A browser's `fetch` said it, although the `Accept` header is that of an `EventSource`.
     is_fetch: bool,
     /// Unknown unless the request's headers were read.
@@ -84,7 +84,7 @@ impl LastEventId {
         let mut in_query = None;
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if PADDING_NAMES.contains(&&*name) {
-                last.is_padded = !NO_PADDING.contains(&&*value);
+                last.wants_padding = !NO_PADDING.contains(&&*value);
             } else if in_query.is_none() && QUERY_NAMES.contains(&&*name) {
                 in_query = Some(value);
             }
@@ -183,8 +183,8 @@ impl LastEventId {
     pub(crate) fn negotiated(&self) -> Option<Negotiated> {
         let form = self.accept.form()?;
         let is_event_source = self.is_event_source();
-        let may_hold_half = self.is_webkit && is_event_source;
-        Some(Negotiated { form, is_event_source, is_padded: self.is_padded, may_hold_half })
+        let needs_discard = self.is_webkit && is_event_source;
+        Some(Negotiated { form, is_event_source, wants_padding: self.wants_padding, needs_discard })
     }
 
     /// What was remembered of `Accept-Encoding`.

@@ -5,7 +5,7 @@ use super::*;
 /// A history with the epochs A from 1, B from 11 (a harmless change of name) and C from 16, which replaced B's 16 to 20.
 /// Its head is 25.
 struct Forked {
-    epochs: Epochs,
+    epochs: EpochTable,
     a: Epoch,
     b: Epoch,
     c: Epoch,
@@ -13,9 +13,9 @@ struct Forked {
 
 fn forked() -> Forked {
     let [a, b, c] = [1, 2, 3].map(Epoch::from_bits);
-    let mut epochs = Epochs::starting(a);
-    epochs.push(EpochStart { epoch: b, begins: 11 });
-    epochs.push(EpochStart { epoch: c, begins: 16 });
+    let mut epochs = EpochTable::starting(a);
+    epochs.push(EpochRow { epoch: b, begins: 11 });
+    epochs.push(EpochRow { epoch: c, begins: 16 });
     Forked { epochs, a, b, c }
 }
 
@@ -53,7 +53,7 @@ fn rule_2_a_cursor_at_or_after_the_fork_is_a_gap_that_resumes_before_it() {
 fn rule_2_an_older_fork_does_not_hide_a_deeper_one() {
     let mut history = forked();
     // D replaced everything from 5 on: of A only 1 to 4 are still what they were.
-    history.epochs.push(EpochStart { epoch: Epoch::from_bits(4), begins: 5 });
+    history.epochs.push(EpochRow { epoch: Epoch::from_bits(4), begins: 5 });
     assert_eq!(history.judge(history.a, 4, 0), Decision::Exact(4));
     assert_eq!(history.judge(history.a, 5, 0), gap_at(GapReason::Fork, 4, None));
     assert_eq!(history.judge(history.c, 20, 0), gap_at(GapReason::Fork, 4, None));
@@ -124,8 +124,8 @@ fn g8_each_place_has_one_spelling_and_everything_else_is_not_a_cursor() {
 fn what_an_engine_stores_of_a_history_comes_back_as_it_was() {
     let history = forked();
     assert_eq!(Epoch::from_bits(0xabc).to_bits(), 0xabc);
-    assert_eq!(Epochs::from_rows(history.epochs.rows().to_vec()), Some(history.epochs));
-    assert_eq!(Epochs::from_rows(Vec::new()), None);
+    assert_eq!(EpochTable::from_rows(history.epochs.rows().to_vec()), Some(history.epochs));
+    assert_eq!(EpochTable::from_rows(Vec::new()), None);
     let cursor = Cursor::new(history.a, 7);
     assert_eq!((cursor.check(), cursor.with_check(9).check()), (None, Some(9)));
     assert!(InvalidCursor.to_string().contains("use an id that a hub sent"), "{InvalidCursor}");
@@ -266,10 +266,10 @@ fn a_page_is_preferred_only_by_who_says_so() {
 mod news {
     use super::*;
 
-    fn table(rows: &[(u64, u64)]) -> Epochs {
+    fn table(rows: &[(u64, u64)]) -> EpochTable {
         let row =
-            |(epoch, begins): &(u64, u64)| EpochStart { epoch: Epoch::from_bits(*epoch), begins: *begins };
-        Epochs::from_rows(rows.iter().map(row).collect()).expect("rows")
+            |(epoch, begins): &(u64, u64)| EpochRow { epoch: Epoch::from_bits(*epoch), begins: *begins };
+        EpochTable::from_rows(rows.iter().map(row).collect()).expect("rows")
     }
 
     /// What is added to `known`, which agrees with `store` then.

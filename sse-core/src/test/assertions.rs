@@ -43,7 +43,7 @@ impl<'a> TestStream<'a> {
                 match self.listen(deadline).await {
                     Some(Said::Event) => return self,
                     Some(Said::Alive) => {}
-                    Some(Said::End) => self.fail("sse_ok", Some(at), "the stream has ended"),
+                    Some(Said::EndReason) => self.fail("sse_ok", Some(at), "the stream has ended"),
                     None => {
                         let what = format!("no event came within {:?}", self.patience);
                         self.fail("sse_ok", Some(at), what)
@@ -64,7 +64,7 @@ impl<'a> TestStream<'a> {
                     None => return self,
                     Some(Said::Alive) => {}
                     Some(Said::Event) => self.fail("sse_none_for", Some(at), "an event came"),
-                    Some(Said::End) => self.fail("sse_none_for", Some(at), "the stream has ended"),
+                    Some(Said::EndReason) => self.fail("sse_none_for", Some(at), "the stream has ended"),
                 }
             }
         }
@@ -79,7 +79,7 @@ impl<'a> TestStream<'a> {
             let what = match self.listen(Instant::now() + self.patience).await {
                 Some(Said::Alive) => return self,
                 Some(Said::Event) => "an event came first".to_owned(),
-                Some(Said::End) => "the stream has ended".to_owned(),
+                Some(Said::EndReason) => "the stream has ended".to_owned(),
                 None => format!("it was silent for {:?}", self.patience),
             };
             self.fail("sse_keep_alive_ok", Some(at), what)
@@ -95,8 +95,8 @@ impl<'a> TestStream<'a> {
             let what = loop {
                 match self.listen(deadline).await {
                     Some(Said::Alive) => {}
-                    Some(Said::End) if self.ended == Some(Ended::Whole) => return self,
-                    Some(Said::End) => break "it was not the server that ended it well".to_owned(),
+                    Some(Said::EndReason) if self.ended == Some(Ended::Whole) => return self,
+                    Some(Said::EndReason) => break "it was not the server that ended it well".to_owned(),
                     Some(Said::Event) => break "another event came".to_owned(),
                     None => break format!("the stream goes on after {:?}", self.patience),
                 }

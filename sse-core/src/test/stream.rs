@@ -77,7 +77,7 @@ pub(super) enum Said {
     /// A `retry` line, a comment or a checkpoint: nothing that a page would see.
     Alive,
     /// The stream has ended.
-    End,
+    EndReason,
 }
 
 /// How it ended.
@@ -169,9 +169,9 @@ impl<'a> TestStream<'a> {
                 return Some(said);
             }
             if self.ended.is_some() {
-                return Some(Said::End);
+                return Some(Said::EndReason);
             }
-            let Some(bytes) = &mut self.bytes else { return Some(Said::End) };
+            let Some(bytes) = &mut self.bytes else { return Some(Said::EndReason) };
             let next = timeout_at(deadline, poll_fn(|cx| bytes.as_mut().poll_next(cx))).await.ok()?;
             match next {
                 Some(Ok(chunk)) => self.chunk = chunk,

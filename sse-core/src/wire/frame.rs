@@ -52,7 +52,7 @@ impl Frame {
     }
 
     /// Returns the last `retry` that the frame carries.
-    pub(crate) fn told_retry(&self) -> Option<Duration> {
+    pub(crate) fn last_retry(&self) -> Option<Duration> {
         (!matches!(self.retry, 0 | COMMENTS_ALONE)).then(|| Duration::from_millis(self.retry))
     }
 

@@ -65,7 +65,7 @@ pub struct Settings {
     /// After which a silent run is abandoned.
     pub silence: Option<Duration>,
     /// How many readers the hub lets in.
-    pub most_readers: usize,
+    pub max_readers: usize,
     /// From where the mounted routes may be used, and `/events` with `on=origins`.
     pub origins: OriginPolicy,
     /// The hub's limit on readers that do not read.
@@ -86,7 +86,7 @@ impl Default for Settings {
             panics: false,
             retention: Retention::default(),
             silence: None,
-            most_readers: usize::MAX,
+            max_readers: usize::MAX,
             origins: OriginPolicy::same_origin(),
             stalled_after: Duration::from_secs(30),
             window: Duration::from_secs(1),

@@ -9,8 +9,8 @@ use std::{
 use async_stream::stream;
 use futures_util::Stream;
 use sse_core::{
-    Ask, Denied, Ended, Event, EventStream, Hub, IntoEventStream, Lease, OriginPolicy, Pattern, Permit,
-    SendError, Sender, Shutdown, Topic,
+    Ask, Denied, Event, EventStream, Hub, IntoEventStream, Lease, OriginPolicy, Pattern, Permit, SendError,
+    Sender, Shutdown, StreamSummary, Topic,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,14 +44,14 @@ pub struct Context {
     /// Of each tenant of the mounted routes, and of each principal.
     leases: Arc<Mutex<HashMap<String, Lease>>>,
     listens: Arc<Mutex<Option<oneshot::Sender<SocketAddr>>>>,
-    ended: mpsc::UnboundedSender<Ended>,
+    ended: mpsc::UnboundedSender<StreamSummary>,
     left: mpsc::UnboundedSender<SendError>,
 }
 
 /// What a case hears from the handlers.
 pub(crate) struct Reports {
     pub(crate) listens: oneshot::Receiver<SocketAddr>,
-    pub(crate) ended: mpsc::UnboundedReceiver<Ended>,
+    pub(crate) ended: mpsc::UnboundedReceiver<StreamSummary>,
     pub(crate) left: mpsc::UnboundedReceiver<SendError>,
 }
 
@@ -60,7 +60,7 @@ impl Context {
         let shutdown = Shutdown::within(settings.window);
         let hub = Hub::builder()
             .retention(settings.retention)
-            .most_readers(settings.most_readers)
+            .max_readers(settings.max_readers)
             .stalled_after(settings.stalled_after)
             .shutdown(shutdown.clone())
             .memory();

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
-use sse_core::{Ended, Event, Hub, Lease, PublishError, Receipt, SendError, Shutdown};
+use sse_core::{Event, Hub, Lease, PublishError, Receipt, SendError, Shutdown, StreamSummary};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
 use crate::{App, Context, Exchange, Failed, Outcome, Request, Settings};
@@ -15,7 +15,7 @@ pub struct Server {
     context: Context,
     address: SocketAddr,
     patience: Duration,
-    ended: mpsc::UnboundedReceiver<Ended>,
+    ended: mpsc::UnboundedReceiver<StreamSummary>,
     left: mpsc::UnboundedReceiver<SendError>,
     task: JoinHandle<()>,
 }
@@ -114,7 +114,7 @@ impl Server {
     ///
     /// # Errors
     /// If none ends in time.
-    pub async fn ended(&mut self) -> Outcome<Ended> {
+    pub async fn ended(&mut self) -> Outcome<StreamSummary> {
         let ended = timeout(self.patience, self.ended.recv()).await;
         ended.ok().flatten().ok_or_else(|| Failed::new("no stream's hook said that it has ended"))
     }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use sse_core::{Event, ProducerError, Run};
+use sse_core::{Event, Run, RunError};
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::Context;
@@ -28,7 +28,7 @@ impl Pace {
 impl Context {
     /// Produces a run, whoever reads it: the text's words, each when the case lets it be said. Told to stop, it says so and
     /// finishes.
-    pub fn work(&self, run: Run, text: String) -> JoinHandle<Result<(), ProducerError>> {
+    pub fn work(&self, run: Run, text: String) -> JoinHandle<Result<(), RunError>> {
         let Pace(pace) = self.pace.clone();
         let run = match self.settings.silence {
             Some(silence) => run.expire_after(silence),

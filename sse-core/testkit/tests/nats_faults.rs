@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::json;
 use sse_core::{
-    Change, Cursor, Entry, EntryKind, Event, GapReason, History, HistoryErrorKind, Hub, NatsHistory,
-    NatsStorage, Start, Subscription,
+    Cursor, Entry, EntryKind, Event, GapReason, History, HistoryErrorKind, Hub, NatsHistory, NatsStorage,
+    Start, Subscription, TailEvent,
 };
 use sse_testkit::{
     engines::NatsServer,
@@ -582,7 +582,7 @@ async fn a_tail_can_be_asked_for_again() {
         let mut tail: sse_testkit::history_cases::Tail = Box::pin(history.tail(after));
         for seq in after + 1..=3 {
             let change = wait_for("a change", tail.next()).await.unwrap().unwrap();
-            assert!(matches!(&change, Change::Record(record) if record.cursor.seq() == seq), "{change:?}");
+            assert!(matches!(&change, TailEvent::Record(record) if record.cursor.seq() == seq), "{change:?}");
         }
     }
 }

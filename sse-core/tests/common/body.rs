@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use sse_core::{Body, Ended, EventStream};
+use sse_core::{Body, EventStream, StreamSummary};
 
 /// A body, and what its hook heard when it ended.
 pub struct Reading {
@@ -14,7 +14,7 @@ pub struct Reading {
     has_begun: bool,
     /// The id of the checkpoint with which it began, if it did.
     pub first_cursor: Option<String>,
-    ended: Arc<Mutex<Option<Ended>>>,
+    ended: Arc<Mutex<Option<StreamSummary>>>,
 }
 
 /// Begins to read a stream that must answer 200.

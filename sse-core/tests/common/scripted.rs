@@ -8,8 +8,8 @@ use std::{
 
 use futures_util::{Stream, stream};
 use sse_core::{
-    Appended, Change, Cursor, Entry, EntryKind, Epoch, EpochStart, Epochs, History, HistoryError,
-    HistoryErrorKind, Pattern, Reach, Record, Span,
+    Appended, Cursor, Entry, EntryKind, Epoch, EpochRow, EpochTable, History, HistoryBounds, HistoryError,
+    HistoryErrorKind, Pattern, Record, SignalReceipt, TailEvent,
 };
 use tokio::sync::watch;
 
@@ -22,7 +22,7 @@ pub struct Scripted {
 
 struct State {
     records: Vec<Record>,
-    epochs: Epochs,
+    epochs: EpochTable,
     oldest: u64,
     is_down: bool,
     /// The tails hear nothing of what is appended.
@@ -38,12 +38,12 @@ struct State {
     /// A record that reads leave out.
     hole: Option<u64>,
     /// The table of the next answer, as it was a while ago.
-    late: Option<Epochs>,
+    late: Option<EpochTable>,
     spans: usize,
     holds: usize,
     reads: usize,
     most_read: usize,
-    most_bytes: usize,
+    max_bytes: usize,
     reading: usize,
     most_reading: usize,
     signals: Vec<Entry>,
@@ -51,7 +51,7 @@ struct State {
 
 impl Scripted {
     pub fn new() -> Self {
-        let epochs = Epochs::starting(Epoch::random());
+        let epochs = EpochTable::starting(Epoch::random());
         let state = State {
             records: Vec::new(),
             epochs,
@@ -68,7 +68,7 @@ impl Scripted {
             holds: 0,
             reads: 0,
             most_read: 0,
-            most_bytes: 0,
+            max_bytes: 0,
             reading: 0,
             most_reading: 0,
             signals: Vec::new(),
@@ -81,21 +81,21 @@ impl Scripted {
         let mut state = self.lock();
         let keep = usize::try_from(fork - 1).expect("small");
         state.records.truncate(keep);
-        state.epochs.push(EpochStart { epoch: Epoch::random(), begins: fork });
+        state.epochs.push(EpochRow { epoch: Epoch::random(), begins: fork });
         drop(state);
         self.tell();
     }
 
     /// What it holds now.
-    pub fn copy(&self) -> (Vec<Record>, Epochs) {
+    pub fn copy(&self) -> (Vec<Record>, EpochTable) {
         let state = self.lock();
         (state.records.clone(), state.epochs.clone())
     }
 
     /// Puts a copy in its place, and begins a new epoch because it lacks what was known.
-    pub fn put_back(&self, (records, mut epochs): (Vec<Record>, Epochs)) {
+    pub fn put_back(&self, (records, mut epochs): (Vec<Record>, EpochTable)) {
         let begins = records.len() as u64 + 1;
-        epochs.push(EpochStart { epoch: Epoch::random(), begins });
+        epochs.push(EpochRow { epoch: Epoch::random(), begins });
         let mut state = self.lock();
         (state.records, state.epochs) = (records, epochs);
         drop(state);
@@ -103,7 +103,7 @@ impl Scripted {
     }
 
     /// Answers the next question with this table.
-    pub fn answer_late(&self, epochs: Epochs) {
+    pub fn answer_late(&self, epochs: EpochTable) {
         self.lock().late = Some(epochs);
     }
 
@@ -163,8 +163,8 @@ impl Scripted {
     }
 
     /// How many bytes were read at once at most.
-    pub fn most_bytes(&self) -> usize {
-        self.lock().most_bytes
+    pub fn max_bytes(&self) -> usize {
+        self.lock().max_bytes
     }
 
     /// How often records were read.
@@ -261,11 +261,11 @@ impl History for Scripted {
         };
         let records: Vec<_> = kept.take(limit).take_while(fits).cloned().collect();
         let bytes = records.iter().map(|record| record.lines.len()).sum();
-        state.most_bytes = state.most_bytes.max(bytes);
+        state.max_bytes = state.max_bytes.max(bytes);
         Ok(records)
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let mut state = self.lock();
         state.check()?;
         state.spans += 1;
@@ -287,7 +287,7 @@ impl History for Scripted {
         }
         let epochs = state.late.take().unwrap_or_else(|| state.epochs.clone());
         let (oldest, head) = (state.oldest, state.head());
-        Ok(Span { oldest, head, epochs, last, trimmed, finished })
+        Ok(HistoryBounds { oldest, head, epochs, last, trimmed, finished })
     }
 
     async fn holds(&self, cursor: Cursor) -> Result<bool, HistoryError> {
@@ -298,16 +298,16 @@ impl History for Scripted {
         Ok(state.records.get(place).is_some_and(|record| record.cursor == cursor))
     }
 
-    async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+    async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {
         let mut state = self.lock();
         state.check()?;
         state.signals.push(entry);
         drop(state);
         self.tell();
-        Ok(Reach { processes: None })
+        Ok(SignalReceipt { processes: None })
     }
 
-    fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static {
+    fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static {
         let (epochs, signals) = {
             let state = self.lock();
             (state.epochs.clone(), state.signals.len())
@@ -330,19 +330,19 @@ impl History for Scripted {
 struct Tail {
     history: Scripted,
     after: u64,
-    epochs: Epochs,
+    epochs: EpochTable,
     signals: usize,
     was_down: bool,
 }
 
 impl Tail {
-    fn next(&mut self) -> Option<Result<Change, HistoryError>> {
+    fn next(&mut self) -> Option<Result<TailEvent, HistoryError>> {
         let state = self.history.lock();
         if let Err(error) = state.check() {
             return (!std::mem::replace(&mut self.was_down, true)).then_some(Err(error));
         }
         if std::mem::take(&mut self.was_down) {
-            return Some(Ok(Change::Recovered));
+            return Some(Ok(TailEvent::Recovered));
         }
         if state.is_mute {
             return None;
@@ -351,15 +351,15 @@ impl Tail {
             let former = std::mem::replace(&mut self.epochs, state.epochs.clone());
             let replaced = |seq: &u64| former.at(*seq) != self.epochs.at(*seq);
             self.after = (1..=self.after).find(replaced).map_or(self.after, |seq| seq - 1);
-            return Some(Ok(Change::Epochs(self.epochs.clone())));
+            return Some(Ok(TailEvent::EpochTable(self.epochs.clone())));
         }
         if let Some(signal) = state.signals.get(self.signals) {
             self.signals += 1;
-            return Some(Ok(Change::Signal(signal.clone())));
+            return Some(Ok(TailEvent::Signal(signal.clone())));
         }
         let record = state.records.get(usize::try_from(self.after).expect("small"))?;
         self.after += 1;
-        Some(Ok(Change::Record(record.clone())))
+        Some(Ok(TailEvent::Record(record.clone())))
     }
 }
 

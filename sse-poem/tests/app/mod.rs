@@ -10,7 +10,8 @@ use poem::{
     web::{Data, Html},
 };
 use sse_poem::{
-    Access, Ask, Denied, LastEventId, Permit, Receipt, Result, Sse, channel, get, mount, preflight,
+    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, get, mount,
+    preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;
@@ -148,7 +149,11 @@ fn answer(receipt: Receipt) -> String {
 struct Tenants(Context);
 
 impl Access<Request> for Tenants {
-    async fn permit(&self, request: &Request, ask: &Ask) -> std::result::Result<Permit, Denied> {
+    async fn permit(
+        &self,
+        request: &Request,
+        ask: &AccessRequest,
+    ) -> std::result::Result<Permit, AccessDenied> {
         self.0.permit(request.header("x-tenant"), ask)
     }
 }

@@ -16,8 +16,8 @@ use rocket::{
     shield::Shield,
 };
 use sse_rocket::{
-    Access, Ask, Denied, EventStream, LastEventId, Permit, Receipt, Result, Sse, channel, fairing, mount,
-    preflight,
+    Access, AccessDenied, AccessRequest, EventStream, LastEventId, Permit, Receipt, Result, Sse, channel,
+    fairing, mount, preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 
@@ -181,7 +181,11 @@ fn answer(receipt: Receipt) -> String {
 struct Tenants(Context);
 
 impl<'r> Access<Request<'r>> for Tenants {
-    async fn permit(&self, request: &Request<'r>, ask: &Ask) -> std::result::Result<Permit, Denied> {
+    async fn permit(
+        &self,
+        request: &Request<'r>,
+        ask: &AccessRequest,
+    ) -> std::result::Result<Permit, AccessDenied> {
         self.0.permit(request.headers().get_one("x-tenant"), ask)
     }
 }

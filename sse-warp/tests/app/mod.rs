@@ -4,8 +4,8 @@ use std::{convert::Infallible, net::Ipv4Addr};
 
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use sse_warp::{
-    Access, Ask, Denied, LastEventId, Permit, Receipt, Result, Sse, channel, last_event_id, mount, preflight,
-    reply,
+    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, last_event_id,
+    mount, preflight, reply,
 };
 use tokio::net::TcpListener;
 use warp::{
@@ -146,7 +146,11 @@ fn answer(receipt: Receipt) -> String {
 struct Tenants(Context);
 
 impl Access<Request<()>> for Tenants {
-    async fn permit(&self, request: &Request<()>, ask: &Ask) -> std::result::Result<Permit, Denied> {
+    async fn permit(
+        &self,
+        request: &Request<()>,
+        ask: &AccessRequest,
+    ) -> std::result::Result<Permit, AccessDenied> {
         let tenant = request.headers().get("x-tenant").and_then(|name| name.to_str().ok());
         self.0.permit(tenant, ask)
     }

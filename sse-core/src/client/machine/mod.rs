@@ -14,7 +14,7 @@ use bytes::{Buf, Bytes};
 use http::{HeaderMap, Request, StatusCode, header, response};
 
 use super::{
-    Attempts, ClientError, ClientEvent, Disconnect, Opened, Refusal, Verdict,
+    Attempts, ClientError, ClientEvent, Disconnect, OpenedResponse, UnexpectedResponse, Verdict,
     backoff::Waits,
     encoding::{self, Encoding},
     headers,
@@ -55,7 +55,7 @@ pub(super) enum Next {
     /// Hand this out.
     Event(ClientEvent),
     /// The stream has ended.
-    End,
+    EndReason,
     /// The stream ends with this.
     Fail(ClientError),
 }
@@ -92,7 +92,7 @@ enum State {
         since: Instant,
     },
     Refused {
-        refusal: Box<Refusal>,
+        refusal: Box<UnexpectedResponse>,
         body: Vec<u8>,
         since: Instant,
     },
@@ -154,7 +154,7 @@ impl Machine {
                 State::Connecting { .. } | State::Refused { .. } | State::Waiting { .. } => {
                     return Next::Poll;
                 }
-                State::Closed(error) => return error.take().map_or(Next::End, Next::Fail),
+                State::Closed(error) => return error.take().map_or(Next::EndReason, Next::Fail),
             }
         }
     }
@@ -223,7 +223,8 @@ impl Machine {
             status => {
                 // What cannot be decoded is shown as it is.
                 self.encoding = encoding::of(&head.headers).unwrap_or_default();
-                let refusal = Box::new(Refusal { status, headers: head.headers, body: Bytes::new() });
+                let refusal =
+                    Box::new(UnexpectedResponse { status, headers: head.headers, body: Bytes::new() });
                 self.state = State::Refused { refusal, body: Vec::new(), since: now };
             }
         }
@@ -295,7 +296,7 @@ impl Machine {
         self.tries = 0;
         self.trying_since = None;
         let uri = self.target.uri().clone();
-        self.events.push_back(ClientEvent::Open(Opened { uri, headers }));
+        self.events.push_back(ClientEvent::Open(OpenedResponse { uri, headers }));
     }
 
     fn refuse(&mut self, now: Instant) {

@@ -96,7 +96,7 @@ impl Client {
     }
 
     fn ends(&mut self) {
-        assert!(matches!(self.machine.next(self.now), Next::End));
+        assert!(matches!(self.machine.next(self.now), Next::EndReason));
     }
 
     fn answer(&mut self, status: u16, headers: &[(&str, &str)]) {
@@ -153,7 +153,7 @@ fn show(next: Next) -> String {
         Next::Send(request) => format!("{request:?}"),
         Next::Poll => "waiting".to_owned(),
         Next::Event(event) => format!("{event:?}"),
-        Next::End => "the end".to_owned(),
+        Next::EndReason => "the end".to_owned(),
         Next::Fail(error) => format!("{error:?}"),
     }
 }

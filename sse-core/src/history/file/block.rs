@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes};
 use super::failure::damaged;
 use crate::{
     history::{Entry, HistoryError, Record, codec},
-    resume::{Cursor, Epochs},
+    resume::{Cursor, EpochTable},
 };
 
 /// A checksum and a count.
@@ -59,7 +59,7 @@ pub(super) fn read(
     block: &[u8],
     last: u64,
     after: u64,
-    epochs: &Epochs,
+    epochs: &EpochTable,
     limit: usize,
     records: &mut Vec<Record>,
 ) -> Result<(), HistoryError> {

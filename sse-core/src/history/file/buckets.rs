@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     history::{HistoryError, Record, Retention, Topic},
-    resume::Epochs,
+    resume::EpochTable,
 };
 
 /// Into how many buckets what is retained is divided.
@@ -121,7 +121,7 @@ impl Buckets {
     pub(super) fn trim(
         &mut self,
         transaction: &WriteTransaction,
-        epochs: &Epochs,
+        epochs: &EpochTable,
         now: u64,
     ) -> Result<HashMap<Topic, u64>, HistoryError> {
         let mut trimmed = HashMap::new();

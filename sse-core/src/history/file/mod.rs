@@ -27,11 +27,12 @@ use tokio::sync::{broadcast, oneshot, watch};
 pub use options::FileHistoryBuilder;
 
 use super::{
-    Appended, Change, Entry, History, HistoryError, HistoryErrorKind, Pattern, Reach, Record, Span,
-    tail::{self, Changes},
+    Appended, Entry, History, HistoryBounds, HistoryError, HistoryErrorKind, Pattern, Record, SignalReceipt,
+    TailEvent,
+    tail::{self, TailEvents},
 };
 use read::Reader;
-use store::Told;
+use store::WriterStatus;
 use writer::Writer;
 
 /// How many signals a tail may be behind before it loses the oldest.
@@ -83,7 +84,7 @@ pub struct FileHistory {
 struct Shared {
     reader: Reader,
     writer: Writer,
-    told: watch::Receiver<Told>,
+    told: watch::Receiver<WriterStatus>,
     signals: broadcast::Sender<Entry>,
 }
 
@@ -138,18 +139,18 @@ impl History for FileHistory {
         }
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let patterns = patterns.to_vec();
         self.blocking(move |reader| reader.span(&patterns)).await
     }
 
-    async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+    async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {
         // Without a tail there is nobody to tell.
         let tails = self.shared.signals.send(entry).unwrap_or(0);
-        Ok(Reach { processes: Some(u64::from(tails > 0)) })
+        Ok(SignalReceipt { processes: Some(u64::from(tails > 0)) })
     }
 
-    fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static {
+    fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static {
         let (changes, mut stream) = tail::channel();
         let told = self.shared.told.clone();
         stream.spawn(follow(Arc::downgrade(&self.shared), told, after, changes.clone()));
@@ -165,7 +166,12 @@ impl fmt::Debug for FileHistory {
 }
 
 /// Tells what becomes readable after a position, until the history is closed or nobody listens.
-async fn follow(shared: Weak<Shared>, mut told: watch::Receiver<Told>, after: u64, changes: Changes) {
+async fn follow(
+    shared: Weak<Shared>,
+    mut told: watch::Receiver<WriterStatus>,
+    after: u64,
+    changes: TailEvents,
+) {
     let mut position = after;
     let mut oldest = told.borrow().oldest.min(position + 1);
     let mut has_failed = false;
@@ -174,7 +180,7 @@ async fn follow(shared: Weak<Shared>, mut told: watch::Receiver<Told>, after: u6
         if now.oldest > oldest {
             oldest = now.oldest;
             position = position.max(oldest - 1);
-            if changes.send(Ok(Change::Trimmed { oldest })).await.is_err() {
+            if changes.send(Ok(TailEvent::Trimmed { oldest })).await.is_err() {
                 return;
             }
         }
@@ -185,7 +191,7 @@ async fn follow(shared: Weak<Shared>, mut told: watch::Receiver<Told>, after: u6
                 Ok(records) => {
                     for record in records {
                         position = record.cursor.seq();
-                        if changes.send(Ok(Change::Record(record))).await.is_err() {
+                        if changes.send(Ok(TailEvent::Record(record))).await.is_err() {
                             return;
                         }
                     }
@@ -212,11 +218,11 @@ async fn follow(shared: Weak<Shared>, mut told: watch::Receiver<Told>, after: u6
 }
 
 /// Tells signals; a tail that is too slow loses the oldest.
-async fn forward(mut signals: broadcast::Receiver<Entry>, changes: Changes) {
+async fn forward(mut signals: broadcast::Receiver<Entry>, changes: TailEvents) {
     loop {
         match signals.recv().await {
             Ok(entry) => {
-                if changes.send(Ok(Change::Signal(entry))).await.is_err() {
+                if changes.send(Ok(TailEvent::Signal(entry))).await.is_err() {
                     return;
                 }
             }

@@ -15,8 +15,8 @@ use super::{
     topics::{self, Found},
 };
 use crate::{
-    history::{HistoryError, HistoryErrorKind, Pattern, Record, Span, engine::cut_to_bytes},
-    resume::Epochs,
+    history::{HistoryBounds, HistoryError, HistoryErrorKind, Pattern, Record, engine::cut_to_bytes},
+    resume::EpochTable,
 };
 
 /// How many of the newest records are kept in memory for the tails.
@@ -30,7 +30,7 @@ const RECENT_BYTES: usize = 4 << 20;
 pub(super) struct Reader {
     pub(super) database: Arc<Database>,
     /// Fixed while the file is open.
-    pub(super) epochs: Arc<Epochs>,
+    pub(super) epochs: Arc<EpochTable>,
     pub(super) recent: Arc<Recent>,
 }
 
@@ -120,11 +120,11 @@ impl Reader {
         Ok(records)
     }
 
-    pub(super) fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+    pub(super) fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let transaction = self.database.begin_read().map_err(reading)?;
         let Bounds { oldest, head } = Bounds::of(&transaction)?;
         let Found { last, trimmed, finished } = topics::look_up(&transaction, patterns, oldest, head)?;
-        Ok(Span { oldest, head, epochs: (*self.epochs).clone(), last, trimmed, finished })
+        Ok(HistoryBounds { oldest, head, epochs: (*self.epochs).clone(), last, trimmed, finished })
     }
 }
 

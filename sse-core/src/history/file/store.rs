@@ -19,11 +19,11 @@ use super::{
     options::FileHistoryBuilder,
     place::Place,
     read::Reader,
-    topics::{self, Lasts},
+    topics::{self, LastRecords},
 };
 use crate::{
     history::{Appended, Entry, HistoryError, HistoryErrorKind, Record, scoped},
-    resume::{Cursor, Epoch, EpochStart, Epochs},
+    resume::{Cursor, Epoch, EpochRow, EpochTable},
 };
 
 /// A block is stored once it is as large as this.
@@ -37,7 +37,7 @@ const MOST_EPOCHS: usize = 10_000;
 
 /// What a tail is told after each commit.
 #[derive(Debug, Clone)]
-pub(super) struct Told {
+pub(super) struct WriterStatus {
     pub(super) oldest: u64,
     pub(super) head: u64,
     pub(super) failure: Option<HistoryError>,
@@ -89,8 +89,8 @@ impl Store {
         Ok(Self { reader, place: Place::of(path), head, buckets, generations })
     }
 
-    pub(super) fn told(&self) -> Told {
-        Told { oldest: self.buckets.oldest(self.head), head: self.head, failure: None }
+    pub(super) fn told(&self) -> WriterStatus {
+        WriterStatus { oldest: self.buckets.oldest(self.head), head: self.head, failure: None }
     }
 
     /// Keeps the entries of several appends in one synced transaction.
@@ -132,7 +132,7 @@ impl Store {
         let mut keys = if has_keys { Some(self.generations.open(transaction)?) } else { None };
         let mut answers = Vec::with_capacity(appends.len());
         let mut records = Vec::new();
-        let mut lasts: Lasts = HashMap::new();
+        let mut lasts: LastRecords = HashMap::new();
         let mut block = BlockWriter::default();
         for entries in appends {
             let mut answer = Vec::with_capacity(entries.len());
@@ -237,16 +237,16 @@ fn head(transaction: &WriteTransaction) -> Result<u64, HistoryError> {
 }
 
 /// Adds a row to the table of epochs, and drops those that nobody needs any more.
-fn begin_epoch(transaction: &WriteTransaction, head: u64, oldest: u64) -> Result<Epochs, HistoryError> {
+fn begin_epoch(transaction: &WriteTransaction, head: u64, oldest: u64) -> Result<EpochTable, HistoryError> {
     let mut table = transaction.open_table(EPOCHS).map_err(writing)?;
     let mut rows = Vec::new();
     for row in table.iter().map_err(storing)? {
         let (place, row) = row.map_err(storing)?;
         let (epoch, begins) = row.value();
-        rows.push((place.value(), EpochStart { epoch: Epoch::from_bits(epoch), begins }));
+        rows.push((place.value(), EpochRow { epoch: Epoch::from_bits(epoch), begins }));
     }
     let place = rows.last().map_or(1, |(place, _)| place + 1);
-    let row = EpochStart { epoch: Epoch::random(), begins: head + 1 };
+    let row = EpochRow { epoch: Epoch::random(), begins: head + 1 };
     table.insert(place, (row.epoch.to_bits(), row.begins)).map_err(storing)?;
     rows.push((place, row));
     let mut excess = rows.len().saturating_sub(EPOCHS_KEPT);
@@ -264,7 +264,7 @@ fn begin_epoch(transaction: &WriteTransaction, head: u64, oldest: u64) -> Result
         }
     }
     let rows = kept;
-    Epochs::from_rows(rows).ok_or_else(|| failure::damaged("it has no epoch"))
+    EpochTable::from_rows(rows).ok_or_else(|| failure::damaged("it has no epoch"))
 }
 
 /// Makes the new file's name as durable as what will be in it.

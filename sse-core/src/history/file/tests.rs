@@ -1,7 +1,7 @@
 use super::block::{self, BlockWriter};
 use crate::{
     history::{Entry, EntryKind, HistoryErrorKind, Topic},
-    resume::{Epoch, Epochs},
+    resume::{Epoch, EpochTable},
 };
 
 #[test]
@@ -16,7 +16,7 @@ fn a_block_is_read_under_its_own_position_alone() {
     writer.push(&entry);
     writer.push(&entry);
     let bytes = writer.take(10);
-    let epochs = Epochs::starting(Epoch::random());
+    let epochs = EpochTable::starting(Epoch::random());
     let mut records = Vec::new();
     block::read(&bytes, 10, 8, &epochs, 100, &mut records).expect("read");
     assert_eq!(records.iter().map(|record| record.cursor.seq()).collect::<Vec<_>>(), [9, 10]);

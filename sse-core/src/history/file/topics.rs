@@ -27,7 +27,7 @@ const FINISH_MEMORY: Duration = Duration::from_secs(2 * 60 * 60);
 const MOST_SCANNED: usize = 10_000;
 
 /// The last record of each topic in a transaction.
-pub(super) type Lasts = HashMap<Topic, (Cursor, EntryKind)>;
+pub(super) type LastRecords = HashMap<Topic, (Cursor, EntryKind)>;
 
 /// What is known of some topics together.
 #[derive(Debug, Default)]
@@ -138,7 +138,11 @@ pub(super) fn make_tables(transaction: &WriteTransaction) -> Result<(), HistoryE
 }
 
 /// Notes the last records of a transaction.
-pub(super) fn remember(transaction: &WriteTransaction, lasts: &Lasts, now: u64) -> Result<(), HistoryError> {
+pub(super) fn remember(
+    transaction: &WriteTransaction,
+    lasts: &LastRecords,
+    now: u64,
+) -> Result<(), HistoryError> {
     let mut topics = transaction.open_table(TOPICS).map_err(writing)?;
     for (topic, (cursor, kind)) in lasts {
         let row = (cursor.seq(), cursor.epoch().to_bits(), now, *kind == EntryKind::Finish);

@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     failure,
-    store::{CommitFailure, Store, Told},
+    store::{CommitFailure, Store, WriterStatus},
 };
 use crate::history::{Appended, Entry, HistoryError, HistoryErrorKind, codec};
 
@@ -43,7 +43,7 @@ impl Writer {
     pub(super) fn start(
         store: Store,
         sync_every: Duration,
-    ) -> Result<(Self, watch::Receiver<Told>), HistoryError> {
+    ) -> Result<(Self, watch::Receiver<WriterStatus>), HistoryError> {
         let (queue, appends) = mpsc::channel();
         let (tell, told) = watch::channel(store.told());
         let state = State { store, tell, failure: None };
@@ -84,7 +84,7 @@ impl Drop for Writer {
 
 struct State {
     store: Store,
-    tell: watch::Sender<Told>,
+    tell: watch::Sender<WriterStatus>,
     failure: Option<HistoryError>,
 }
 

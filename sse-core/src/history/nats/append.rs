@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::{
-    super::{Appended, Entry, HistoryError, HistoryErrorKind, Reach},
+    super::{Appended, Entry, HistoryError, HistoryErrorKind, SignalReceipt},
     Inner,
     answer::{Failure, parse},
     link::Ask,
@@ -114,13 +114,13 @@ impl Inner {
         Ok(Appended { cursor, duplicate: ack.duplicate })
     }
 
-    pub(super) async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+    pub(super) async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {
         let (headers, _) = message::headers(&entry);
         let subject = message::subject(&self.signals, &entry.topics);
         let payload: Bytes = entry.lines;
         let told = self.link.tell(Ask { subject, headers, payload }, None).await;
         told.map_err(Failure::into_unavailable)?;
         // Plain publish-subscribe does not say who listens.
-        Ok(Reach { processes: None })
+        Ok(SignalReceipt { processes: None })
     }
 }

@@ -16,7 +16,7 @@ use super::{
     streams::{Info, NO_MESSAGE, NO_STREAM, RawAnswer},
     told::Mark,
 };
-use crate::resume::{Epoch, EpochStart, Epochs};
+use crate::resume::{Epoch, EpochRow, EpochTable};
 
 /// How many epochs are kept; a cursor of an older one is a gap.
 const MOST: usize = 1_000;
@@ -47,16 +47,16 @@ struct Found {
 /// What this process knows of the table. Rows are only ever added, so that it and its readers agree.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    rows: Vec<EpochStart>,
+    rows: Vec<EpochRow>,
     created: String,
 }
 
 impl Known {
-    pub(super) fn epochs(&self) -> Option<Epochs> {
-        Epochs::from_rows(self.rows.clone())
+    pub(super) fn epochs(&self) -> Option<EpochTable> {
+        EpochTable::from_rows(self.rows.clone())
     }
 
-    pub(super) fn rows(&self) -> &[EpochStart] {
+    pub(super) fn rows(&self) -> &[EpochRow] {
         &self.rows
     }
 
@@ -71,7 +71,7 @@ impl Known {
             let Ok(bits) = u64::from_str_radix(epoch, 16) else { continue };
             let epoch = Epoch::from_bits(bits);
             if !self.rows.iter().any(|row| row.epoch == epoch) {
-                self.rows.push(EpochStart { epoch, begins: *begins });
+                self.rows.push(EpochRow { epoch, begins: *begins });
             }
         }
         self.created.clone_from(&table.created);

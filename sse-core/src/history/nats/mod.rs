@@ -64,7 +64,9 @@ use tokio::{sync::Semaphore, time::Instant};
 
 pub use builder::{NatsHistoryBuilder, NatsStorage};
 
-use super::{Appended, Change, Entry, History, HistoryError, Pattern, Reach, Record, Span};
+use super::{
+    Appended, Entry, History, HistoryBounds, HistoryError, Pattern, Record, SignalReceipt, TailEvent,
+};
 use crate::resume::Cursor;
 use epochs::{Known, Safety};
 use link::Link;
@@ -236,7 +238,7 @@ impl History for NatsHistory {
         self.inner.read(after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         self.inner.span(patterns).await
     }
 
@@ -244,11 +246,11 @@ impl History for NatsHistory {
         self.inner.holds(cursor).await
     }
 
-    async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+    async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {
         self.inner.signal(entry).await
     }
 
-    fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static {
+    fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static {
         tail::tail(Arc::clone(&self.inner), after)
     }
 }

@@ -6,7 +6,7 @@ use async_nats::{Message, StatusCode};
 use serde_json::json;
 
 use super::{
-    super::{HistoryError, HistoryErrorKind, Pattern, Record, Span, Topic, engine::cut_to_bytes},
+    super::{HistoryBounds, HistoryError, HistoryErrorKind, Pattern, Record, Topic, engine::cut_to_bytes},
     Inner,
     answer::{Failure, parse},
     link::Ask,
@@ -129,7 +129,7 @@ impl Inner {
         }
     }
 
-    pub(super) async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+    pub(super) async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let info = self.look().await?;
         let epochs = self.known().epochs();
         let Some(epochs) = epochs else {
@@ -139,7 +139,7 @@ impl Inner {
         let (last, finished) = self.last(patterns, &info).await?;
         // Where the last trimmed event of a topic stood is not remembered.
         let trimmed = last.min(info.oldest() - 1);
-        Ok(Span { oldest: info.oldest(), head: info.head(), epochs, last, trimmed, finished })
+        Ok(HistoryBounds { oldest: info.oldest(), head: info.head(), epochs, last, trimmed, finished })
     }
 
     /// The last position of the patterns, or a higher one; and which exact topics are finished.

@@ -7,8 +7,8 @@ use tokio::time::{Instant, interval_at};
 
 use super::{
     super::{
-        Change, HistoryError,
-        tail::{self, Changes, TailStream},
+        HistoryError, TailEvent,
+        tail::{self, TailEvents, TailStream},
     },
     Inner,
     answer::Failure,
@@ -38,7 +38,7 @@ pub(super) fn tail(inner: Arc<Inner>, after: u64) -> TailStream {
 
 struct Follower {
     inner: Arc<Inner>,
-    changes: Changes,
+    changes: TailEvents,
     /// The last record told.
     position: u64,
     /// How many rows of the table were told.
@@ -52,7 +52,7 @@ struct Follower {
 }
 
 impl Follower {
-    fn new(inner: Arc<Inner>, after: u64, changes: Changes) -> Self {
+    fn new(inner: Arc<Inner>, after: u64, changes: TailEvents) -> Self {
         Self { inner, changes, position: after, rows: 0, oldest: 1, is_away: false, was_well: false }
     }
 
@@ -91,7 +91,7 @@ impl Follower {
     async fn follow(&mut self) -> Result<(), Break> {
         let info = self.inner.look().await?;
         if std::mem::take(&mut self.is_away) {
-            self.tell(Ok(Change::Recovered)).await?;
+            self.tell(Ok(TailEvent::Recovered)).await?;
         }
         self.settle(&info).await?;
         let mut signals = self.inner.link.subscribe(&format!("{}.>", self.inner.signals)).await?;
@@ -117,7 +117,7 @@ impl Follower {
                 signal = next(&mut signals) => {
                     let signal = signal.ok_or(Break::Again)?;
                     if let Some(entry) = message::signal(signal, &self.inner.signals) {
-                        self.tell(Ok(Change::Signal(entry))).await?;
+                        self.tell(Ok(TailEvent::Signal(entry))).await?;
                     }
                 }
                 news = next(&mut news) => {
@@ -174,7 +174,7 @@ impl Follower {
         if info.oldest() > self.oldest {
             self.oldest = info.oldest();
             self.position = self.position.max(self.oldest - 1);
-            self.tell(Ok(Change::Trimmed { oldest: self.oldest })).await?;
+            self.tell(Ok(TailEvent::Trimmed { oldest: self.oldest })).await?;
         }
         // So that even a stream that loses its end before anything is told can be caught.
         if self.inner.told().last().is_none()
@@ -202,7 +202,7 @@ impl Follower {
         };
         self.position = self.position.min(fork.unwrap_or(u64::MAX));
         match table {
-            Some(table) => self.tell(Ok(Change::Epochs(table))).await,
+            Some(table) => self.tell(Ok(TailEvent::EpochTable(table))).await,
             None => Ok(()),
         }
     }
@@ -228,10 +228,10 @@ impl Follower {
         self.inner.told().push(Mark { seq: stored.seq, check: stored.check(), epoch });
         self.position = stored.seq;
         let record = stored.record(&self.inner.name, message.payload, Cursor::new(epoch, stored.seq));
-        self.tell(Ok(Change::Record(record))).await
+        self.tell(Ok(TailEvent::Record(record))).await
     }
 
-    async fn tell(&self, change: Result<Change, HistoryError>) -> Result<(), Break> {
+    async fn tell(&self, change: Result<TailEvent, HistoryError>) -> Result<(), Break> {
         self.changes.send(change).await.map_err(|_| Break::Dropped)
     }
 }

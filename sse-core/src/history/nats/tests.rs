@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     history::{Entry, EntryKind, HistoryErrorKind, Pattern, Topic},
-    resume::{Cursor, Epoch, EpochStart, Epochs},
+    resume::{Cursor, Epoch, EpochRow, EpochTable},
 };
 
 fn topics(names: &[&str]) -> Vec<Topic> {
@@ -209,10 +209,10 @@ fn what_a_later_epoch_replaced_is_forgotten() {
     for seq in 1..=10 {
         told.push(Mark { seq, check: 0, epoch: first });
     }
-    let mut epochs = Epochs::starting(first);
+    let mut epochs = EpochTable::starting(first);
     told.drop_replaced(&epochs);
     assert_eq!(told.marks_up_to(u64::MAX).len(), 10);
-    epochs.push(EpochStart { epoch: second, begins: 8 });
+    epochs.push(EpochRow { epoch: second, begins: 8 });
     told.drop_replaced(&epochs);
     assert_eq!(told.last().map(|mark| mark.seq), Some(7));
     told.push(Mark { seq: 8, check: 1, epoch: second });

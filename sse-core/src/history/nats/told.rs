@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::resume::{Epoch, Epochs};
+use crate::resume::{Epoch, EpochTable};
 
 /// How many of the newest records are remembered each.
 const NEWEST: usize = 8_192;
@@ -69,7 +69,7 @@ impl Told {
     }
 
     /// Forgets what a later epoch replaced.
-    pub(super) fn drop_replaced(&mut self, epochs: &Epochs) {
+    pub(super) fn drop_replaced(&mut self, epochs: &EpochTable) {
         let begins = epochs.rows().last().map_or(0, |row| row.begins);
         self.acked = self.acked.min(begins.saturating_sub(1));
         let stands =

@@ -5,8 +5,10 @@ use redis::{FromRedisValue, ParsingError, Value};
 
 use super::scan::Row;
 use crate::{
-    history::{Appended, EntryKind, HistoryError, HistoryErrorKind, Record, Span, Topic, codec, foreign},
-    resume::{Cursor, Epoch, EpochStart, Epochs},
+    history::{
+        Appended, EntryKind, HistoryBounds, HistoryError, HistoryErrorKind, Record, Topic, codec, foreign,
+    },
+    resume::{Cursor, Epoch, EpochRow, EpochTable},
 };
 
 /// The most records of one block.
@@ -14,7 +16,7 @@ const MOST_RECORDS: u64 = 256;
 
 /// What the script returns that asks what is kept.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct BoundsReply {
     pub(super) head: u64,
     oldest: u64,
     /// Of the exact topics: the last position, and the last that was trimmed.
@@ -24,22 +26,22 @@ pub(super) struct Told {
     all_remembered: bool,
     /// The highest last position of the topics that were forgotten.
     pub(super) forgotten: u64,
-    pub(super) epochs: Epochs,
+    pub(super) epochs: EpochTable,
     finished: Vec<(Topic, Cursor)>,
     /// The newest topics, if wildcards are asked for.
     pub(super) newest: Vec<Row>,
 }
 
-impl FromRedisValue for Told {
+impl FromRedisValue for BoundsReply {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
         type Answer = (u64, u64, u64, u64, u8, u64, Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Row>);
         let (head, oldest, last, trimmed, all_remembered, forgotten, epochs, finished, newest) =
             Answer::from_redis_value(value)?;
         // Rows that were not written here are passed over; the newest one always is ours.
         let rows = epochs.iter().filter_map(|row| cursor(std::str::from_utf8(row).ok()?));
-        let rows = rows.map(|row| EpochStart { epoch: row.epoch(), begins: row.seq() });
-        let epochs =
-            Epochs::from_rows(rows.collect()).ok_or_else(|| "the table of epochs has no row".to_owned())?;
+        let rows = rows.map(|row| EpochRow { epoch: row.epoch(), begins: row.seq() });
+        let epochs = EpochTable::from_rows(rows.collect())
+            .ok_or_else(|| "the table of epochs has no row".to_owned())?;
         let finished = finished.chunks_exact(2).filter_map(|pair| {
             let [topic, place] = pair else { return None };
             let topic = Topic::new(std::str::from_utf8(topic).ok()?).ok()?;
@@ -51,9 +53,9 @@ impl FromRedisValue for Told {
     }
 }
 
-impl Told {
+impl BoundsReply {
     /// The span, with the last position of the topics that wildcards stand for, if there were any.
-    pub(super) fn into_span(self, wild: Option<u64>) -> Span {
+    pub(super) fn into_span(self, wild: Option<u64>) -> HistoryBounds {
         let Self { head, oldest, epochs, finished, .. } = self;
         let (mut last, mut trimmed) = (self.last, self.trimmed);
         let unknown = wild.or_else(|| (!self.all_remembered).then_some(self.forgotten));
@@ -61,7 +63,7 @@ impl Told {
             last = last.max(unknown);
             trimmed = trimmed.max(unknown.min(oldest.saturating_sub(1)));
         }
-        Span { oldest, head, epochs, last, trimmed, finished }
+        HistoryBounds { oldest, head, epochs, last, trimmed, finished }
     }
 }
 

@@ -21,8 +21,8 @@ use redis::Cmd;
 pub use builder::RedisHistoryBuilder;
 
 use super::{
-    Appended, Change, Entry, History, HistoryError, Pattern, Reach, Record, Retention, Span, codec,
-    tail as tail_stream,
+    Appended, Entry, History, HistoryBounds, HistoryError, Pattern, Record, Retention, SignalReceipt,
+    TailEvent, codec, tail as tail_stream,
 };
 use append::Appender;
 use link::Link;
@@ -109,13 +109,13 @@ impl History for RedisHistory {
         read::read(&self.shared, after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<Span, HistoryError> {
+    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let mut linked = self.shared.link.get()?;
         let span = self.shared.scripts.span(&mut linked.connection, &self.shared.settings, patterns).await;
         span.map_err(|error| self.shared.failed(&linked, error))
     }
 
-    async fn signal(&self, entry: Entry) -> Result<Reach, HistoryError> {
+    async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {
         let mut linked = self.shared.link.get()?;
         codec::check(std::slice::from_ref(&entry))?;
         let mut bytes = Vec::new();
@@ -126,10 +126,10 @@ impl History for RedisHistory {
             .query_async(&mut linked.connection)
             .await
             .map_err(|error| self.shared.failed(&linked, error))?;
-        Ok(Reach { processes: Some(processes) })
+        Ok(SignalReceipt { processes: Some(processes) })
     }
 
-    fn tail(&self, after: u64) -> impl Stream<Item = Result<Change, HistoryError>> + Send + 'static {
+    fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static {
         let (changes, mut stream) = tail_stream::channel();
         stream.spawn(tail::follow(Arc::clone(&self.shared), after, changes));
         stream

@@ -2,7 +2,7 @@
 
 use redis::{Cmd, RedisResult, aio::MultiplexedConnection};
 
-use super::{answer::Told, names::Names};
+use super::{answer::BoundsReply, names::Names};
 use crate::history::{Pattern, matcher::Matcher};
 
 /// How many topics the server returns at once: less than a millisecond of its time.
@@ -21,7 +21,7 @@ pub(super) async fn last_of(
     connection: &mut MultiplexedConnection,
     names: &Names,
     wild: &[&Pattern],
-    told: &Told,
+    told: &BoundsReply,
 ) -> RedisResult<u64> {
     let (head, forgotten) = (told.head, told.forgotten);
     let matcher = Matcher::new(wild.iter().copied());

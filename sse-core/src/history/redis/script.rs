@@ -4,7 +4,7 @@ use redis::{FromRedisValue, RedisResult, Script, ScriptInvocation, Value, aio::M
 
 use super::{Settings, answer, mark::Mark, names::Names, scan};
 use crate::{
-    history::{Entry, EntryKind, Pattern, Span, codec, scoped},
+    history::{Entry, EntryKind, HistoryBounds, Pattern, codec, scoped},
     resume::{Cursor, Epoch},
 };
 
@@ -82,7 +82,7 @@ impl Scripts {
         connection: &mut MultiplexedConnection,
         settings: &Settings,
         patterns: &[Pattern],
-    ) -> RedisResult<Span> {
+    ) -> RedisResult<HistoryBounds> {
         self.ask(connection, settings, patterns, false).await
     }
 
@@ -91,7 +91,7 @@ impl Scripts {
         &self,
         connection: &mut MultiplexedConnection,
         settings: &Settings,
-    ) -> RedisResult<Span> {
+    ) -> RedisResult<HistoryBounds> {
         self.ask(connection, settings, &[], true).await
     }
 
@@ -101,14 +101,14 @@ impl Scripts {
         settings: &Settings,
         patterns: &[Pattern],
         sweeps: bool,
-    ) -> RedisResult<Span> {
+    ) -> RedisResult<HistoryBounds> {
         let (exact, wild): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| pattern.is_exact());
         let mut call = self.begin(&self.span, settings);
         call.arg(i32::from(sweeps)).arg(if wild.is_empty() { 0 } else { scan::PAGE });
         for pattern in &exact {
             call.arg(pattern.as_str());
         }
-        let told = answer::Told::from_redis_value(call.invoke_async(connection).await?)?;
+        let told = answer::BoundsReply::from_redis_value(call.invoke_async(connection).await?)?;
         self.mark.returned(Cursor::new(told.epochs.current(), told.head));
         let last = match &*wild {
             [] => None,

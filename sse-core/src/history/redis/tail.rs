@@ -17,8 +17,8 @@ use super::{
     link::{Backoff, Primary},
 };
 use crate::{
-    history::{Change, HistoryError, Span, codec, foreign, tail::Changes},
-    resume::{Cursor, Epochs},
+    history::{HistoryBounds, HistoryError, TailEvent, codec, foreign, tail::TailEvents},
+    resume::{Cursor, EpochTable},
 };
 
 /// How long a read waits for something; after that role, table and bounds are read again.
@@ -31,33 +31,33 @@ const GRACE: Duration = Duration::from_secs(5);
 const COUNT: usize = 64;
 
 /// Why the connection of a tail was given up.
-enum Broken {
+enum TailFailure {
     Redis(RedisError),
     History(HistoryError),
     /// Nobody listens any more.
     Gone,
 }
 
-impl From<RedisError> for Broken {
+impl From<RedisError> for TailFailure {
     fn from(error: RedisError) -> Self {
         Self::Redis(error)
     }
 }
 
 /// Tells everything after a position until nobody listens.
-pub(super) async fn follow(shared: Arc<Shared>, after: u64, changes: Changes) {
+pub(super) async fn follow(shared: Arc<Shared>, after: u64, changes: TailEvents) {
     let mut tail = Tail { shared, changes, position: after, oldest: 0, known: None, is_away: false };
     let mut backoff = Backoff::default();
     loop {
         let error = match tail.session(&mut backoff).await {
-            Broken::Gone => return,
-            Broken::Redis(error) => {
+            TailFailure::Gone => return,
+            TailFailure::Redis(error) => {
                 if failure::is_broken(&error) {
                     tail.shared.link.suspect(&error);
                 }
                 failure::asking(error)
             }
-            Broken::History(error) => error,
+            TailFailure::History(error) => error,
         };
         if !tail.is_away {
             tail.is_away = true;
@@ -71,25 +71,25 @@ pub(super) async fn follow(shared: Arc<Shared>, after: u64, changes: Changes) {
 
 struct Tail {
     shared: Arc<Shared>,
-    changes: Changes,
+    changes: TailEvents,
     position: u64,
     /// The oldest position that was told.
     oldest: u64,
     /// The table of epochs that was reported.
-    known: Option<Epochs>,
+    known: Option<EpochTable>,
     is_away: bool,
 }
 
 impl Tail {
     /// One connection, from its beginning to its end.
-    async fn session(&mut self, backoff: &mut Backoff) -> Broken {
+    async fn session(&mut self, backoff: &mut Backoff) -> TailFailure {
         match self.try_session(backoff).await {
             Ok(never) => match never {},
             Err(broken) => broken,
         }
     }
 
-    async fn try_session(&mut self, backoff: &mut Backoff) -> Result<std::convert::Infallible, Broken> {
+    async fn try_session(&mut self, backoff: &mut Backoff) -> Result<std::convert::Infallible, TailFailure> {
         let Primary { mut connection, client, server } = self.shared.link.another(BLOCK + GRACE).await?;
         // Whoever is told something may ask for more.
         self.shared.link.restore().await?;
@@ -97,7 +97,7 @@ impl Tail {
         let _listener = Listener::start(client, &self.shared, self.changes.clone());
         self.look(&mut connection, false).await?;
         if std::mem::take(&mut self.is_away) {
-            self.tell(Change::Recovered).await?;
+            self.tell(TailEvent::Recovered).await?;
         }
         *backoff = Backoff::default();
         loop {
@@ -108,8 +108,8 @@ impl Tail {
                 self.position,
                 u64::MAX
             ));
-            let (blocks, foreign) =
-                answer::read_blocks(read.query_async(&mut connection).await?).map_err(Broken::History)?;
+            let (blocks, foreign) = answer::read_blocks(read.query_async(&mut connection).await?)
+                .map_err(TailFailure::History)?;
             self.stays_with(&server)?;
             if blocks.is_empty() {
                 self.look(&mut connection, foreign > 0).await?;
@@ -135,32 +135,36 @@ impl Tail {
                 for record in records {
                     self.position = record.cursor.seq();
                     self.shared.scripts.mark.read(record.cursor);
-                    self.tell(Change::Record(record)).await?;
+                    self.tell(TailEvent::Record(record)).await?;
                 }
             }
         }
     }
 
     /// What is read and what is written must be the same server's.
-    fn stays_with(&self, server: &str) -> Result<(), Broken> {
+    fn stays_with(&self, server: &str) -> Result<(), TailFailure> {
         if self.shared.link.is_to(server) {
             return Ok(());
         }
         let error =
             std::io::Error::new(std::io::ErrorKind::NotConnected, "another server is the primary now");
-        Err(Broken::Redis(error.into()))
+        Err(TailFailure::Redis(error.into()))
     }
 
     /// Whether the block begins where this stands, or before, and is of the epoch that its positions belong to.
     fn is_next(&self, block: &answer::Block) -> bool {
-        let names = |epochs: &Epochs| epochs.names(Cursor::new(block.epoch, block.last));
+        let names = |epochs: &EpochTable| epochs.names(Cursor::new(block.epoch, block.last));
         block.first <= self.position + 1 && self.known.as_ref().is_some_and(names)
     }
 
     /// Reads role, table and bounds again, and reports what is new; removes entries of other clients if asked to.
-    async fn look(&mut self, connection: &mut MultiplexedConnection, sweeps: bool) -> Result<(), Broken> {
+    async fn look(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        sweeps: bool,
+    ) -> Result<(), TailFailure> {
         let shared = Arc::clone(&self.shared);
-        let Span { oldest, head, epochs, .. } = if sweeps {
+        let HistoryBounds { oldest, head, epochs, .. } = if sweeps {
             shared.scripts.sweep(connection, &shared.settings).await?
         } else {
             shared.scripts.span(connection, &shared.settings, &[]).await?
@@ -169,14 +173,14 @@ impl Tail {
             // At the beginning the hub finds out what is new: the newest record that it has may be replaced.
             let fork = self.known.as_ref().and_then(|known| known.first_difference(&epochs));
             self.position = self.position.min(fork.map_or(u64::MAX, |fork| fork.saturating_sub(1)));
-            self.tell(Change::Epochs(epochs.clone())).await?;
+            self.tell(TailEvent::EpochTable(epochs.clone())).await?;
             self.known = Some(epochs);
         }
         let news = oldest > self.oldest.max(1);
         self.oldest = oldest;
         if news {
             self.position = self.position.max(oldest - 1);
-            self.tell(Change::Trimmed { oldest }).await?;
+            self.tell(TailEvent::Trimmed { oldest }).await?;
         }
         // Nothing is read beyond the head, wherever the hub said that it stands.
         self.position = self.position.min(head.max(oldest.saturating_sub(1)));
@@ -185,7 +189,7 @@ impl Tail {
 
     /// A block that does not follow although the bounds are known: entries were removed from the middle of the stream, and
     /// what is gone is gone. Or it is of an epoch that nobody began, and another client's; then it is passed over.
-    async fn pass_hole(&mut self, before: u64, block: &answer::Block) -> Result<(), Broken> {
+    async fn pass_hole(&mut self, before: u64, block: &answer::Block) -> Result<(), TailFailure> {
         if self.position != before {
             return Ok(());
         }
@@ -195,13 +199,13 @@ impl Tail {
         let next = if is_named { block.first } else { block.last + 1 };
         if next > self.position + 1 {
             self.position = next - 1;
-            self.tell(Change::Trimmed { oldest: next }).await?;
+            self.tell(TailEvent::Trimmed { oldest: next }).await?;
         }
         Ok(())
     }
 
-    async fn tell(&self, change: Change) -> Result<(), Broken> {
-        self.changes.send(Ok(change)).await.map_err(|_| Broken::Gone)
+    async fn tell(&self, change: TailEvent) -> Result<(), TailFailure> {
+        self.changes.send(Ok(change)).await.map_err(|_| TailFailure::Gone)
     }
 }
 
@@ -209,7 +213,7 @@ impl Tail {
 struct Listener(AbortHandle);
 
 impl Listener {
-    fn start(client: Client, shared: &Shared, changes: Changes) -> Self {
+    fn start(client: Client, shared: &Shared, changes: TailEvents) -> Self {
         let channel = shared.settings.names.signals.clone();
         let task = async move {
             let mut backoff = Backoff::default();
@@ -236,7 +240,7 @@ impl Drop for Listener {
 async fn listen(
     client: &Client,
     channel: &str,
-    changes: &Changes,
+    changes: &TailEvents,
     backoff: &mut Backoff,
 ) -> Result<(), RedisError> {
     let mut connection = in_time(client.get_async_pubsub()).await?;
@@ -249,7 +253,7 @@ async fn listen(
             foreign::skipped("Redis", 1);
             continue;
         };
-        if changes.send(Ok(Change::Signal(entry))).await.is_err() {
+        if changes.send(Ok(TailEvent::Signal(entry))).await.is_err() {
             return Ok(());
         }
     }

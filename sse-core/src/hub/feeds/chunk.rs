@@ -22,23 +22,23 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    /// Joins the first frames, as many as fit into `most` bytes, but at least one; a single one is shared as it is. `None`
+    /// Joins the first frames, as many as fit into `max` bytes, but at least one; a single one is shared as it is. `None`
     /// if there is none.
     ///
     /// It takes no share of those that it copies: to count so many references would cost more than the copy.
     pub(crate) fn first_of<'a>(
         from: u64,
         frames: impl Iterator<Item = (u64, &'a Frame)> + Clone,
-        most: usize,
+        max: usize,
     ) -> Option<Self> {
         let (mut to, mut count, mut len, mut retry) = (from, 0, 0, None);
         for (seq, frame) in frames.clone() {
             let longer = len + frame.bytes().len();
-            if longer > most && count > 0 {
+            if longer > max && count > 0 {
                 break;
             }
             (to, count, len) = (seq, count + 1, longer);
-            retry = frame.told_retry().or(retry);
+            retry = frame.last_retry().or(retry);
         }
         let mut joined = frames.take(count).map(|(_, frame)| frame.bytes());
         let first = joined.next()?;

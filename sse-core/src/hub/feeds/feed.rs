@@ -8,13 +8,13 @@ use tokio::time::Instant;
 
 use super::chunk::{CHUNK_BYTES, Chunk};
 #[cfg(feature = "compress")]
-use super::gzip::Blocks;
+use super::gzip::SharedGzip;
 use crate::hub::{
     options::permission::FullAccess,
     readers::reader::Reader,
     window::merge::merged,
     window::ring::TopicRing,
-    window::tagged::{Labelled, Labels},
+    window::tagged::{TaggedFrame, TopicSet},
 };
 use crate::{
     history::{Pattern, Topic},
@@ -65,10 +65,10 @@ pub(crate) struct FeedInner {
     /// How many of the rings are finished.
     pub(crate) finished: usize,
     /// Of a feed of several topics: everything after `recent_floor`, merged.
-    recent: VecDeque<Labelled>,
+    recent: VecDeque<TaggedFrame>,
     recent_bytes: usize,
     recent_floor: u64,
-    signals: VecDeque<Labelled>,
+    signals: VecDeque<TaggedFrame>,
     signal_bytes: usize,
     last_signal: u64,
     chunks: VecDeque<Chunk>,
@@ -76,7 +76,7 @@ pub(crate) struct FeedInner {
     cuts: u64,
     /// What compressing readers share, while there are any.
     #[cfg(feature = "compress")]
-    blocks: std::sync::Weak<Blocks>,
+    blocks: std::sync::Weak<SharedGzip>,
 }
 
 /// Frames after a position were evicted before the reader could take them, or must be gathered from many rings.
@@ -200,14 +200,14 @@ impl FeedInner {
         seq: u64,
         at: Instant,
         frame: &Frame,
-        labels: &Labels,
+        labels: &TopicSet,
     ) -> Vec<Option<Waker>> {
         if self.rings.len() > 1 {
             if self.waiters.len() == self.readers.len() {
                 // Everyone has taken all there was: only what comes now is still needed.
                 self.clear_recent(self.recent_floor.max(self.last));
             }
-            self.recent.push_back(Labelled { seq, frame: frame.clone(), labels: labels.clone() });
+            self.recent.push_back(TaggedFrame { seq, frame: frame.clone(), labels: labels.clone() });
             self.recent_bytes += frame.bytes().len();
             while self.recent.len() > RECENT || (self.recent_bytes > RECENT_BYTES && self.recent.len() > 1) {
                 let Some(evicted) = self.recent.pop_front() else { break };
@@ -221,14 +221,14 @@ impl FeedInner {
     }
 
     /// Keeps a signal for the readers of now, and takes out who waits.
-    pub(crate) fn signal(&mut self, frame: &Frame, labels: &Labels) -> Vec<Option<Waker>> {
+    pub(crate) fn signal(&mut self, frame: &Frame, labels: &TopicSet) -> Vec<Option<Waker>> {
         if self.readers.is_empty() {
             return Vec::new();
         }
         self.last_signal += 1;
         let seq = self.last_signal;
         self.signal_bytes += frame.bytes().len();
-        self.signals.push_back(Labelled { seq, frame: frame.clone(), labels: labels.clone() });
+        self.signals.push_back(TaggedFrame { seq, frame: frame.clone(), labels: labels.clone() });
         while self.signals.len() > SIGNALS || (self.signal_bytes > SIGNAL_BYTES && self.signals.len() > 1) {
             let Some(oldest) = self.signals.pop_front() else { break };
             self.signal_bytes -= oldest.frame.bytes().len();
@@ -241,19 +241,19 @@ impl FeedInner {
     }
 
     /// The signals after `seen`; the oldest of them may be gone, signals are not kept.
-    pub(crate) fn signals_after(&self, seen: u64, most: usize, _: FullAccess) -> Option<Chunk> {
+    pub(crate) fn signals_after(&self, seen: u64, max: usize, _: FullAccess) -> Option<Chunk> {
         if seen >= self.last_signal {
             return None;
         }
-        Chunk::first_of(seen, self.unseen_signals(seen).map(Labelled::placed), most)
+        Chunk::first_of(seen, self.unseen_signals(seen).map(TaggedFrame::placed), max)
     }
 
-    pub(crate) fn unseen_signals(&self, seen: u64) -> impl Iterator<Item = &Labelled> + Clone {
+    pub(crate) fn unseen_signals(&self, seen: u64) -> impl Iterator<Item = &TaggedFrame> + Clone {
         self.signals.iter().filter(move |signal| signal.seq > seen)
     }
 
     /// What follows `position`, if a feed of several topics still has it merged.
-    pub(crate) fn recent_after(&self, position: u64) -> Option<impl Iterator<Item = &Labelled> + Clone> {
+    pub(crate) fn recent_after(&self, position: u64) -> Option<impl Iterator<Item = &TaggedFrame> + Clone> {
         if self.rings.len() == 1 || position < self.recent_floor {
             return None;
         }
@@ -263,24 +263,24 @@ impl FeedInner {
 
     /// The bytes after `position`: those that another reader at the same place was given, or new ones.
     ///
-    /// What each ring had evicted up to `forgiven` is not missed.
+    /// What each ring had evicted up to `ignored_evictions` is not missed.
     #[inline]
     pub(crate) fn chunk_after(
         &mut self,
         position: u64,
-        forgiven: &[u64],
-        most: usize,
+        ignored_evictions: &[u64],
+        max: usize,
         access: FullAccess,
     ) -> Result<Option<Chunk>, Evicted> {
         if self.last <= position {
             return Ok(None);
         }
         // What one reader is forgiven another may miss, so only what nobody misses is shared.
-        let shares = most == CHUNK_BYTES && self.readers.len() > 1 && forgiven.is_empty();
+        let shares = max == CHUNK_BYTES && self.readers.len() > 1 && ignored_evictions.is_empty();
         if shares && let Some(chunk) = self.chunks.iter().find(|chunk| chunk.from == position) {
             return Ok(Some(chunk.clone()));
         }
-        let Some(mut chunk) = self.joined_after(position, self.last, forgiven, most, access)? else {
+        let Some(mut chunk) = self.joined_after(position, self.last, ignored_evictions, max, access)? else {
             return Ok(None);
         };
         // Reading the clock for each reader would cost as much as all the rest.
@@ -367,33 +367,33 @@ impl FeedInner {
         self.waiters.take()
     }
 
-    /// The first frames after `position` and up to `until` in one, up to `most` bytes but at least one.
+    /// The first frames after `position` and up to `until` in one, up to `max` bytes but at least one.
     pub(in crate::hub) fn joined_after(
         &self,
         position: u64,
         until: u64,
-        forgiven: &[u64],
-        most: usize,
+        ignored_evictions: &[u64],
+        max: usize,
         _: FullAccess,
     ) -> Result<Option<Chunk>, Evicted> {
         let until = until.min(self.last);
         match (&*self.rings, self.recent_after(position)) {
             ([ring], _) => {
                 let ring = ring.lock();
-                if ring.misses_after(position, forgiven.first()) {
+                if ring.misses_after(position, ignored_evictions.first()) {
                     return Err(Evicted);
                 }
                 let frames = ring.after(position).take_while(|kept| kept.seq <= until);
-                Ok(Chunk::first_of(position, frames.map(|kept| (kept.seq, &kept.frame)), most))
+                Ok(Chunk::first_of(position, frames.map(|kept| (kept.seq, &kept.frame)), max))
             }
             (_, Some(recent)) => {
                 let frames = recent.take_while(|event| event.seq <= until);
-                Ok(Chunk::first_of(position, frames.map(Labelled::placed), most))
+                Ok(Chunk::first_of(position, frames.map(TaggedFrame::placed), max))
             }
             (_, None) if self.is_wide() => Err(Evicted),
             (rings, None) => {
-                let frames = merged(rings, position..until, forgiven, most)?;
-                Ok(Chunk::first_of(position, frames.iter().map(|(seq, frame)| (*seq, frame)), most))
+                let frames = merged(rings, position..until, ignored_evictions, max)?;
+                Ok(Chunk::first_of(position, frames.iter().map(|(seq, frame)| (*seq, frame)), max))
             }
         }
     }
@@ -402,7 +402,7 @@ impl FeedInner {
 #[cfg(feature = "compress")]
 impl FeedInner {
     /// What compressing readers share; forgotten once they all have left.
-    pub(crate) fn blocks(&mut self) -> Arc<Blocks> {
+    pub(crate) fn blocks(&mut self) -> Arc<SharedGzip> {
         self.blocks.upgrade().unwrap_or_else(|| {
             let blocks = Arc::default();
             self.blocks = Arc::downgrade(&blocks);
@@ -411,7 +411,7 @@ impl FeedInner {
     }
 
     /// The same, if there are any such readers.
-    pub(crate) fn live_blocks(&self) -> Option<Arc<Blocks>> {
+    pub(crate) fn live_blocks(&self) -> Option<Arc<SharedGzip>> {
         self.blocks.upgrade()
     }
 

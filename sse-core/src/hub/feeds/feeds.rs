@@ -42,8 +42,8 @@ impl Feeds {
         self.by_id.values()
     }
 
-    /// The next `most` feeds after the one with this id.
-    pub(crate) fn after(&self, id: u64, most: usize) -> Vec<Arc<Feed>> {
-        self.by_id.range(id.saturating_add(1)..).take(most).map(|(_, feed)| Arc::clone(feed)).collect()
+    /// The next `max` feeds after the one with this id.
+    pub(crate) fn after(&self, id: u64, max: usize) -> Vec<Arc<Feed>> {
+        self.by_id.range(id.saturating_add(1)..).take(max).map(|(_, feed)| Arc::clone(feed)).collect()
     }
 }

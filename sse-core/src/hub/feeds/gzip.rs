@@ -44,10 +44,10 @@ const KEPT_ALONE: usize = 4;
 ///
 /// The lock is taken before the feed's, and the feed's is not held while anything is compressed.
 #[derive(Default)]
-pub(crate) struct Blocks(Mutex<BlocksInner>);
+pub(crate) struct SharedGzip(Mutex<SharedGzipInner>);
 
 #[derive(Default)]
-pub(crate) struct BlocksInner {
+pub(crate) struct SharedGzipInner {
     /// `None` after a pause, and while there are too many in the process.
     run: Option<Run>,
     run_events: u64,
@@ -59,14 +59,14 @@ pub(crate) struct BlocksInner {
     is_used: bool,
     /// How often the feed had forgotten what it had told: what was made before is void.
     cuts: u64,
-    events: VecDeque<Made>,
-    signals: VecDeque<Made>,
+    events: VecDeque<SharedBlock>,
+    signals: VecDeque<SharedBlock>,
     kept_bytes: usize,
     alone: VecDeque<(u64, Chunk, Block)>,
 }
 
 /// What is next for readers at a position that is at least `chunk.from` and less than `first`.
-struct Made {
+struct SharedBlock {
     first: u64,
     chunk: Chunk,
     block: Block,
@@ -74,9 +74,9 @@ struct Made {
 
 /// Where a reader is.
 #[derive(Clone, Copy)]
-pub(crate) struct Spot<'a> {
+pub(crate) struct ReaderState<'a> {
     pub(crate) position: u64,
-    pub(crate) forgiven: &'a [u64],
+    pub(crate) ignored_evictions: &'a [u64],
     pub(crate) signals_seen: u64,
     /// The last block that it was sent.
     pub(crate) last: Option<u64>,
@@ -85,7 +85,7 @@ pub(crate) struct Spot<'a> {
 }
 
 /// What there is for it.
-pub(crate) enum Found {
+pub(crate) enum Lookup {
     Events(Chunk, Block),
     /// Events whose block must stand alone, and whether others may have the same.
     Alone(Chunk, bool),
@@ -94,8 +94,8 @@ pub(crate) enum Found {
     Nothing,
 }
 
-impl Blocks {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, BlocksInner> {
+impl SharedGzip {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, SharedGzipInner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -126,28 +126,33 @@ impl Blocks {
         let mut inner = self.lock();
         if inner.made_at.is_some_and(|made_at| now.saturating_duration_since(made_at) >= REST) {
             let cuts = inner.cuts;
-            *inner = BlocksInner { cuts, ..BlocksInner::default() };
+            *inner = SharedGzipInner { cuts, ..SharedGzipInner::default() };
         }
     }
 }
 
-impl BlocksInner {
+impl SharedGzipInner {
     /// What is next for a reader.
-    pub(crate) fn find(&mut self, feed: MutexGuard<'_, FeedInner>, spot: Spot<'_>) -> Result<Found, Evicted> {
+    pub(crate) fn find(
+        &mut self,
+        feed: MutexGuard<'_, FeedInner>,
+        spot: ReaderState<'_>,
+    ) -> Result<Lookup, Evicted> {
         if self.cuts != feed.cuts() {
             *self = Self { cuts: feed.cuts(), ..Self::default() };
         }
-        let Spot { position, forgiven, last, access, .. } = spot;
+        let ReaderState { position, ignored_evictions, last, access, .. } = spot;
         if feed.last <= position {
             return Ok(self.find_signals(feed, spot));
         }
-        feed.check_after(position, forgiven)?;
+        feed.check_after(position, ignored_evictions)?;
         let index = self.events.partition_point(|made| made.chunk.to <= position);
         let Some(made) = self.events.get_mut(index) else { return self.go_on(feed, spot) };
         let mut is_next = (made.chunk.from..made.first).contains(&position);
         if position < made.chunk.from {
-            is_next = feed.next_after(position, forgiven, access)?.is_some_and(|next| next >= made.first);
-            if is_next && forgiven.is_empty() {
+            is_next =
+                feed.next_after(position, ignored_evictions, access)?.is_some_and(|next| next >= made.first);
+            if is_next && ignored_evictions.is_empty() {
                 // Nothing of this feed lies between.
                 made.chunk.from = position;
             }
@@ -155,7 +160,7 @@ impl BlocksInner {
         if is_next && made.block.fits_after(last) {
             self.is_used = true;
             let chunk = Chunk { at: feed.last_at(), ..made.chunk.clone() };
-            return Ok(Found::Events(chunk, made.block.clone()));
+            return Ok(Lookup::Events(chunk, made.block.clone()));
         }
         self.is_wanted = true;
         let mut joinable =
@@ -164,63 +169,64 @@ impl BlocksInner {
             Some(made) => made.first - 1,
             None => self.events.back().map_or(u64::MAX, |newest| newest.chunk.to),
         };
-        let mut chunk = feed.joined_after(position, until, forgiven, CHUNK_BYTES, access)?;
+        let mut chunk = feed.joined_after(position, until, ignored_evictions, CHUNK_BYTES, access)?;
         if chunk.is_none() {
-            chunk = feed.joined_after(position, u64::MAX, forgiven, CHUNK_BYTES, access)?;
+            chunk = feed.joined_after(position, u64::MAX, ignored_evictions, CHUNK_BYTES, access)?;
         }
         let Some(chunk) = chunk else { return Ok(self.find_signals(feed, spot)) };
-        Ok(Found::Alone(Chunk { at: feed.last_at(), ..chunk }, forgiven.is_empty()))
+        Ok(Lookup::Alone(Chunk { at: feed.last_at(), ..chunk }, ignored_evictions.is_empty()))
     }
 
     /// Lets the compressor go on from where the reader is, who is the first to come this far.
-    fn go_on(&mut self, feed: MutexGuard<'_, FeedInner>, spot: Spot<'_>) -> Result<Found, Evicted> {
-        let Spot { position, forgiven, last, access, .. } = spot;
-        let Some(first) = feed.next_after(position, forgiven, access)? else {
+    fn go_on(&mut self, feed: MutexGuard<'_, FeedInner>, spot: ReaderState<'_>) -> Result<Lookup, Evicted> {
+        let ReaderState { position, ignored_evictions, last, access, .. } = spot;
+        let Some(first) = feed.next_after(position, ignored_evictions, access)? else {
             return Ok(self.find_signals(feed, spot));
         };
-        let Some(chunk) = feed.joined_after(position, u64::MAX, forgiven, CHUNK_BYTES, access)? else {
+        let Some(chunk) = feed.joined_after(position, u64::MAX, ignored_evictions, CHUNK_BYTES, access)?
+        else {
             return Ok(self.find_signals(feed, spot));
         };
         let chunk = Chunk { at: feed.last_at(), ..chunk };
         drop(feed);
         let Some(block) = self.make(&chunk, last) else {
-            return Ok(Found::Alone(chunk, forgiven.is_empty()));
+            return Ok(Lookup::Alone(chunk, ignored_evictions.is_empty()));
         };
-        self.events.push_back(Made { first, chunk: chunk.clone(), block: block.clone() });
+        self.events.push_back(SharedBlock { first, chunk: chunk.clone(), block: block.clone() });
         self.keep_within();
         if block.fits_after(last) {
             self.is_used = true;
-            return Ok(Found::Events(chunk, block));
+            return Ok(Lookup::Events(chunk, block));
         }
         self.is_wanted = true;
-        Ok(Found::Alone(chunk, forgiven.is_empty()))
+        Ok(Lookup::Alone(chunk, ignored_evictions.is_empty()))
     }
 
-    fn find_signals(&mut self, feed: MutexGuard<'_, FeedInner>, spot: Spot<'_>) -> Found {
-        let Spot { signals_seen: seen, last, access, .. } = spot;
+    fn find_signals(&mut self, feed: MutexGuard<'_, FeedInner>, spot: ReaderState<'_>) -> Lookup {
+        let ReaderState { signals_seen: seen, last, access, .. } = spot;
         let Some(first) = feed.unseen_signals(seen).next().map(|signal| signal.seq) else {
-            return Found::Nothing;
+            return Lookup::Nothing;
         };
         let index = self.signals.partition_point(|made| made.chunk.to <= seen);
         if let Some(made) = self.signals.get(index) {
             if made.first == first && made.block.fits_after(last) {
                 self.is_used = true;
-                return Found::Signals(made.chunk.clone(), Some(made.block.clone()));
+                return Lookup::Signals(made.chunk.clone(), Some(made.block.clone()));
             }
             self.is_wanted = true;
             return feed
                 .signals_after(seen, CHUNK_BYTES, access)
-                .map_or(Found::Nothing, |chunk| Found::Signals(chunk, None));
+                .map_or(Lookup::Nothing, |chunk| Lookup::Signals(chunk, None));
         }
-        let Some(chunk) = feed.signals_after(seen, CHUNK_BYTES, access) else { return Found::Nothing };
+        let Some(chunk) = feed.signals_after(seen, CHUNK_BYTES, access) else { return Lookup::Nothing };
         drop(feed);
-        let Some(block) = self.make(&chunk, last) else { return Found::Signals(chunk, None) };
-        self.signals.push_back(Made { first, chunk: chunk.clone(), block: block.clone() });
+        let Some(block) = self.make(&chunk, last) else { return Lookup::Signals(chunk, None) };
+        self.signals.push_back(SharedBlock { first, chunk: chunk.clone(), block: block.clone() });
         self.keep_within();
         let fits = block.fits_after(last);
         self.is_used |= fits;
         self.is_wanted |= !fits;
-        Found::Signals(chunk, fits.then_some(block))
+        Lookup::Signals(chunk, fits.then_some(block))
     }
 
     /// The next block, for a reader whose last one was `last`; `None` if the compressor cannot be had.
@@ -261,7 +267,7 @@ impl BlocksInner {
 
 impl FeedInner {
     /// Whether nothing after `position` was evicted that the reader does not forgive.
-    fn check_after(&self, position: u64, forgiven: &[u64]) -> Result<(), Evicted> {
+    fn check_after(&self, position: u64, ignored_evictions: &[u64]) -> Result<(), Evicted> {
         // What is merged is complete.
         if self.recent_after(position).is_some() {
             return Ok(());
@@ -270,7 +276,7 @@ impl FeedInner {
             return Err(Evicted);
         }
         let misses = |(index, ring): (usize, &std::sync::Arc<crate::hub::window::ring::TopicRing>)| {
-            ring.lock().misses_after(position, forgiven.get(index))
+            ring.lock().misses_after(position, ignored_evictions.get(index))
         };
         if self.rings.iter().enumerate().any(misses) { Err(Evicted) } else { Ok(()) }
     }
@@ -279,9 +285,9 @@ impl FeedInner {
     fn next_after(
         &self,
         position: u64,
-        forgiven: &[u64],
+        ignored_evictions: &[u64],
         access: FullAccess,
     ) -> Result<Option<u64>, Evicted> {
-        Ok(self.joined_after(position, u64::MAX, forgiven, 1, access)?.map(|chunk| chunk.to))
+        Ok(self.joined_after(position, u64::MAX, ignored_evictions, 1, access)?.map(|chunk| chunk.to))
     }
 }

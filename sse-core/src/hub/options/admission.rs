@@ -10,9 +10,9 @@ pub enum Exclusive {
     /// It gets the place once it can read, and the first one ends, told to stay away for 30 to 60 minutes: two browsers that
     /// reconnect would otherwise take the place from each other in turns.
     #[default]
-    EndFirst,
+    TakeOver,
     /// It is refused until the first one has left.
-    Refuse,
+    Reject,
 }
 
 impl Subscribe {
@@ -34,14 +34,14 @@ impl Subscribe {
         self
     }
 
-    /// Lets at most `most` readers with this key read at a time, such as those of a user or of an address; one more
-    /// is refused with [`End::Limit`](crate::hub::End::Limit): it is told to come back, and
+    /// Lets at most `max` readers with this key read at a time, such as those of a user or of an address; one more
+    /// is refused with [`EndReason::Limit`](crate::hub::EndReason::Limit): it is told to come back, and
     /// [`Subscription::refusal`](crate::hub::Subscription::refusal) says so.
     ///
     /// It counts in this process, over all topics, under each key that is given (for one key the last call counts).
     /// A reader that was dropped because it did not read counts no longer. The key has 1 to 512 bytes.
-    pub fn limit(mut self, key: impl Into<String>, most: usize) -> Self {
-        self.terms.seat.limits.insert(key.into(), most);
+    pub fn limit(mut self, key: impl Into<String>, max: usize) -> Self {
+        self.terms.seat.limits.insert(key.into(), max);
         self
     }
 

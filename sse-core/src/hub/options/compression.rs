@@ -8,17 +8,17 @@ use crate::hub::{
     Subscription,
     feeds::chunk::Chunk,
     feeds::feed::Evicted,
-    feeds::gzip::{Blocks, Found, Spot},
+    feeds::gzip::{Lookup, ReaderState, SharedGzip},
     subscription::poll::NoEvents,
 };
 
 /// What such a reader carries along.
 #[derive(Default)]
-pub(crate) struct Sharing {
+pub(crate) struct GzipReader {
     /// The last block that it was sent.
     last: Option<u64>,
     /// What it shares with the others of its feed, once it has looked.
-    blocks: Option<Arc<Blocks>>,
+    blocks: Option<Arc<SharedGzip>>,
     /// The block of the chunk that it was just given.
     block: Option<Block>,
 }
@@ -44,7 +44,7 @@ impl Subscription {
     /// Forgets what was shared with the readers of its feed, which it leaves.
     pub(in crate::hub) fn leave_blocks(&mut self) {
         if let Some(sharing) = self.sharing() {
-            *sharing = Sharing { last: sharing.last, ..Sharing::default() };
+            *sharing = GzipReader { last: sharing.last, ..GzipReader::default() };
         }
     }
 
@@ -54,7 +54,7 @@ impl Subscription {
     }
 
     /// The next chunk with its block; `None` if nothing was pending.
-    pub(in crate::hub) fn look_for_block(&mut self, access: FullAccess) -> Option<Result<Chunk, NoEvents>> {
+    pub(in crate::hub) fn poll_gzip(&mut self, access: FullAccess) -> Option<Result<Chunk, NoEvents>> {
         let feed = Arc::clone(&self.feed);
         let last = self.sharing()?.last;
         let blocks = match &self.sharing()?.blocks {
@@ -71,29 +71,38 @@ impl Subscription {
                 return None;
             }
             let (position, signals_seen) = (self.position, self.signals_seen);
-            blocks.find(feed, Spot { position, forgiven: self.forgiven(), signals_seen, last, access })
+            blocks.find(
+                feed,
+                ReaderState {
+                    position,
+                    ignored_evictions: self.ignored_evictions(),
+                    signals_seen,
+                    last,
+                    access,
+                },
+            )
         };
         let (chunk, block) = match found {
             Err(Evicted) => return Some(Err(NoEvents::Behind)),
-            Ok(Found::Nothing) => return None,
-            Ok(Found::Events(chunk, block)) => (chunk, block),
-            Ok(Found::Alone(chunk, shares)) => {
+            Ok(Lookup::Nothing) => return None,
+            Ok(Lookup::Events(chunk, block)) => (chunk, block),
+            Ok(Lookup::Alone(chunk, shares)) => {
                 let block = blocks.alone(&chunk, shares);
                 (chunk, block)
             }
-            Ok(Found::Signals(chunk, block)) => {
+            Ok(Lookup::Signals(chunk, block)) => {
                 self.signals_seen = chunk.to;
                 self.sharing()?.block = block;
                 return Some(Ok(chunk));
             }
         };
         self.sharing()?.block = Some(block);
-        self.told = Some(chunk.to);
+        self.announced = Some(chunk.to);
         self.move_to(chunk.to);
         Some(Ok(chunk))
     }
 
-    fn sharing(&mut self) -> Option<&mut Sharing> {
+    fn sharing(&mut self) -> Option<&mut GzipReader> {
         self.extras.as_mut()?.sharing.as_deref_mut()
     }
 }

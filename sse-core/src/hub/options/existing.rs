@@ -2,9 +2,9 @@
 
 use std::slice;
 
-use crate::history::{HistoryError, IntoTopics, Pattern, Span, Topic};
+use crate::history::{HistoryBounds, HistoryError, IntoTopics, Pattern, Topic};
 use crate::hub::{
-    Hub, ProducerError, Publish, PublishError, Receipt, Subscribe,
+    Hub, Publish, PublishError, Receipt, RunError, Subscribe,
     publish::publish::{Target, What},
     publish::run::{Runs, single},
     window::ring::Ring,
@@ -52,12 +52,12 @@ impl Hub {
     /// database has as begun by that process and not as done; see [runs](crate::docs::runs).
     ///
     /// # Errors
-    /// [`ProducerError::Running`] for a run of this process: drop or finish it. [`ProducerError::Publish`] for a topic that
+    /// [`RunError::Running`] for a run of this process: drop or finish it. [`RunError::Publish`] for a topic that
     /// is not valid, or a history that does not answer.
-    pub async fn abandon(&self, topic: impl IntoTopics) -> Result<Option<Receipt>, ProducerError> {
+    pub async fn abandon(&self, topic: impl IntoTopics) -> Result<Option<Receipt>, RunError> {
         let topic = single(topic).map_err(PublishError::from)?;
         if self.shared.runs.has(&topic) {
-            return Err(ProducerError::Running);
+            return Err(RunError::Running);
         }
         if self.is_finished(&topic).await.map_err(PublishError::from)? {
             return Ok(None);
@@ -78,7 +78,7 @@ impl Hub {
     }
 
     /// Returns what the history holds of a pattern, if there is a history.
-    async fn span_of(&self, pattern: &Pattern) -> Result<Option<Span>, HistoryError> {
+    async fn span_of(&self, pattern: &Pattern) -> Result<Option<HistoryBounds>, HistoryError> {
         match self.history() {
             Some(history) => history.span(slice::from_ref(pattern)).await.map(Some),
             None => Ok(None),

@@ -11,35 +11,36 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    filter::Sieve,
+    filter::EventFilter,
     snapshot::{Loader, Snapshots},
 };
 use crate::hub::{
-    End, Lease, readers::registry::Seat, subscription::backfill::Backfill, subscription::gather::Gathering,
+    EndReason, Lease, readers::registry::Admission, subscription::backfill::Backfill,
+    subscription::gather::Gathering,
 };
 use crate::{panic::Panic, resume::OriginPolicy};
 
 /// The terms of a subscription that has not begun.
 #[derive(Default)]
-pub(crate) struct Terms {
+pub(crate) struct SubscribeOptions {
     pub(crate) origins: Option<OriginPolicy>,
     pub(crate) lease: Option<Lease>,
-    pub(crate) sieve: Sieve,
-    pub(crate) seat: Seat,
+    pub(crate) sieve: EventFilter,
+    pub(crate) seat: Admission,
     pub(crate) snapshot: Option<Loader>,
 }
 
 /// What such a reader carries along.
 #[derive(Default)]
-pub(crate) struct Extras {
-    lease: Option<Leased>,
-    pub(crate) ended: Option<End>,
+pub(crate) struct ReaderExtras {
+    lease: Option<LeaseTimer>,
+    pub(crate) ended: Option<EndReason>,
     /// The application's code failed; the reader ends after what was decided before.
     pub(crate) failure: Option<Arc<Panic>>,
     /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
-    pub(crate) forgiven: Box<[u64]>,
+    pub(crate) ignored_evictions: Box<[u64]>,
     /// What decides about each event, if anything does.
-    pub(crate) sieve: Option<Arc<Sieve>>,
+    pub(crate) sieve: Option<Arc<EventFilter>>,
     /// The earlier state of topics that it added, to be sent before anything else.
     pub(in crate::hub) backfills: VecDeque<Backfill>,
     /// Where it turned to other topics or got their state, until it ends.
@@ -51,18 +52,18 @@ pub(crate) struct Extras {
     pub(in crate::hub) gathering: Option<Box<Gathering>>,
     /// Of a reader whose response is compressed.
     #[cfg(feature = "compress")]
-    pub(crate) sharing: Option<Box<crate::hub::options::compression::Sharing>>,
+    pub(crate) sharing: Option<Box<crate::hub::options::compression::GzipReader>>,
 }
 
 /// A lease, and what wakes the reader when it is over.
-struct Leased {
+struct LeaseTimer {
     lease: Lease,
     over: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
 }
 
-impl Extras {
-    pub(crate) fn of(terms: Terms) -> Option<Box<Self>> {
-        let lease = terms.lease.map(|lease| Leased { over: Box::pin(lease.over()), lease });
+impl ReaderExtras {
+    pub(crate) fn of(terms: SubscribeOptions) -> Option<Box<Self>> {
+        let lease = terms.lease.map(|lease| LeaseTimer { over: Box::pin(lease.over()), lease });
         let sieve = (!terms.sieve.is_open()).then(|| Arc::new(terms.sieve));
         let snapshots = terms.snapshot.map(Snapshots::new);
         let has_any = lease.is_some() || sieve.is_some() || snapshots.is_some();
@@ -71,15 +72,17 @@ impl Extras {
 
     /// Drops what is known of positions after `position`.
     pub(crate) fn cut(&mut self, position: u64) {
-        self.forgiven.iter_mut().for_each(|evicted| *evicted = position.min(*evicted));
+        self.ignored_evictions.iter_mut().for_each(|evicted| *evicted = position.min(*evicted));
         self.joined_at = self.joined_at.map(|joined_at| joined_at.min(position));
         self.backfills.iter_mut().for_each(|backfill| backfill.cut(position));
     }
 
     /// Forgives nothing any more once the reader is past all that was; `false` if nothing is left here.
-    pub(crate) fn forgive_after(&mut self, position: u64) -> bool {
-        if !self.forgiven.is_empty() && self.forgiven.iter().all(|evicted| *evicted <= position) {
-            self.forgiven = Box::default();
+    pub(crate) fn expire_ignored(&mut self, position: u64) -> bool {
+        if !self.ignored_evictions.is_empty()
+            && self.ignored_evictions.iter().all(|evicted| *evicted <= position)
+        {
+            self.ignored_evictions = Box::default();
         }
         #[cfg(feature = "compress")]
         if self.sharing.is_some() {
@@ -89,7 +92,7 @@ impl Extras {
             lease,
             ended,
             failure,
-            forgiven,
+            ignored_evictions,
             sieve,
             backfills,
             joined_at,
@@ -103,7 +106,7 @@ impl Extras {
             joined_at.is_some() || next_replay_at.is_some() || gathering.is_some(),
         );
         let is_over = ended.is_some() || failure.is_some();
-        let has_more = snapshots.is_some() || !forgiven.is_empty() || !backfills.is_empty();
+        let has_more = snapshots.is_some() || !ignored_evictions.is_empty() || !backfills.is_empty();
         is_bound || is_placed || is_over || has_more
     }
 

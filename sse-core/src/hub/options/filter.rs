@@ -3,10 +3,10 @@
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use crate::hub::{
-    End, EventView, Subscribe, Subscription, control_events,
+    EndReason, EventView, Subscribe, Subscription, control_events,
     feeds::chunk::CHUNK_BYTES,
     feeds::feed::{Evicted, FeedInner},
-    window::tagged::Labelled,
+    window::tagged::TaggedFrame,
 };
 use crate::{history::Topic, panic::Panic, wire::Frame};
 
@@ -17,13 +17,13 @@ type Numbering = Box<dyn FnMut(&EventView<'_>) -> Option<usize> + Send>;
 
 /// What decides about each event of one reader.
 #[derive(Default, Clone)]
-pub(crate) struct Sieve {
+pub(crate) struct EventFilter {
     filters: Vec<Filter>,
     /// Begins to number keys, if events of the same key replace each other.
     keys: Option<Arc<dyn Fn() -> Numbering + Send + Sync>>,
 }
 
-/// An event's frame that a reader's filter let through; made by [`Sieve::permit`] alone.
+/// An event's frame that a reader's filter let through; made by [`EventFilter::permit`] alone.
 pub(crate) struct PermittedFrame {
     seq: u64,
     frame: Frame,
@@ -31,13 +31,13 @@ pub(crate) struct PermittedFrame {
 
 /// What a look found for a reader that decides about each event by itself.
 pub(in crate::hub) enum Candidates {
-    Events(Vec<Labelled>),
-    Signals(Vec<Labelled>),
+    Events(Vec<TaggedFrame>),
+    Signals(Vec<TaggedFrame>),
 }
 
 /// The events of one look that a reader gets.
 pub(crate) struct Batch<'a> {
-    sieve: &'a Sieve,
+    sieve: &'a EventFilter,
     numbering: Option<Numbering>,
     /// Where the newest event of each key stands among those taken.
     newest: HashMap<usize, usize>,
@@ -88,7 +88,7 @@ impl Batch<'_> {
     }
 }
 
-impl Sieve {
+impl EventFilter {
     pub(crate) fn is_open(&self) -> bool {
         self.filters.is_empty() && self.keys.is_none()
     }
@@ -126,25 +126,25 @@ impl Sieve {
 }
 
 impl FeedInner {
-    /// The events after `position` one by one with their topics, about `most` bytes of them.
+    /// The events after `position` one by one with their topics, about `max` bytes of them.
     pub(crate) fn candidates_after(
         &self,
         position: u64,
-        forgiven: &[u64],
-        most: usize,
-    ) -> Result<Vec<Labelled>, Evicted> {
+        ignored_evictions: &[u64],
+        max: usize,
+    ) -> Result<Vec<TaggedFrame>, Evicted> {
         if self.last <= position {
             return Ok(Vec::new());
         }
         let mut found = match self.recent_after(position) {
             Some(recent) => recent.cloned().collect(),
             None if self.is_wide() => return Err(Evicted),
-            None => self.candidates_in_rings(position, forgiven, most)?,
+            None => self.candidates_in_rings(position, ignored_evictions, max)?,
         };
         let mut bytes = 0;
         let fitting = found.iter().take_while(|event| {
             bytes += event.frame.bytes().len();
-            bytes <= most
+            bytes <= max
         });
         let count = fitting.count();
         found.truncate(count.max(1));
@@ -155,14 +155,14 @@ impl FeedInner {
     fn candidates_in_rings(
         &self,
         position: u64,
-        forgiven: &[u64],
-        most: usize,
-    ) -> Result<Vec<Labelled>, Evicted> {
-        let mut found: Vec<Labelled> = Vec::new();
+        ignored_evictions: &[u64],
+        max: usize,
+    ) -> Result<Vec<TaggedFrame>, Evicted> {
+        let mut found: Vec<TaggedFrame> = Vec::new();
         let mut complete = self.last;
         for (index, topic_ring) in self.rings.iter().enumerate() {
             let ring = topic_ring.lock();
-            if ring.misses_after(position, forgiven.get(index)) {
+            if ring.misses_after(position, ignored_evictions.get(index)) {
                 return Err(Evicted);
             }
             let mut bytes = 0;
@@ -170,9 +170,9 @@ impl FeedInner {
                 if kept.seq > complete {
                     break;
                 }
-                found.push(kept.labelled(&topic_ring.topic));
+                found.push(kept.tagged(&topic_ring.topic));
                 bytes += kept.frame.bytes().len();
-                if bytes > most {
+                if bytes > max {
                     complete = kept.seq;
                 }
             }
@@ -186,12 +186,12 @@ impl FeedInner {
 
 impl Subscription {
     /// Decides about what a look found; the frames that pass are sent before the next look.
-    pub(in crate::hub) fn sift(&mut self, sieve: &Sieve, candidates: Candidates) {
+    pub(in crate::hub) fn filter_events(&mut self, sieve: &EventFilter, candidates: Candidates) {
         match candidates {
             Candidates::Events(events) => self.sift_events(sieve, events),
             Candidates::Signals(signals) => {
                 let position = self.position;
-                for Labelled { frame, labels, .. } in signals {
+                for TaggedFrame { frame, labels, .. } in signals {
                     let permitted = self.permit(sieve, labels.as_slice(), &frame, position);
                     self.hold(permitted, position);
                 }
@@ -199,10 +199,10 @@ impl Subscription {
         }
     }
 
-    fn sift_events(&mut self, sieve: &Sieve, events: Vec<Labelled>) {
+    fn sift_events(&mut self, sieve: &EventFilter, events: Vec<TaggedFrame>) {
         let mut through = self.position;
         let mut batch = sieve.batch();
-        for Labelled { seq, frame, labels } in events {
+        for TaggedFrame { seq, frame, labels } in events {
             let event = EventView::of_frame(labels.as_slice(), &frame);
             if let Err(panic) = batch.offer(&event, seq, || frame.clone()) {
                 self.fail(panic);
@@ -218,7 +218,7 @@ impl Subscription {
     /// The event's frame, if the filter lets it through; a panic of the filter ends the stream.
     pub(in crate::hub) fn permit(
         &mut self,
-        sieve: &Sieve,
+        sieve: &EventFilter,
         topics: &[Topic],
         frame: &Frame,
         seq: u64,
@@ -239,14 +239,14 @@ impl Subscription {
         let failure = self.extras.as_mut().and_then(|extras| extras.failure.take());
         let is_failed = failure.is_some();
         if let Some(failure) = failure {
-            self.end(End::Error(failure));
+            self.end(EndReason::Error(failure));
         }
         is_failed
     }
 
     /// Whether the last events were withheld, so that a reader whose topics are finished does not know it yet.
     pub(in crate::hub) fn owes_checkpoint(&self) -> bool {
-        self.is_filtered() && self.told != Some(self.position)
+        self.is_filtered() && self.announced != Some(self.position)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::hub::Subscribe;
 /// A handle, cheap to clone: give one clone to each stream of a session with [`Subscribe::lease`], keep another to
 /// [`renew`](Lease::renew) or [`revoke`](Lease::revoke) it. It is looked at before anything is read for the reader and
 /// before each byte is written, keep-alives included, and ends a waiting stream at once with
-/// [`End::Expired`](crate::hub::End::Expired). A stream that is not a subscription can use
+/// [`EndReason::Expired`](crate::hub::EndReason::Expired). A stream that is not a subscription can use
 /// `.until(lease.over())`.
 ///
 /// ```

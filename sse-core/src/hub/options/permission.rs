@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::filter::Sieve;
+use super::filter::EventFilter;
 use crate::hub::Subscription;
 
 #[cfg(test)]
@@ -19,7 +19,7 @@ pub(in crate::hub) enum Access {
     /// As chunks and blocks that are shared with the feed's other readers.
     Full(FullAccess),
     /// One by one, each decided about by its filter.
-    Filtered(Arc<Sieve>),
+    Filtered(Arc<EventFilter>),
 }
 
 impl FullAccess {
@@ -43,7 +43,7 @@ impl Subscription {
     }
 
     /// What decides about each event; for a reader that gets all of them, nothing is withheld.
-    pub(in crate::hub) fn sieve(&self) -> Arc<Sieve> {
+    pub(in crate::hub) fn sieve(&self) -> Arc<EventFilter> {
         match self.access() {
             Access::Full(_) => Arc::default(),
             Access::Filtered(sieve) => sieve,

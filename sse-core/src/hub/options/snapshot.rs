@@ -1,7 +1,7 @@
 use std::{error, fmt, future::Future, pin::Pin, sync::Arc};
 
 use crate::hub::{
-    End, Subscribe, Subscription, control_events,
+    EndReason, Subscribe, Subscription, control_events,
     publish::publish::publishable,
     subscription::holding::{Work, WorkKind},
 };
@@ -109,27 +109,27 @@ impl Subscription {
     ///
     /// `gap` is told first, without an id: until the state is told, the reader's cursor must not move.
     pub(in crate::hub) fn begin_snapshot(&mut self, gap: Option<&Gap>) -> bool {
-        let told = self.told;
+        let announced = self.announced;
         if self.snapshots().is_none() {
             return false;
         }
         let Some(position) = self.newest() else {
             // The position may be one that a fork took away; to look for it may begin the load.
-            self.look_for_fork();
+            self.check_for_fork();
             return self.is_loading() || self.begin_snapshot(gap);
         };
         let Some(snapshots) = self.snapshots() else { return false };
-        let is_in_vain = snapshots.loaded_at.is_some() && snapshots.loaded_at == told;
+        let is_in_vain = snapshots.loaded_at.is_some() && snapshots.loaded_at == announced;
         snapshots.in_vain = if is_in_vain { snapshots.in_vain + 1 } else { 0 };
         if snapshots.in_vain >= MOST_LOADS {
             tracing::error!("what follows the state is gone before it is told; keep more, or load faster");
-            self.end(End::Unavailable);
+            self.end(EndReason::Unavailable);
             return true;
         }
         self.move_to(position.seq());
         let gap = gap.map(|gap| Gap { resumed_at: position, ..gap.clone() });
         if let Some(gap) = &gap {
-            self.say(control_events::gap(gap).without_id());
+            self.queue_notice(control_events::gap(gap).without_id());
         }
         let request = SnapshotRequest { topics: self.feed.patterns.to_vec(), position, gap };
         let loading = self.snapshots().map(|Snapshots { loader: Loader(load), .. }| load(request));
@@ -146,7 +146,7 @@ impl Subscription {
 
     pub(in crate::hub) fn take_snapshot(&mut self, loaded: Loaded) {
         if let Err(error) = loaded.and_then(|snapshot| self.tell_snapshot(snapshot)) {
-            self.end(End::Error(error));
+            self.end(EndReason::Error(error));
         }
     }
 
@@ -158,7 +158,7 @@ impl Subscription {
                 Some(cursor) => cursor,
                 None => {
                     // The state is of a place that a fork may have taken away.
-                    self.look_for_fork();
+                    self.check_for_fork();
                     let _ = self.is_loading() || self.begin_snapshot(None);
                     return Ok(());
                 }
@@ -168,12 +168,12 @@ impl Subscription {
         let last = events.len();
         for (number, event) in (1..).zip(events) {
             let lines = publishable(event).map_err(|error| Arc::new(error) as Error)?;
-            self.say(control_events::state(lines, (number == last).then_some(cursor)));
+            self.queue_notice(control_events::state(lines, (number == last).then_some(cursor)));
         }
         if last == 0 {
-            self.say(control_events::checkpoint(cursor));
+            self.queue_notice(control_events::checkpoint(cursor));
         }
-        self.told = Some(cursor.seq());
+        self.announced = Some(cursor.seq());
         if let Some(extras) = &mut self.extras {
             // Topics that were finished by then are known to be.
             extras.joined_at = Some(cursor.seq());
@@ -193,7 +193,7 @@ impl Subscription {
         };
         // Another process may have published what this one has not seen yet.
         let is_ahead = at.seq() > state.head() && self.hub.history().is_none();
-        if is_known && !is_ahead { Ok(at) } else { Err(Arc::new(UnknownPlace(at))) }
+        if is_known && !is_ahead { Ok(at) } else { Err(Arc::new(UnknownPosition(at))) }
     }
 
     /// Whether it gets states.
@@ -208,9 +208,9 @@ impl Subscription {
 
 /// A state's place that this hub does not have.
 #[derive(Debug)]
-struct UnknownPlace(Cursor);
+struct UnknownPosition(Cursor);
 
-impl fmt::Display for UnknownPlace {
+impl fmt::Display for UnknownPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -220,7 +220,7 @@ impl fmt::Display for UnknownPlace {
     }
 }
 
-impl error::Error for UnknownPlace {}
+impl error::Error for UnknownPosition {}
 
 impl Subscribe {
     /// Tells a new reader the state first, and the changes after it under one cursor; so too after a gap, instead of

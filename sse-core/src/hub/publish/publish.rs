@@ -73,7 +73,7 @@ impl Publish {
     fn run(self) -> Running {
         match self.prepare() {
             Err(error) => Running::Done(Some(Err(error))),
-            Ok(Prepared { target: Target::Hub(hub), topics, kind, lines, key }) => {
+            Ok(PreparedEvent { target: Target::Hub(hub), topics, kind, lines, key }) => {
                 match hub.history().cloned() {
                     None => {
                         let append = Append { topics: &topics, kind, lines };
@@ -95,7 +95,7 @@ impl Publish {
                     }
                 }
             }
-            Ok(Prepared { target: Target::History(history), topics, kind, lines, key }) => {
+            Ok(PreparedEvent { target: Target::History(history), topics, kind, lines, key }) => {
                 let entry = Entry { topics, kind, lines: lines.into(), key };
                 Running::Waiting(Box::pin(async move {
                     let appended = append(history, entry).await?;
@@ -105,7 +105,7 @@ impl Publish {
         }
     }
 
-    fn prepare(self) -> Result<Prepared, PublishError> {
+    fn prepare(self) -> Result<PreparedEvent, PublishError> {
         let topics = self.topics?;
         if self.key.as_ref().is_some_and(|key| key.is_empty() || key.len() > MAX_KEY) {
             return Err(PublishError::Key);
@@ -121,11 +121,11 @@ impl Publish {
                 _ => return Err(InvalidTopic::TooMany { limit: 1 }.into()),
             },
         };
-        Ok(Prepared { target: self.target, topics, kind, lines, key: self.key })
+        Ok(PreparedEvent { target: self.target, topics, kind, lines, key: self.key })
     }
 }
 
-struct Prepared {
+struct PreparedEvent {
     target: Target,
     topics: Vec<Topic>,
     kind: EntryKind,

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use super::publish::{Publish, Target, What};
 use crate::{
-    history::{DynHistory, Entry, EntryKind, History, IntoTopics, Reach},
+    history::{DynHistory, Entry, EntryKind, History, IntoTopics, SignalReceipt},
     hub::{PublishError, publish::publish},
     wire::Event,
 };
@@ -44,7 +44,7 @@ impl Publisher {
         &self,
         topics: impl IntoTopics,
         event: impl Into<Event>,
-    ) -> Result<Reach, PublishError> {
+    ) -> Result<SignalReceipt, PublishError> {
         let topics = publish::exact(topics)?;
         let lines = publish::publishable(event.into())?;
         let entry = Entry { topics, kind: EntryKind::Event, lines: lines.into(), key: None };

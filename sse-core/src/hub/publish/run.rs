@@ -82,11 +82,11 @@ impl Run {
     /// Publishes an event of the run; several that are published at once wait for each other.
     ///
     /// # Errors
-    /// [`ProducerError::Over`] once it has expired, [`ProducerError::Publish`] as [`Hub::publish`].
-    pub async fn publish(&self, event: impl Into<Event>) -> Result<Receipt, ProducerError> {
+    /// [`RunError::Over`] once it has expired, [`RunError::Publish`] as [`Hub::publish`].
+    pub async fn publish(&self, event: impl Into<Event>) -> Result<Receipt, RunError> {
         let mut state = Arc::clone(&self.shared.state).lock_owned().await;
         if state.is_over {
-            return Err(ProducerError::Over);
+            return Err(RunError::Over);
         }
         let publish = self.hub.publish(self.topic(), event);
         self.hold(async move {
@@ -100,16 +100,16 @@ impl Run {
     /// Finishes it: its readers get the rest and `sse.end`.
     ///
     /// # Errors
-    /// [`ProducerError::Over`] once it has expired. [`ProducerError::Publish`] if the history did not keep the end; the run is
+    /// [`RunError::Over`] once it has expired. [`RunError::Publish`] if the history did not keep the end; the run is
     /// abandoned then, which is tried once more.
     ///
     /// # Cancel safety
     /// If the future is dropped, the run ends all the same, as finished or as abandoned; the topic can begin anew once it
     /// has.
-    pub async fn finish(self) -> Result<Receipt, ProducerError> {
+    pub async fn finish(self) -> Result<Receipt, RunError> {
         let mut state = Arc::clone(&self.shared.state).lock_owned().await;
         if state.is_over {
-            return Err(ProducerError::Over);
+            return Err(RunError::Over);
         }
         let finish = self.hub.finish(self.topic());
         self.hold(async move {
@@ -122,9 +122,9 @@ impl Run {
 
     /// Runs `step`, which holds the run's state, to its end although the caller may go away: an append goes on then, and
     /// until it is done no end may overtake it and the topic must not begin anew.
-    async fn hold<F>(&self, step: F) -> Result<Receipt, ProducerError>
+    async fn hold<F>(&self, step: F) -> Result<Receipt, RunError>
     where
-        F: Future<Output = Result<Receipt, ProducerError>> + Send + 'static,
+        F: Future<Output = Result<Receipt, RunError>> + Send + 'static,
     {
         match &self.runtime {
             Some(runtime) if self.hub.history().is_some() => {
@@ -200,10 +200,10 @@ impl Runs {
         is_stop
     }
 
-    fn begin(&self, topic: Topic) -> Result<Arc<Running>, ProducerError> {
+    fn begin(&self, topic: Topic) -> Result<Arc<Running>, RunError> {
         let mut runs = self.lock();
         if runs.contains_key(&topic) {
-            return Err(ProducerError::Running);
+            return Err(RunError::Running);
         }
         let state = State { is_over: false, last: Instant::now() };
         let state = Arc::new(tokio::sync::Mutex::new(state));
@@ -265,9 +265,9 @@ impl Hub {
     /// first between them, so prefer a topic of its own for each.
     ///
     /// # Errors
-    /// [`ProducerError::Running`] if this process runs the topic already: let the request that wants it read along.
-    /// [`ProducerError::Publish`] for a topic that is not valid.
-    pub fn run(&self, topic: impl IntoTopics) -> Result<Run, ProducerError> {
+    /// [`RunError::Running`] if this process runs the topic already: let the request that wants it read along.
+    /// [`RunError::Publish`] for a topic that is not valid.
+    pub fn run(&self, topic: impl IntoTopics) -> Result<Run, RunError> {
         let shared = self.shared.runs.begin(single(topic).map_err(PublishError::from)?)?;
         let runtime = tokio::runtime::Handle::try_current().ok();
         Ok(Run { hub: self.clone(), shared, runtime })
@@ -312,7 +312,7 @@ impl fmt::Debug for Run {
 /// Why a run cannot begin or go on.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum ProducerError {
+pub enum RunError {
     /// It has expired, and its topic is finished. Stop working for it.
     Over,
     /// Nothing was published, or nobody can say.
@@ -321,7 +321,7 @@ pub enum ProducerError {
     Running,
 }
 
-impl fmt::Display for ProducerError {
+impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Over => f.write_str("run: it has expired and its topic is finished; stop working for it"),
@@ -331,7 +331,7 @@ impl fmt::Display for ProducerError {
     }
 }
 
-impl error::Error for ProducerError {
+impl error::Error for RunError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Publish(error) => Some(error),
@@ -340,7 +340,7 @@ impl error::Error for ProducerError {
     }
 }
 
-impl From<PublishError> for ProducerError {
+impl From<PublishError> for RunError {
     fn from(error: PublishError) -> Self {
         Self::Publish(error)
     }

@@ -4,7 +4,7 @@ use std::{future::poll_fn, pin::pin, sync::Weak, task::Poll, time::Duration};
 
 use crate::hub::{Shared, window::window::Append};
 use crate::{
-    history::{Change, DynHistory, Entry, HistoryError, Record},
+    history::{DynHistory, Entry, HistoryError, Record, TailEvent},
     wire::Frame,
 };
 
@@ -49,27 +49,27 @@ pub(crate) async fn follow(hub: Weak<Shared>, history: DynHistory) {
 
 impl Shared {
     /// Puts a change into the window; `false` if the tail must begin again.
-    fn take(&self, change: Result<Change, HistoryError>) -> bool {
+    fn take(&self, change: Result<TailEvent, HistoryError>) -> bool {
         match change {
-            Ok(Change::Record(Record { cursor, topics, kind, lines })) => {
+            Ok(TailEvent::Record(Record { cursor, topics, kind, lines })) => {
                 let append = Append { topics: &topics, kind, lines: lines.into() };
                 self.window.apply(append, cursor)
             }
-            Ok(Change::Signal(signal)) if self.runs.take_signal(&signal) => true,
-            Ok(Change::Signal(Entry { topics, lines, .. })) => {
+            Ok(TailEvent::Signal(signal)) if self.runs.take_signal(&signal) => true,
+            Ok(TailEvent::Signal(Entry { topics, lines, .. })) => {
                 let mut block = Vec::from(lines);
                 block.push(b'\n');
                 self.window.signal(&topics, &Frame::block(block));
                 true
             }
             // The tail goes on from where the window does now.
-            Ok(Change::Epochs(table)) => !self.window.learn(&table).is_rewritten,
-            Ok(Change::Recovered) => {
+            Ok(TailEvent::EpochTable(table)) => !self.window.learn(&table).is_rewritten,
+            Ok(TailEvent::Recovered) => {
                 tracing::info!("the history answers again");
                 true
             }
             // The window's own retention decides what it holds, unless this process was left behind.
-            Ok(Change::Trimmed { oldest }) => {
+            Ok(TailEvent::Trimmed { oldest }) => {
                 self.window.skip_to(oldest);
                 true
             }

@@ -14,18 +14,18 @@ use crate::history::Pattern;
 use crate::hub::{Start, feeds::feed::Feed};
 
 /// Of a reader that somebody has a handle of, or that was given a name, a limit or an exclusive place.
-pub(crate) struct Control {
+pub(crate) struct ReaderControl {
     pub(crate) id: u64,
     pub(crate) principal: Option<String>,
     /// The keys under which it counts, each once.
     pub(crate) counted: Box<[String]>,
     pub(crate) exclusive: Option<String>,
-    state: Mutex<Orders>,
+    state: Mutex<Commands>,
 }
 
 /// What the reader's task has not done yet.
 #[derive(Default)]
-pub(crate) struct Orders {
+pub(crate) struct Commands {
     /// What it reads now.
     pub(crate) feed: Option<Arc<Feed>>,
     /// Its task, if it was asked for something since this was made.
@@ -35,12 +35,12 @@ pub(crate) struct Orders {
     pub(crate) also: Vec<(Vec<Pattern>, Start)>,
 }
 
-impl Control {
+impl ReaderControl {
     pub(crate) fn new(principal: Option<String>, counted: Box<[String]>, exclusive: Option<String>) -> Self {
         Self { id: fresh_id(), principal, counted, exclusive, state: Mutex::default() }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Orders> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Commands> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

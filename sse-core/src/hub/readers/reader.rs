@@ -5,7 +5,7 @@ use std::sync::{
 
 use tokio::time::Instant;
 
-use super::commands::Control;
+use super::commands::ReaderControl;
 use crate::hub::subscription::holding::Holding;
 
 /// What the hub knows of one reader.
@@ -13,7 +13,7 @@ pub(crate) struct Reader {
     pub(crate) position: AtomicU64,
     /// The hub's clock when the reader last asked for more.
     pub(crate) asked_at: AtomicU64,
-    /// What it was called for: one bit for each `EndedBy`, and one for orders.
+    /// What it was called for: one bit for each `Closed`, and one for orders.
     calls: AtomicU8,
     /// Whether it waits for work of the hub's own, such as a read of the history: it does not count as one that does not
     /// read then.
@@ -27,7 +27,7 @@ pub(crate) struct Reader {
     pub(in crate::hub) holding: Holding,
     pub(crate) since: Instant,
     /// Only of readers that somebody knows by name.
-    pub(crate) control: OnceLock<Arc<Control>>,
+    pub(crate) control: OnceLock<Arc<ReaderControl>>,
 }
 
 /// The bit of `Reader::calls` that says that its control holds orders.
@@ -35,13 +35,13 @@ const ORDERS: u8 = 1 << 7;
 
 /// Why the hub ended a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EndedBy {
+pub(crate) enum Closed {
     Disconnect,
     Replace,
     Stall,
 }
 
-impl EndedBy {
+impl Closed {
     const ALL: [Self; 3] = [Self::Disconnect, Self::Replace, Self::Stall];
 
     fn bit(self) -> u8 {
@@ -69,13 +69,13 @@ impl Reader {
         }
     }
 
-    pub(crate) fn end(&self, by: EndedBy) {
+    pub(crate) fn end(&self, by: Closed) {
         self.calls.fetch_or(by.bit(), Ordering::Release);
     }
 
-    pub(crate) fn ended(&self) -> Option<EndedBy> {
+    pub(crate) fn ended(&self) -> Option<Closed> {
         let calls = self.calls.load(Ordering::Acquire);
-        EndedBy::ALL.into_iter().find(|by| calls & by.bit() != 0)
+        Closed::ALL.into_iter().find(|by| calls & by.bit() != 0)
     }
 
     /// Lets the reader look at its orders.
@@ -84,12 +84,12 @@ impl Reader {
     }
 
     /// Notes that the orders are being looked at; before they are taken, so that one that comes meanwhile is seen.
-    pub(crate) fn heed_orders(&self) {
+    pub(crate) fn run_commands(&self) {
         self.calls.fetch_and(!ORDERS, Ordering::AcqRel);
     }
 
     /// Whether it was ended or has orders.
-    pub(crate) fn is_called(&self) -> bool {
+    pub(crate) fn has_commands(&self) -> bool {
         self.calls.load(Ordering::Acquire) != 0
     }
 }

@@ -9,22 +9,22 @@ use std::{
 };
 
 use super::{
-    commands::Control,
-    reader::{EndedBy, Reader},
+    commands::ReaderControl,
+    reader::{Closed, Reader},
 };
-use crate::hub::{End, options::admission::Exclusive};
+use crate::hub::{EndReason, options::admission::Exclusive};
 use crate::metrics;
 
 /// The readers of one hub.
 pub(crate) struct Registry {
-    most: usize,
+    max: usize,
     total: AtomicUsize,
-    named: Mutex<Named>,
+    named: Mutex<RegisteredReader>,
 }
 
 /// Nothing else is locked while it is.
 #[derive(Default)]
-struct Named {
+struct RegisteredReader {
     by_id: HashMap<u64, Arc<Reader>>,
     counted: HashMap<String, usize>,
     exclusive: HashMap<String, Arc<Reader>>,
@@ -32,7 +32,7 @@ struct Named {
 
 /// What a subscription asks for besides its topics.
 #[derive(Default)]
-pub(crate) struct Seat {
+pub(crate) struct Admission {
     pub(crate) principal: Option<String>,
     /// The keys under which it counts, and how many may.
     pub(crate) limits: BTreeMap<String, usize>,
@@ -40,15 +40,15 @@ pub(crate) struct Seat {
 }
 
 impl Registry {
-    pub(crate) fn new(most: usize) -> Self {
-        Self { most, total: AtomicUsize::new(0), named: Mutex::default() }
+    pub(crate) fn new(max: usize) -> Self {
+        Self { max, total: AtomicUsize::new(0), named: Mutex::default() }
     }
 
     /// Lets a reader in, or says why not. The reader has no control yet.
-    pub(crate) fn enter(&self, reader: &Arc<Reader>, seat: Seat) -> Result<(), End> {
-        let more = |total| (total < self.most).then_some(total + 1);
+    pub(crate) fn enter(&self, reader: &Arc<Reader>, seat: Admission) -> Result<(), EndReason> {
+        let more = |total| (total < self.max).then_some(total + 1);
         if self.total.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_err() {
-            return Err(End::Limit);
+            return Err(EndReason::Limit);
         }
         reader.is_counted.store(true, Ordering::Release);
         metrics::reader_entered();
@@ -60,9 +60,9 @@ impl Registry {
     }
 
     /// Why a reader that asks for this would not be let in now.
-    pub(crate) fn refusal(&self, seat: &Seat) -> Option<End> {
-        if self.total.load(Ordering::Acquire) >= self.most {
-            return Some(End::Limit);
+    pub(crate) fn refusal(&self, seat: &Admission) -> Option<EndReason> {
+        if self.total.load(Ordering::Acquire) >= self.max {
+            return Some(EndReason::Limit);
         }
         self.lock().refusal(seat)
     }
@@ -93,8 +93,8 @@ impl Registry {
     }
 
     /// The reader's control, under whose id it can be found from now on until it leaves.
-    pub(crate) fn control_of(&self, reader: &Arc<Reader>) -> Arc<Control> {
-        let control = reader.control.get_or_init(|| Arc::new(Control::new(None, Box::default(), None)));
+    pub(crate) fn control_of(&self, reader: &Arc<Reader>) -> Arc<ReaderControl> {
+        let control = reader.control.get_or_init(|| Arc::new(ReaderControl::new(None, Box::default(), None)));
         let mut named = self.lock();
         if reader.is_counted.load(Ordering::Acquire) {
             named.by_id.entry(control.id).or_insert_with(|| Arc::clone(reader));
@@ -106,7 +106,7 @@ impl Registry {
         self.lock().by_id.get(&id).cloned()
     }
 
-    fn sit(&self, reader: &Arc<Reader>, seat: Seat) -> Result<(), End> {
+    fn sit(&self, reader: &Arc<Reader>, seat: Admission) -> Result<(), EndReason> {
         if seat.principal.is_none() && seat.limits.is_empty() && seat.exclusive.is_none() {
             return Ok(());
         }
@@ -114,15 +114,15 @@ impl Registry {
         if let Some(end) = named.refusal(&seat) {
             return Err(end);
         }
-        let Seat { principal, limits, exclusive } = seat;
-        if let Some((key, Exclusive::Refuse)) = &exclusive {
+        let Admission { principal, limits, exclusive } = seat;
+        if let Some((key, Exclusive::Reject)) = &exclusive {
             named.exclusive.insert(key.clone(), Arc::clone(reader));
         }
         for key in limits.keys() {
             *named.counted.entry(key.clone()).or_default() += 1;
         }
         let counted = limits.into_keys().collect();
-        let control = Control::new(principal, counted, exclusive.map(|(key, _)| key));
+        let control = ReaderControl::new(principal, counted, exclusive.map(|(key, _)| key));
         let _ = reader.control.set(Arc::new(control));
         Ok(())
     }
@@ -138,26 +138,26 @@ impl Registry {
             named.exclusive.insert(key.clone(), Arc::clone(reader))
         };
         let Some(replaced) = replaced.filter(|replaced| !Arc::ptr_eq(replaced, reader)) else { return };
-        replaced.end(EndedBy::Replace);
+        replaced.end(Closed::Replace);
         if let Some(control) = replaced.control.get() {
             control.wake();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Named> {
+    fn lock(&self) -> MutexGuard<'_, RegisteredReader> {
         self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Named {
+impl RegisteredReader {
     /// Why nobody may take this seat now.
-    fn refusal(&self, seat: &Seat) -> Option<End> {
-        let Seat { limits, exclusive, .. } = seat;
-        if limits.iter().any(|(key, most)| self.counted.get(key).copied().unwrap_or(0) >= *most) {
-            return Some(End::Limit);
+    fn refusal(&self, seat: &Admission) -> Option<EndReason> {
+        let Admission { limits, exclusive, .. } = seat;
+        if limits.iter().any(|(key, max)| self.counted.get(key).copied().unwrap_or(0) >= *max) {
+            return Some(EndReason::Limit);
         }
         let taken = |key: &String| self.exclusive.contains_key(key);
-        let is_refused = matches!(exclusive, Some((key, Exclusive::Refuse)) if taken(key));
-        is_refused.then_some(End::Occupied)
+        let is_refused = matches!(exclusive, Some((key, Exclusive::Reject)) if taken(key));
+        is_refused.then_some(EndReason::Occupied)
     }
 }

@@ -4,8 +4,8 @@ use crate::hub::{
     Start, Subscription,
     feeds::chunk::CHUNK_BYTES,
     feeds::feed::FeedInner,
-    options::filter::{PermittedFrame, Sieve},
-    window::tagged::Labelled,
+    options::filter::{EventFilter, PermittedFrame},
+    window::tagged::TaggedFrame,
 };
 use crate::{history::Pattern, panic::Panic};
 
@@ -64,23 +64,23 @@ impl Subscription {
     }
 }
 
-impl Labelled {
-    fn permitted(&self, sieve: &Sieve) -> Option<PermittedFrame> {
+impl TaggedFrame {
+    fn permitted(&self, sieve: &EventFilter) -> Option<PermittedFrame> {
         sieve.permit_frame(self.labels.as_slice(), &self.frame, self.seq)
     }
 }
 
 impl FeedInner {
     /// The next events of a backfill, as many as fit into a chunk but at least one if there is any.
-    fn earlier(&self, Backfill { patterns, after, until }: &Backfill) -> Vec<Labelled> {
-        let mut found: Vec<Labelled> = Vec::new();
+    fn earlier(&self, Backfill { patterns, after, until }: &Backfill) -> Vec<TaggedFrame> {
+        let mut found: Vec<TaggedFrame> = Vec::new();
         for ring in
             self.rings.iter().filter(|ring| patterns.iter().any(|pattern| pattern.matches(&ring.topic)))
         {
             let mut bytes = 0;
             for kept in ring.lock().after(*after).take_while(|kept| kept.seq <= *until) {
                 bytes += kept.frame.bytes().len();
-                found.push(kept.labelled(&ring.topic));
+                found.push(kept.tagged(&ring.topic));
                 if bytes > CHUNK_BYTES {
                     break;
                 }
@@ -89,7 +89,7 @@ impl FeedInner {
         found.sort_unstable_by_key(|event| event.seq);
         found.dedup_by_key(|event| event.seq);
         let mut bytes = 0;
-        let fits = |event: &&Labelled| {
+        let fits = |event: &&TaggedFrame| {
             bytes += event.frame.bytes().len();
             bytes <= CHUNK_BYTES
         };
@@ -99,14 +99,19 @@ impl FeedInner {
     }
 
     /// The position before the newest `count` events of a backfill that the filter lets through.
-    fn before_latest(&self, Backfill { patterns, until, .. }: &Backfill, count: usize, sieve: &Sieve) -> u64 {
+    fn before_latest(
+        &self,
+        Backfill { patterns, until, .. }: &Backfill,
+        count: usize,
+        sieve: &EventFilter,
+    ) -> u64 {
         let mut newest: Vec<u64> = Vec::new();
         for ring in
             self.rings.iter().filter(|ring| patterns.iter().any(|pattern| pattern.matches(&ring.topic)))
         {
             let ring_inner = ring.lock();
             let earlier = ring_inner.after(0).rev().skip_while(|kept| kept.seq > *until);
-            let permitted = earlier.filter(|kept| kept.labelled(&ring.topic).permitted(sieve).is_some());
+            let permitted = earlier.filter(|kept| kept.tagged(&ring.topic).permitted(sieve).is_some());
             newest.extend(permitted.take(count).map(|kept| kept.seq));
         }
         newest.sort_unstable();

@@ -3,22 +3,23 @@
 use std::sync::Arc;
 
 use crate::hub::{
-    End, Start, Subscription, feeds::chunk::Chunk, options::filter::PermittedFrame, readers::reader::EndedBy,
+    EndReason, Start, Subscription, feeds::chunk::Chunk, options::filter::PermittedFrame,
+    readers::reader::Closed,
 };
 use crate::{history::Pattern, waiters::wake, wire::write_retry};
 
 impl Subscription {
     /// Ends, or does what it was ordered to; what is returned is said at once.
-    pub(in crate::hub) fn heed(&mut self) -> Option<Chunk> {
+    pub(in crate::hub) fn run_commands(&mut self) -> Option<Chunk> {
         if let Some(by) = self.reader.ended() {
             self.end(match by {
-                EndedBy::Disconnect => End::Disconnected,
-                EndedBy::Replace => End::Replaced,
-                EndedBy::Stall => End::Stalled,
+                Closed::Disconnect => EndReason::Disconnected,
+                Closed::Replace => EndReason::Replaced,
+                Closed::Stall => EndReason::Stalled,
             });
             return None;
         }
-        self.reader.heed_orders();
+        self.reader.run_commands();
         let control = self.reader.control.get()?;
         let (retry, topics, also) = {
             let mut orders = control.lock();
@@ -42,31 +43,31 @@ impl Subscription {
         let (feed, mut view) = (attached.feed, attached.view);
         while view.version != self.version {
             // The position may be one that a fork took away.
-            self.look_for_fork();
+            self.check_for_fork();
             view = self.hub.window().view(&feed);
         }
         self.feed = feed;
         if let Some(control) = self.reader.control.get() {
             control.lock().feed = Some(Arc::clone(&self.feed));
         }
-        self.unlisted = if self.feed.is_exact { 0 } else { view.evicted };
+        self.forgotten_floor = if self.feed.is_exact { 0 } else { view.evicted };
         self.signals_seen = attached.last_signal;
         // What was read ahead for the topics before is read again for those of now; notices stay.
         self.cut_frames(self.position);
         let extras = self.extras.get_or_insert_default();
-        extras.forgiven = Box::default();
+        extras.ignored_evictions = Box::default();
         extras.joined_at = Some(self.position);
         for (patterns, start) in also {
             self.backfill(patterns, start);
         }
         if self.feed.is_exact && !view.is_known {
-            self.ask_what_is_finished();
+            self.query_finished();
         }
         self.begin_snapshot(None);
     }
 
     /// The end of topics that were finished when the reader turned to them or got their state: said once, without ids, before it ends.
-    pub(in crate::hub) fn tell_missed_ends(&mut self) -> bool {
+    pub(in crate::hub) fn send_missed_ends(&mut self) -> bool {
         let joined_at = self.extras.as_mut().and_then(|extras| extras.joined_at.take());
         let Some(joined_at) = joined_at else { return false };
         let (sieve, position) = (self.sieve(), self.position);
@@ -83,7 +84,7 @@ impl Subscription {
     }
 
     /// Topics may have been finished before this process saw anything of them.
-    fn ask_what_is_finished(&self) {
+    fn query_finished(&self) {
         let (Some(history), Ok(runtime)) =
             (self.hub.history().cloned(), tokio::runtime::Handle::try_current())
         else {
@@ -93,8 +94,8 @@ impl Subscription {
         runtime.spawn(async move {
             match history.span(&feed.patterns).await {
                 Ok(mut span) => {
-                    hub.learn_epochs(&mut span.epochs);
-                    hub.window().learn_finished(&feed, &span.epochs, &span.finished);
+                    hub.merge_epochs(&mut span.epochs);
+                    hub.window().merge_finished(&feed, &span.epochs, &span.finished);
                     let waiting = feed.lock().waiters.take();
                     wake(waiting);
                 }

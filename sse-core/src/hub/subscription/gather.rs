@@ -11,7 +11,7 @@ use std::{
 
 use crate::hub::{
     Subscription, feeds::chunk::CHUNK_BYTES, feeds::feed::FeedInner, options::filter::Candidates,
-    options::permission::Access, window::attach::TOPICS_AT_ONCE, window::tagged::Labelled,
+    options::permission::Access, window::attach::TOPICS_AT_ONCE, window::tagged::TaggedFrame,
 };
 
 /// What was gathered so far.
@@ -24,7 +24,7 @@ pub(in crate::hub) struct Gathering {
     until: u64,
     /// The ring that is looked at next.
     next: usize,
-    found: BTreeMap<u64, Labelled>,
+    found: BTreeMap<u64, TaggedFrame>,
     bytes: usize,
     /// The highest position that was evicted before the reader could take it.
     missed: Option<u64>,
@@ -41,12 +41,12 @@ impl Gathering {
     }
 
     /// Looks at the next rings; returns whether these were the last.
-    fn step(&mut self, inner: &FeedInner, forgiven: &[u64], most: usize) -> bool {
+    fn step(&mut self, inner: &FeedInner, ignored_evictions: &[u64], max: usize) -> bool {
         let rings = inner.rings.iter().enumerate().skip(self.next).take(TOPICS_AT_ONCE);
         for (index, topic_ring) in rings {
             self.next = index + 1;
             let ring = topic_ring.lock();
-            if ring.misses_after(self.position, forgiven.get(index)) {
+            if ring.misses_after(self.position, ignored_evictions.get(index)) {
                 self.missed = self.missed.max(Some(ring.evicted));
                 continue;
             }
@@ -59,16 +59,16 @@ impl Gathering {
                     continue;
                 }
                 self.bytes += kept.frame.bytes().len();
-                self.found.insert(kept.seq, kept.labelled(&topic_ring.topic));
-                self.keep_within(most);
+                self.found.insert(kept.seq, kept.tagged(&topic_ring.topic));
+                self.keep_within(max);
             }
         }
         self.next >= inner.rings.len()
     }
 
     /// Drops the newest of what does not fit, which the reader takes later.
-    fn keep_within(&mut self, most: usize) {
-        while self.bytes > most && self.found.len() > 1 {
+    fn keep_within(&mut self, max: usize) {
+        while self.bytes > max && self.found.len() > 1 {
             let Some((seq, newest)) = self.found.pop_last() else { return };
             self.bytes -= newest.frame.bytes().len();
             self.until = seq - 1;
@@ -85,8 +85,9 @@ impl Subscription {
     /// Gathers the events after the reader's position, which it sends before the next look. Returns the highest position that
     /// was evicted, if any was.
     pub(in crate::hub) fn poll_gathering(&mut self, cx: &mut Context<'_>) -> Poll<Option<u64>> {
-        let unlisted = Some(self.unlisted).filter(|unlisted| *unlisted > self.position);
-        let most = match self.access() {
+        let forgotten_floor =
+            Some(self.forgotten_floor).filter(|forgotten_floor| *forgotten_floor > self.position);
+        let max = match self.access() {
             Access::Full(_) => CHUNK_BYTES,
             Access::Filtered(sieve) => sieve.reach(),
         };
@@ -95,9 +96,10 @@ impl Subscription {
             let _turn = self.hub.window().lock_in_turn();
             let inner = self.feed.lock();
             let known = known.filter(|known| known.is_of(self.position, self.feed.id, &inner));
-            let mut gathering = known
-                .unwrap_or_else(|| Box::new(Gathering::new(self.position, self.feed.id, unlisted, &inner)));
-            let is_complete = gathering.step(&inner, self.forgiven(), most);
+            let mut gathering = known.unwrap_or_else(|| {
+                Box::new(Gathering::new(self.position, self.feed.id, forgotten_floor, &inner))
+            });
+            let is_complete = gathering.step(&inner, self.ignored_evictions(), max);
             (gathering, is_complete)
         };
         if !is_complete {
@@ -119,6 +121,6 @@ impl Subscription {
             return;
         }
         // A reader without a filter has one that withholds nothing.
-        self.sift(&self.sieve(), Candidates::Events(found.into_values().collect()));
+        self.filter_events(&self.sieve(), Candidates::Events(found.into_values().collect()));
     }
 }

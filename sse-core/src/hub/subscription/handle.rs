@@ -8,8 +8,8 @@ use super::subscribe::checked;
 use crate::hub::{
     Hub, Start, Subscription,
     publish::publish::exact,
-    readers::commands::{Control, Orders},
-    readers::reader::{EndedBy, Reader},
+    readers::commands::{Commands, ReaderControl},
+    readers::reader::{Closed, Reader},
 };
 use crate::{
     history::{IntoPatterns, IntoTopics, InvalidTopic, Pattern},
@@ -39,7 +39,7 @@ use crate::{
 pub struct ReaderHandle {
     hub: Hub,
     reader: Arc<Reader>,
-    control: Arc<Control>,
+    control: Arc<ReaderControl>,
 }
 
 impl ReaderHandle {
@@ -95,12 +95,12 @@ impl ReaderHandle {
         self.reader.is_counted.load(Ordering::Acquire) && self.reader.ended().is_none()
     }
 
-    /// Ends it with [`End::Disconnected`](crate::hub::End::Disconnected): it is told when to come back, and resumes.
+    /// Ends it with [`EndReason::Disconnected`](crate::hub::EndReason::Disconnected): it is told when to come back, and resumes.
     ///
     /// To keep it away, let the handler answer its next request with 204, or end its [`Lease`](crate::hub::Lease) and
     /// refuse it then.
     pub fn close(&self) {
-        self.reader.end(EndedBy::Disconnect);
+        self.reader.end(Closed::Disconnect);
         self.control.wake();
     }
 
@@ -124,7 +124,7 @@ impl ReaderHandle {
     /// # Errors
     /// [`InvalidTopic`] if a topic is not valid, none is named, or more than the hub allows.
     pub fn set_topics(&self, topics: impl IntoPatterns) -> Result<(), InvalidTopic> {
-        let topics = checked(topics.into_patterns()?, self.hub.most_topics())?;
+        let topics = checked(topics.into_patterns()?, self.hub.max_topics())?;
         self.order(|orders| {
             orders.topics = Some(topics);
             orders.also.clear();
@@ -143,7 +143,7 @@ impl ReaderHandle {
             let orders = self.control.lock();
             [orders.wanted(), &added].concat()
         };
-        let wanted = checked(wanted, self.hub.most_topics())?;
+        let wanted = checked(wanted, self.hub.max_topics())?;
         self.order(|orders| {
             orders.topics = Some(wanted);
             orders.also.push((added, start));
@@ -151,14 +151,14 @@ impl ReaderHandle {
         Ok(())
     }
 
-    fn order(&self, give: impl FnOnce(&mut Orders)) {
+    fn order(&self, give: impl FnOnce(&mut Commands)) {
         give(&mut self.control.lock());
         self.reader.order();
         self.control.wake();
     }
 }
 
-impl Orders {
+impl Commands {
     /// The topics that it reads, or will when it has done what it was told.
     fn wanted(&self) -> &[Pattern] {
         match (&self.topics, &self.feed) {

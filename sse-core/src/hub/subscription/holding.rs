@@ -8,13 +8,13 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use super::replay::Replayed;
+use super::replay::ReplayOutcome;
 use crate::hub::{
     Subscription,
     control_events::{self, Notice},
     options::filter::PermittedFrame,
     options::snapshot::Loaded,
-    readers::reader::{EndedBy, Reader},
+    readers::reader::{Closed, Reader},
     stats::Counters,
 };
 use crate::{panic::Panic, resume::Cursor, wire::Frame};
@@ -38,13 +38,13 @@ pub(in crate::hub) struct Contents {
 
 /// Work of the hub's own that a reader waits for.
 pub(in crate::hub) enum Work {
-    Replay(Pin<Box<dyn Future<Output = Replayed> + Send>>),
+    Replay(Pin<Box<dyn Future<Output = ReplayOutcome> + Send>>),
     Snapshot(Pin<Box<dyn Future<Output = Loaded> + Send>>),
 }
 
 /// What the work came to.
 pub(in crate::hub) enum Outcome {
-    Replay(Replayed),
+    Replay(ReplayOutcome),
     Snapshot(Loaded),
 }
 
@@ -90,12 +90,12 @@ impl Holding {
 }
 
 impl Contents {
-    /// Takes as much as fits into `most` bytes, but at least one frame.
-    fn take(&mut self, most: usize) -> Vec<(u64, Frame)> {
+    /// Takes as much as fits into `max` bytes, but at least one frame.
+    fn take(&mut self, max: usize) -> Vec<(u64, Frame)> {
         let mut bytes = 0;
         let fits = |(_, frame): &&(u64, Frame)| {
             bytes += frame.bytes().len();
-            bytes <= most
+            bytes <= max
         };
         let count = self.frames.iter().take_while(fits).count().max(1).min(self.frames.len());
         self.frames.drain(..count).collect()
@@ -143,7 +143,7 @@ impl Subscription {
     }
 
     /// Sends a notice at the present position before the next look.
-    pub(in crate::hub) fn say(&mut self, notice: Notice) {
+    pub(in crate::hub) fn queue_notice(&mut self, notice: Notice) {
         self.add([(self.position, notice.into_frame())], self.position);
     }
 
@@ -163,7 +163,7 @@ impl Subscription {
         }
         let mut holding = self.reader.holding.lock();
         // After the sweep has freed what a reader held, nothing is added.
-        if self.reader.ended() == Some(EndedBy::Stall) {
+        if self.reader.ended() == Some(Closed::Stall) {
             return true;
         }
         let contents = holding.get_or_insert_default();
@@ -176,12 +176,12 @@ impl Subscription {
         true
     }
 
-    /// As much as fits into `most` bytes of the frames to be sent, but at least one; with the position after it if that was
+    /// As much as fits into `max` bytes of the frames to be sent, but at least one; with the position after it if that was
     /// all.
-    pub(in crate::hub) fn take_frames(&mut self, most: usize) -> (Vec<(u64, Frame)>, Option<u64>) {
+    pub(in crate::hub) fn take_frames(&mut self, max: usize) -> (Vec<(u64, Frame)>, Option<u64>) {
         let mut holding = self.reader.holding.lock();
         let Some(contents) = holding.as_mut() else { return (Vec::new(), None) };
-        let frames = contents.take(most);
+        let frames = contents.take(max);
         let through = contents.frames.is_empty().then_some(contents.through);
         let taken = frames.iter().map(|(_, frame)| frame.bytes().len()).sum();
         contents.bytes = contents.bytes.saturating_sub(taken);
@@ -220,7 +220,7 @@ impl Subscription {
 
     fn keep_work(&self, work: Work) {
         let mut holding = self.reader.holding.lock();
-        if self.reader.ended() != Some(EndedBy::Stall) {
+        if self.reader.ended() != Some(Closed::Stall) {
             holding.get_or_insert_default().work = Some(work);
         }
     }

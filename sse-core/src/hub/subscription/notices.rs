@@ -33,33 +33,33 @@ impl Subscription {
             self.position = self.position.max(self.hub.window().head());
             self.reader.position.store(self.position, Ordering::Relaxed);
         }
-        if self.told == Some(self.position) {
+        if self.announced == Some(self.position) {
             return None;
         }
         let cursor = self.cursor_at(self.position)?;
-        self.told = Some(self.position);
+        self.announced = Some(self.position);
         Some(control_events::checkpoint(cursor))
     }
 
     /// Sends a checkpoint for the present position.
     pub(in crate::hub) fn send_checkpoint(&mut self) {
         if let Some(cursor) = self.cursor_at(self.position) {
-            self.told = Some(cursor.seq());
-            self.say(control_events::checkpoint(cursor));
+            self.announced = Some(cursor.seq());
+            self.queue_notice(control_events::checkpoint(cursor));
         }
     }
 
-    pub(in crate::hub) fn tell_gap(&mut self, gap: &Gap) {
+    pub(in crate::hub) fn send_gap(&mut self, gap: &Gap) {
         self.hub.window().counters.count_gap(gap.reason);
         if self.begin_snapshot(Some(gap)) {
             return;
         }
-        self.told = Some(gap.resumed_at.seq());
-        self.say(control_events::gap(gap));
+        self.announced = Some(gap.resumed_at.seq());
+        self.queue_notice(control_events::gap(gap));
     }
 
     /// Rule 13: a new reader of finished topics is told so.
-    pub(in crate::hub) fn tell_finishes(&mut self) {
+    pub(in crate::hub) fn send_finishes(&mut self) {
         let sieve = self.sieve();
         let mut finishes: Vec<(Cursor, PermittedFrame)> = Vec::new();
         let rings = self.feed.lock().rings.clone();
@@ -72,11 +72,11 @@ impl Subscription {
             }
         }
         finishes.sort_by_key(|(cursor, _)| cursor.seq());
-        let (told, position) = (self.told, self.position);
-        self.told = finishes.last().map(|(cursor, _)| cursor.seq()).max(told);
+        let (announced, position) = (self.announced, self.position);
+        self.announced = finishes.last().map(|(cursor, _)| cursor.seq()).max(announced);
         let frames = finishes.into_iter().map(|(cursor, frame)| {
             // After a gap notice that names a later place, its id would move the reader back.
-            let is_passed = told.is_some_and(|told| told > cursor.seq());
+            let is_passed = announced.is_some_and(|announced| announced > cursor.seq());
             if is_passed { frame.without_id() } else { frame }
         });
         self.hold(frames, position);

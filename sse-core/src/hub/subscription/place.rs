@@ -41,12 +41,12 @@ impl Subscription {
             return None;
         }
         // Until the whole state was sent, a reader with states has only the cursor with which it came.
-        let seq = if self.has_snapshots() { self.told? } else { self.position };
+        let seq = if self.has_snapshots() { self.announced? } else { self.position };
         let state = self.hub.window().lock();
         match state.epochs.fork_since(self.version as usize).filter(|fork| *fork <= seq) {
             None => Some(state.cursor_at(seq)),
             // The gap comes next.
-            Some(fork) if self.told.is_some_and(|told| told >= fork) => None,
+            Some(fork) if self.announced.is_some_and(|announced| announced >= fork) => None,
             Some(fork) => Some(state.cursor_at(fork.saturating_sub(1))),
         }
     }
@@ -74,7 +74,7 @@ impl Subscription {
 
     /// The event with which the reader's response begins: a checkpoint if it has no cursor, else, if its browser may
     /// hold half an event, the one that takes the half away.
-    pub(crate) fn first_event(&mut self, may_hold_half: bool) -> Option<Frame> {
+    pub(crate) fn first_event(&mut self, needs_discard: bool) -> Option<Frame> {
         if self.is_refused() {
             // One with a cursor keeps its half until it is let in.
             return self.refused_at().map(|cursor| control_events::checkpoint(cursor).into_frame());
@@ -84,7 +84,7 @@ impl Subscription {
         {
             return Some(control_events::checkpoint(cursor).into_frame());
         }
-        may_hold_half.then(|| control_events::discard(self.resume()))
+        needs_discard.then(|| control_events::discard(self.resume()))
     }
 
     /// The place from which a new reader reads, which it is about to be sent. `None` if it gets a state first: a cursor
@@ -100,10 +100,10 @@ impl Subscription {
                 first.map_or(self.position, |first| first.seq().saturating_sub(1).min(self.position));
             let cursor = self.cursor_at(before);
             if cursor.is_some() {
-                self.told = self.told.max(Some(before));
+                self.announced = self.announced.max(Some(before));
                 return cursor;
             }
-            self.look_for_fork();
+            self.check_for_fork();
         }
     }
 }
@@ -129,7 +129,7 @@ pub(in crate::hub) fn of_refused(hub: &Hub, patterns: &[Pattern], start: Start) 
     reader.version = opening.version;
     reader.move_to(opening.position);
     if opening.is_over {
-        reader.tell_finishes();
+        reader.send_finishes();
     }
     reader.first_cursor()
 }

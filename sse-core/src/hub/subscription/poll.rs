@@ -7,11 +7,11 @@ use std::{
 
 use super::{
     holding::{Outcome, Work},
-    replay::{self, Replayed},
+    replay::{self, ReplayOutcome},
     subscription::short,
 };
 use crate::hub::{
-    End, Subscription,
+    EndReason, Subscription,
     feeds::chunk::{CHUNK_BYTES, Chunk},
     feeds::feed::{Evicted, FeedInner},
     options::filter::Candidates,
@@ -26,29 +26,29 @@ use crate::{
 pub(crate) const MOST: usize = CHUNK_BYTES;
 
 /// How many looks that let nothing through a reader takes before other tasks may run.
-const SIFTED_AT_ONCE: usize = 8;
+const MAX_FILTERED_LOOKS: usize = 8;
 
 impl Subscription {
-    /// Everything that is pending, up to `most` bytes, or why there will be nothing more.
+    /// Everything that is pending, up to `max` bytes, or why there will be nothing more.
     #[inline]
-    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
-        let told = self.told;
-        let polled = self.poll_permitted(cx, most);
+    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Result<Chunk, EndReason>> {
+        let announced = self.announced;
+        let polled = self.poll_permitted(cx, max);
         // What was published after a lease was revoked may have been found by a look that began before.
         if let Some(extras) = &mut self.extras
             && polled.is_ready()
             && extras.ended.is_none()
             && extras.is_lease_over()
         {
-            extras.ended = Some(End::Expired);
-            self.told = told;
-            return Poll::Ready(Err(End::Expired));
+            extras.ended = Some(EndReason::Expired);
+            self.announced = announced;
+            return Poll::Ready(Err(EndReason::Expired));
         }
         polled
     }
 
     #[inline]
-    fn poll_permitted(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Chunk, End>> {
+    fn poll_permitted(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Result<Chunk, EndReason>> {
         self.reader.asked_at.store(self.hub.clock(), Ordering::Relaxed);
         if let Some(control) = self.reader.control.get() {
             control.arm(cx.waker());
@@ -60,27 +60,27 @@ impl Subscription {
                     return Poll::Ready(Err(end.clone()));
                 }
                 if extras.is_over(cx) {
-                    extras.ended = Some(End::Expired);
+                    extras.ended = Some(EndReason::Expired);
                     continue;
                 }
             }
-            if self.reader.is_called() {
-                match self.heed() {
+            if self.reader.has_commands() {
+                match self.run_commands() {
                     Some(chunk) => return Poll::Ready(Ok(chunk)),
                     None => continue,
                 }
             }
             if short(self.hub.window().version()) != self.version {
-                self.look_for_fork();
+                self.check_for_fork();
                 continue;
             }
             if self.has_frames() {
-                return Poll::Ready(Ok(self.take_ahead(most)));
+                return Poll::Ready(Ok(self.take_pending(max)));
             }
             if self.is_failed() {
                 continue;
             }
-            if sifted >= SIFTED_AT_ONCE {
+            if sifted >= MAX_FILTERED_LOOKS {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -99,13 +99,13 @@ impl Subscription {
                 continue;
             }
             let reason = match self.access() {
-                Access::Full(access) => match self.look(cx, most, access) {
+                Access::Full(access) => match self.look(cx, max, access) {
                     Ok(chunk) => return Poll::Ready(Ok(chunk)),
                     Err(reason) => reason,
                 },
                 Access::Filtered(sieve) => match self.look_for_candidates(cx, sieve.reach()) {
                     Ok(candidates) => {
-                        self.sift(&sieve, candidates);
+                        self.filter_events(&sieve, candidates);
                         sifted += 1;
                         continue;
                     }
@@ -120,9 +120,9 @@ impl Subscription {
                 },
                 NoEvents::Behind => self.fall_back(self.evicted()),
                 NoEvents::Called => {}
-                NoEvents::Finished if self.tell_missed_ends() => {}
+                NoEvents::Finished if self.send_missed_ends() => {}
                 NoEvents::Finished if self.owes_checkpoint() => self.send_checkpoint(),
-                NoEvents::Finished => self.end(End::Finished),
+                NoEvents::Finished => self.end(EndReason::Finished),
                 NoEvents::Pending => return Poll::Pending,
             }
         }
@@ -130,28 +130,28 @@ impl Subscription {
 
     /// What follows for a reader that shares chunks with others.
     #[inline(always)]
-    fn look(&mut self, cx: &mut Context<'_>, most: usize, access: FullAccess) -> Result<Chunk, NoEvents> {
+    fn look(&mut self, cx: &mut Context<'_>, max: usize, access: FullAccess) -> Result<Chunk, NoEvents> {
         #[cfg(feature = "compress")]
         let is_sharing = self.shares_blocks();
         #[cfg(feature = "compress")]
-        if is_sharing && let Some(look) = self.look_for_block(access) {
+        if is_sharing && let Some(look) = self.poll_gzip(access) {
             return look;
         }
         let mut feed = self.feed.lock();
         self.check(&feed)?;
-        match feed.chunk_after(self.position, self.forgiven(), most, access) {
+        match feed.chunk_after(self.position, self.ignored_evictions(), max, access) {
             Err(Evicted) => return Err(NoEvents::Behind),
             #[cfg(feature = "compress")]
             Ok(Some(_)) if is_sharing => return Err(NoEvents::Called),
             Ok(Some(chunk)) => {
                 drop(feed);
-                self.told = Some(chunk.to);
+                self.announced = Some(chunk.to);
                 self.move_to(chunk.to);
                 return Ok(chunk);
             }
             Ok(None) => {}
         }
-        if let Some(chunk) = feed.signals_after(self.signals_seen, most, access) {
+        if let Some(chunk) = feed.signals_after(self.signals_seen, max, access) {
             #[cfg(feature = "compress")]
             if is_sharing {
                 return Err(NoEvents::Called);
@@ -169,7 +169,7 @@ impl Subscription {
     fn look_for_candidates(&mut self, cx: &mut Context<'_>, reach: usize) -> Result<Candidates, NoEvents> {
         let mut feed = self.feed.lock();
         self.check(&feed)?;
-        match feed.candidates_after(self.position, self.forgiven(), reach) {
+        match feed.candidates_after(self.position, self.ignored_evictions(), reach) {
             Err(Evicted) => return Err(NoEvents::Behind),
             Ok(events) if !events.is_empty() => return Ok(Candidates::Events(events)),
             Ok(_) => {}
@@ -187,17 +187,17 @@ impl Subscription {
 
     /// Whether the reader may look at its feed.
     pub(in crate::hub) fn check(&self, feed: &FeedInner) -> Result<(), NoEvents> {
-        if self.reader.is_called() || feed.version != self.version {
+        if self.reader.has_commands() || feed.version != self.version {
             return Err(NoEvents::Called);
         }
-        if self.unlisted > self.position { Err(NoEvents::Behind) } else { Ok(()) }
+        if self.forgotten_floor > self.position { Err(NoEvents::Behind) } else { Ok(()) }
     }
 
     /// Rule 3: a reader that was told something beyond a fork is told so as its next event; the others go on.
     ///
     /// One that had only passed what did not concern it holds a cursor from before the fork, which would be exact if it
     /// came back with it: it goes on before the fork as well.
-    pub(in crate::hub) fn look_for_fork(&mut self) {
+    pub(in crate::hub) fn check_for_fork(&mut self) {
         let (version, fork) = {
             let state = self.hub.window().lock();
             let version = short(state.epochs.rows().len());
@@ -209,14 +209,14 @@ impl Subscription {
         let last = resumed_at.seq();
         // What was read before may be of records that were replaced, wherever the reader is.
         self.cut_frames(last);
-        self.unlisted = self.unlisted.min(last);
+        self.forgotten_floor = self.forgotten_floor.min(last);
         if let Some(extras) = &mut self.extras {
             extras.cut(last);
         }
         if last < self.position {
             self.move_to(last);
-            if self.told.is_some_and(|told| told > last) || self.is_loading() {
-                self.tell_gap(&Gap { reason: GapReason::Fork, requested: None, resumed_at, missed: None });
+            if self.announced.is_some_and(|announced| announced > last) || self.is_loading() {
+                self.send_gap(&Gap { reason: GapReason::Fork, requested: None, resumed_at, missed: None });
             }
         }
     }
@@ -226,11 +226,11 @@ impl Subscription {
         // After a fork the next look finds another place.
         let Some(resumed_at) = self.cursor_at(resume) else { return };
         self.move_to(resume);
-        self.tell_gap(&Gap { reason: GapReason::Trimmed, requested: None, resumed_at, missed });
+        self.send_gap(&Gap { reason: GapReason::Trimmed, requested: None, resumed_at, missed });
     }
 
     fn evicted(&self) -> u64 {
-        self.feed.lock().evicted().max(self.unlisted)
+        self.feed.lock().evicted().max(self.forgotten_floor)
     }
 
     /// Reads from the history what was evicted up to `evicted`, or reports that it is gone.
@@ -260,9 +260,9 @@ impl Subscription {
         }
     }
 
-    fn take_replayed(&mut self, replayed: Replayed) {
+    fn take_replayed(&mut self, replayed: ReplayOutcome) {
         match replayed {
-            Replayed::Read { frames, through, next_at, failure } => {
+            ReplayOutcome::Read { frames, through, next_at, failure } => {
                 if let Some(failure) = failure {
                     self.fail(failure);
                 }
@@ -273,20 +273,20 @@ impl Subscription {
                     self.move_to(through);
                 }
             }
-            Replayed::Trimmed { oldest } => self.trimmed(oldest.saturating_sub(1).max(self.position)),
-            Replayed::Failed(error) => {
+            ReplayOutcome::Trimmed { oldest } => self.trimmed(oldest.saturating_sub(1).max(self.position)),
+            ReplayOutcome::Failed(error) => {
                 tracing::warn!(%error, "the history cannot be read; the reader is told to come back");
-                self.end(End::Unavailable);
+                self.end(EndReason::Unavailable);
             }
         }
     }
 
-    /// What is said before the next look, as much as fits into `most` bytes, but at least one frame.
-    fn take_ahead(&mut self, most: usize) -> Chunk {
-        let (frames, through) = self.take_frames(most);
+    /// What is said before the next look, as much as fits into `max` bytes, but at least one frame.
+    fn take_pending(&mut self, max: usize) -> Chunk {
+        let (frames, through) = self.take_frames(max);
         let chunk = Chunk::of(self.position, &frames);
         if chunk.to > self.position {
-            self.told = Some(chunk.to);
+            self.announced = Some(chunk.to);
         }
         let through = through.unwrap_or(chunk.to).max(chunk.to);
         self.move_to(through.max(self.position));

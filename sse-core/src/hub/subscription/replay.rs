@@ -8,20 +8,20 @@ use crate::hub::{
     EventView, control_events,
     feeds::chunk::CHUNK_BYTES,
     feeds::feed::Feed,
-    options::filter::{PermittedFrame, Sieve},
-    replay_limits::Pace,
+    options::filter::{EventFilter, PermittedFrame},
+    replay_limits::ReplayLimits,
 };
 use crate::{
     history::{DynHistory, HistoryError, HistoryErrorKind},
     panic::Panic,
-    resume::Epochs,
+    resume::EpochTable,
 };
 
 /// How many records are read at once, and how many bytes of them: a chunk, or one record that is larger.
 const BLOCK: usize = 500;
 
 /// What a read of the history came to.
-pub(crate) enum Replayed {
+pub(crate) enum ReplayOutcome {
     /// Everything up to `through` was read; the frames are those that concern the reader.
     Read {
         frames: Vec<PermittedFrame>,
@@ -41,12 +41,12 @@ pub(crate) enum Replayed {
 pub(crate) async fn read(
     history: DynHistory,
     feed: Arc<Feed>,
-    sieve: Arc<Sieve>,
-    pace: Pace,
+    sieve: Arc<EventFilter>,
+    pace: ReplayLimits,
     mut next_at: Option<Instant>,
-    epochs: Epochs,
+    epochs: EpochTable,
     range: Range<u64>,
-) -> Replayed {
+) -> ReplayOutcome {
     let mut after = range.start;
     let mut frames = Vec::new();
     while frames.is_empty() && after < range.end {
@@ -65,17 +65,17 @@ pub(crate) async fn read(
                     history.span(&feed.patterns).await
                 };
                 return match span {
-                    Ok(span) if span.oldest <= after + 1 => Replayed::Failed(moved_on()),
+                    Ok(span) if span.oldest <= after + 1 => ReplayOutcome::Failed(moved_on()),
                     // Nothing of what was trimmed concerns this reader.
                     Ok(span) if span.trimmed <= after => {
                         let through = range.end.min(span.oldest.saturating_sub(1));
-                        Replayed::Read { frames, through, next_at, failure: None }
+                        ReplayOutcome::Read { frames, through, next_at, failure: None }
                     }
-                    Ok(span) => Replayed::Trimmed { oldest: span.oldest },
-                    Err(error) => Replayed::Failed(error),
+                    Ok(span) => ReplayOutcome::Trimmed { oldest: span.oldest },
+                    Err(error) => ReplayOutcome::Failed(error),
                 };
             }
-            Err(error) => return Replayed::Failed(error),
+            Err(error) => return ReplayOutcome::Failed(error),
         };
         let before = after;
         let mut bytes = 0;
@@ -87,14 +87,14 @@ pub(crate) async fn read(
             }
             // A record of another epoch than this process has at its position is not the one that belongs there.
             if seq != after + 1 || !epochs.names(record.cursor) {
-                return Replayed::Failed(moved_on());
+                return ReplayOutcome::Failed(moved_on());
             }
             if record.topics.iter().any(|topic| feed.matches(topic)) {
                 let event = EventView::of_lines(&record.topics, &record.lines, record.cursor);
                 let frame = || control_events::finish_block(record.lines.to_vec(), record.cursor);
                 if let Err(panic) = batch.offer(&event, seq, frame) {
                     let (frames, failure) = (batch.into_frames(), Some(panic));
-                    return Replayed::Read { frames, through: after, next_at, failure };
+                    return ReplayOutcome::Read { frames, through: after, next_at, failure };
                 }
             }
             after = seq;
@@ -103,10 +103,10 @@ pub(crate) async fn read(
         frames = batch.into_frames();
         next_at = pace.next_after(bytes);
         if after == before {
-            return Replayed::Failed(moved_on());
+            return ReplayOutcome::Failed(moved_on());
         }
     }
-    Replayed::Read { frames, through: after, next_at, failure: None }
+    ReplayOutcome::Read { frames, through: after, next_at, failure: None }
 }
 
 fn moved_on() -> HistoryError {

@@ -8,17 +8,17 @@ use crate::hub::{
     window::attach::View,
 };
 use crate::{
-    history::Span,
+    history::HistoryBounds,
     resume::{Cursor, Decision, Gap, GapReason, Known, Requested, Resume, decide},
 };
 
 /// Where a reader begins.
 #[derive(Debug)]
-pub(crate) struct Opening {
+pub(crate) struct StartPoint {
     pub(crate) decision: Decision,
     pub(crate) position: u64,
     /// What each ring had evicted, if the reader asked for what is kept.
-    pub(crate) forgiven: Option<Box<[u64]>>,
+    pub(crate) ignored_evictions: Option<Box<[u64]>>,
     /// Everything asked for is finished, and the reader has it all.
     pub(crate) no_content: bool,
     /// Everything asked for is finished before the position.
@@ -30,8 +30,8 @@ pub(crate) struct Opening {
 }
 
 /// What a history said about a cursor that the window cannot judge alone.
-pub(in crate::hub) struct Told {
-    pub(in crate::hub) span: Span,
+pub(in crate::hub) struct HistoryCheck {
+    pub(in crate::hub) span: HistoryBounds,
     /// How many rows the epoch table had.
     pub(in crate::hub) version: u32,
     /// Whether the record at the cursor is still the one that the cursor names.
@@ -41,7 +41,11 @@ pub(in crate::hub) struct Told {
 }
 
 /// What a cursor comes to, by what the window knows and, if it was asked, the history.
-pub(in crate::hub) fn judge(view: &View, requested: &Requested, told: Option<&Told>) -> Decision {
+pub(in crate::hub) fn resolve_cursor(
+    view: &View,
+    requested: &Requested,
+    told: Option<&HistoryCheck>,
+) -> Decision {
     let Some(told) = told else {
         let evicted = view.evicted;
         return decide(requested, &Known { epochs: &view.epochs, head: view.head, evicted });
@@ -69,24 +73,24 @@ pub(in crate::hub) fn open(
     view: &View,
     requested: &Requested,
     start: Start,
-    told: Option<&Told>,
-) -> Option<Opening> {
+    told: Option<&HistoryCheck>,
+) -> Option<StartPoint> {
     let is_exact = feed.is_exact;
     let feed = feed.lock();
     if feed.version != view.version || told.is_some_and(|told| told.version != view.version) {
         return None;
     }
-    let decision = judge(view, requested, told);
+    let decision = resolve_cursor(view, requested, told);
     let resumed = match decision {
         Decision::Exact(position) => Some(position),
         Decision::GapAt { resume, .. } => Some(resume),
         Decision::Fresh | Decision::GapByStart(_) => None,
     };
-    let (position, forgiven) = match (resumed, start, told) {
+    let (position, ignored_evictions) = match (resumed, start, told) {
         (Some(position), ..) => (position, None),
         (None, Start::Live, _) => (view.head, None),
         (None, Start::Earliest, Some(told)) => (told.span.oldest.saturating_sub(1), None),
-        (None, Start::Latest(_), Some(Told { latest: Some(latest), .. })) => (*latest, None),
+        (None, Start::Latest(_), Some(HistoryCheck { latest: Some(latest), .. })) => (*latest, None),
         (None, Start::Earliest, None) => kept(&feed, view.head, None),
         (None, Start::Latest(count), _) => kept(&feed, view.head, Some(count)),
     };
@@ -95,7 +99,15 @@ pub(in crate::hub) fn open(
         finishes.as_ref().is_some_and(|finishes| finishes.iter().all(|finish| position >= finish.seq()));
     let no_content = is_over && matches!(decision, Decision::Exact(_));
     let at_tail = feed.last <= position;
-    Some(Opening { decision, position, forgiven, no_content, is_over, at_tail, version: view.version })
+    Some(StartPoint {
+        decision,
+        position,
+        ignored_evictions,
+        no_content,
+        is_over,
+        at_tail,
+        version: view.version,
+    })
 }
 
 /// The places of the finish records if every topic has one as its last.
@@ -107,10 +119,10 @@ fn finishes(feed: &FeedInner) -> Option<Vec<Cursor>> {
 /// at that moment.
 fn kept(feed: &FeedInner, head: u64, count: Option<usize>) -> (u64, Option<Box<[u64]>>) {
     let mut newest = BTreeSet::new();
-    let mut forgiven = Vec::with_capacity(feed.rings.len());
+    let mut ignored_evictions = Vec::with_capacity(feed.rings.len());
     for ring in &feed.rings {
         let ring = ring.lock();
-        forgiven.push(ring.evicted);
+        ignored_evictions.push(ring.evicted);
         let mut kept = ring.after(0);
         match (count, &*feed.rings) {
             (Some(count), [_, _, ..]) => newest.extend(kept.rev().take(count).map(|kept| kept.seq)),
@@ -122,7 +134,7 @@ fn kept(feed: &FeedInner, head: u64, count: Option<usize>) -> (u64, Option<Box<[
         }
     }
     let position = before_newest(&newest, count.unwrap_or(usize::MAX)).unwrap_or(head);
-    (position, Some(forgiven.into_boxed_slice()))
+    (position, Some(ignored_evictions.into_boxed_slice()))
 }
 
 /// The position before the newest `count` of these, if there are any.
@@ -131,7 +143,7 @@ pub(in crate::hub) fn before_newest(positions: &BTreeSet<u64>, count: usize) -> 
     positions.iter().nth_back(nth).map(|first| first - 1)
 }
 
-impl Opening {
+impl StartPoint {
     /// How the subscription began, for the handler, and the notice for the reader if there is a gap; `resumed_at` names the
     /// position.
     pub(crate) fn resume(&self, requested: &Requested, resumed_at: Cursor) -> Resume {

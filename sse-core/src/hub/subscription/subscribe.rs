@@ -2,21 +2,21 @@ use std::{collections::BTreeSet, error, fmt, future::Future, pin::Pin, sync::Arc
 
 use super::{
     place::of_refused,
-    start::{Told, before_newest, judge, open},
+    start::{HistoryCheck, before_newest, open, resolve_cursor},
     subscription::short,
 };
 use crate::hub::{
-    End, Hub, Lease, Subscription,
+    EndReason, Hub, Lease, Subscription,
     feeds::chunk::CHUNK_BYTES,
     feeds::feed::Feed,
-    options::extras::{Extras, Terms},
+    options::extras::{ReaderExtras, SubscribeOptions},
     readers::reader::Reader,
-    readers::registry::Seat,
-    replay_limits::Pace,
+    readers::registry::Admission,
+    replay_limits::ReplayLimits,
     window::attach::View,
 };
 use crate::{
-    history::{DynHistory, HistoryError, IntoPatterns, InvalidTopic, Pattern, Span, Topic},
+    history::{DynHistory, HistoryBounds, HistoryError, IntoPatterns, InvalidTopic, Pattern, Topic},
     metrics,
     resume::{Decision, ForbiddenOrigin, LastEventId, Requested},
 };
@@ -43,7 +43,7 @@ pub struct Subscribe {
     start: Start,
     also: Vec<(Result<Vec<Pattern>, InvalidTopic>, Start)>,
     pub(in crate::hub) existing: bool,
-    pub(in crate::hub) terms: Terms,
+    pub(in crate::hub) terms: SubscribeOptions,
 }
 
 impl Subscribe {
@@ -56,7 +56,7 @@ impl Subscribe {
             start: Start::Live,
             also: Vec::new(),
             existing: false,
-            terms: Terms::default(),
+            terms: SubscribeOptions::default(),
         }
     }
 
@@ -108,7 +108,7 @@ impl Subscribe {
             patterns.extend(topics.iter().cloned());
             also.push((topics, start));
         }
-        let patterns = checked(patterns, self.hub.most_topics())?;
+        let patterns = checked(patterns, self.hub.max_topics())?;
         let requested = self.last.requested();
         // Others than an `EventSource` are refused by a status. A reader that gets a state has no cursor before it.
         let wants_cursor =
@@ -118,11 +118,11 @@ impl Subscribe {
             Subscription::refused(hub, end, at)
         };
         if self.hub.shutdown().is_some_and(|shutdown| shutdown.has_begun()) {
-            return Ok(refuse(self.hub, &patterns, End::Shutdown));
+            return Ok(refuse(self.hub, &patterns, EndReason::Shutdown));
         }
         if self.terms.lease.as_ref().is_some_and(Lease::is_over) {
             // Its permission shows it no place.
-            return Ok(Subscription::refused(self.hub, End::Expired, None));
+            return Ok(Subscription::refused(self.hub, EndReason::Expired, None));
         }
         if self.existing {
             match self.hub.unknown_topic(&patterns).await {
@@ -130,7 +130,7 @@ impl Subscribe {
                 Ok(Some(topic)) => return Err(SubscribeError::UnknownTopic(topic)),
                 Err(error) => {
                     tracing::warn!(%error, "the history does not answer; the reader reconnects later");
-                    return Ok(Subscription::refused(self.hub, End::Unavailable, None));
+                    return Ok(Subscription::refused(self.hub, EndReason::Unavailable, None));
                 }
             }
         }
@@ -146,7 +146,7 @@ impl Subscribe {
             window.attach_in_steps(patterns, reader).await
         };
         // Made at once, so that the reader is taken out again if the history never answers and this is dropped.
-        let mut subscription = Subscription::new(self.hub.clone(), &attached, Extras::of(self.terms));
+        let mut subscription = Subscription::new(self.hub.clone(), &attached, ReaderExtras::of(self.terms));
         let (feed, mut view) = (attached.feed, attached.view);
         let mut tries = 0..MAX_TRIES;
         let is_open = loop {
@@ -156,7 +156,7 @@ impl Subscribe {
             let told = match self.hub.history().cloned() {
                 None => None,
                 Some(history) => {
-                    match ask(&history, &self.hub, &feed, &mut view, &requested, self.start).await {
+                    match query_history(&history, &self.hub, &feed, &mut view, &requested, self.start).await {
                         Ok(told) => told,
                         Err(error) => {
                             tracing::warn!(%error, "the history does not answer; the reader is asked to come back");
@@ -188,7 +188,7 @@ impl Subscribe {
         };
         if !is_open {
             // Without the history it is not known where it would begin.
-            return Ok(Subscription::refused(self.hub, End::Unavailable, None));
+            return Ok(Subscription::refused(self.hub, EndReason::Unavailable, None));
         }
         if is_probe {
             return Ok(subscription);
@@ -205,11 +205,11 @@ impl Subscribe {
 }
 
 /// Lets the reader in, or returns why it is refused. A probe takes no place, and ends no reader who has one.
-fn enter(hub: &Hub, reader: &Arc<Reader>, seat: Seat, is_probe: bool) -> Option<End> {
+fn enter(hub: &Hub, reader: &Arc<Reader>, seat: Admission, is_probe: bool) -> Option<EndReason> {
     if is_probe {
         return hub.registry().refusal(&seat);
     }
-    hub.keep_swept();
+    hub.ensure_sweeper();
     hub.registry().enter(reader, seat).err()
 }
 
@@ -227,14 +227,14 @@ const MAX_TRIES: usize = 4;
 
 /// Asks the history if the window alone cannot judge: rules 5, 8 and 13. The view is taken anew if the answer brings a new
 /// epoch.
-async fn ask(
+async fn query_history(
     history: &DynHistory,
     hub: &Hub,
     feed: &Arc<Feed>,
     view: &mut View,
     requested: &Requested,
     start: Start,
-) -> Result<Option<Told>, HistoryError> {
+) -> Result<Option<HistoryCheck>, HistoryError> {
     let unknown_finish = feed.is_exact && !view.is_known;
     let before_window = match requested {
         Requested::Cursor(cursor) => !view.proves(*cursor),
@@ -260,18 +260,18 @@ async fn ask(
         Err(_) if !before_window && !unproved => return Ok(None),
         Err(error) => return Err(error),
     };
-    let version = short(hub.learn_epochs(&mut span.epochs));
+    let version = short(hub.merge_epochs(&mut span.epochs));
     if version != view.version {
         *view = hub.window().view_in_steps(feed).await;
     }
-    hub.window().learn_finished(feed, &span.epochs, &span.finished);
+    hub.window().merge_finished(feed, &span.epochs, &span.finished);
     let holds = match requested {
         Requested::Cursor(cursor) if unproved => history.holds(*cursor).await?,
         _ => true,
     };
-    let mut told = Told { span, version, holds, latest: None };
+    let mut told = HistoryCheck { span, version, holds, latest: None };
     let begins_by_start =
-        matches!(judge(view, requested, Some(&told)), Decision::Fresh | Decision::GapByStart(_));
+        matches!(resolve_cursor(view, requested, Some(&told)), Decision::Fresh | Decision::GapByStart(_));
     if let Start::Latest(count) = start
         && view.evicted > 0
         && begins_by_start
@@ -287,9 +287,9 @@ const LATEST_SEARCH: u64 = 100_000;
 /// The position before the newest `count` records of these topics, searched block by block from the head.
 async fn latest_in(
     history: &DynHistory,
-    pace: &Pace,
+    pace: &ReplayLimits,
     patterns: &[Pattern],
-    span: &Span,
+    span: &HistoryBounds,
     count: usize,
 ) -> Result<u64, HistoryError> {
     const BLOCK: u64 = 1_000;
@@ -321,13 +321,13 @@ async fn latest_in(
 /// The patterns sorted and each once.
 pub(in crate::hub) fn checked(
     mut patterns: Vec<Pattern>,
-    most: usize,
+    max: usize,
 ) -> Result<Box<[Pattern]>, InvalidTopic> {
     patterns.sort_unstable();
     patterns.dedup();
     match patterns.len() {
         0 => Err(InvalidTopic::Missing),
-        len if len > most => Err(InvalidTopic::TooMany { limit: most }),
+        len if len > max => Err(InvalidTopic::TooMany { limit: max }),
         _ => Ok(patterns.into_boxed_slice()),
     }
 }

@@ -8,13 +8,13 @@ use std::{
 
 use futures_core::Stream;
 
-use super::{frames::Frames, holding::WorkKind, start::Opening};
+use super::{frames::Frames, holding::WorkKind, start::StartPoint};
 use crate::hub::{
-    End, Hub,
+    EndReason, Hub,
     feeds::feed::Feed,
-    options::extras::Extras,
+    options::extras::ReaderExtras,
     readers::reader::Reader,
-    window::attach::{Attached, View},
+    window::attach::{Attachment, View},
 };
 use crate::{
     history::Pattern,
@@ -38,24 +38,24 @@ pub struct Subscription {
     pub(in crate::hub) slot: Slot,
     pub(in crate::hub) position: u64,
     /// Topics that match a wildcard and that the feed does not list were evicted up to here.
-    pub(in crate::hub) unlisted: u64,
+    pub(in crate::hub) forgotten_floor: u64,
     /// How many rows of the epoch table it has taken into account.
     pub(in crate::hub) version: u32,
     /// How its request wants to be answered.
     pub(in crate::hub) negotiated: Negotiated,
     pub(in crate::hub) signals_seen: u64,
     /// The last place that the reader was told.
-    pub(in crate::hub) told: Option<u64>,
+    pub(in crate::hub) announced: Option<u64>,
     /// How it began, unless it is a new reader that was let in and that nobody judged.
-    beginning: Option<Box<Beginning>>,
+    beginning: Option<Box<StartSummary>>,
     /// The work that it waits for, which its `reader` holds.
     pub(in crate::hub) work: Option<WorkKind>,
-    pub(in crate::hub) extras: Option<Box<Extras>>,
+    pub(in crate::hub) extras: Option<Box<ReaderExtras>>,
 }
 
 /// How a reader began, for whoever makes the response; in a box, because most begin as new readers.
 #[derive(Default)]
-struct Beginning {
+struct StartSummary {
     resume: Resume,
     no_content: bool,
     is_refused: bool,
@@ -67,7 +67,7 @@ struct Beginning {
 }
 
 impl Subscription {
-    pub(crate) fn new(hub: Hub, attached: &Attached, extras: Option<Box<Extras>>) -> Self {
+    pub(crate) fn new(hub: Hub, attached: &Attachment, extras: Option<Box<ReaderExtras>>) -> Self {
         let (feed, view) = (Arc::clone(&attached.feed), &attached.view);
         let wild = !feed.is_exact;
         let reader = Arc::clone(&attached.reader);
@@ -81,11 +81,11 @@ impl Subscription {
             reader,
             slot: Slot::default(),
             position: view.head,
-            unlisted: if wild { view.evicted } else { 0 },
+            forgotten_floor: if wild { view.evicted } else { 0 },
             version: view.version,
             negotiated: Negotiated::default(),
             signals_seen: attached.last_signal,
-            told: None,
+            announced: None,
             beginning: None,
             work: None,
             extras,
@@ -93,7 +93,7 @@ impl Subscription {
     }
 
     /// A reader that is sent away for now: 200, `retry`, end. A new one receives the cursor `at`, if there is one.
-    pub(crate) fn refused(hub: Hub, end: End, at: Option<Cursor>) -> Self {
+    pub(crate) fn refused(hub: Hub, end: EndReason, at: Option<Cursor>) -> Self {
         let attached = hub.window().peek(Box::default(), Arc::new(Reader::new(hub.clock())));
         let mut subscription = Self::new(hub, &attached, None);
         subscription.end(end);
@@ -104,48 +104,48 @@ impl Subscription {
 
     /// A reader for whom the application failed: it is refused, and an `EventSource` comes back as after any error.
     pub(crate) fn failed(hub: Hub, panic: Panic, negotiated: Negotiated, cors: Cors) -> Self {
-        let mut subscription = Self::refused(hub, End::Error(Arc::new(panic)), None);
+        let mut subscription = Self::refused(hub, EndReason::Error(Arc::new(panic)), None);
         subscription.negotiated = negotiated;
         subscription.allow(cors);
         subscription
     }
 
     /// Begins where `opening` says; `false` if the history was rewritten since it was decided.
-    pub(crate) fn open(&mut self, opening: Opening, view: &View, requested: &Requested) -> bool {
+    pub(crate) fn open(&mut self, opening: StartPoint, view: &View, requested: &Requested) -> bool {
         self.version = opening.version;
         let Some(resumed_at) = self.cursor_at(opening.position) else { return false };
         let resume = opening.resume(requested, resumed_at);
-        self.unlisted = if self.feed.is_exact { 0 } else { view.evicted };
-        if let Some(forgiven) = opening.forgiven {
-            self.extras.get_or_insert_default().forgiven = forgiven;
-            self.unlisted = 0;
+        self.forgotten_floor = if self.feed.is_exact { 0 } else { view.evicted };
+        if let Some(ignored_evictions) = opening.ignored_evictions {
+            self.extras.get_or_insert_default().ignored_evictions = ignored_evictions;
+            self.forgotten_floor = 0;
         }
         self.move_to(opening.position);
         match &resume {
             Resume::Fresh => {
                 self.begin_snapshot(None);
             }
-            Resume::Exact { after } | Resume::AtTail { after } => self.told = Some(after.seq()),
-            Resume::Gap(gap) => self.tell_gap(gap),
+            Resume::Exact { after } | Resume::AtTail { after } => self.announced = Some(after.seq()),
+            Resume::Gap(gap) => self.send_gap(gap),
         }
         if resume != Resume::Fresh {
             let no_content = opening.no_content;
-            self.beginning = Some(Box::new(Beginning { resume, no_content, ..Beginning::default() }));
+            self.beginning = Some(Box::new(StartSummary { resume, no_content, ..StartSummary::default() }));
         }
         if self.is_loading() {
             let loading_at = self.cursor_at(self.position);
-            if let Some(Beginning { resume: Resume::Gap(gap), .. }) = self.beginning.as_deref_mut() {
+            if let Some(StartSummary { resume: Resume::Gap(gap), .. }) = self.beginning.as_deref_mut() {
                 gap.resumed_at = loading_at.unwrap_or(gap.resumed_at);
             }
         } else if opening.is_over && !opening.no_content {
-            self.tell_finishes();
+            self.send_finishes();
         }
         true
     }
 
     /// Notes how a reader would begin, for a response without a body; `false` if the history was rewritten since it was
     /// decided.
-    pub(crate) fn describe(&mut self, opening: Opening, requested: &Requested) -> bool {
+    pub(crate) fn describe(&mut self, opening: StartPoint, requested: &Requested) -> bool {
         self.version = opening.version;
         let Some(resumed_at) = self.cursor_at(opening.position) else { return false };
         let mut resume = opening.resume(requested, resumed_at);
@@ -155,14 +155,14 @@ impl Subscription {
             gap.resumed_at = self.newest().unwrap_or(resumed_at);
         }
         let no_content = opening.no_content;
-        self.beginning = Some(Box::new(Beginning { resume, no_content, ..Beginning::default() }));
+        self.beginning = Some(Box::new(StartSummary { resume, no_content, ..StartSummary::default() }));
         true
     }
 
     /// Ends the answer to a probe: it reads nothing.
     pub(in crate::hub) fn end_probe(&mut self) {
         if !self.is_refused() {
-            self.end(End::Left);
+            self.end(EndReason::Left);
         }
         self.beginning.get_or_insert_default().is_probe = true;
     }
@@ -184,12 +184,12 @@ impl Subscription {
 
     /// Why it was refused, if it was: it reads nothing, and as a response it tells the reader to come back.
     ///
-    /// By a limit ([`End::Limit`], [`End::Occupied`]), a lease that is over ([`End::Expired`]), a shutdown, or a history
-    /// that does not answer ([`End::Unavailable`]). An `EventSource`, which an error would stop for good, is answered
+    /// By a limit ([`EndReason::Limit`], [`EndReason::Occupied`]), a lease that is over ([`EndReason::Expired`]), a shutdown, or a history
+    /// that does not answer ([`EndReason::Unavailable`]). An `EventSource`, which an error would stop for good, is answered
     /// 200, `retry`, end; a client that cannot be one ([`LastEventId::is_event_source`](crate::LastEventId::is_event_source))
     /// 503 with `Retry-After`.
     #[must_use]
-    pub fn refusal(&self) -> Option<&End> {
+    pub fn refusal(&self) -> Option<&EndReason> {
         self.ended().filter(|_| self.is_refused())
     }
 
@@ -278,22 +278,22 @@ impl Subscription {
         self.position = position;
         self.reader.position.store(position, Ordering::Relaxed);
         if let Some(extras) = &mut self.extras
-            && !extras.forgive_after(position)
+            && !extras.expire_ignored(position)
         {
             self.extras = None;
         }
     }
 
     /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
-    pub(in crate::hub) fn forgiven(&self) -> &[u64] {
-        self.extras.as_ref().map_or(&[], |extras| &extras.forgiven)
+    pub(in crate::hub) fn ignored_evictions(&self) -> &[u64] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.ignored_evictions)
     }
 
-    pub(in crate::hub) fn end(&mut self, end: End) {
+    pub(in crate::hub) fn end(&mut self, end: EndReason) {
         self.extras.get_or_insert_default().ended = Some(end);
     }
 
-    pub(in crate::hub) fn ended(&self) -> Option<&End> {
+    pub(in crate::hub) fn ended(&self) -> Option<&EndReason> {
         self.extras.as_ref()?.ended.as_ref()
     }
 

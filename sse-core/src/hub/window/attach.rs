@@ -19,14 +19,14 @@ use crate::hub::{
 };
 use crate::{
     history::{Pattern, Topic},
-    resume::{Cursor, Epochs},
+    resume::{Cursor, EpochTable},
 };
 
 /// How many topics are looked at under one hold of the window's lock.
 pub(in crate::hub) const TOPICS_AT_ONCE: usize = 1_024;
 
 /// A new reader of a feed.
-pub(crate) struct Attached {
+pub(crate) struct Attachment {
     pub(crate) feed: Arc<Feed>,
     pub(crate) reader: Arc<Reader>,
     pub(crate) last_signal: u64,
@@ -40,7 +40,7 @@ pub(crate) struct View {
     pub(crate) version: u32,
     /// The highest position evicted from what was asked for.
     pub(crate) evicted: u64,
-    pub(crate) epochs: Epochs,
+    pub(crate) epochs: EpochTable,
     /// Whether it is certain which of the topics are finished.
     pub(crate) is_known: bool,
 }
@@ -84,7 +84,7 @@ impl Window {
 
     /// Registers a reader of these patterns, which are sorted and each once, at the head. Other tasks run in between if
     /// there is much to search.
-    pub(crate) async fn attach_in_steps(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attached {
+    pub(crate) async fn attach_in_steps(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attachment {
         let mut attaching = Attaching::begin(self, patterns, reader);
         loop {
             if let Some(attached) = attaching.step() {
@@ -95,7 +95,7 @@ impl Window {
     }
 
     /// The same at once.
-    pub(crate) fn attach(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attached {
+    pub(crate) fn attach(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attachment {
         let mut attaching = Attaching::begin(self, patterns, reader);
         loop {
             if let Some(attached) = attaching.step() {
@@ -108,7 +108,7 @@ impl Window {
     ///
     /// Topics that only wildcards match are not searched for: a probe is answered at once, and what it would have to
     /// search for may be left out of its answer (RFC 9110 section 9.3.2).
-    pub(crate) fn peek(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attached {
+    pub(crate) fn peek(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attachment {
         let state = self.lock();
         let feed = match state.feeds.get(&patterns) {
             Some(feed) => Arc::clone(feed),
@@ -127,7 +127,7 @@ impl Window {
         let view = View { head: state.head, version, evicted, epochs: state.epochs.clone(), is_known };
         let last_signal = inner.last_signal();
         drop(inner);
-        Attached { feed, reader, last_signal, view }
+        Attachment { feed, reader, last_signal, view }
     }
 
     /// What is known now of what a feed reads. Other tasks run in between if there is much to search.
@@ -256,11 +256,11 @@ impl<'a> Attaching<'a> {
     }
 
     /// Goes on for a short time; returns what the reader needs when all is known.
-    pub(in crate::hub) fn step(&mut self) -> Option<Attached> {
+    pub(in crate::hub) fn step(&mut self) -> Option<Attachment> {
         let (view, last_signal) = self.survey.step(self.window, &self.feed)?;
         self.is_attached = true;
         let (feed, reader) = (Arc::clone(&self.feed), Arc::clone(&self.reader));
-        Some(Attached { feed, reader, last_signal, view })
+        Some(Attachment { feed, reader, last_signal, view })
     }
 }
 

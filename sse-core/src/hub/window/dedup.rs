@@ -19,13 +19,13 @@ const CAPACITY_BYTES: usize = 64 << 20;
 
 /// The keys under which something was published, for the same topics.
 #[derive(Debug, Default)]
-pub(crate) struct Keys {
+pub(crate) struct RecentKeys {
     places: HashMap<Arc<str>, Cursor>,
     order: VecDeque<(Instant, Arc<str>)>,
     bytes: usize,
 }
 
-impl Keys {
+impl RecentKeys {
     /// Where the event with this key stands, if it is remembered.
     pub(crate) fn find(&mut self, scoped: &str, now: Instant) -> Option<Cursor> {
         while let Some((at, _)) = self.order.front()

@@ -11,13 +11,13 @@ impl Window {
         self.sweep_some(place, TOPICS_AT_ONCE)
     }
 
-    /// The same for at most `most` topics and frames together.
-    pub(in crate::hub) fn sweep_some(&self, place: usize, most: usize) -> Option<usize> {
+    /// The same for at most `max` topics and frames together.
+    pub(in crate::hub) fn sweep_some(&self, place: usize, max: usize) -> Option<usize> {
         let now = Instant::now();
         let mut state = self.lock_in_turn();
         let mut place = place;
         // Each topic counts as one, and so does each frame that is evicted.
-        let mut left = most;
+        let mut left = max;
         while left > 0 {
             if place >= state.topics.places() {
                 return None;

@@ -12,7 +12,7 @@ const CAPACITY: usize = 100_000;
 /// Topics of which nothing is kept any more: each with the highest position evicted from it, so that forgetting one
 /// does not give the readers of others needless gaps.
 #[derive(Debug)]
-pub(crate) struct Forgotten {
+pub(crate) struct ForgottenTopics {
     by_topic: BTreeMap<Topic, u64>,
     by_position: BTreeSet<(u64, Topic)>,
     /// The highest position that is forgotten altogether: a topic that nobody remembers may have been evicted up to it.
@@ -20,7 +20,7 @@ pub(crate) struct Forgotten {
     capacity: usize,
 }
 
-impl Forgotten {
+impl ForgottenTopics {
     pub(crate) fn new(floor: u64) -> Self {
         Self { by_topic: BTreeMap::new(), by_position: BTreeSet::new(), floor, capacity: CAPACITY }
     }
@@ -68,10 +68,10 @@ impl Forgotten {
         self.floor
     }
 
-    /// Looks at up to `most` topics of a walk; returns the highest position evicted from those that match.
-    pub(crate) fn walk(&self, walk: &mut Walk, wildcards: &Wildcards<()>, most: usize) -> u64 {
+    /// Looks at up to `max` topics of a walk; returns the highest position evicted from those that match.
+    pub(crate) fn walk(&self, walk: &mut Walk, wildcards: &Wildcards<()>, max: usize) -> u64 {
         let mut highest = 0;
-        let mut left = most;
+        let mut left = max;
         while let Some(prefix) = walk.prefixes.last() {
             let from = match &walk.after {
                 Some(after) => Bound::Excluded(after.as_str()),

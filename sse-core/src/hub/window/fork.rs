@@ -7,13 +7,13 @@ use super::{
     window::{Learned, Window},
 };
 use crate::{
-    resume::{EpochStart, Epochs},
+    resume::{EpochRow, EpochTable},
     waiters::wake_all,
 };
 
 impl Window {
     /// Takes over what is new in the history's table of epochs, all of it under one lock.
-    pub(crate) fn learn(&self, table: &Epochs) -> Learned {
+    pub(crate) fn learn(&self, table: &EpochTable) -> Learned {
         let mut waiting = Vec::new();
         let learned = {
             let mut state = self.lock();
@@ -56,7 +56,7 @@ impl Window {
     /// | `keys` | those of replaced events are forgotten, so that they may be published again |
     /// | `head_waiters` | woken, and look again: their record may have been replaced |
     /// | `topics`, `feeds`, `wildcards` | kept: they have no position |
-    fn begin_epoch(&self, state: &mut State, row: EpochStart, waiting: &mut Vec<Vec<Option<Waker>>>) -> bool {
+    fn begin_epoch(&self, state: &mut State, row: EpochRow, waiting: &mut Vec<Vec<Option<Waker>>>) -> bool {
         tracing::warn!(epoch = %row.epoch, begins = row.begins, "the history has a new epoch");
         state.epochs.push(row);
         self.set_version(state.epochs.rows().len());

@@ -11,13 +11,13 @@ use crate::wire::Frame;
 pub(in crate::hub) fn merged(
     rings: &[Arc<TopicRing>],
     Range { start: position, end: last }: Range<u64>,
-    forgiven: &[u64],
-    most: usize,
+    ignored_evictions: &[u64],
+    max: usize,
 ) -> Result<Vec<(u64, Frame)>, Evicted> {
     let next = |index: usize, after: u64| -> Result<Option<(u64, Frame)>, Evicted> {
         let Some(ring) = rings.get(index) else { return Ok(None) };
         let ring = ring.lock();
-        if ring.misses_after(after, forgiven.get(index)) {
+        if ring.misses_after(after, ignored_evictions.get(index)) {
             return Err(Evicted);
         }
         Ok(ring
@@ -44,7 +44,7 @@ pub(in crate::hub) fn merged(
             && let Some(frame) = frame
         {
             bytes += frame.bytes().len();
-            if bytes > most && !taken.is_empty() {
+            if bytes > max && !taken.is_empty() {
                 break;
             }
             taken.push((seq, frame));

@@ -7,7 +7,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    tagged::{Labelled, Labels},
+    tagged::{TaggedFrame, TopicSet},
     totals::Totals,
 };
 use crate::hub::{control_events, feeds::feed::Feed};
@@ -28,7 +28,7 @@ pub(crate) struct TopicRing {
 
 /// What is kept of a topic, and who reads it.
 pub(crate) struct Ring {
-    entries: VecDeque<Kept>,
+    entries: VecDeque<RingEntry>,
     bytes: usize,
     /// The highest position evicted, or up to which this process knows nothing.
     pub(crate) evicted: u64,
@@ -42,7 +42,7 @@ pub(crate) struct Ring {
 
 /// A frame and its place.
 #[derive(Clone)]
-pub(crate) struct Kept {
+pub(crate) struct RingEntry {
     pub(crate) seq: u64,
     pub(crate) at: Instant,
     pub(crate) frame: Frame,
@@ -51,14 +51,14 @@ pub(crate) struct Kept {
     pub(crate) labels: Option<Arc<[Topic]>>,
 }
 
-impl Kept {
+impl RingEntry {
     /// The frame with its topics; `topic` is the ring's.
-    pub(crate) fn labelled(&self, topic: &Topic) -> Labelled {
+    pub(crate) fn tagged(&self, topic: &Topic) -> TaggedFrame {
         let labels = match &self.labels {
-            Some(topics) => Labels::Several(Arc::clone(topics)),
-            None => Labels::One(topic.clone()),
+            Some(topics) => TopicSet::Several(Arc::clone(topics)),
+            None => TopicSet::One(topic.clone()),
         };
-        Labelled { seq: self.seq, frame: self.frame.clone(), labels }
+        TaggedFrame { seq: self.seq, frame: self.frame.clone(), labels }
     }
 }
 
@@ -91,10 +91,10 @@ impl TopicRing {
         let ring = self.lock();
         let (cursor, _) = ring.finished?;
         let kept = ring.entries.back().filter(|kept| kept.seq == cursor.seq());
-        let told = kept.map(|kept| kept.frame.clone());
+        let announced = kept.map(|kept| kept.frame.clone());
         Some((
             cursor,
-            told.unwrap_or_else(|| {
+            announced.unwrap_or_else(|| {
                 control_events::finish_block(control_events::end_lines(&self.topic), cursor)
             }),
         ))
@@ -108,7 +108,7 @@ impl TopicRing {
 
 impl Ring {
     /// Adds the newest frame and evicts what the retention no longer allows.
-    pub(crate) fn push(&mut self, kept: Kept, retention: &Retention) {
+    pub(crate) fn push(&mut self, kept: RingEntry, retention: &Retention) {
         let now = kept.at;
         self.bytes += kept.frame.bytes().len();
         self.is_known = true;
@@ -116,12 +116,12 @@ impl Ring {
         self.trim(retention, now, usize::MAX);
     }
 
-    /// Evicts what the retention no longer allows, at most `most` frames; returns how many.
-    pub(crate) fn trim(&mut self, retention: &Retention, now: Instant, most: usize) -> usize {
+    /// Evicts what the retention no longer allows, at most `max` frames; returns how many.
+    pub(crate) fn trim(&mut self, retention: &Retention, now: Instant, max: usize) -> usize {
         let mut evicted = 0;
         while let Some(oldest) = self.entries.front() {
             let age = now.saturating_duration_since(oldest.at);
-            if evicted == most || retention.allows(self.entries.len(), self.bytes, age) {
+            if evicted == max || retention.allows(self.entries.len(), self.bytes, age) {
                 break;
             }
             self.evict_front();
@@ -168,14 +168,14 @@ impl Ring {
     pub(crate) fn after(
         &self,
         after: u64,
-    ) -> impl DoubleEndedIterator<Item = &Kept> + ExactSizeIterator + Clone {
+    ) -> impl DoubleEndedIterator<Item = &RingEntry> + ExactSizeIterator + Clone {
         let start = self.entries.partition_point(|kept| kept.seq <= after);
         self.entries.range(start..)
     }
 
     /// Whether something after `position` was evicted, beyond what is forgiven.
-    pub(crate) fn misses_after(&self, position: u64, forgiven: Option<&u64>) -> bool {
-        self.evicted > position.max(forgiven.copied().unwrap_or(0))
+    pub(crate) fn misses_after(&self, position: u64, ignored_evictions: Option<&u64>) -> bool {
+        self.evicted > position.max(ignored_evictions.copied().unwrap_or(0))
     }
 
     pub(crate) fn last_seq(&self) -> u64 {

@@ -3,8 +3,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    dedup::Keys,
-    forgotten::Forgotten,
+    dedup::RecentKeys,
+    forgotten::ForgottenTopics,
     order::Order,
     ring::{Ring, TopicRing},
     topics::Topics,
@@ -13,7 +13,7 @@ use super::{
 use crate::hub::{control_events, feeds::feed::Feed, feeds::feeds::Feeds, feeds::wildcards::Wildcards};
 use crate::{
     history::Topic,
-    resume::{Cursor, Epochs},
+    resume::{Cursor, EpochTable},
     waiters::Waiters,
     wire::MAX_RETRY,
 };
@@ -23,18 +23,18 @@ const FINISH_MEMORY: Duration = Duration::from_secs(2 * MAX_RETRY.as_secs());
 
 /// What the window holds, behind its lock.
 pub(crate) struct State {
-    pub(crate) epochs: Epochs,
+    pub(crate) epochs: EpochTable,
     pub(in crate::hub) head: u64,
     /// The check of the record at the head, where the history needs one.
     pub(in crate::hub) head_check: Option<u32>,
     pub(in crate::hub) topics: Topics,
-    pub(crate) forgotten: Forgotten,
+    pub(crate) forgotten: ForgottenTopics,
     pub(in crate::hub) order: Order,
     pub(in crate::hub) totals: Totals,
     pub(in crate::hub) feeds: Feeds,
     /// The feeds with wildcards, under each of them.
     pub(in crate::hub) wildcards: Wildcards<Arc<Feed>>,
-    pub(in crate::hub) keys: Keys,
+    pub(in crate::hub) keys: RecentKeys,
     pub(in crate::hub) head_waiters: Waiters,
 }
 

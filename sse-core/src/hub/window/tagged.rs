@@ -4,27 +4,27 @@ use crate::{history::Topic, wire::Frame};
 
 /// The topics of one event, shared by everyone who keeps it.
 #[derive(Clone, Debug)]
-pub(crate) enum Labels {
+pub(crate) enum TopicSet {
     One(Topic),
     Several(Arc<[Topic]>),
 }
 
 /// An event among those of several topics.
 #[derive(Clone, Debug)]
-pub(crate) struct Labelled {
+pub(crate) struct TaggedFrame {
     pub(crate) seq: u64,
     pub(crate) frame: Frame,
-    pub(crate) labels: Labels,
+    pub(crate) labels: TopicSet,
 }
 
-impl Labelled {
+impl TaggedFrame {
     /// The frame and its place.
     pub(crate) fn placed(&self) -> (u64, &Frame) {
         (self.seq, &self.frame)
     }
 }
 
-impl Labels {
+impl TopicSet {
     pub(crate) fn new(topics: &[Topic]) -> Self {
         match topics {
             [topic] => Self::One(topic.clone()),

@@ -9,12 +9,12 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    dedup::Keys,
-    forgotten::Forgotten,
+    dedup::RecentKeys,
+    forgotten::ForgottenTopics,
     order::Order,
-    ring::{Kept, TopicRing},
+    ring::{RingEntry, TopicRing},
     state::State,
-    tagged::Labels,
+    tagged::TopicSet,
     topics::Topics,
     totals::Totals,
 };
@@ -23,7 +23,7 @@ use crate::hub::{
 };
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic, scoped},
-    resume::{Cursor, Epoch, Epochs},
+    resume::{Cursor, Epoch, EpochTable},
     waiters::{Slot, Waiters, wake_all},
     wire::Frame,
 };
@@ -68,7 +68,7 @@ pub(crate) struct Append<'a> {
 
 /// Where an append went.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Placed {
+pub(crate) struct AppendOutcome {
     pub(crate) cursor: Cursor,
     pub(crate) receivers: usize,
     pub(crate) duplicate: bool,
@@ -82,14 +82,14 @@ pub(crate) struct Learned {
     /// Whether something here was replaced.
     pub(crate) is_rewritten: bool,
     /// What is known here, up to and with the newest epoch of the history's table.
-    pub(crate) known: Epochs,
+    pub(crate) known: EpochTable,
 }
 
 impl Window {
     pub(crate) fn new(
         retentions: Retentions,
         total_bytes: usize,
-        epochs: Epochs,
+        epochs: EpochTable,
         head: u64,
         has_history: bool,
     ) -> Self {
@@ -97,12 +97,12 @@ impl Window {
             head,
             head_check: None,
             topics: Topics::default(),
-            forgotten: Forgotten::new(head),
+            forgotten: ForgottenTopics::new(head),
             order: Order::default(),
             totals: Totals::default(),
             feeds: Feeds::default(),
             wildcards: Wildcards::default(),
-            keys: Keys::default(),
+            keys: RecentKeys::default(),
             head_waiters: Waiters::default(),
             epochs,
         };
@@ -160,13 +160,13 @@ impl Window {
     }
 
     /// Appends as the next position; only a hub without history numbers events itself.
-    pub(crate) fn append(&self, append: Append<'_>, key: Option<&str>) -> Placed {
+    pub(crate) fn append(&self, append: Append<'_>, key: Option<&str>) -> AppendOutcome {
         let now = Instant::now();
         let (placed, waiting) = {
             let mut state = self.lock();
             let scoped = key.map(|key| scoped(append.topics, key));
             if let Some(cursor) = scoped.as_deref().and_then(|scoped| state.keys.find(scoped, now)) {
-                return Placed { cursor, receivers: 0, duplicate: true };
+                return AppendOutcome { cursor, receivers: 0, duplicate: true };
             }
             let cursor = state.epochs.cursor(state.head + 1);
             if let Some(scoped) = scoped {
@@ -199,7 +199,7 @@ impl Window {
     /// Takes over from the history which topics asked for were finished before this process saw anything of them.
     ///
     /// `epochs` is the history's table when it was asked. If the history forked since, its answer is out of date.
-    pub(crate) fn learn_finished(&self, feed: &Feed, epochs: &Epochs, finished: &[(Topic, Cursor)]) {
+    pub(crate) fn merge_finished(&self, feed: &Feed, epochs: &EpochTable, finished: &[(Topic, Cursor)]) {
         let now = Instant::now();
         // Under the window's lock nothing is appended meanwhile.
         let state = self.lock();
@@ -229,7 +229,7 @@ impl Window {
     /// Tells a signal to the readers of now; returns how many there are.
     pub(crate) fn signal(&self, topics: &[Topic], frame: &Frame) -> usize {
         let feeds = self.lock().feeds_of(topics);
-        let labels = Labels::new(topics);
+        let labels = TopicSet::new(topics);
         let mut receivers = 0;
         let mut waiting = Vec::with_capacity(feeds.len());
         for feed in feeds {
@@ -289,16 +289,16 @@ impl Window {
         append: Append<'_>,
         cursor: Cursor,
         now: Instant,
-    ) -> (Placed, Vec<Vec<Option<Waker>>>) {
+    ) -> (AppendOutcome, Vec<Vec<Option<Waker>>>) {
         let Append { topics, kind, mut lines } = append;
         let seq = cursor.seq();
         control_events::end_block(&mut lines, cursor);
         let frame = Frame::block(lines);
-        let labels = Labels::new(topics);
+        let labels = TopicSet::new(topics);
         let mut feeds: Vec<(Arc<Feed>, isize)> = Vec::new();
         for topic in topics {
             let ring = self.ring(state, topic);
-            let kept = Kept {
+            let kept = RingEntry {
                 seq,
                 at: now,
                 frame: frame.clone(),
@@ -336,7 +336,7 @@ impl Window {
         self.head.store(seq, Ordering::Release);
         waiting.push(state.head_waiters.take());
         self.counters.count_published();
-        (Placed { cursor, receivers, duplicate: false }, waiting)
+        (AppendOutcome { cursor, receivers, duplicate: false }, waiting)
     }
 
     /// The ring of `topic`; a new one is shown to the wildcards that match it.
@@ -388,6 +388,6 @@ impl Retentions {
 }
 
 /// The table of a hub without history.
-pub(crate) fn fresh_epochs() -> Epochs {
-    Epochs::starting(Epoch::random())
+pub(crate) fn fresh_epochs() -> EpochTable {
+    EpochTable::starting(Epoch::random())
 }

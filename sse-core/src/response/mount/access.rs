@@ -1,22 +1,22 @@
 use std::future::{Future, ready};
 
-use super::{Ask, Denied, Permit};
+use super::{AccessDenied, AccessRequest, Permit};
 
 /// Who may do what: the hook of mounted routes, which sees each request `R` in the framework's own type.
 ///
-/// A function `fn(&R, &Ask) -> Result<Permit, Denied>` is one. One that must wait, for a session in a database perhaps,
+/// A function `fn(&R, &AccessRequest) -> Result<Permit, AccessDenied>` is one. One that must wait, for a session in a database perhaps,
 /// implements the trait with an `async fn`:
 ///
 /// ```
-/// use sse_core::{Access, Ask, Denied, Pattern, Permit, Topic};
+/// use sse_core::{Access, AccessRequest, AccessDenied, Pattern, Permit, Topic};
 ///
 /// struct Sessions;
 ///
 /// impl<R: Sync> Access<R> for Sessions {
-///     async fn permit(&self, request: &R, ask: &Ask) -> Result<Permit, Denied> {
+///     async fn permit(&self, request: &R, ask: &AccessRequest) -> Result<Permit, AccessDenied> {
 ///         # let _ = (request, ask);
 ///         let tenant = Some("acme"); // looked up, by the request's cookie
-///         let tenant = tenant.ok_or(Denied::Unauthorized)?;
+///         let tenant = tenant.ok_or(AccessDenied::Unauthorized)?;
 ///         let own = Topic::from_parts(["tenant", tenant])?;
 ///         Ok(Permit::read(Pattern::below(&own)?)?)
 ///     }
@@ -32,26 +32,34 @@ pub trait Access<R: ?Sized>: Send + Sync + 'static {
     /// Decides about one request, after its origin was judged and before anything is allocated for it.
     ///
     /// # Errors
-    /// [`Denied`] is the answer.
-    fn permit(&self, request: &R, ask: &Ask) -> impl Future<Output = Result<Permit, Denied>> + Send;
+    /// [`AccessDenied`] is the answer.
+    fn permit(
+        &self,
+        request: &R,
+        ask: &AccessRequest,
+    ) -> impl Future<Output = Result<Permit, AccessDenied>> + Send;
 }
 
 impl<R, F> Access<R> for F
 where
     R: ?Sized,
-    F: Fn(&R, &Ask) -> Result<Permit, Denied> + Send + Sync + 'static,
+    F: Fn(&R, &AccessRequest) -> Result<Permit, AccessDenied> + Send + Sync + 'static,
 {
-    fn permit(&self, request: &R, ask: &Ask) -> impl Future<Output = Result<Permit, Denied>> + Send {
+    fn permit(
+        &self,
+        request: &R,
+        ask: &AccessRequest,
+    ) -> impl Future<Output = Result<Permit, AccessDenied>> + Send {
         ready(self(request, ask))
     }
 }
 
 /// Everybody may read everything, and nobody may publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Public;
+pub struct PublicRead;
 
-impl<R: ?Sized> Access<R> for Public {
-    fn permit(&self, _: &R, _: &Ask) -> impl Future<Output = Result<Permit, Denied>> + Send {
+impl<R: ?Sized> Access<R> for PublicRead {
+    fn permit(&self, _: &R, _: &AccessRequest) -> impl Future<Output = Result<Permit, AccessDenied>> + Send {
         ready(Ok(Permit::read_all()))
     }
 }

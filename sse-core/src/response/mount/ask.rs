@@ -5,8 +5,8 @@ use crate::{
 
 /// What a request to mounted routes asks for, before anybody has decided whether it may.
 #[derive(Debug, Clone)]
-pub struct Ask {
-    action: Action,
+pub struct AccessRequest {
+    action: AccessKind,
     topics: Vec<Pattern>,
     pub(super) start: Start,
     pub(super) event_type: Option<String>,
@@ -16,17 +16,17 @@ pub struct Ask {
 /// Of which kind it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Action {
+pub enum AccessKind {
     /// Reading topics.
     Subscribe,
     /// Publishing to topics.
     Publish,
 }
 
-impl Ask {
+impl AccessRequest {
     /// Reads a query: `topic` as often as wanted, `start`, `event` and `key`. Other names are passed over.
     pub(super) fn read(
-        action: Action,
+        action: AccessKind,
         query: Option<&str>,
         topics: Option<&[Pattern]>,
     ) -> Result<Self, InvalidTopic> {
@@ -39,8 +39,8 @@ impl Ask {
                 // The one place where text from outside is a pattern, on purpose: what is not covered by the permit's own
                 // patterns is refused.
                 "topic" if !is_fixed => ask.topics.push(match action {
-                    Action::Subscribe => Pattern::new(&value)?,
-                    Action::Publish => Topic::new(&value)?.into(),
+                    AccessKind::Subscribe => Pattern::new(&value)?,
+                    AccessKind::Publish => Topic::new(&value)?.into(),
                 }),
                 "start" => ask.start = start(&value),
                 "event" => ask.event_type = Some(value.into_owned()),
@@ -53,7 +53,7 @@ impl Ask {
 
     /// Of which kind it is.
     #[must_use]
-    pub fn action(&self) -> Action {
+    pub fn action(&self) -> AccessKind {
         self.action
     }
 

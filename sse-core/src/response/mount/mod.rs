@@ -6,8 +6,8 @@ mod permit;
 mod preflight;
 mod routes;
 
-pub use access::{Access, Public};
-pub use ask::{Action, Ask};
-pub use permit::{Denied, Permit};
+pub use access::{Access, PublicRead};
+pub use ask::{AccessKind, AccessRequest};
+pub use permit::{AccessDenied, Permit};
 pub use preflight::Preflight;
-pub use routes::{Answer, Asked, BodyError, Routes, collect};
+pub use routes::{BodyError, MountRequest, MountResponse, Routes, collect};

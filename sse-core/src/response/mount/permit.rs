@@ -2,7 +2,7 @@ use std::{error, fmt};
 
 use http::StatusCode;
 
-use super::{Action, Ask};
+use super::{AccessKind, AccessRequest};
 use crate::{
     history::{IntoPatterns, InvalidTopic, Pattern},
     hub::Subscribe,
@@ -17,7 +17,7 @@ use crate::{
 /// use std::time::Duration;
 /// use sse_core::{Lease, Pattern, Permit, Topic};
 ///
-/// # fn permit(tenant: &str) -> Result<Permit, sse_core::Denied> {
+/// # fn permit(tenant: &str) -> Result<Permit, sse_core::AccessDenied> {
 /// let own = Topic::from_parts(["tenant", tenant])?;
 /// let chat = Topic::from_parts(["tenant", tenant, "chat"])?;
 /// let lease = Lease::within(Duration::from_secs(600));
@@ -41,7 +41,7 @@ impl Permit {
     /// May read these topics, and what these patterns stand for. Text is a topic: only a [`Pattern`] covers others.
     ///
     /// # Errors
-    /// [`InvalidTopic`] if one is not valid, or there is none; by `?` it becomes [`Denied::Topic`].
+    /// [`InvalidTopic`] if one is not valid, or there is none; by `?` it becomes [`AccessDenied::Topic`].
     pub fn read(topics: impl IntoPatterns) -> Result<Self, InvalidTopic> {
         Ok(Self { reads: topics.into_patterns()?, publishes: Vec::new(), terms: Vec::new() })
     }
@@ -68,13 +68,13 @@ impl Permit {
     }
 
     /// Whether everything that is asked for is covered.
-    pub(super) fn check(&self, ask: &Ask) -> Result<(), Denied> {
+    pub(super) fn check(&self, ask: &AccessRequest) -> Result<(), AccessDenied> {
         let allowed = match ask.action() {
-            Action::Subscribe => &self.reads,
-            Action::Publish => &self.publishes,
+            AccessKind::Subscribe => &self.reads,
+            AccessKind::Publish => &self.publishes,
         };
         let covers = |asked: &Pattern| allowed.iter().any(|pattern| pattern.covers(asked));
-        if ask.topics().iter().all(covers) { Ok(()) } else { Err(Denied::Forbidden) }
+        if ask.topics().iter().all(covers) { Ok(()) } else { Err(AccessDenied::Forbidden) }
     }
 
     pub(super) fn apply(self, subscribe: Subscribe) -> Subscribe {
@@ -92,7 +92,7 @@ impl fmt::Debug for Permit {
 /// Why somebody may not do what they ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Denied {
+pub enum AccessDenied {
     /// They may not; 403.
     Forbidden,
     /// As if there were nothing; 404.
@@ -103,7 +103,7 @@ pub enum Denied {
     Unauthorized,
 }
 
-impl Denied {
+impl AccessDenied {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Forbidden => StatusCode::FORBIDDEN,
@@ -114,7 +114,7 @@ impl Denied {
     }
 }
 
-impl fmt::Display for Denied {
+impl fmt::Display for AccessDenied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Forbidden => f.write_str("access: not for you; ask for topics that you may use"),
@@ -125,7 +125,7 @@ impl fmt::Display for Denied {
     }
 }
 
-impl error::Error for Denied {
+impl error::Error for AccessDenied {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Topic(error) => Some(error),
@@ -134,7 +134,7 @@ impl error::Error for Denied {
     }
 }
 
-impl From<InvalidTopic> for Denied {
+impl From<InvalidTopic> for AccessDenied {
     fn from(error: InvalidTopic) -> Self {
         Self::Topic(error)
     }

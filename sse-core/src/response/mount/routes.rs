@@ -4,7 +4,7 @@ use bytes::Buf;
 use futures_core::Stream;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 
-use super::{Action, Ask, Denied, Permit, preflight::Preflight};
+use super::{AccessDenied, AccessKind, AccessRequest, Permit, preflight::Preflight};
 use crate::{
     Error,
     error::{error_json, json_response},
@@ -23,22 +23,22 @@ pub struct Routes {
     preflight: Preflight,
     topics: Option<Arc<[Pattern]>>,
     publishes: bool,
-    most_body: usize,
+    max_body: usize,
     stream: Option<Arc<dyn Fn(EventStream) -> EventStream + Send + Sync>>,
 }
 
 /// A request that has been read.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct MountRequest {
     /// What the access hook is asked about.
-    pub ask: Ask,
+    pub ask: AccessRequest,
     last: LastEventId,
     cors: Cors,
 }
 
 /// A response for the adapter to hand out.
 #[derive(Debug)]
-pub enum Answer {
+pub enum MountResponse {
     /// A stream, or what is answered in its place.
     Stream(Box<EventStream>),
     /// Anything else.
@@ -59,7 +59,7 @@ impl Routes {
     #[must_use]
     pub fn new(hub: Hub) -> Self {
         let preflight = Preflight::new(OriginPolicy::same_origin());
-        Self { hub, preflight, topics: None, publishes: false, most_body: 1 << 20, stream: None }
+        Self { hub, preflight, topics: None, publishes: false, max_body: 1 << 20, stream: None }
     }
 
     /// From where they may be used.
@@ -82,8 +82,8 @@ impl Routes {
 
     /// Lets those publish to whom the access hook permits it, with a body of at most so many bytes.
     #[must_use]
-    pub fn publish(self, most_body: usize) -> Self {
-        Self { preflight: self.preflight.post(), publishes: true, most_body, ..self }
+    pub fn publish(self, max_body: usize) -> Self {
+        Self { preflight: self.preflight.post(), publishes: true, max_body, ..self }
     }
 
     /// Options of all streams.
@@ -94,27 +94,34 @@ impl Routes {
 
     /// How many bytes a body may have.
     #[must_use]
-    pub fn most_body(&self) -> usize {
-        self.most_body
+    pub fn max_body(&self) -> usize {
+        self.max_body
     }
 
     /// Reads a request: what the access hook is to decide about, or the answer if there is nothing to decide.
     ///
     /// # Errors
     /// The answer.
-    pub fn ask(&self, method: &Method, headers: &HeaderMap, uri: &Uri) -> Result<Asked, Answer> {
+    pub fn ask(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        uri: &Uri,
+    ) -> Result<MountRequest, MountResponse> {
         let last = LastEventId::from_parts(method, headers, uri);
         let checked = self.preflight.policy().check(&last);
-        let cors = checked.map_err(|error| Answer::error(error, &Cors::default()))?;
+        let cors = checked.map_err(|error| MountResponse::error(error, &Cors::default()))?;
         let action = match *method {
-            Method::GET | Method::HEAD => Action::Subscribe,
-            Method::POST if self.publishes => Action::Publish,
-            Method::OPTIONS => return Err(Answer::Text(Box::new(self.preflight.options(headers, &cors)))),
-            _ => return Err(Answer::Text(Box::new(self.preflight.not_allowed_with(&cors)))),
+            Method::GET | Method::HEAD => AccessKind::Subscribe,
+            Method::POST if self.publishes => AccessKind::Publish,
+            Method::OPTIONS => {
+                return Err(MountResponse::Text(Box::new(self.preflight.options(headers, &cors))));
+            }
+            _ => return Err(MountResponse::Text(Box::new(self.preflight.not_allowed_with(&cors)))),
         };
-        match Ask::read(action, uri.query(), self.topics.as_deref()) {
-            Ok(ask) => Ok(Asked { ask, last, cors }),
-            Err(error) => Err(Answer::error(error, &cors)),
+        match AccessRequest::read(action, uri.query(), self.topics.as_deref()) {
+            Ok(ask) => Ok(MountRequest { ask, last, cors }),
+            Err(error) => Err(MountResponse::error(error, &cors)),
         }
     }
 
@@ -124,10 +131,10 @@ impl Routes {
     /// a failure.
     pub async fn answer(
         &self,
-        asked: &Asked,
-        decide: impl Future<Output = Result<Permit, Denied>>,
+        asked: &MountRequest,
+        decide: impl Future<Output = Result<Permit, AccessDenied>>,
         body: impl Future<Output = Result<Vec<u8>, BodyError>>,
-    ) -> Answer {
+    ) -> MountResponse {
         let answering = self.decided(asked, decide, body);
         let mut answering = pin!(answering);
         let answer = poll_fn(|cx| match Panic::catch(|| answering.as_mut().poll(cx)) {
@@ -139,25 +146,25 @@ impl Routes {
 
     async fn decided(
         &self,
-        asked: &Asked,
-        decide: impl Future<Output = Result<Permit, Denied>>,
+        asked: &MountRequest,
+        decide: impl Future<Output = Result<Permit, AccessDenied>>,
         body: impl Future<Output = Result<Vec<u8>, BodyError>>,
-    ) -> Answer {
-        let Asked { ask, last, cors } = asked.clone();
+    ) -> MountResponse {
+        let MountRequest { ask, last, cors } = asked.clone();
         let permit = match decide.await.and_then(|permit| permit.check(&ask).map(|()| permit)) {
             Ok(permit) => permit,
-            Err(denied) => return Answer::error(denied, &cors),
+            Err(denied) => return MountResponse::error(denied, &cors),
         };
         match ask.action() {
-            Action::Subscribe => match self.subscribe(ask, last, permit).await {
-                Ok(stream) => Answer::Stream(Box::new(stream)),
-                Err(error) => Answer::error(error, &cors),
+            AccessKind::Subscribe => match self.subscribe(ask, last, permit).await {
+                Ok(stream) => MountResponse::Stream(Box::new(stream)),
+                Err(error) => MountResponse::error(error, &cors),
             },
-            Action::Publish => {
+            AccessKind::Publish => {
                 match body.await.and_then(|body| String::from_utf8(body).map_err(|_| BodyError::Broken)) {
                     Ok(text) => match self.publish_text(ask, &text).await {
-                        Ok(receipt) => Answer::text(StatusCode::OK, receipt_json(&receipt), &cors),
-                        Err(error) => Answer::error(error, &cors),
+                        Ok(receipt) => MountResponse::text(StatusCode::OK, receipt_json(&receipt), &cors),
+                        Err(error) => MountResponse::error(error, &cors),
                     },
                     Err(error) => self.bad_body(error, &cors),
                 }
@@ -166,22 +173,27 @@ impl Routes {
     }
 
     /// An `EventSource` gets a stream that fails, after which it comes back, and everything else a status.
-    fn failed(&self, asked: &Asked, panic: Panic) -> Answer {
+    fn failed(&self, asked: &MountRequest, panic: Panic) -> MountResponse {
         tracing::error!(error = %panic, "a mounted route failed");
-        let Asked { ask, last, cors } = asked;
+        let MountRequest { ask, last, cors } = asked;
         match last.negotiated() {
-            Some(negotiated) if ask.action() == Action::Subscribe => {
+            Some(negotiated) if ask.action() == AccessKind::Subscribe => {
                 let failed = Subscription::failed(self.hub.clone(), panic, negotiated, cors.clone());
-                Answer::Stream(Box::new(EventStream::new(failed)))
+                MountResponse::Stream(Box::new(EventStream::new(failed)))
             }
             _ => {
                 let message = "server: it failed to answer; try again later";
-                Answer::text(StatusCode::INTERNAL_SERVER_ERROR, error_json(message), cors)
+                MountResponse::text(StatusCode::INTERNAL_SERVER_ERROR, error_json(message), cors)
             }
         }
     }
 
-    async fn subscribe(&self, ask: Ask, last: LastEventId, permit: Permit) -> Result<EventStream, Error> {
+    async fn subscribe(
+        &self,
+        ask: AccessRequest,
+        last: LastEventId,
+        permit: Permit,
+    ) -> Result<EventStream, Error> {
         let subscribe = self.hub.subscribe(ask.topics().to_vec()).after(last).start(ask.start);
         let subscribe = subscribe.origins(self.preflight.policy());
         let stream = EventStream::new(permit.apply(subscribe).await?);
@@ -191,7 +203,7 @@ impl Routes {
         })
     }
 
-    async fn publish_text(&self, ask: Ask, text: &str) -> Result<Receipt, Error> {
+    async fn publish_text(&self, ask: AccessRequest, text: &str) -> Result<Receipt, Error> {
         let event = match &ask.event_type {
             Some(event_type) => Event::message(text).event(event_type),
             None => Event::message(text),
@@ -204,21 +216,20 @@ impl Routes {
         })
     }
 
-    fn bad_body(&self, error: BodyError, cors: &Cors) -> Answer {
+    fn bad_body(&self, error: BodyError, cors: &Cors) -> MountResponse {
         let (status, message) = match error {
             BodyError::Broken => {
                 (StatusCode::BAD_REQUEST, "body: broken off or not UTF-8; send text".to_owned())
             }
-            BodyError::TooLong => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("body: more than {} bytes; send less", self.most_body),
-            ),
+            BodyError::TooLong => {
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("body: more than {} bytes; send less", self.max_body))
+            }
         };
-        Answer::text(status, error_json(&message), cors)
+        MountResponse::text(status, error_json(&message), cors)
     }
 }
 
-impl Answer {
+impl MountResponse {
     fn error(error: impl Into<Error>, cors: &Cors) -> Self {
         let mut response = error.into().into_response();
         allow(response.headers_mut(), cors);
@@ -248,13 +259,13 @@ fn receipt_json(receipt: &Receipt) -> String {
 /// [`BodyError`].
 pub async fn collect<B: Buf, E>(
     body: impl Stream<Item = Result<B, E>>,
-    most: usize,
+    max: usize,
 ) -> Result<Vec<u8>, BodyError> {
     let mut body = pin!(body);
     let mut bytes = Vec::new();
     while let Some(chunk) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
         let mut chunk = chunk.map_err(|_| BodyError::Broken)?;
-        if chunk.remaining() > most - bytes.len() {
+        if chunk.remaining() > max - bytes.len() {
             return Err(BodyError::TooLong);
         }
         while chunk.has_remaining() {

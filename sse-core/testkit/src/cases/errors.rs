@@ -1,6 +1,6 @@
 //! What is wrong, and how that is said.
 
-use sse_core::{End, Event};
+use sse_core::{EndReason, Event};
 
 use crate::{
     App, Ending, Exchange, Outcome, Request, Server, Settings,
@@ -77,7 +77,7 @@ async fn failed(server: &mut Server, answer: &Exchange, messages: &[&str]) -> Ou
     ensure_eq!(told.collect::<Vec<_>>(), messages);
     ensure!(answer.text().ends_with("\nretry: 30000\n"), "{:?}", answer.text());
     let end = server.ended().await?.end;
-    ensure!(matches!(end, End::Error(_)), "the hook was told {end} instead of error");
+    ensure!(matches!(end, EndReason::Error(_)), "the hook was told {end} instead of error");
     Ok(())
 }
 
@@ -106,7 +106,7 @@ async fn failed_after_two(server: &mut Server, target: &str) -> Outcome<String> 
     let ended = server.ended().await?;
     ensure_eq!(ended.events, 2);
     match ended.end {
-        End::Error(error) => Ok(error.to_string()),
+        EndReason::Error(error) => Ok(error.to_string()),
         end => Err(crate::Failed::new(format!("the hook was told {end} instead of error"))),
     }
 }

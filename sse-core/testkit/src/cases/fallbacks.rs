@@ -80,7 +80,7 @@ pub async fn long_polls_are_told_gaps_and_ends(app: &dyn App) -> Outcome {
 /// Else a cache, or a browser on its way back, shows one client what was written for another.
 pub async fn h2_every_negotiated_answer_names_accept(app: &dyn App) -> Outcome {
     // With keep-alives, by which Rocket and Poem notice that a reader has left.
-    let server = Server::start(app, Settings { most_readers: 1, ..Settings::default() }).await?;
+    let server = Server::start(app, Settings { max_readers: 1, ..Settings::default() }).await?;
     let asked = |accept: &str| Request::get("/events?topic=a").header("Accept", accept);
     let negotiated = async |request: Request, status: u16, caching: &str| {
         let answer = server.send(request).await?;

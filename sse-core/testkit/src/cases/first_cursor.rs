@@ -117,7 +117,7 @@ pub async fn a_state_comes_before_the_first_cursor(app: &dyn App) -> Outcome {
 /// One too many: when it is let in it gets what came meanwhile, unless it never asked for a stream.
 pub async fn g4_a_reader_that_is_refused_misses_nothing_until_it_is_let_in(app: &dyn App) -> Outcome {
     // With keep-alives, by which some servers notice that a reader has left.
-    let server = Server::start(app, Settings { most_readers: 1, ..Settings::default() }).await?;
+    let server = Server::start(app, Settings { max_readers: 1, ..Settings::default() }).await?;
     server.publish("a", "before").await?;
     let first = server.stream(Request::get("/events?topic=b")).await?;
     let mut cursors = Vec::new();

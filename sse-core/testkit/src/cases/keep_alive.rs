@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_core::{End, Event, KeepAlive};
+use sse_core::{EndReason, Event, KeepAlive};
 
 use super::wire::{is_retry, retry_of};
 use crate::{
@@ -120,7 +120,7 @@ pub async fn max_age_ends_a_subscription_cleanly(app: &dyn App) -> Outcome {
     ensure!(is_retry(last), "the last line is {last:?}");
     ensure!(reader.told().len() == 1, "{text:?}");
     let end = server.ended().await?.end;
-    ensure!(matches!(end, End::MaxAge), "the hook was told {end}");
+    ensure!(matches!(end, EndReason::MaxAge), "the hook was told {end}");
     Ok(())
 }
 
@@ -134,7 +134,7 @@ pub async fn until_ends_a_stream_cleanly(app: &dyn App) -> Outcome {
         answer.to_end().await?;
         ensure!(answer.text_after_first_checkpoint().lines().count() == 1, "{target}: {:?}", answer.text());
         let end = server.ended().await?.end;
-        ensure!(matches!(end, End::Until), "{target}: the hook was told {end}");
+        ensure!(matches!(end, EndReason::Until), "{target}: the hook was told {end}");
     }
     Ok(())
 }
@@ -162,7 +162,7 @@ pub async fn the_hook_counts_events_and_bytes(app: &dyn App) -> Outcome {
     let mut answer = server.get("/script").await?;
     answer.to_end().await?;
     let ended = server.ended().await?;
-    ensure!(matches!(ended.end, End::Complete), "the hook was told {}", ended.end);
+    ensure!(matches!(ended.end, EndReason::Complete), "the hook was told {}", ended.end);
     ensure_eq!(ended.events, 3);
     ensure_eq!(ended.bytes, answer.body().len() as u64);
     Ok(())

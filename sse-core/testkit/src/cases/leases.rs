@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_core::End;
+use sse_core::EndReason;
 use tokio::time::Instant;
 
 use super::{refusals::browser, wire::is_retry};
@@ -36,7 +36,7 @@ pub async fn g9_a_lease_ends_its_stream_at_its_time(app: &dyn App) -> Outcome {
     ensure!(text.lines().last().is_some_and(is_retry), "{text:?}");
     ensure_eq!(reader.told().len(), 1);
     let end = server.ended().await?.end;
-    ensure!(matches!(end, End::Expired), "the hook was told {end}");
+    ensure!(matches!(end, EndReason::Expired), "the hook was told {end}");
     ensure!(server.hub.stats().readers.is_empty(), "{:?}", server.hub.stats());
     Ok(())
 }
@@ -55,7 +55,7 @@ pub async fn g9_a_revoked_lease_ends_its_streams_at_once_and_nobody_elses(app: &
         ann.to_end().await?;
         ensure!(ann.text_after_first_checkpoint().lines().all(is_retry), "{:?}", ann.text());
         let end = server.ended().await?.end;
-        ensure!(matches!(end, End::Expired), "the hook was told {end}");
+        ensure!(matches!(end, EndReason::Expired), "the hook was told {end}");
     }
     bob.until_text("data: after\n").await
 }

@@ -1,6 +1,6 @@
 //! The adapter's own routes: who may use them, from where, and on which terms.
 
-use sse_core::{End, OriginPolicy, Topic};
+use sse_core::{EndReason, OriginPolicy, Topic};
 
 use super::errors::refused;
 use crate::{
@@ -215,7 +215,10 @@ pub async fn g9_two_tenants_cannot_read_each_others_events(app: &dyn App) -> Out
         reader.to_end().await?;
         let end = server.ended().await?.end;
         // Those of the readers that were refused or dropped above have been told before.
-        ensure!(matches!(end, End::Expired | End::Limit | End::Left), "the hook was told {end}");
+        ensure!(
+            matches!(end, EndReason::Expired | EndReason::Limit | EndReason::Left),
+            "the hook was told {end}"
+        );
     }
     server.publish("tenant.acme.orders", "after the lease").await?;
     server.publish("tenant.bolt.orders", "goes on").await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_core::{End, Pattern, Start};
+use sse_core::{EndReason, Pattern, Start};
 
 use super::{
     refusals::browser,
@@ -57,7 +57,7 @@ pub async fn closing_a_reader_ends_it_alone(app: &dyn App) -> Outcome {
     closed.to_end().await?;
     ensure!(closed.text().lines().last().is_some_and(is_retry), "{:?}", closed.text());
     let end = server.ended().await?.end;
-    ensure!(matches!(end, End::Disconnected), "the hook was told {end}");
+    ensure!(matches!(end, EndReason::Disconnected), "the hook was told {end}");
     server.publish("a", "after").await?;
     let told = stays.until_told(2).await?;
     ensure_eq!(said(&told), [("message", "before"), ("message", "after")]);
@@ -130,7 +130,7 @@ pub async fn a_second_exclusive_reader_ends_the_first(app: &dyn App) -> Outcome 
     let away = last_retry(&first);
     ensure!((1_800_000..=3_600_000).contains(&away), "told to stay away for {away} ms");
     let end = server.ended().await?.end;
-    ensure!(matches!(end, End::Replaced), "the hook was told {end}");
+    ensure!(matches!(end, EndReason::Replaced), "the hook was told {end}");
     server.publish("a", "after").await?;
     for reader in [&mut second, &mut other] {
         reader.until_text("data: after\n").await?;

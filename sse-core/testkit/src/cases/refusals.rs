@@ -16,7 +16,7 @@ pub(super) fn browser(target: &str) -> Request {
 
 /// 200, `retry`, end: any other status would stop it for good.
 pub async fn g14_an_event_source_over_the_limit_is_told_to_come_back(app: &dyn App) -> Outcome {
-    let server = Server::start(app, Settings { most_readers: 1, ..Settings::default() }).await?;
+    let server = Server::start(app, Settings { max_readers: 1, ..Settings::default() }).await?;
     let first = server.stream(Request::get("/events?topic=a")).await?;
     let mut second = server.send(browser("/events?topic=a")).await?;
     second.to_end().await?;
@@ -34,7 +34,7 @@ pub async fn g14_an_event_source_over_the_limit_is_told_to_come_back(app: &dyn A
 
 /// 503, and in whole seconds when to come back, jittered like a `retry`.
 pub async fn a_fetch_client_over_the_limit_gets_503(app: &dyn App) -> Outcome {
-    let server = Server::start(app, Settings { most_readers: 1, ..Settings::quiet() }).await?;
+    let server = Server::start(app, Settings { max_readers: 1, ..Settings::quiet() }).await?;
     let _first = server.stream(Request::get("/events?topic=a")).await?;
     for accept in ["*/*", "application/json", "application/x-ndjson", "text/event-stream, application/json"] {
         let mut answer = server.send(Request::get("/events?topic=a").header("Accept", accept)).await?;

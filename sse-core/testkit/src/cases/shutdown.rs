@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_core::End;
+use sse_core::EndReason;
 use tokio::time::Instant;
 
 use super::wire::{is_retry, retry_of};
@@ -50,7 +50,7 @@ pub async fn g13_subscriptions_end_in_half_the_window(app: &dyn App) -> Outcome 
     ensure!(retries.len() > 10, "not jittered: {retries:?}");
     for _ in 0..readers.len() {
         let ended = server.ended().await?;
-        ensure!(matches!(ended.end, End::Shutdown), "the hook was told {}", ended.end);
+        ensure!(matches!(ended.end, EndReason::Shutdown), "the hook was told {}", ended.end);
         let half = WINDOW * 2;
         ensure!(ended.lasted < half + SLACK, "one lasted {:?}, half the window is {half:?}", ended.lasted);
     }
@@ -134,7 +134,7 @@ pub async fn disconnect_ends_readers_who_then_resume(app: &dyn App) -> Outcome {
         let last = text.lines().last().unwrap_or_default();
         ensure!(is_retry(last), "the last line is {last:?}");
         let end = server.ended().await?.end;
-        ensure!(matches!(end, End::Disconnected), "the hook was told {end}");
+        ensure!(matches!(end, EndReason::Disconnected), "the hook was told {end}");
     }
     server.publish("a", "meanwhile").await?;
     let mut again = server.stream(Request::get("/events?topic=a").after(&id)).await?;

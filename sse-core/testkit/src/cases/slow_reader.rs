@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_core::{End, KeepAlive, SendError};
+use sse_core::{EndReason, KeepAlive, SendError};
 
 use crate::{
     App, Ending, Outcome, Request, Server, Settings,
@@ -32,7 +32,7 @@ pub async fn g11_a_stalled_reader_delays_nobody_and_is_dropped(app: &dyn App) ->
     stalled.until("the end", |stalled| stalled.ending().is_some()).await?;
     ensure_eq!(stalled.ending(), Some(Ending::Clean));
     let ended = server.ended().await?.end;
-    ensure!(matches!(ended, End::Stalled), "the hook was told {ended}");
+    ensure!(matches!(ended, EndReason::Stalled), "the hook was told {ended}");
     ensure!(stalled.body().ends_with(b"\n"), "ends within a line");
     let got = stalled.told();
     ensure!(got.len() < EVENTS, "it was not stalled");
@@ -68,7 +68,7 @@ pub async fn a_reader_that_left_is_noticed(app: &dyn App) -> Outcome {
     server.wait_for("the reader to go", |hub| hub.stats().readers.is_empty()).await?;
     for _ in 0..2 {
         let end = server.ended().await?.end;
-        ensure!(matches!(end, End::Left), "the hook was told {end}");
+        ensure!(matches!(end, EndReason::Left), "the hook was told {end}");
     }
     Ok(())
 }
@@ -81,6 +81,6 @@ pub async fn a_channel_delivers_every_word(app: &dyn App) -> Outcome {
     let words: Vec<_> = answer.told().into_iter().map(|told| told.data).collect();
     ensure_eq!(words, [" ", "several ", "words, ", " ", "some\nspaces "]);
     let end = server.ended().await?.end;
-    ensure!(matches!(end, End::Complete), "the hook was told {end}");
+    ensure!(matches!(end, EndReason::Complete), "the hook was told {end}");
     Ok(())
 }

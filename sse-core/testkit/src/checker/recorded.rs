@@ -1,6 +1,6 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use sse_core::{Cursor, Epoch, EpochStart};
+use sse_core::{Cursor, Epoch, EpochRow};
 
 /// Everything that a run left behind, and all that [`judge`](super::judge) looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub struct Kept {
     /// The first position that could be read.
     pub oldest: u64,
     /// The table of epochs.
-    pub epochs: Vec<EpochStart>,
+    pub epochs: Vec<EpochRow>,
 }
 
 /// The hash of an event's data: equal data have equal ones, in every process.

@@ -1,6 +1,6 @@
 //! Each violation is planted, and found: a checker that is blind would be worse than none.
 
-use sse_core::{Cursor, Epoch, EpochStart};
+use sse_core::{Cursor, Epoch, EpochRow};
 
 use super::{Digest, EngineKind, Kept, Plan, Published, Reader, Recorded, Step, Violation, judge};
 
@@ -50,7 +50,7 @@ fn calm(steps: impl IntoIterator<Item = Step>) -> Recorded {
         kept: Kept {
             records: (1..=6).map(|seq| (at(A, seq), digest(A, seq))).collect(),
             oldest: 1,
-            epochs: vec![EpochStart { epoch: Epoch::from_bits(A), begins: 1 }],
+            epochs: vec![EpochRow { epoch: Epoch::from_bits(A), begins: 1 }],
         },
         may_lose: false,
     }
@@ -67,8 +67,8 @@ fn forked(steps: impl IntoIterator<Item = Step>) -> Recorded {
             records: stands.map(|(epoch, seq)| (at(epoch, seq), digest(epoch, seq))).into(),
             oldest: 1,
             epochs: vec![
-                EpochStart { epoch: Epoch::from_bits(A), begins: 1 },
-                EpochStart { epoch: Epoch::from_bits(B), begins: 4 },
+                EpochRow { epoch: Epoch::from_bits(A), begins: 1 },
+                EpochRow { epoch: Epoch::from_bits(B), begins: 4 },
             ],
         },
         may_lose: true,
@@ -143,7 +143,7 @@ fn an_older_epoch_after_a_newer_one_is_found() {
     assert!(violations(&recorded).contains(&Violation::OutOfOrder { reader: r(), before, then }));
     // Also if the table of epochs has forgotten both.
     let mut recorded = recorded;
-    recorded.kept.epochs = vec![EpochStart { epoch: Epoch::from_bits(0xc), begins: 1 }];
+    recorded.kept.epochs = vec![EpochRow { epoch: Epoch::from_bits(0xc), begins: 1 }];
     recorded.kept.records.clear();
     recorded.readers[0].steps = [event(A, 1), event(B, 4), event(A, 5)].into();
     assert!(violations(&recorded).contains(&Violation::OutOfOrder { reader: r(), before, then }));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use sse_core::{Change, Event, EventStream, History, HistoryErrorKind, Hub, PublishError, Start};
+use sse_core::{Event, EventStream, History, HistoryErrorKind, Hub, PublishError, Start, TailEvent};
 
 use super::{Engine, appended, data, entry, next, steps::Tail, texts, wait_for};
 
@@ -50,12 +50,12 @@ pub async fn a_tail_outlives_the_engine<E: Engine>() {
         let mut away = false;
         while expected <= (round + 1) * 4 {
             match wait_for("a change", tail.next()).await.expect("the tail ended") {
-                Ok(Change::Record(record)) => {
+                Ok(TailEvent::Record(record)) => {
                     assert_eq!(record.cursor.seq(), expected);
                     assert_eq!(record.cursor.epoch(), epochs.at(expected));
                     expected += 1;
                 }
-                Ok(Change::Epochs(table)) => {
+                Ok(TailEvent::EpochTable(table)) => {
                     let differs = |seq: &u64| table.at(*seq) != epochs.at(*seq);
                     assert_eq!((1..expected).find(differs), None, "{table:?} replaces what was reported");
                     epochs = table;
@@ -68,8 +68,8 @@ pub async fn a_tail_outlives_the_engine<E: Engine>() {
         loop {
             match wait_for("it is away and back", tail.next()).await.expect("the tail ended") {
                 Err(_) => away = true,
-                Ok(Change::Recovered) if away => break,
-                Ok(Change::Epochs(table)) => epochs = table,
+                Ok(TailEvent::Recovered) if away => break,
+                Ok(TailEvent::EpochTable(table)) => epochs = table,
                 Ok(_) => {}
             }
             if !revived && away {

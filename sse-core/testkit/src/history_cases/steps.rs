@@ -2,8 +2,8 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use futures_util::{Stream, StreamExt};
 use sse_core::{
-    Appended, Change, Decoder, Entry, EntryKind, Event, Frame, History, HistoryError, Message, Pattern,
-    Record, Span, Subscription, Topic,
+    Appended, Decoder, Entry, EntryKind, Event, Frame, History, HistoryBounds, HistoryError, Message,
+    Pattern, Record, Subscription, TailEvent, Topic,
 };
 
 /// How long anything that must happen may take.
@@ -62,7 +62,11 @@ pub async fn wait_for<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// The span once it is as wanted.
-pub async fn settled(history: &impl History, patterns: &[Pattern], wanted: impl Fn(&Span) -> bool) -> Span {
+pub async fn settled(
+    history: &impl History,
+    patterns: &[Pattern],
+    wanted: impl Fn(&HistoryBounds) -> bool,
+) -> HistoryBounds {
     wait_for("the span is as wanted", async {
         loop {
             let span = history.span(patterns).await.unwrap();
@@ -76,13 +80,13 @@ pub async fn settled(history: &impl History, patterns: &[Pattern], wanted: impl 
 }
 
 /// A boxed tail.
-pub type Tail = Pin<Box<dyn Stream<Item = Result<Change, HistoryError>> + Send>>;
+pub type Tail = Pin<Box<dyn Stream<Item = Result<TailEvent, HistoryError>> + Send>>;
 
 /// The next record that a tail tells, whatever else it tells before.
 pub async fn first_record(tail: &mut Tail) -> Record {
     wait_for("a record from the tail", async {
         loop {
-            if let Ok(Change::Record(record)) = tail.next().await.expect("the tail ended") {
+            if let Ok(TailEvent::Record(record)) = tail.next().await.expect("the tail ended") {
                 return record;
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use sse_core::{Change, History};
+use sse_core::{History, TailEvent};
 
 use super::{Engine, appended, entry, first_record, settled, steps::Tail, texts, wait_for};
 
@@ -75,7 +75,7 @@ pub async fn signals_reach_every_handle<E: Engine>() {
     for tail in &mut tails {
         let told = wait_for("a signal", async {
             loop {
-                if let Ok(Change::Signal(told)) = tail.next().await.expect("the tail ended") {
+                if let Ok(TailEvent::Signal(told)) = tail.next().await.expect("the tail ended") {
                     return told;
                 }
             }
@@ -96,7 +96,7 @@ pub async fn trimming_is_told<E: Engine>() {
     let mut tail: Tail = Box::pin(history.tail(0));
     let told = tokio::spawn(async move {
         loop {
-            if let Ok(Change::Trimmed { oldest }) = tail.next().await.expect("the tail ended")
+            if let Ok(TailEvent::Trimmed { oldest }) = tail.next().await.expect("the tail ended")
                 && oldest > 100
             {
                 return oldest;
@@ -123,8 +123,8 @@ pub async fn a_tail_from_below_the_oldest_goes_on_there<E: Engine>() {
     let oldest = wait_for("the trimming is told", async {
         loop {
             match tail.next().await.expect("the tail ended") {
-                Ok(Change::Trimmed { oldest }) => return oldest,
-                Ok(Change::Record(record)) => panic!("{:?} before that", record.cursor),
+                Ok(TailEvent::Trimmed { oldest }) => return oldest,
+                Ok(TailEvent::Record(record)) => panic!("{:?} before that", record.cursor),
                 _ => {}
             }
         }

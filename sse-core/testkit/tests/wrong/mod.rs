@@ -216,7 +216,7 @@ async fn mounted(request: &Incoming, app: &Context, fault: Fault) -> Answer {
                 }
             };
             let body = stream::iter([Ok::<_, Error>(&*request.body)]);
-            routes.answer(&asked, decide, collect(body, routes.most_body())).await
+            routes.answer(&asked, decide, collect(body, routes.max_body())).await
         }
     };
     match answer {

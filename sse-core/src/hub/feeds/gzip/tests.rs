@@ -13,17 +13,23 @@ use crate::{
 };
 
 /// A reader that has just come takes what is next, from what all share.
-fn take(blocks: &Blocks, feed: &Feed, position: u64, signals_seen: u64) -> Found {
+fn take(blocks: &SharedGzip, feed: &Feed, position: u64, signals_seen: u64) -> Lookup {
     let mut blocks = blocks.lock();
     let found = blocks.find(
         feed.lock(),
-        Spot { position, forgiven: &[], signals_seen, last: None, access: FullAccess::for_test() },
+        ReaderState {
+            position,
+            ignored_evictions: &[],
+            signals_seen,
+            last: None,
+            access: FullAccess::for_test(),
+        },
     );
     let kept = || blocks.events.iter().chain(&blocks.signals);
     let bytes: usize = kept().map(|made| made.chunk.bytes.len() + made.block.deflated().len()).sum();
     assert_eq!(blocks.kept_bytes, bytes);
     assert!(kept().count() <= KEPT_BLOCKS && (bytes <= KEPT_BYTES || kept().count() == 1));
-    found.unwrap_or(Found::Nothing)
+    found.unwrap_or(Lookup::Nothing)
 }
 
 #[test]
@@ -36,7 +42,7 @@ fn what_compressing_readers_share_is_bounded_in_number_and_in_bytes() {
     let feed = window.attach(patterns.into(), std::sync::Arc::new(Reader::new(0))).feed;
     let blocks = feed.lock().blocks();
     let mut random = fastrand::Rng::with_seed(7);
-    let (mut most, mut most_bytes) = (0, 0);
+    let (mut max, mut max_bytes) = (0, 0);
     for (rounds, len) in [(300, 10), (60, 20_000), (3, 300_000)] {
         for _ in 0..rounds {
             let text: String = (0..len).map(|_| random.alphanumeric()).collect();
@@ -47,14 +53,14 @@ fn what_compressing_readers_share_is_bounded_in_number_and_in_bytes() {
             let seq = window.append(append, None).cursor.seq();
             let signal = feed.lock().last_signal();
             let found = take(&blocks, &feed, seq - 1, signal);
-            assert!(matches!(found, Found::Events(..) | Found::Alone(..)));
-            assert!(matches!(take(&blocks, &feed, seq, signal - 1), Found::Signals(..)));
+            assert!(matches!(found, Lookup::Events(..) | Lookup::Alone(..)));
+            assert!(matches!(take(&blocks, &feed, seq, signal - 1), Lookup::Signals(..)));
             let inner = blocks.lock();
-            most = most.max(inner.events.len() + inner.signals.len());
-            most_bytes = most_bytes.max(inner.kept_bytes);
+            max = max.max(inner.events.len() + inner.signals.len());
+            max_bytes = max_bytes.max(inner.kept_bytes);
         }
     }
     // As much as is allowed, and evenly of both.
-    assert_eq!(most, KEPT_BLOCKS);
-    assert!(most_bytes > KEPT_BYTES / 2, "{most_bytes}");
+    assert_eq!(max, KEPT_BLOCKS);
+    assert!(max_bytes > KEPT_BYTES / 2, "{max_bytes}");
 }

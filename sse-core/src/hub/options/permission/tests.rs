@@ -10,12 +10,12 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use crate::hub::{
-    EventView, Hub, Lease, MOST, Subscription, feeds::feed::FeedInner, window::ring::Kept,
-    window::tagged::Labels,
+    EventView, Hub, Lease, MOST, Subscription, feeds::feed::FeedInner, window::ring::RingEntry,
+    window::tagged::TopicSet,
 };
 use crate::{
     history::{Pattern, Topic},
-    resume::{Epoch, EpochStart},
+    resume::{Epoch, EpochRow},
     wire::{Event, Frame},
 };
 
@@ -97,7 +97,7 @@ fn g9_no_failover_gives_a_filtered_reader_what_another_reader_was_given() {
             }
         };
         check(&mut blind, &mut partial);
-        hub.window().fork(EpochStart { epoch: Epoch::from_bits(seed + 2), begins: newest });
+        hub.window().fork(EpochRow { epoch: Epoch::from_bits(seed + 2), begins: newest });
         check(&mut blind, &mut partial);
         publish(&hub, &TOPICS, "secret again");
         check(&mut blind, &mut partial);
@@ -115,9 +115,9 @@ fn push(hub: &Hub, topic: &Topic, text: &str, feed: &mut FeedInner) {
     let frame = Frame::try_from(Event::message(text)).expect("a frame");
     let (seq, at) = (hub.window().head() + 1, Instant::now());
     let ring = hub.window().lock().topics.get(topic).cloned().expect("a ring");
-    let kept = Kept { seq, at, frame: frame.clone(), labels: None, is_finish: false };
+    let kept = RingEntry { seq, at, frame: frame.clone(), labels: None, is_finish: false };
     ring.lock().push(kept, &ring.retention);
-    drop(feed.push(seq, at, &frame, &Labels::new(std::slice::from_ref(topic))));
+    drop(feed.push(seq, at, &frame, &TopicSet::new(std::slice::from_ref(topic))));
 }
 
 #[test]

@@ -11,14 +11,14 @@ use std::{
 
 use tokio::time::{Instant, advance};
 
-use super::{Append, Feed, Kept, Retentions, TopicRing, Window};
+use super::{Append, Feed, Retentions, RingEntry, TopicRing, Window};
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic},
     hub::{
         feeds::chunk::CHUNK_BYTES, options::permission::FullAccess, readers::reader::Reader,
         window::attach::Attaching, window::totals::Totals,
     },
-    resume::{Cursor, Epoch, EpochStart, Epochs},
+    resume::{Cursor, Epoch, EpochRow, EpochTable},
     waiters::Slot,
     wire::Event,
 };
@@ -33,7 +33,7 @@ fn topics(names: &[&str]) -> Vec<Topic> {
 
 fn window(retention: Retention, total_bytes: usize, has_history: bool) -> Window {
     let retentions = Retentions { all: retention, some: Vec::new() };
-    Window::new(retentions, total_bytes, Epochs::starting(Epoch::from_bits(1)), 0, has_history)
+    Window::new(retentions, total_bytes, EpochTable::starting(Epoch::from_bits(1)), 0, has_history)
 }
 
 fn lines(kind: EntryKind, text: &str) -> Vec<u8> {
@@ -45,7 +45,7 @@ fn lines(kind: EntryKind, text: &str) -> Vec<u8> {
 
 impl Window {
     /// The history begins another epoch.
-    pub(crate) fn fork(&self, row: EpochStart) -> bool {
+    pub(crate) fn fork(&self, row: EpochRow) -> bool {
         let mut table = self.lock().epochs.clone();
         table.push(row);
         self.learn(&table).is_rewritten
@@ -128,7 +128,7 @@ fn rule_3_what_a_fork_replaced_is_told_to_nobody_afterwards() {
     assert_eq!(checks(&window), [100, 200, 300, 400, 500].map(Some));
 
     for round in 1..=2 {
-        assert!(window.fork(EpochStart { epoch: Epoch::from_bits(1 + round), begins: 4 }));
+        assert!(window.fork(EpochRow { epoch: Epoch::from_bits(1 + round), begins: 4 }));
         window.assert_sums();
         assert_eq!(window.lock().order.len(), 3);
         assert_eq!(
@@ -318,19 +318,19 @@ fn who_waits_is_woken_when_the_window_was_left_behind() {
 fn what_a_history_says_is_finished_counts_once_in_every_feed() {
     let window = window(Retention::default(), usize::MAX, true);
     let (one, both) = (window.join(&["a"]).0, window.join(&["a", "b"]).0);
-    let epochs = Epochs::starting(Epoch::from_bits(1));
+    let epochs = EpochTable::starting(Epoch::from_bits(1));
     let is_known = |feed: &Feed| feed.lock().rings.iter().all(|ring| ring.lock().is_known);
     assert!(!is_known(&one) && !is_known(&both));
     let finished = [(topics(&["a"]).remove(0), Cursor::new(Epoch::from_bits(1), 7))];
     // What is of an older epoch table may have been lost since.
-    window.learn_finished(&one, &Epochs::starting(Epoch::from_bits(2)), &finished);
+    window.merge_finished(&one, &EpochTable::starting(Epoch::from_bits(2)), &finished);
     assert!(one.lock().finished == 0 && !is_known(&one));
     for _ in 0..2 {
-        window.learn_finished(&one, &epochs, &finished);
+        window.merge_finished(&one, &epochs, &finished);
         assert_eq!([&one, &both].map(|feed| feed.lock().finished), [1, 1]);
         assert!(is_known(&one) && !is_known(&both));
     }
-    window.learn_finished(&both, &epochs, &finished);
+    window.merge_finished(&both, &epochs, &finished);
     assert_eq!([&one, &both].map(|feed| feed.lock().finished), [1, 1]);
     assert!(is_known(&both));
     // One record may finish several topics of a feed, and one may open them again.
@@ -347,23 +347,23 @@ fn what_a_history_says_is_finished_counts_once_in_every_feed() {
 fn a_chunk_is_filled_to_its_last_byte_and_has_each_event_once() {
     let window = window(Retention::default(), usize::MAX, false);
     let len = |cursor: Cursor| format!("data: 1\nid: {cursor}\n\n").len();
-    let most =
+    let max =
         len(window.say(&["a", "b"], EntryKind::Event, "1")) + len(window.say(&["a"], EntryKind::Event, "2"));
     for _ in 3..=5 {
         window.say(&["b"], EntryKind::Event, "x");
     }
     for (names, all) in [(&["a"][..], 2), (&["a", "b"], 5)] {
         let (feed, _reader) = window.join(names);
-        let events = |most| {
+        let events = |max| {
             let chunk = feed
                 .lock()
-                .chunk_after(0, &[], most, FullAccess::for_test())
+                .chunk_after(0, &[], max, FullAccess::for_test())
                 .expect("nothing evicted")
                 .expect("events");
             chunk.events
         };
         assert_eq!(
-            [events(0), events(most - 1), events(most), events(CHUNK_BYTES)],
+            [events(0), events(max - 1), events(max), events(CHUNK_BYTES)],
             [1, 1, 2, all],
             "{names:?}"
         );
@@ -375,9 +375,9 @@ fn rule_15_a_feed_keeps_the_newest_64_signals() {
     let window = window(Retention::default(), usize::MAX, false);
     let (feed, _reader) = window.join(&["a"]);
     let frame = crate::wire::Frame::try_from(Event::message("x")).expect("a frame");
-    for told in 1..=100 {
+    for announced in 1..=100 {
         assert_eq!(window.signal(&topics(&["a"]), &frame), 1);
-        assert_eq!(feed.lock().unseen_signals(0).count(), told.min(64));
+        assert_eq!(feed.lock().unseen_signals(0).count(), announced.min(64));
     }
     assert_eq!(feed.lock().unseen_signals(99).map(|signal| signal.seq).collect::<Vec<_>>(), [100]);
 }

@@ -40,7 +40,7 @@ fn one_topic_with_much_to_evict_is_swept_in_steps_too() {
     };
     for seq in 1..=MANY as u64 {
         let frame = crate::wire::Frame::try_from(Event::message("x")).expect("a frame");
-        let kept = Kept { seq, at: Instant::now(), frame, is_finish: false, labels: None };
+        let kept = RingEntry { seq, at: Instant::now(), frame, is_finish: false, labels: None };
         window.lock().change(&ring, |ring| ring.push(kept, &Retention::default().events(MANY)));
     }
     let mut steps = 0;

@@ -5,7 +5,7 @@ use super::*;
 fn fork(window: &Window, begins: u64) {
     let rows = window.lock().epochs.rows().len() as u64;
     let is_rewritten = begins <= window.head();
-    assert_eq!(window.fork(EpochStart { epoch: Epoch::from_bits(100 + rows), begins }), is_rewritten);
+    assert_eq!(window.fork(EpochRow { epoch: Epoch::from_bits(100 + rows), begins }), is_rewritten);
     window.assert_sums();
 }
 
@@ -83,13 +83,13 @@ fn a_finish_that_is_not_kept_is_asked_for_again() {
     fork(&window, 2);
     assert!(!is_known());
     // What the history answered before the fork is out of date.
-    window.learn_finished(&feed, &before, &[]);
+    window.merge_finished(&feed, &before, &[]);
     assert!(!is_known());
     let (now, finish) = {
         let state = window.lock();
         (state.epochs.clone(), state.epochs.cursor(1))
     };
-    window.learn_finished(&feed, &now, &[(topics(&["a"]).remove(0), finish)]);
+    window.merge_finished(&feed, &now, &[(topics(&["a"]).remove(0), finish)]);
     assert!(is_known());
     assert_eq!(feed.lock().finished, 1);
 }

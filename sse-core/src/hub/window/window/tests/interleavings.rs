@@ -2,7 +2,7 @@
 //! random orders: every order in which threads could take the window's lock.
 
 use super::*;
-use crate::hub::window::attach::Attached;
+use crate::hub::window::attach::Attachment;
 
 const TOPICS: [&str; 6] = ["a.1", "a.2", "b.1", "b.2", "c", "d"];
 const ASKED: [&[&str]; 7] =
@@ -14,7 +14,7 @@ const STEPS: usize = 400;
 /// A reader in its phases.
 enum Actor<'a> {
     Searching(Attaching<'a>),
-    Reading(Attached, Slot),
+    Reading(Attachment, Slot),
     /// It has left its feed, but its feed has not left the topics yet.
     Leaving(Arc<Feed>, Vec<Arc<TopicRing>>),
 }
@@ -106,17 +106,14 @@ impl Scene<'_> {
         let begins = self.random.u64(1..=self.window.head() + 1);
         self.epochs += 1;
         let is_rewritten = begins <= self.window.head();
-        assert_eq!(
-            self.window.fork(EpochStart { epoch: Epoch::from_bits(self.epochs), begins }),
-            is_rewritten
-        );
+        assert_eq!(self.window.fork(EpochRow { epoch: Epoch::from_bits(self.epochs), begins }), is_rewritten);
         // What the records before the fork were this does not remember; they are at most as new as it.
         self.last.values_mut().for_each(|last| *last = (*last).min(begins - 1));
         self.last.retain(|_, last| *last > 0);
     }
 
     /// Everything is evicted at once, so a reader must know of the last record of each topic.
-    fn check_evicted(&self, attached: &Attached) {
+    fn check_evicted(&self, attached: &Attachment) {
         assert!(
             attached.view.evicted <= attached.view.head,
             "{} of {}",
