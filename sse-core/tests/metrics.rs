@@ -2,10 +2,10 @@
 //! process's.
 #![cfg(feature = "metrics")]
 
-#[path = "common/reader.rs"]
+#[path = "it/common/reader.rs"]
 #[allow(dead_code)]
 mod reader;
-#[path = "common/scripted.rs"]
+#[path = "it/common/fake_history.rs"]
 #[allow(dead_code)]
 mod scripted;
 

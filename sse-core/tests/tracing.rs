@@ -1,6 +1,6 @@
 //! The span of each stream, as a subscriber sees it.
 
-#[path = "common/hostile.rs"]
+#[path = "it/common/hostile.rs"]
 mod hostile;
 
 use std::{

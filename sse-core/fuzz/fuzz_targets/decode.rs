@@ -1,14 +1,14 @@
 //! The decoder against a naive reader of the standard's prose, in the chunking that the input's first bytes ask for.
 #![no_main]
 
-#[path = "../../tests/common/feed.rs"]
+#[path = "../../tests/it/common/feed.rs"]
 mod feed;
-#[path = "../../tests/common/naive.rs"]
-mod naive;
+#[path = "../../tests/it/common/reference_decoder.rs"]
+mod reference_decoder;
 
 use feed::{feed, split};
 use libfuzzer_sys::fuzz_target;
-use naive::Naive;
+use reference_decoder::Naive;
 use sse_core::{Decoder, Limits};
 
 /// Four cuts, of two bytes each.

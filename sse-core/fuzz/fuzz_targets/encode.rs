@@ -1,18 +1,18 @@
 //! Calls of the builder: refused, or what the documentation states, read by the naive reader and by the decoder.
 #![no_main]
 
-#[path = "../../tests/common/calls.rs"]
+#[path = "../../tests/it/common/calls.rs"]
 mod calls;
-#[path = "../../tests/common/feed.rs"]
+#[path = "../../tests/it/common/feed.rs"]
 mod feed;
-#[path = "../../tests/common/naive.rs"]
-mod naive;
+#[path = "../../tests/it/common/reference_decoder.rs"]
+mod reference_decoder;
 
 use arbitrary::{Result, Unstructured};
 use calls::{Call, build, meant};
 use feed::feed;
 use libfuzzer_sys::fuzz_target;
-use naive::Naive;
+use reference_decoder::Naive;
 use sse_core::{Decoder, Frame, InvalidEvent};
 
 /// Texts as an input gives them, without what only its end would add.

@@ -5,7 +5,7 @@ use sse_core::Event;
 
 use crate::Told;
 
-#[path = "../../tests/common/hostile.rs"]
+#[path = "../../tests/it/common/hostile.rs"]
 mod texts;
 
 pub use texts::HOSTILE;

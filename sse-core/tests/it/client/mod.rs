@@ -1,0 +1,4 @@
+//! The client.
+
+mod cases;
+mod event_source;

@@ -1,0 +1,12 @@
+//! What several tests share.
+
+pub(crate) mod body;
+pub(crate) mod calls;
+pub(crate) mod cases;
+pub(crate) mod fake_history;
+pub(crate) mod feed;
+pub(crate) mod gunzip;
+pub(crate) mod hostile;
+pub(crate) mod reader;
+pub(crate) mod reference_decoder;
+pub(crate) mod streams;

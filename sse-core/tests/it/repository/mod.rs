@@ -1,0 +1,5 @@
+//! What the repository itself must hold: layers, promises, documents.
+
+mod dashboard;
+mod layering;
+mod promises;

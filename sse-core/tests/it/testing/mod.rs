@@ -1,0 +1,4 @@
+//! The assertions for users' tests.
+
+mod proxy;
+mod stream;

@@ -1,0 +1,164 @@
+//! The assertions of the feature `test`, and what they say when they fail.
+#![cfg(feature = "test")]
+
+use std::{convert::Infallible, future::Future, panic, time::Duration};
+
+use futures_util::{FutureExt, StreamExt, stream};
+use http::Response;
+use sse_core::{Event, EventStream, Hub, KeepAlive, Lease, test::TestStream};
+use tokio::time::Instant;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn of_chunks(chunks: &'static [&'static str]) -> TestStream<'static> {
+    let body = stream::iter(chunks.iter().map(|chunk| Ok::<_, Infallible>(*chunk)));
+    TestStream::new(Response::new(body))
+}
+
+fn endless(chunks: &'static [&'static str]) -> TestStream<'static> {
+    let body = stream::iter(chunks.iter().map(|chunk| Ok::<_, Infallible>(*chunk)));
+    TestStream::new(Response::new(body.chain(stream::pending())))
+}
+
+/// What a failed assertion says.
+async fn failure(what: impl Future) -> String {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let failed = panic::AssertUnwindSafe(what).catch_unwind().await;
+    panic::set_hook(hook);
+    let panic = failed.err().expect("it should have failed");
+    *panic.downcast::<String>().expect("a formatted message")
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_assertion_passes_where_it_should_and_fails_where_it_should() {
+    let mut stream =
+        of_chunks(&["retry: 3000\ndata: 10\nevent: pri", "ce\nid: 7\n\n: hi\n", "data: {\"b\": 1}\n\n"]);
+    stream.status_is(200).sse_ok().await.sse_text_is("10").sse_text_isnt("11").sse_text_like(r"^\d+$");
+    stream.sse_text_unlike("x").sse_type_is("price").sse_type_isnt("message").sse_id_is(7).sse_id_isnt(8);
+    assert_eq!((stream.retry(), stream.last_event_id()), (Some(3 * SECOND), "7"));
+
+    for (assertion, text) in [
+        (failure(async { stream.sse_text_is("11") }).await, r#"sse_text_is: it is "10", not "11""#),
+        (failure(async { stream.sse_text_isnt("10") }).await, r#"sse_text_isnt: it is "10""#),
+        (failure(async { stream.sse_text_like("^x") }).await, r#"sse_text_like: "10" is not like /^x/"#),
+        (failure(async { stream.sse_text_unlike("1") }).await, r#"sse_text_unlike: "10" is like /1/"#),
+        (failure(async { stream.sse_text_like("(") }).await, "sse_text_like: /(/ is no pattern"),
+        (failure(async { stream.sse_type_is("x") }).await, r#"sse_type_is: it is "price", not "x""#),
+        (failure(async { stream.sse_type_isnt("price") }).await, r#"sse_type_isnt: it is "price""#),
+        (failure(async { stream.sse_id_is(8) }).await, r#"sse_id_is: it is "7", not "8""#),
+        (failure(async { stream.sse_id_isnt(7) }).await, r#"sse_id_isnt: it is "7""#),
+        (failure(async { stream.status_is(204) }).await, "status_is: it is 200, not 204"),
+        (failure(async { stream.header_is("x", "y") }).await, r#"header_is x: it is None, not "y""#),
+    ] {
+        assert!(assertion.starts_with(text), "{assertion}");
+        assert!(
+            assertion.contains(r#"so far: 1 event; the last has type "price", text "10", id "7""#),
+            "{assertion}"
+        );
+    }
+    // The comment is passed over by `sse_ok`.
+    stream.sse_ok().await.sse_id_is(7);
+    stream.sse_finished_ok().await;
+    assert!(
+        failure(async { stream.sse_finish_ok() }).await.starts_with("sse_finish_ok: there is nothing left")
+    );
+}
+
+#[cfg(feature = "json")]
+#[tokio::test]
+async fn json_is_compared_as_json() {
+    let mut stream = of_chunks(&["data: {\"b\": 1, \"a\": [2]}\n\n", "data: [DONE]\n\n"]);
+    stream.sse_ok().await.sse_json_is(&serde_json::json!({ "a": [2], "b": 1 }));
+    let other = failure(async { stream.sse_json_is(&serde_json::json!({ "a": [2] })) }).await;
+    assert!(other.starts_with("sse_json_is: it is Object"), "{other}");
+    stream.sse_ok().await.sse_text_is("[DONE]");
+    let none = failure(async { stream.sse_json_is(&1) }).await;
+    assert!(none.starts_with("sse_json_is: message: the data is not the JSON"), "{none}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_says_where_it_was_and_what_came_instead() {
+    let began_at = Instant::now();
+    let mut stream = endless(&["retry: 3000\n", "data: 1\n\ndata: hal"]).within(3 * SECOND);
+    assert!(
+        failure(async { stream.sse_text_is("1") }).await.starts_with("sse_text_is: there is no event yet")
+    );
+    let first = failure(stream.sse_finished_ok()).await;
+    assert!(first.contains("another event came"), "{first}");
+    let second = failure(stream.sse_ok()).await;
+    assert!(second.starts_with("sse_ok at sse-core/tests/it/testing/stream.rs:"), "{second}");
+    assert!(second.contains("no event came within 3s"), "{second}");
+    assert!(second.contains("the response: 200 OK without a content type"), "{second}");
+    assert!(second.contains("an event has begun and not ended"), "{second}");
+    assert_eq!(began_at.elapsed().as_secs(), 3);
+
+    let goes_on = failure(stream.sse_finished_ok()).await;
+    assert!(goes_on.contains("the stream goes on after 3s"), "{goes_on}");
+    assert!(failure(stream.sse_keep_alive_ok()).await.contains("it was silent for 3s"));
+    stream.sse_finish_ok();
+    let closed = failure(stream.sse_ok()).await;
+    assert!(closed.contains("the stream has ended") && closed.contains("the test has closed it"), "{closed}");
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_badly_is_not_finished() {
+    let mut cut = of_chunks(&["data: 1\n\n", "data: 2\n"]);
+    let said = failure(async { cut.sse_ok().await.sse_finished_ok().await }).await;
+    assert!(said.contains("within an event, which is lost"), "{said}");
+
+    let chunks = [Ok("data: 1\n\n"), Err(std::io::Error::other("reset by the moon"))];
+    let mut failed = TestStream::new(Response::new(stream::iter(chunks)));
+    let said = failure(async { failed.sse_ok().await.sse_finished_ok().await }).await;
+    assert!(said.contains("the body failed: reset by the moon"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_no_event_stream_is_not_established() {
+    let body = || stream::iter([Ok::<_, Infallible>("{\"error\":\"no\"}")]);
+    let refused =
+        Response::builder().status(400).header("content-type", "application/json").body(body()).unwrap();
+    let said = failure(TestStream::new(refused).sse_established_ok()).await;
+    assert!(said.contains("the response: 400 Bad Request application/json"), "{said}");
+    assert!(said.contains(r#"its body: "{\"error\":\"no\"}""#), "{said}");
+    let page = Response::builder().header("content-type", "text/html").body(body()).unwrap();
+    failure(TestStream::new(page).sse_established_ok()).await;
+    let stream =
+        Response::builder().header("content-type", "Text/Event-Stream; charset=utf-8").body(body()).unwrap();
+    let _ = TestStream::new(stream).sse_established_ok().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn paused_time_makes_keep_alives_and_leases_pass() {
+    let hub = Hub::memory();
+    let began_at = Instant::now();
+    let reader = hub.subscribe("a").lease(Lease::within(60 * SECOND)).await.unwrap();
+    let response = EventStream::new(reader).keep_alive(KeepAlive::every(15 * SECOND)).into_response();
+    let mut stream = TestStream::new(response).within(60 * SECOND).sse_established_ok().await;
+    stream.sse_none_for(10 * SECOND).await.sse_keep_alive_ok().await;
+    assert!((13..=15).contains(&began_at.elapsed().as_secs()), "{:?}", began_at.elapsed());
+
+    // What the reader did not ask for moves its cursor by a checkpoint, which is a keep-alive and no event.
+    hub.publish("b", Event::message("x")).await.unwrap();
+    stream.sse_keep_alive_ok().await;
+    assert_eq!(stream.last_event_id(), hub.stats().head.to_string());
+
+    hub.publish("a", Event::message("y")).await.unwrap();
+    let early = failure(stream.sse_keep_alive_ok()).await;
+    assert!(early.contains("an event came first"), "{early}");
+    stream.sse_text_is("y").sse_none_for(10 * SECOND).await.sse_finished_ok().await;
+    assert_eq!(began_at.elapsed().as_secs(), 60);
+    assert!(failure(stream.sse_none_for(SECOND)).await.contains("the stream has ended"));
+}
+
+#[tokio::test]
+async fn closing_it_is_seen_by_the_hub() {
+    let hub = Hub::memory();
+    let mut stream = TestStream::new(EventStream::new(hub.subscribe("a").await.unwrap()).into_response());
+    hub.publish("a", Event::message("x")).await.unwrap();
+    stream.sse_ok().await.sse_finish_ok();
+    assert!(hub.stats().readers.is_empty());
+    let mut again = hub.subscribe("a").after(stream.last_event_id()).await.unwrap();
+    hub.publish("a", Event::message("y")).await.unwrap();
+    assert!(again.next().await.unwrap().as_ref().starts_with(b"data: y\n"));
+}
