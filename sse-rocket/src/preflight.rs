@@ -15,7 +15,9 @@ sse_core::__define_preflight!(
 use rocket::{get, routes};
 
 #[get("/events")]
-# async fn events(_: LastEventId) {}
+async fn events(last: LastEventId) {
+    # let _ = last;
+}
 
 # fn main() -> Result<(), InvalidOrigin> {
 let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;
