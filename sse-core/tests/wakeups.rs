@@ -166,7 +166,7 @@ fn the_check_finds_a_wake_up_that_is_lost() {
     check_random(|| one_of_each(Sleeps::AfterAnotherLock), SCHEDULES);
 }
 
-#[path = "../src/hub/window/window/topics.rs"]
+#[path = "../src/hub/window/topics.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod topics;
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use futures_util::StreamExt;
-use sse_core::{ClientEvent, Disconnect, EventSource, Events, HyperTransport, Opened};
+use sse_core::{ClientEvent, Disconnect, EventSource, Events, HyperTransport, OpenedResponse};
 use sse_testkit::{Failed, Outcome};
 use tokio::time::timeout;
 
@@ -80,7 +80,7 @@ impl Reader {
 }
 
 /// Which HTTP the client and the proxy speak, as the proxy says.
-fn version(opened: &Opened) -> String {
+fn version(opened: &OpenedResponse) -> String {
     let version = opened.headers.get("x-protocol").and_then(|version| version.to_str().ok());
     version.unwrap_or_default().to_owned()
 }
@@ -199,7 +199,7 @@ pub async fn g14_survives_a_restart_of_the_application(program: &str, proxy: Pro
     for reader in &mut kept {
         reader.disconnected().await?;
         let cause = reader.disconnected().await?;
-        assert!(matches!(cause, Disconnect::StreamSummary { mid_event: false }), "{cause:?}");
+        assert!(matches!(cause, Disconnect::Ended { mid_event: false }), "{cause:?}");
         assert_eq!(reader.opened, 2);
     }
     let ended = lost.until("the end", |_| None::<()>).await;

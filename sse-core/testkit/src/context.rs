@@ -9,8 +9,8 @@ use std::{
 use async_stream::stream;
 use futures_util::Stream;
 use sse_core::{
-    Ask, Denied, Event, EventStream, Hub, IntoEventStream, Lease, OriginPolicy, Pattern, Permit, SendError,
-    Sender, Shutdown, StreamSummary, Topic,
+    AccessDenied, AccessRequest, Event, EventStream, Hub, IntoEventStream, Lease, OriginPolicy, Pattern,
+    Permit, SendError, Sender, Shutdown, StreamSummary, Topic,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -96,8 +96,8 @@ impl Context {
     ///
     /// # Panics
     /// For the tenant [`BOOM`].
-    pub fn permit(&self, tenant: Option<&str>, _: &Ask) -> Result<Permit, Denied> {
-        let tenant = tenant.ok_or(Denied::Unauthorized)?.to_owned();
+    pub fn permit(&self, tenant: Option<&str>, _: &AccessRequest) -> Result<Permit, AccessDenied> {
+        let tenant = tenant.ok_or(AccessDenied::Unauthorized)?.to_owned();
         assert_ne!(tenant, BOOM, "{Failure}");
         let own = Pattern::below(&Topic::from_parts(["tenant", &tenant])?)?;
         let lease = self.lease(&tenant);

@@ -220,8 +220,8 @@ async fn mounted(request: &Incoming, app: &Context, fault: Fault) -> Answer {
         }
     };
     match answer {
-        sse_core::__private::Answer::Stream(stream) => Answer::Stream(stream),
-        sse_core::__private::Answer::Text(response) => Answer::Whole(*response),
+        sse_core::__private::MountResponse::Stream(stream) => Answer::Stream(stream),
+        sse_core::__private::MountResponse::Text(response) => Answer::Whole(*response),
     }
 }
 
