@@ -48,7 +48,7 @@ pub enum Term {
     Origins,
     /// The principal has one reader: `replace` or `refuse`.
     Exclusive(Exclusive),
-    /// The application's code panics at the event [`BOOM`].
+    /// The application's code panics at the event `BOOM`.
     Panics(Code),
 }
 
@@ -173,7 +173,7 @@ impl Context {
     }
 }
 
-/// Always; the event [`BOOM`] panics.
+/// Always; the event `BOOM` panics.
 fn is_harmless(event: &EventView<'_>) -> bool {
     assert_ne!(event.data(), BOOM, "{Failure}");
     true

@@ -95,7 +95,7 @@ impl Context {
     /// If nobody says who they are.
     ///
     /// # Panics
-    /// For the tenant [`BOOM`].
+    /// For the tenant `BOOM`.
     pub fn permit(&self, tenant: Option<&str>, _: &AccessRequest) -> Result<Permit, AccessDenied> {
         let tenant = tenant.ok_or(AccessDenied::Unauthorized)?.to_owned();
         assert_ne!(tenant, BOOM, "{Failure}");
@@ -166,7 +166,7 @@ impl Context {
         }
     }
 
-    /// Sends words, each with the space behind it; the word [`BOOM`] panics.
+    /// Sends words, each with the space behind it; the word `BOOM` panics.
     pub fn words(&self, tx: Sender, text: String) {
         tokio::spawn(async move {
             for word in text.split_inclusive(' ') {
