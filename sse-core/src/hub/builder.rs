@@ -21,10 +21,10 @@ use crate::{
     resume::{Cursor, EpochTable},
 };
 
-/// How long opening a history may take to fill the window.
+/// The maximum time that opening a history spends on filling the window.
 const WARM_UP: Duration = Duration::from_secs(10);
 
-/// How many of a history's newest records fill the window when it is opened.
+/// The number of a history's newest records that fill the window when the history is opened.
 const WARM_RECORDS: u64 = 10_000;
 
 /// Options for a [`Hub`].
@@ -66,57 +66,60 @@ impl HubBuilder {
         }
     }
 
-    /// What the window keeps of each topic; see [`Retention`] for the default.
+    /// Sets what the window keeps of each topic; see [`Retention`] for the default.
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retentions.all = retention;
         self
     }
 
-    /// What the window keeps of the topics that match; of several that match, the first given counts.
+    /// Sets what the window keeps of the topics that match. If a topic matches several calls, the first one
+    /// counts.
     pub fn retention_of(mut self, pattern: Pattern, retention: Retention) -> Self {
         self.retentions.some.push((pattern, retention));
         self
     }
 
-    /// Limits the memory of what the window keeps; the oldest events are evicted first. The default is 256 MiB.
+    /// Limits the memory that the window uses. Above the limit, the oldest events are evicted first. Default:
+    /// 256 MiB.
     ///
-    /// Counted are the encoded bytes, and besides them 160 bytes for each event and 512 bytes and the name for each topic
-    /// that has events. An event of several topics counts for each of them.
+    /// The count includes the encoded bytes, 160 bytes for each event, and for each topic that has events 512
+    /// bytes and its name. An event of several topics counts for each of them.
     pub fn total_bytes(self, total_bytes: usize) -> Self {
         Self { total_bytes, ..self }
     }
 
-    /// How long a reader may leave something untaken before it is dropped; it resumes when it reads again. The default
-    /// is 30 s.
+    /// Sets how long a reader may leave data unread before it is dropped; it resumes when it reads again.
+    /// Default: 30 s.
     pub fn stalled_after(self, stalled_after: Duration) -> Self {
         Self { stalled_after, ..self }
     }
 
-    /// Ends the hub's streams with this handle.
+    /// Sets the handle that ends the hub's streams.
     pub fn shutdown(self, shutdown: Shutdown) -> Self {
         Self { shutdown: Some(shutdown), ..self }
     }
 
-    /// How many topics and patterns one subscription may name. The default is 100.
+    /// Limits the number of topics and patterns of one subscription. Default: 100.
     pub fn max_topics(self, max_topics: usize) -> Self {
         Self { max_topics, ..self }
     }
 
-    /// How many readers may read at a time in this process; one more is refused with [`EndReason::Limit`] and told to come
-    /// back. The default is no limit. See [`Subscribe::limit`] for those of one user or address.
+    /// Limits the number of readers connected to this process. A further reader is refused with
+    /// [`EndReason::Limit`] and asked to retry later. Default: no limit. See [`Subscribe::limit`] for a limit
+    /// per user or address.
     pub fn max_readers(self, max_readers: usize) -> Self {
         Self { max_readers, ..self }
     }
 
-    /// A hub that lives in this process.
+    /// Builds a hub that lives in this process.
     #[must_use]
     pub fn memory(self) -> Hub {
         self.build(fresh_epochs(), 0, None)
     }
 
-    /// A hub over a history; must be called within a Tokio runtime.
+    /// Opens a hub over a history; must be called within a Tokio runtime.
     ///
-    /// Returns when the window holds the newest of what the history keeps, or after 10 s.
+    /// Returns when the window holds the newest records of the history, or after 10 s.
     ///
     /// # Errors
     /// [`HistoryError`] if the history cannot be read.
@@ -158,7 +161,7 @@ impl HubBuilder {
     }
 }
 
-/// Sends signals one after the other, so that one publisher's keep their order.
+/// Sends signals one after the other, so that signals of one publisher keep their order.
 async fn send_signals(history: DynHistory, mut queue: mpsc::Receiver<Entry>) {
     while let Some(entry) = queue.recv().await {
         if let Err(error) = history.signal(entry).await {

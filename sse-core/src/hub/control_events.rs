@@ -1,6 +1,6 @@
-//! What a hub itself says on a stream: `sse.gap`, `sse.checkpoint` and `sse.end`.
+//! The events that a hub itself sends: `sse.gap`, `sse.checkpoint` and `sse.end`.
 //!
-//! Each has a data line, because Firefox and WebKit move their cursor only then.
+//! Each has a data line, because Firefox and WebKit move their cursor only for events with data.
 
 use crate::{
     history::Topic,
@@ -8,7 +8,7 @@ use crate::{
     wire::{EventId, Frame},
 };
 
-/// A frame that is meant for one reader and that no filter decides about: made here, and never of a published event.
+/// A frame for one reader that skips the filter: the hub builds it, and never from a published event.
 #[derive(Debug)]
 pub(crate) struct Notice(Frame);
 
@@ -22,7 +22,7 @@ impl Notice {
     }
 }
 
-/// The first event after a gap; its id is the new cursor.
+/// Builds the first event after a gap; its id is the new cursor.
 pub(crate) fn gap(gap: &Gap) -> Notice {
     let mut lines = b"event: sse.gap\ndata: ".to_vec();
     lines.extend_from_slice(gap_json(gap).as_bytes());
@@ -30,7 +30,7 @@ pub(crate) fn gap(gap: &Gap) -> Notice {
     Notice(finish_block(lines, gap.resumed_at))
 }
 
-/// An event of a state that the application loaded for this reader; the last one has the state's cursor.
+/// Builds an event of a state that the application loaded for this reader; the last one has the state's cursor.
 pub(in crate::hub) fn state(mut lines: Vec<u8>, cursor: Option<Cursor>) -> Notice {
     match cursor {
         Some(cursor) => end_block(&mut lines, cursor),
@@ -39,7 +39,7 @@ pub(in crate::hub) fn state(mut lines: Vec<u8>, cursor: Option<Cursor>) -> Notic
     Notice(Frame::block(lines))
 }
 
-/// The gap as JSON on one line, in ASCII, so that it fits an HTTP header as well.
+/// Returns the gap as JSON on one line, in ASCII, so that it also fits in an HTTP header.
 pub(crate) fn gap_json(gap: &Gap) -> String {
     let requested = gap.requested.as_deref().map_or_else(|| "null".to_owned(), json_string);
     let missed = gap.missed.map_or_else(|| "null".to_owned(), |missed| missed.to_string());
@@ -49,20 +49,21 @@ pub(crate) fn gap_json(gap: &Gap) -> String {
     )
 }
 
-/// Frees an `EventSource` of WebKit from half an event.
+/// Builds the event that makes WebKit's `EventSource` discard half an event.
 ///
-/// WebKit 2.50 keeps what it has of an event when a connection breaks, even half a line, and joins it to the next
-/// connection's first event. This is that event: pages do not listen for it, and its id is the cursor with which the
-/// reader came, so that the half event's own id does not become the cursor before the event itself has come.
+/// When a connection breaks, WebKit 2.50 keeps the part of an event that it has received, even half a line, and
+/// joins it to the first event of the next connection. This is that first event. Pages do not listen for it, and
+/// its id is the cursor that the reader sent, so the half event's own id does not become the cursor before the
+/// whole event has arrived.
 pub(crate) fn discard(resume: &Resume) -> Frame {
     let mut lines = b"event: sse.discard\ndata: \nid: ".to_vec();
     match resume {
-        // Only where a state comes first, until which it has no cursor.
+        // Only if a state comes first: until then the reader has no cursor.
         Resume::Fresh => {}
         Resume::Exact { after } | Resume::AtTail { after } => {
             lines.extend_from_slice(after.to_string().as_bytes())
         }
-        // What is no cursor is a gap again.
+        // Text that is not a cursor is a gap again.
         Resume::Gap(gap) => {
             let requested = gap.requested.as_deref().and_then(|requested| EventId::new(requested).ok());
             lines.extend_from_slice(requested.as_ref().map_or("-", EventId::as_str).as_bytes());
@@ -72,14 +73,14 @@ pub(crate) fn discard(resume: &Resume) -> Frame {
     Frame::block(lines)
 }
 
-/// Gives a reader a cursor: the first one, or one past what it did not ask for.
+/// Builds the event that gives a reader a cursor: its first one, or one past events that it did not ask for.
 pub(crate) fn checkpoint(cursor: Cursor) -> Notice {
     let mut lines = Vec::with_capacity(96);
     lines.extend_from_slice(b"event: sse.checkpoint\ndata: \n");
     Notice(finish_block(lines, cursor))
 }
 
-/// The lines of the record that ends a topic.
+/// Returns the lines of the record that ends a topic.
 pub(crate) fn end_lines(topic: &Topic) -> Vec<u8> {
     let mut lines = b"event: sse.end\ndata: {\"topic\":".to_vec();
     lines.extend_from_slice(json_string(topic.as_str()).as_bytes());
@@ -87,7 +88,7 @@ pub(crate) fn end_lines(topic: &Topic) -> Vec<u8> {
     lines
 }
 
-/// The lines of the record that ends a topic whose producer is gone.
+/// Returns the lines of the record that ends an abandoned topic, whose producer no longer exists.
 pub(crate) fn abandoned_lines(topic: &Topic) -> Vec<u8> {
     let mut lines = end_lines(topic);
     lines.truncate(lines.len() - b"}\n".len());
@@ -109,19 +110,19 @@ pub(crate) fn end_block(lines: &mut Vec<u8>, cursor: Cursor) {
     lines.extend_from_slice(b"\n\n");
 }
 
-/// A hub's frame without its id: its last line, the blank one, is kept.
+/// Returns a hub's frame without its id, but with its last line, the blank one.
 pub(crate) fn without_id(frame: &Frame) -> Vec<u8> {
     let mut bytes = lines_before_id(frame.as_ref()).to_vec();
     bytes.push(b'\n');
     bytes
 }
 
-/// The cursor in a hub's frame.
+/// Returns the cursor in a hub's frame.
 pub(crate) fn cursor_of(frame: &Frame) -> Option<Cursor> {
     cursor_in(frame.as_ref())
 }
 
-/// The cursor in a hub's block.
+/// Returns the cursor in a hub's block.
 pub(crate) fn cursor_in(bytes: &[u8]) -> Option<Cursor> {
     let line = bytes.get(lines_before_id(bytes).len()..)?.trim_ascii_end().strip_prefix(b"id: ")?;
     std::str::from_utf8(line).ok()?.parse().ok()
@@ -134,7 +135,7 @@ fn lines_before_id(bytes: &[u8]) -> &[u8] {
     block.get(..end).unwrap_or_default()
 }
 
-/// `text` as a JSON string in ASCII.
+/// Returns `text` as a JSON string in ASCII.
 pub(crate) fn json_string(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     json.push('"');

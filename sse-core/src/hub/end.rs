@@ -1,44 +1,44 @@
 use std::{error, fmt, sync::Arc};
 
-/// Why a stream ended.
+/// The reason why a stream ended.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// A poll was answered; the reader asks again.
+    /// A poll was answered; the reader sends the next one.
     Answered,
-    /// The application's own stream or channel has nothing more to say.
+    /// The application's own stream or channel ended.
     Complete,
-    /// [`Hub::disconnect`](crate::hub::Hub::disconnect) or [`ReaderHandle::close`](crate::hub::ReaderHandle::close) ended the
-    /// reader; it reconnects.
+    /// [`Hub::disconnect`](crate::hub::Hub::disconnect) or
+    /// [`ReaderHandle::close`](crate::hub::ReaderHandle::close) ended the reader; it reconnects.
     Disconnected,
     /// The application's stream failed, or yielded an event that cannot be sent.
     Error(Arc<dyn error::Error + Send + Sync>),
-    /// The reader's lease expired or was revoked; the reader reconnects and is judged anew.
+    /// The reader's lease expired or was revoked; the reader reconnects and is authorised again.
     Expired,
-    /// Every topic asked for is finished.
+    /// Every requested topic is finished.
     Finished,
     /// The reader closed the connection, or the server dropped it.
     Left,
     /// A limit on readers is reached; the reader was refused and comes back later.
     Limit,
-    /// The stream was as old as it may become; the reader reconnects.
+    /// The stream reached its maximum age; the reader reconnects.
     MaxAge,
     /// Another reader has the exclusive place; this one was refused and comes back later.
     Occupied,
-    /// A newer reader took this one's exclusive place; it is told to stay away for half an hour or more.
+    /// A newer reader took over this reader's exclusive place; this one gets a `retry` of half an hour or more.
     Replaced,
-    /// The process shuts down; the reader reconnects.
+    /// The process is shutting down; the reader reconnects.
     Shutdown,
     /// The reader did not read; it resumes when it does.
     Stalled,
-    /// The history does not answer; the reader reconnects.
+    /// The history does not respond; the reader reconnects.
     Unavailable,
-    /// The future given to `until` completed.
+    /// The future passed to `until` completed.
     Until,
 }
 
 impl EndReason {
-    /// The name in logs and metrics.
+    /// Returns the name used in logs and metrics.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {

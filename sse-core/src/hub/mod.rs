@@ -63,13 +63,13 @@ use readers::registry::Registry;
 use replay_limits::ReplayLimits;
 use window::window::Window;
 
-/// How many signals may be on their way to the history.
+/// The maximum number of signals waiting to be sent to the history.
 const SIGNALS: usize = 1_024;
 
-/// Fan-out: whoever publishes to a topic reaches whoever has subscribed to it, and who was away resumes.
+/// Fan-out: sends what is published to a topic to all its subscribers; a reader that was away resumes.
 ///
-/// A handle, cheap to clone. See [`Hub::memory`] for one that lives in this process and [`Hub::open`] for one whose
-/// history outlives it.
+/// A handle, cheap to clone. See [`Hub::memory`] for a hub that lives in this process and [`Hub::open`] for one
+/// whose history outlives the process.
 ///
 /// ```
 /// use sse_core::{Event, Hub, Pattern, Start};
@@ -99,20 +99,20 @@ pub(crate) struct Shared {
     pace: ReplayLimits,
     runs: Runs,
     stalled_after: Duration,
-    /// Milliseconds since the start, as coarse as the sweeps: reading it costs nothing.
+    /// Milliseconds since the start, updated at each sweep: reading it costs nothing.
     clock: AtomicU64,
     sweeper: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Hub {
-    /// A hub that lives in this process: what it keeps is gone when the process ends, and readers that come back then
-    /// get a gap notice.
+    /// Creates a hub that lives in this process: its events are lost when the process ends, and readers that
+    /// come back then get a gap notice.
     #[must_use]
     pub fn memory() -> Self {
         Self::builder().memory()
     }
 
-    /// A hub over a history that outlives this process; must be called within a Tokio runtime.
+    /// Opens a hub over a history that outlives this process; must be called within a Tokio runtime.
     ///
     /// # Errors
     /// [`HistoryError`] if the history cannot be read.
@@ -120,31 +120,32 @@ impl Hub {
         Self::builder().open(history).await
     }
 
-    /// Options for a hub.
+    /// Returns a builder with options for a hub.
     pub fn builder() -> HubBuilder {
         HubBuilder::new()
     }
 
-    /// Publishes an event to one or several topics; await it, or give it a [`key`](Publish::key) first.
+    /// Publishes an event to one or several topics; await the result, or give it a [`key`](Publish::key) first.
     ///
-    /// A reader of several of the topics gets it once. It returns when the event is as durable as the history's name
-    /// says: in memory, in this process.
+    /// A reader of several of the topics gets the event once. Resolves once the event is as durable as the
+    /// history promises; with [`Hub::memory`], once it is stored in this process.
     ///
     /// # Errors
-    /// Awaiting it returns [`PublishError`]: an event that has an id of its own, no data or a type that begins with
-    /// `sse.`, a topic that is not valid or has wildcards, or a history that could not keep it.
+    /// Awaiting it returns [`PublishError`]: for an event that has an id of its own, no data or a type that
+    /// begins with `sse.`, for a topic that is not valid or has wildcards, or if the history could not store the
+    /// event.
     pub fn publish(&self, topics: impl IntoTopics, event: impl Into<Event>) -> Publish {
         Publish::new(Target::Hub(self.clone()), topics, What::Event(event.into()))
     }
 
-    /// Tells an event to those who read now, without keeping it and without an id; returns how many there are in this
-    /// process.
+    /// Sends an event, with no id and not stored, to the readers connected now; returns the number of readers in
+    /// this process.
     ///
-    /// Signals have no order relative to events, and may be lost: a reader that falls behind gets the last 64 of its
-    /// topics, and of these the last 256 KiB.
+    /// Signals have no order relative to events, and may be lost: a reader that falls behind gets the last 64
+    /// signals of its topics, and at most the last 256 KiB of these.
     ///
     /// # Errors
-    /// [`PublishError`], as `publish`; with a history also if 1,024 signals are on their way already.
+    /// [`PublishError`], as for `publish`; with a history also if 1,024 signals already wait to be sent.
     pub fn signal(&self, topics: impl IntoTopics, event: impl Into<Event>) -> Result<usize, PublishError> {
         let topics = exact(topics)?;
         let mut lines = publishable(event.into())?;
@@ -161,30 +162,30 @@ impl Hub {
         Ok(receivers)
     }
 
-    /// Finishes a topic: its readers get the rest and `sse.end`, and a client that reconnects after that gets 204,
-    /// which stops it. A later publish to the topic opens it again.
+    /// Finishes a topic: its readers get the remaining events and `sse.end`. A client that reconnects after that
+    /// gets 204, which stops it. A later publish to the topic opens it again.
     ///
     /// # Errors
-    /// Awaiting it returns [`PublishError`] for a topic that is not valid, or more than one, or a history that could
-    /// not keep it.
+    /// Awaiting it returns [`PublishError`] for a topic that is not valid, for more than one topic, or if the
+    /// history could not store the end.
     pub fn finish(&self, topic: impl IntoTopics) -> Publish {
         Publish::new(Target::Hub(self.clone()), topic, What::Finish)
     }
 
-    /// Subscribes to one or several topics; await it, after choosing where it begins.
+    /// Subscribes to one or several topics; choose where to begin, then await it.
     ///
-    /// Text is a topic literally, and one with a wildcard is refused. Subscribe to wildcards with a
-    /// [`Pattern`](crate::Pattern), and make topics of names from outside with
+    /// Text is a literal topic; text with a wildcard is refused. To subscribe with wildcards, use a
+    /// [`Pattern`](crate::Pattern). To make topics from untrusted names, use
     /// [`Topic::from_parts`](crate::Topic::from_parts).
     ///
     /// # Errors
-    /// Awaiting it returns [`SubscribeError`] for the caller's mistakes only.
+    /// Awaiting it returns [`SubscribeError`], only for mistakes of the caller.
     pub fn subscribe(&self, topics: impl IntoPatterns) -> Subscribe {
         Subscribe::new(self.clone(), topics)
     }
 
-    /// Ends the readers of these topics in this process, wildcards that match included; they reconnect and resume.
-    /// Returns how many there were.
+    /// Ends the readers of these topics in this process, including those with matching wildcards; they reconnect
+    /// and resume. Returns the number of readers.
     ///
     /// # Errors
     /// [`InvalidTopic`] if a topic is not valid or has wildcards.
@@ -204,7 +205,7 @@ impl Hub {
         Ok(ended)
     }
 
-    /// What the hub has done and holds now.
+    /// Returns counts of what the hub has done, and what it holds now.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let window = self.window();
@@ -238,7 +239,7 @@ impl Hub {
         stats
     }
 
-    /// The handle with which the hub's streams end, if it was given one.
+    /// Returns the handle that ends the hub's streams, if one was set.
     #[must_use]
     pub fn shutdown(&self) -> Option<&Shutdown> {
         self.shared.shutdown.as_ref()
@@ -268,10 +269,11 @@ impl Hub {
         self.shared.clock.load(Ordering::Relaxed)
     }
 
-    /// Takes over what this process's tail has not reported yet of the history's table of epochs, and lets the tail begin
-    /// again there. `epochs` becomes what this process knows: it may have rows that the history has lost.
+    /// Merges the part of the history's epoch table that this process's tail has not reported yet, and lets the
+    /// tail begin again there. `epochs` becomes the table of this process: it may have rows that the history has
+    /// lost.
     ///
-    /// Returns how many rows that is.
+    /// Returns the number of rows in that table.
     pub(crate) fn merge_epochs(&self, epochs: &mut EpochTable) -> usize {
         let learned = self.window().learn(epochs);
         if learned.is_news {
@@ -281,7 +283,7 @@ impl Hub {
         epochs.rows().len()
     }
 
-    /// Keeps the sweeper running; it needs a runtime, and every reader has one.
+    /// Keeps the sweeper running. It needs a runtime, and every reader has one.
     pub(crate) fn ensure_sweeper(&self) {
         let mut sweeper = self.shared.sweeper.lock().unwrap_or_else(PoisonError::into_inner);
         if sweeper.as_ref().is_some_and(|task| !task.is_finished()) {
@@ -297,7 +299,7 @@ impl Hub {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // So that the tail lets go of the history at once.
+        // So that the tail releases the history at once.
         self.restart_tail.notify_one();
     }
 }

@@ -1,4 +1,4 @@
-//! How fast readers may take from the history.
+//! Limits on how fast readers read from the history.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,11 +9,11 @@ use tokio::{
 
 use crate::hub::HubBuilder;
 
-/// Shared by all readers of a hub.
+/// The limits, shared by all readers of a hub.
 #[derive(Clone)]
 pub(crate) struct ReplayLimits {
     permits: Arc<Semaphore>,
-    /// Bytes that one reader may take per second.
+    /// The number of bytes that one reader may take per second.
     rate: Option<u64>,
 }
 
@@ -23,13 +23,13 @@ impl ReplayLimits {
         Self { permits: Arc::new(Semaphore::new(permits)), rate: rate.map(|rate| rate.max(1)) }
     }
 
-    /// Waits until the history may be read once more, first come, first served.
+    /// Waits for a permit to read the history once; permits are granted in the order of requests.
     pub(crate) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
-        // It is never closed.
+        // The semaphore is never closed.
         self.permits.acquire().await.ok()
     }
 
-    /// When a reader that has just taken so many bytes may take more, if it must wait.
+    /// Returns when a reader that has just taken `bytes` bytes may take more; `None` if it need not wait.
     pub(crate) fn next_after(&self, bytes: usize) -> Option<Instant> {
         let rate = self.rate?;
         let pause = Duration::from_secs_f64(bytes as f64 / rate as f64);
@@ -38,17 +38,18 @@ impl ReplayLimits {
 }
 
 impl HubBuilder {
-    /// How many readers may read from the history at the same moment; the others wait for their turn, with
-    /// keep-alives. The default is 32; 0 counts as 1. What the window holds is not limited.
+    /// Limits how many readers read from the history at the same moment; the others wait for their turn, and get
+    /// keep-alives meanwhile. Default: 32; 0 counts as 1. Reads from the window are not limited.
     pub fn max_concurrent_replays(self, max_concurrent_replays: usize) -> Self {
         Self { max_concurrent_replays, ..self }
     }
 
-    /// How many bytes per second each reader may have read for it from the history: a reader that is over it is paced
-    /// and not cut off, because it would come back for the rest at once. The default is no limit; 0 counts as 1.
+    /// Limits each reader's replay from the history, in bytes per second. A reader above the limit is throttled
+    /// rather than disconnected, because it would reconnect at once for the rest. Default: unlimited; 0 counts
+    /// as 1.
     ///
-    /// It is kept on average, over blocks of up to 500 records or 64 KiB. A reader that is paced below what is being published
-    /// never catches up.
+    /// The rate is an average over blocks of up to 500 records or 64 KiB. A reader whose limit is below the
+    /// publishing rate never catches up.
     pub fn replay_rate(self, bytes_per_second: u64) -> Self {
         Self { replay_rate: Some(bytes_per_second), ..self }
     }

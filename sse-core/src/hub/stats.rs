@@ -14,37 +14,38 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// The newest place.
+    /// The cursor of the newest event.
     pub head: Cursor,
-    /// The readers of each topic or pattern that is being read; a reader of several counts for each.
+    /// The number of readers of each topic or pattern with readers; a reader of several counts for each.
     pub readers: BTreeMap<String, usize>,
-    /// The topics that the window holds.
+    /// The number of topics that the window holds.
     pub topics: usize,
     /// The encoded bytes that the window holds.
     pub window_bytes: usize,
-    /// What these take in memory with their topics, of which [`HubBuilder::total_bytes`] is the limit.
+    /// The memory that these events take with their topics; [`HubBuilder::total_bytes`] limits it.
     pub memory_bytes: usize,
-    /// The bytes of signals and events that are kept ready for readers that are behind, besides the window. For each set of
-    /// topics that is read, these are at most 256 KiB of signals, 256 KiB of joined events and 1 MiB of merged events, or
-    /// one of each that is larger; nothing once all its readers have caught up.
+    /// The bytes of signals and events that are kept ready for readers that are behind, besides the window. For
+    /// each set of topics with readers, these are at most 256 KiB of signals, 256 KiB of joined events and 1 MiB
+    /// of merged events, or one of each that is larger; nothing once all readers of the set have caught up.
     pub shared_bytes: usize,
-    /// The events published or taken from the history since the start.
+    /// The events published or received from the history since the start.
     pub published: u64,
-    /// The gap notices given since the start, by reason.
+    /// The gap notices sent since the start, by reason.
     pub gaps: BTreeMap<&'static str, u64>,
-    /// The encoded bytes that are held for single readers, besides the window: replayed events, states and notices that they
-    /// have not taken yet. They are freed when a reader takes them, leaves, or is dropped because it does not read.
+    /// The encoded bytes that are held for single readers, besides the window: replayed events, states and
+    /// notices that they have not taken yet. The bytes are freed when a reader takes them, leaves, or is dropped
+    /// because it does not read.
     pub held_bytes: usize,
     /// The readers dropped since the start because they did not read.
     pub stalled: u64,
 }
 
-/// Counts of a hub; all but `held` only grow.
+/// Counters of a hub; all but `held` only grow.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) published: AtomicU64,
     pub(crate) stalled: AtomicU64,
-    /// What is held for single readers now.
+    /// The bytes held for single readers now.
     pub(crate) held: AtomicUsize,
     gaps: [AtomicU64; GAP_REASONS.len()],
 }

@@ -1,4 +1,4 @@
-//! What a hub does from time to time: drops readers that do not read, and evicts what has become too old.
+//! The hub's periodic work: drops readers that do not read, and evicts events that have become too old.
 
 use std::{
     ops::Range,
@@ -12,14 +12,14 @@ use std::{
 use crate::hub::{Shared, feeds::feed::Feed, readers::reader::Closed};
 use crate::metrics;
 
-/// How often the window's age limits are looked at, in ticks.
+/// How often the window's age limits are checked, in ticks.
 const TICKS_PER_EVICTION: u64 = 8;
 
-/// How many readers are looked at before others have their turn: the publisher, who waits while a feed is held, and other
-/// tasks. What a reader keeps that has not moved for long may be slow to come from memory.
+/// The number of readers that are checked before publishers, which wait while a feed is locked, and other tasks
+/// have their turn. An idle reader's state is usually not in cache.
 const READERS_PER_STEP: usize = 32;
 
-/// Runs until the hub is gone.
+/// Runs until the hub is dropped.
 pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
     let mut ticks: u64 = 0;
     let mut bytes = 0;
@@ -47,7 +47,7 @@ pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
     }
 }
 
-/// Lets compressors go whose feeds are quiet.
+/// Releases the compressors of idle feeds.
 #[cfg(feature = "compress")]
 async fn rest(hub: &Shared) {
     let now = tokio::time::Instant::now();
@@ -69,7 +69,8 @@ async fn drop_stalled(hub: &Shared, now: u64) {
         let mut lags = Vec::new();
         let mut dropped = 0;
         let mut end = feed.lock().readers.len();
-        // From the end, because who leaves is replaced by the last one, who has been looked at by then.
+        // From the end, because the last reader, which was already checked, takes the index of a reader that
+        // leaves.
         while end > 0 {
             let places = end.saturating_sub(READERS_PER_STEP)..end;
             end = places.start;
@@ -88,7 +89,8 @@ async fn drop_stalled(hub: &Shared, now: u64) {
     }
 }
 
-/// Does so with the readers in these places, and adds how far each is behind; returns how many it dropped.
+/// Drops the stalled readers at these indexes, and adds how far each reader is behind; returns how many were
+/// dropped.
 fn drop_stalled_among(
     hub: &Shared,
     feed: &Feed,
@@ -110,7 +112,7 @@ fn drop_stalled_among(
             lags.push(behind);
         }
         if reader.is_waiting.load(Ordering::Acquire) {
-            // There is something for it to take only once the hub's own work is done.
+            // The reader has something to take only once the hub's own work is done.
             reader.asked_at.store(now, Ordering::Relaxed);
             continue;
         }

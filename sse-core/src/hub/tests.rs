@@ -1,4 +1,4 @@
-//! What the window decides by itself: retention, forgetting, keys.
+//! The window alone: retention, forgotten topics, keys.
 
 use std::time::Duration;
 
@@ -55,10 +55,10 @@ fn a_ring_evicts_the_oldest_and_remembers_how_far() {
     assert_eq!((ring_inner.evicted, ring_inner.last_seq()), (0, 9));
     ring_inner.push(kept(10, now, 20), &ring.retention);
     assert_eq!((ring_inner.evicted, ring_inner.len()), (2, 3));
-    // A large one makes room for itself.
+    // A large frame makes room for itself.
     ring_inner.push(kept(11, now, 90), &ring.retention);
     assert_eq!((ring_inner.evicted, ring_inner.len(), ring.totals(&ring_inner).bytes), (10, 1, 90));
-    // One that is larger than the limit is not kept at all, and that is remembered too.
+    // A frame that is larger than the limit is not kept at all, and its eviction is recorded too.
     ring_inner.push(kept(12, now, 200), &ring.retention);
     assert_eq!((ring_inner.evicted, ring_inner.len(), ring_inner.last_seq()), (12, 0, 12));
 }
@@ -75,7 +75,7 @@ fn rule_3_a_fork_drops_what_stands_at_it_and_after() {
     assert_eq!(ring.totals(&ring_inner).bytes, 20);
     assert_eq!(ring_inner.after(0).map(|kept| kept.seq).collect::<Vec<_>>(), [2]);
     assert!(ring_inner.finished.is_none());
-    // Its bytes are what it holds.
+    // The byte count is that of the kept frames.
     ring_inner.push(kept(5, Instant::now(), 20), &Retention::default().bytes(40));
     assert_eq!((ring_inner.len(), ring_inner.evicted), (2, 0));
 }
@@ -100,7 +100,7 @@ fn rule_8_only_the_overflow_of_the_table_raises_the_floor_common_to_all() {
     for (name, evicted) in [("a", 30), ("b", 10), ("c", 20)] {
         forgotten.insert(topic(name), evicted);
     }
-    // The oldest, b, went: whoever asks for it, or for a topic never heard of, may have missed something up to 10.
+    // The oldest, b, was dropped: a reader of b, or of an unknown topic, may have missed events up to 10.
     assert_eq!(forgotten.evicted(&pattern("b")), 10);
     assert_eq!(forgotten.evicted(&pattern("never")), 10);
     assert_eq!(forgotten.evicted(&pattern("c")), 20);
@@ -120,7 +120,7 @@ fn rule_14_a_keys_scope_is_the_sorted_list_of_topics() {
     assert_eq!(keys.find(&scoped(&[topic("a")], "k"), now), None);
     assert_eq!(keys.find(&scoped(&[topic("a"), topic("b")], "k"), now + 600 * SECOND), Some(place));
     assert_eq!(keys.find(&scoped(&[topic("a"), topic("b")], "k"), now + 601 * SECOND), None);
-    // Beyond the most that are remembered, the oldest are forgotten.
+    // Beyond the maximum number of keys, the oldest are forgotten.
     for number in 0..=100_000 {
         keys.insert(number.to_string(), place, now);
     }

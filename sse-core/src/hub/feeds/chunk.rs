@@ -5,27 +5,27 @@ use tokio::time::Instant;
 
 use crate::wire::Frame;
 
-/// How many bytes one chunk carries at most, unless a single frame is larger.
+/// The maximum number of bytes in one chunk, unless a single frame is larger.
 pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 
-/// Bytes for everyone who is at `from`: all that follows, up to `to`.
+/// The bytes for every reader that is at `from`: all that follows, up to `to`.
 #[derive(Clone, Debug)]
 pub(crate) struct Chunk {
     pub(crate) from: u64,
     pub(crate) to: u64,
     pub(crate) bytes: Bytes,
     pub(crate) events: u64,
-    /// The last `retry` in it.
+    /// The last `retry` value in the chunk.
     pub(crate) retry: Option<Duration>,
-    /// When the last of it was published, if it is the newest of its feed.
+    /// When the chunk's last event was published, if that is the newest event of the feed.
     pub(crate) at: Option<Instant>,
 }
 
 impl Chunk {
-    /// Joins the first frames, as many as fit into `max` bytes, but at least one; a single one is shared as it is. `None`
-    /// if there is none.
+    /// Joins the first frames, as many as fit into `max` bytes, but at least one; a single frame is shared
+    /// without a copy. Returns `None` if there are no frames.
     ///
-    /// It takes no share of those that it copies: to count so many references would cost more than the copy.
+    /// Frames that are copied are not cloned: to update their reference counts would cost more than the copy.
     pub(crate) fn first_of<'a>(
         from: u64,
         frames: impl Iterator<Item = (u64, &'a Frame)> + Clone,
@@ -54,7 +54,7 @@ impl Chunk {
         Some(Self { from, to, bytes, events: count as u64, retry, at: None })
     }
 
-    /// Joins all of these.
+    /// Joins all of these frames.
     pub(crate) fn of(from: u64, frames: &[(u64, Frame)]) -> Self {
         let all = frames.iter().map(|(seq, frame)| (*seq, frame));
         let nothing = Self { from, to: from, bytes: Bytes::new(), events: 0, retry: None, at: None };
@@ -62,11 +62,11 @@ impl Chunk {
     }
 }
 
-/// The buffer of a large chunk. It goes to the next one that its thread makes: freed, allocators give so much back to the
-/// system, which clears each page of it before it is had again, and that costs more than the copying.
+/// The buffer of a large chunk, recycled per thread. When such a buffer is freed, allocators return its pages to
+/// the operating system, and zeroing them on the next allocation costs more than the copy.
 struct Large(Vec<u8>);
 
-/// How many such buffers a thread keeps: hyper gathers seven of them before it writes.
+/// The number of these buffers that a thread keeps: hyper gathers seven of them before it writes.
 const SPARE: usize = 8;
 
 thread_local! {
@@ -74,7 +74,7 @@ thread_local! {
 }
 
 impl Large {
-    /// Room for a large chunk.
+    /// Returns an empty buffer for a large chunk.
     fn buffer() -> Vec<u8> {
         let spare = SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten();
         spare.unwrap_or_else(|| Vec::with_capacity(CHUNK_BYTES))
@@ -91,7 +91,7 @@ impl Drop for Large {
     fn drop(&mut self) {
         let mut bytes = mem::take(&mut self.0);
         bytes.clear();
-        // A thread that is ending keeps nothing.
+        // A thread that is ending keeps none.
         let _ = SPARES.try_with(|spares| {
             let mut spares = spares.borrow_mut();
             if spares.len() < SPARE {

@@ -22,49 +22,50 @@ use crate::{
     wire::Frame,
 };
 
-/// How many frames a feed of several topics keeps merged for its readers, and how many bytes of them, but at least the
-/// newest one. Readers that are further behind merge the rings.
+/// The limits, in frames and in bytes, of the merged frames that a feed of several topics keeps for its readers;
+/// it keeps at least the newest one. Readers that are further behind merge the rings.
 const RECENT: usize = 128;
 const RECENT_BYTES: usize = 1 << 20;
 
-/// How many signals a feed keeps for readers that have not been woken yet, and how many bytes of them, but at least the
-/// newest one.
+/// The limits, in signals and in bytes, of the signals that a feed keeps for readers that have not been woken
+/// yet; it keeps at least the newest one.
 const SIGNALS: usize = 64;
 const SIGNAL_BYTES: usize = 256 << 10;
 
-/// How many built chunks a feed keeps for the readers at the same places, and how many bytes of them, but at least the
-/// newest one.
+/// The limits, in chunks and in bytes, of the built chunks that a feed keeps for readers at the same position;
+/// it keeps at least the newest one.
 const CHUNKS: usize = 4;
 const CACHED_BYTES: usize = CHUNKS * CHUNK_BYTES;
 
-/// With more rings than this, a reader that is behind what the feed keeps merged gathers its events in steps; see
+/// With more rings than this, a reader that is behind the feed's merged frames gathers its events in steps; see
 /// `gather.rs`.
 const WIDE: usize = 256;
 
-/// What all readers of the same topics share: one for each set of patterns that is asked for.
+/// What all readers of the same topics share: one feed for each requested set of patterns.
 pub(crate) struct Feed {
-    /// Grows with each feed of a hub.
+    /// Increases with each feed of a hub.
     pub(crate) id: u64,
     pub(crate) patterns: Box<[Pattern]>,
-    /// Whether no pattern has wildcards, so that the feed can come to an end.
+    /// Whether no pattern has wildcards, so that the feed can end.
     pub(crate) is_exact: bool,
     inner: Mutex<FeedInner>,
 }
 
 pub(crate) struct FeedInner {
     pub(crate) rings: Vec<Arc<TopicRing>>,
-    /// From which of the window's places on the rings of topics that match are still to be added; see `attach.rs`.
+    /// The index among the window's topics at which the search for matching rings continues; see `attach.rs`.
     pub(in crate::hub) next_place: Option<usize>,
     pub(crate) readers: Vec<Arc<Reader>>,
     pub(crate) waiters: Waiters,
-    /// The position of the newest frame for this feed, and when it came.
+    /// The position of the newest frame for this feed; `last_at` is when it arrived.
     pub(crate) last: u64,
-    /// How many rows of the epoch table it has taken into account: a reader that knows fewer must look for a fork.
+    /// The number of rows of the epoch table that the feed has applied: a reader that has applied fewer must
+    /// check for a fork.
     pub(crate) version: u32,
     last_at: Option<Instant>,
-    /// How many of the rings are finished.
+    /// The number of finished rings.
     pub(crate) finished: usize,
-    /// Of a feed of several topics: everything after `recent_floor`, merged.
+    /// In a feed of several topics: everything after `recent_floor`, merged.
     recent: VecDeque<TaggedFrame>,
     recent_bytes: usize,
     recent_floor: u64,
@@ -72,19 +73,19 @@ pub(crate) struct FeedInner {
     signal_bytes: usize,
     last_signal: u64,
     chunks: VecDeque<Chunk>,
-    /// How often events that readers may have received were dropped.
+    /// The number of times that events were dropped which readers may have received.
     cuts: u64,
-    /// What compressing readers share, while there are any.
+    /// What compressing readers share, while the feed has any.
     #[cfg(feature = "compress")]
     blocks: std::sync::Weak<SharedGzip>,
 }
 
-/// Frames after a position were evicted before the reader could take them, or must be gathered from many rings.
+/// Frames after a position were evicted before the reader took them, or must be gathered from many rings.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Evicted;
 
 impl Feed {
-    /// A feed over `rings`, at the hub's `head` and with `version` rows of its epoch table.
+    /// Creates a feed over `rings`, at the hub's `head` and with `version` rows of its epoch table.
     pub(crate) fn new(
         id: u64,
         patterns: Box<[Pattern]>,
@@ -123,17 +124,17 @@ impl Feed {
         Self { id, patterns, is_exact, inner: Mutex::new(inner) }
     }
 
-    /// May be locked under the window's lock, and a ring's lock under this one.
+    /// Locks the feed. Lock order: the window, then the feed, then a ring.
     pub(crate) fn lock(&self) -> MutexGuard<'_, FeedInner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The patterns with wildcards.
+    /// Returns the patterns with wildcards.
     pub(crate) fn wildcards(&self) -> impl Iterator<Item = &Pattern> {
         self.patterns.iter().filter(|pattern| !pattern.is_exact())
     }
 
-    /// Whether one of the patterns is the topic itself, without wildcards.
+    /// Returns whether one of the patterns is the topic itself, without wildcards.
     pub(crate) fn names(&self, topic: &Topic) -> bool {
         self.patterns.iter().any(|pattern| pattern.is_exact() && pattern.matches(topic))
     }
@@ -149,7 +150,7 @@ impl FeedInner {
         self.readers.push(reader);
     }
 
-    /// Takes a reader out; does nothing if it is out already.
+    /// Removes a reader; does nothing if it was already removed.
     pub(crate) fn remove_reader(&mut self, reader: &Arc<Reader>) {
         let place = reader.place.load(Ordering::Relaxed) as usize;
         if self.readers.get(place).is_some_and(|kept| Arc::ptr_eq(kept, reader)) {
@@ -178,7 +179,7 @@ impl FeedInner {
         self.clear_recent(self.recent_floor.max(self.last));
     }
 
-    /// Drops the merged frames. Those after `floor` are merged from here on.
+    /// Drops the merged frames. From now on, frames after `floor` are merged.
     fn clear_recent(&mut self, floor: u64) {
         self.recent.clear();
         self.recent_bytes = 0;
@@ -189,12 +190,12 @@ impl FeedInner {
     pub(crate) fn add_ring(&mut self, ring: Arc<TopicRing>) {
         self.rings.push(ring);
         if self.rings.len() == 2 {
-            // A feed of one topic merges nothing; from here on this one does.
+            // A feed of one topic merges nothing; with the second topic, merging starts here.
             self.clear_recent(self.recent_floor.max(self.last));
         }
     }
 
-    /// Takes notice of a frame that its ring holds already, and takes out who waits for it.
+    /// Records a frame that its ring already holds; returns the wakers of the readers that waited for it.
     pub(crate) fn push(
         &mut self,
         seq: u64,
@@ -204,7 +205,7 @@ impl FeedInner {
     ) -> Vec<Option<Waker>> {
         if self.rings.len() > 1 {
             if self.waiters.len() == self.readers.len() {
-                // Everyone has taken all there was: only what comes now is still needed.
+                // Every reader has taken all earlier frames: only new ones are needed.
                 self.clear_recent(self.recent_floor.max(self.last));
             }
             self.recent.push_back(TaggedFrame { seq, frame: frame.clone(), labels: labels.clone() });
@@ -220,7 +221,7 @@ impl FeedInner {
         self.waiters.take()
     }
 
-    /// Keeps a signal for the readers of now, and takes out who waits.
+    /// Keeps a signal for the readers connected now; returns the wakers of those that waited.
     pub(crate) fn signal(&mut self, frame: &Frame, labels: &TopicSet) -> Vec<Option<Waker>> {
         if self.readers.is_empty() {
             return Vec::new();
@@ -240,7 +241,8 @@ impl FeedInner {
         self.last_signal
     }
 
-    /// The signals after `seen`; the oldest of them may be gone, signals are not kept.
+    /// Returns the signals after `seen`; the oldest of them may already be dropped, because signals are not
+    /// stored.
     pub(crate) fn signals_after(&self, seen: u64, max: usize, _: FullAccess) -> Option<Chunk> {
         if seen >= self.last_signal {
             return None;
@@ -252,7 +254,7 @@ impl FeedInner {
         self.signals.iter().filter(move |signal| signal.seq > seen)
     }
 
-    /// What follows `position`, if a feed of several topics still has it merged.
+    /// Returns what follows `position`, if a feed of several topics still has it merged.
     pub(crate) fn recent_after(&self, position: u64) -> Option<impl Iterator<Item = &TaggedFrame> + Clone> {
         if self.rings.len() == 1 || position < self.recent_floor {
             return None;
@@ -261,9 +263,9 @@ impl FeedInner {
         Some(self.recent.range(start..))
     }
 
-    /// The bytes after `position`: those that another reader at the same place was given, or new ones.
+    /// Returns the bytes after `position`: those that another reader at the same position got, or new ones.
     ///
-    /// What each ring had evicted up to `ignored_evictions` is not missed.
+    /// Events that a ring evicted up to its entry in `ignored_evictions` do not count as missed.
     #[inline]
     pub(crate) fn chunk_after(
         &mut self,
@@ -275,7 +277,8 @@ impl FeedInner {
         if self.last <= position {
             return Ok(None);
         }
-        // What one reader is forgiven another may miss, so only what nobody misses is shared.
+        // An eviction that one reader ignores may be a gap for another, so only chunks without ignored evictions
+        // are shared.
         let shares = max == CHUNK_BYTES && self.readers.len() > 1 && ignored_evictions.is_empty();
         if shares && let Some(chunk) = self.chunks.iter().find(|chunk| chunk.from == position) {
             return Ok(Some(chunk.clone()));
@@ -299,47 +302,49 @@ impl FeedInner {
         self.chunks.iter().map(|chunk| chunk.bytes.len()).sum()
     }
 
-    /// The bytes of signals, chunks and merged frames that are kept for readers that are behind.
+    /// Returns the number of bytes of signals, chunks and merged frames that are kept for readers that are
+    /// behind.
     pub(crate) fn kept_bytes(&self) -> usize {
         self.signal_bytes + self.cached_bytes() + self.recent_bytes
     }
 
-    /// Whether there are too many rings to look at all of them under one lock.
+    /// Returns whether there are too many rings to visit all of them under one lock.
     pub(crate) fn is_wide(&self) -> bool {
         self.rings.len() > WIDE
     }
 
-    /// Whether every reader has taken all there is, and waits.
+    /// Returns whether every reader has taken everything and waits.
     pub(crate) fn is_caught_up(&self) -> bool {
         self.next_place.is_none() && self.waiters.len() == self.readers.len()
     }
 
-    /// Removes the ring of a topic that is being forgotten. No reader may be behind: forgiven positions are stored by the
-    /// index of a ring, and indexes change.
+    /// Removes the ring of a topic that is being forgotten. All readers must be up to date: ignored evictions
+    /// are stored by the index of a ring, and indexes change.
     pub(crate) fn remove_ring(&mut self, ring: &Arc<TopicRing>) {
         if let Some(place) = self.rings.iter().position(|known| Arc::ptr_eq(known, ring)) {
             self.rings.swap_remove(place);
         }
     }
 
-    /// How often events that readers may have received were dropped.
+    /// Returns the number of times that events were dropped which readers may have received.
     pub(crate) fn cuts(&self) -> u64 {
         self.cuts
     }
 
-    /// Ends the search for rings: all topics that match were added, and from here on the feed sees each of their events.
+    /// Ends the search for rings: all matching topics were added, and from now on the feed gets each of their
+    /// events.
     pub(in crate::hub) fn end_search(&mut self, head: u64) {
         self.next_place = None;
         self.forget_chunks();
         self.clear_recent(head);
     }
 
-    /// The rings' highest evicted position.
+    /// Returns the highest evicted position of the rings.
     pub(crate) fn evicted(&self) -> u64 {
         self.rings.iter().map(|ring| ring.lock().evicted).max().unwrap_or(0)
     }
 
-    /// Forgets everything: nothing is known of what happened up to `floor`.
+    /// Forgets everything: what happened up to `floor` is unknown.
     pub(crate) fn skip_to(&mut self, floor: u64) -> Vec<Option<Waker>> {
         self.forget_chunks();
         self.clear_recent(floor);
@@ -353,8 +358,8 @@ impl FeedInner {
         self.cuts += 1;
     }
 
-    /// Drops the frames at `fork` and after it, before the rings do: from here on no reader is given any of them. The
-    /// epoch table has `version` rows now.
+    /// Drops the frames at `fork` and after it, before the rings do: from now on readers get none of them. The
+    /// epoch table now has `version` rows.
     pub(crate) fn truncate(&mut self, fork: u64, version: usize) -> Vec<Option<Waker>> {
         self.version = short(version);
         let last = fork.saturating_sub(1);
@@ -367,7 +372,7 @@ impl FeedInner {
         self.waiters.take()
     }
 
-    /// The first frames after `position` and up to `until` in one, up to `max` bytes but at least one.
+    /// Joins the first frames after `position` and up to `until`: at most `max` bytes, but at least one frame.
     pub(in crate::hub) fn joined_after(
         &self,
         position: u64,
@@ -401,7 +406,7 @@ impl FeedInner {
 
 #[cfg(feature = "compress")]
 impl FeedInner {
-    /// What compressing readers share; forgotten once they all have left.
+    /// Returns what compressing readers share; it is dropped once they all have left.
     pub(crate) fn blocks(&mut self) -> Arc<SharedGzip> {
         self.blocks.upgrade().unwrap_or_else(|| {
             let blocks = Arc::default();
@@ -410,18 +415,18 @@ impl FeedInner {
         })
     }
 
-    /// The same, if there are any such readers.
+    /// The same, if the feed has compressing readers.
     pub(crate) fn live_blocks(&self) -> Option<Arc<SharedGzip>> {
         self.blocks.upgrade()
     }
 
-    /// When the newest frame came.
+    /// Returns when the newest frame arrived.
     pub(crate) fn last_at(&self) -> Option<Instant> {
         self.last_at
     }
 }
 
-/// A number of readers or epochs, of which a process has fewer than four thousand million.
+/// Converts a number of readers or epochs, of which a process has fewer than 2^32.
 fn short(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }

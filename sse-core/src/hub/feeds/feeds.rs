@@ -3,9 +3,10 @@ use std::{collections::HashMap, sync::Arc};
 use super::feed::Feed;
 use crate::history::Pattern;
 
-/// All feeds, by what they read and by id.
+/// All feeds, by patterns and by id.
 ///
-/// A feed is removed by itself and never by its patterns, so that one that was found earlier cannot remove its successor.
+/// A feed is removed by identity and never by its patterns, so that a feed found earlier cannot remove its
+/// successor.
 #[derive(Default)]
 pub(crate) struct Feeds {
     by_patterns: HashMap<Box<[Pattern]>, Arc<Feed>>,
@@ -18,7 +19,7 @@ impl Feeds {
         self.by_patterns.get(patterns)
     }
 
-    /// An id that no feed had before.
+    /// Returns an id that no other feed has had.
     pub(crate) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
@@ -29,7 +30,7 @@ impl Feeds {
         self.by_id.insert(feed.id, Arc::clone(feed));
     }
 
-    /// Removes `feed`, if it is the one that its patterns have now; returns whether it did.
+    /// Removes `feed`, if it is the current feed of its patterns; returns whether it was.
     pub(crate) fn remove(&mut self, feed: &Feed) -> bool {
         let is_current = self.by_id.remove(&feed.id).is_some();
         if is_current {
@@ -42,7 +43,7 @@ impl Feeds {
         self.by_id.values()
     }
 
-    /// The next `max` feeds after the one with this id.
+    /// Returns the next `max` feeds after the one with this id.
     pub(crate) fn after(&self, id: u64, max: usize) -> Vec<Arc<Feed>> {
         self.by_id.range(id.saturating_add(1)..).take(max).map(|(_, feed)| Arc::clone(feed)).collect()
     }

@@ -18,46 +18,46 @@ use crate::hub::options::permission::FullAccess;
 #[cfg(test)]
 mod tests;
 
-/// After how many events, or bytes, those who wait may join.
+/// The number of events, or bytes, after which waiting readers may join.
 const EVENTS_OF_RUN: u64 = 64;
 const BYTES_OF_RUN: usize = 64 << 10;
 
-/// After such a pause keep-alives have put many out, so they may join at once.
+/// After a pause of this length keep-alives have put many readers out of step, so they may join at once.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// After such a pause everything is given back.
+/// After a pause of this length all memory is released.
 const REST: Duration = Duration::from_secs(10);
 
-/// How much is kept for readers who are a little behind, compressed and not.
+/// The limits of the blocks kept for readers that are a little behind; bytes count compressed and uncompressed.
 const KEPT_BYTES: usize = 256 << 10;
 const KEPT_BLOCKS: usize = 128;
 
-/// How many blocks that stand alone are kept for readers at the same places.
+/// The number of standalone blocks that are kept for readers at the same position.
 const KEPT_ALONE: usize = 4;
 
-/// What the readers of a feed share who take compressed bytes; it exists only while there are any.
+/// What compressing readers of a feed share; it exists only while the feed has any.
 ///
-/// One compressor goes through the events once, whoever asks for them first. Its blocks refer back to those before them,
-/// so a reader may only have one who had exactly those and nothing of its own in between. Every so often a block follows
-/// nothing, and who waits may join. Until then a reader gets blocks that stand alone, which end where the others do, so
-/// that it is in step.
+/// One compressor processes each event once, when the first reader asks for it. Its blocks refer back to earlier
+/// blocks, so a block fits only a reader that received exactly those and nothing of its own in between. From
+/// time to time a block refers to nothing earlier, and waiting readers may join there. Until then they get
+/// standalone blocks, which end at the same positions as the shared ones, so that they stay in step.
 ///
-/// The lock is taken before the feed's, and the feed's is not held while anything is compressed.
+/// This lock is taken before the feed's, and the feed's lock is not held during compression.
 #[derive(Default)]
 pub(crate) struct SharedGzip(Mutex<SharedGzipInner>);
 
 #[derive(Default)]
 pub(crate) struct SharedGzipInner {
-    /// `None` after a pause, and while there are too many in the process.
+    /// `None` after a pause, and while the process has too many compressors.
     run: Option<Run>,
     run_events: u64,
     run_bytes: usize,
     made_at: Option<Instant>,
     /// Whether a reader waits to join.
     is_wanted: bool,
-    /// Whether a reader was sent a block as it is since the newest was made.
+    /// Whether a reader was sent a shared block since the newest one was made.
     is_used: bool,
-    /// How often the feed had forgotten what it had told: what was made before is void.
+    /// The feed's `cuts` when the blocks were made; if it has changed, they are invalid.
     cuts: u64,
     events: VecDeque<SharedBlock>,
     signals: VecDeque<SharedBlock>,
@@ -65,31 +65,31 @@ pub(crate) struct SharedGzipInner {
     alone: VecDeque<(u64, Chunk, Block)>,
 }
 
-/// What is next for readers at a position that is at least `chunk.from` and less than `first`.
+/// The next block for readers at a position that is at least `chunk.from` and less than `first`.
 struct SharedBlock {
     first: u64,
     chunk: Chunk,
     block: Block,
 }
 
-/// Where a reader is.
+/// The state of the reader that asks.
 #[derive(Clone, Copy)]
 pub(crate) struct ReaderState<'a> {
     pub(crate) position: u64,
     pub(crate) ignored_evictions: &'a [u64],
     pub(crate) signals_seen: u64,
-    /// The last block that it was sent.
+    /// The last block that the reader was sent.
     pub(crate) last: Option<u64>,
-    /// A filtered reader has no blocks in common with others.
+    /// A filtered reader shares no blocks with others.
     pub(crate) access: FullAccess,
 }
 
-/// What there is for it.
+/// What the reader gets next.
 pub(crate) enum Lookup {
     Events(Chunk, Block),
-    /// Events whose block must stand alone, and whether others may have the same.
+    /// Events that need a standalone block, and whether other readers may get the same block.
     Alone(Chunk, bool),
-    /// Signals; without a block they must stand alone.
+    /// Signals; `None` means that they need a standalone block.
     Signals(Chunk, Option<Block>),
     Nothing,
 }
@@ -99,7 +99,7 @@ impl SharedGzip {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A block that stands alone; the same one for all who ask for the same chunk.
+    /// Returns a standalone block; readers that ask for the same chunk get the same one.
     pub(crate) fn alone(&self, chunk: &Chunk, shares: bool) -> Block {
         let cuts = {
             let inner = self.lock();
@@ -111,7 +111,7 @@ impl SharedGzip {
             }
             inner.cuts
         };
-        // Without the lock: readers who are up to date do not wait for those who catch up.
+        // Without the lock: readers that are up to date do not wait for those that catch up.
         let block = Block::alone(&chunk.bytes);
         if shares {
             let mut inner = self.lock();
@@ -121,7 +121,7 @@ impl SharedGzip {
         block
     }
 
-    /// Gives everything back after a pause.
+    /// Releases all memory after a pause.
     pub(crate) fn rest(&self, now: Instant) {
         let mut inner = self.lock();
         if inner.made_at.is_some_and(|made_at| now.saturating_duration_since(made_at) >= REST) {
@@ -132,7 +132,7 @@ impl SharedGzip {
 }
 
 impl SharedGzipInner {
-    /// What is next for a reader.
+    /// Returns what comes next for a reader.
     pub(crate) fn find(
         &mut self,
         feed: MutexGuard<'_, FeedInner>,
@@ -153,7 +153,7 @@ impl SharedGzipInner {
             is_next =
                 feed.next_after(position, ignored_evictions, access)?.is_some_and(|next| next >= made.first);
             if is_next && ignored_evictions.is_empty() {
-                // Nothing of this feed lies between.
+                // The feed has no events in between.
                 made.chunk.from = position;
             }
         }
@@ -177,7 +177,7 @@ impl SharedGzipInner {
         Ok(Lookup::Alone(Chunk { at: feed.last_at(), ..chunk }, ignored_evictions.is_empty()))
     }
 
-    /// Lets the compressor go on from where the reader is, who is the first to come this far.
+    /// Compresses what follows the reader's position; this reader is the first to get there.
     fn go_on(&mut self, feed: MutexGuard<'_, FeedInner>, spot: ReaderState<'_>) -> Result<Lookup, Evicted> {
         let ReaderState { position, ignored_evictions, last, access, .. } = spot;
         let Some(first) = feed.next_after(position, ignored_evictions, access)? else {
@@ -229,7 +229,8 @@ impl SharedGzipInner {
         Lookup::Signals(chunk, fits.then_some(block))
     }
 
-    /// The next block, for a reader whose last one was `last`; `None` if the compressor cannot be had.
+    /// Makes the next block, for a reader whose last one was `last`; returns `None` if no compressor is
+    /// available.
     fn make(&mut self, chunk: &Chunk, last: Option<u64>) -> Option<Block> {
         let now = Instant::now();
         let paused = self.made_at.is_none_or(|made_at| now.saturating_duration_since(made_at) >= PAUSE);
@@ -266,9 +267,9 @@ impl SharedGzipInner {
 }
 
 impl FeedInner {
-    /// Whether nothing after `position` was evicted that the reader does not forgive.
+    /// Returns an error if something after `position` was evicted that the reader does not ignore.
     fn check_after(&self, position: u64, ignored_evictions: &[u64]) -> Result<(), Evicted> {
-        // What is merged is complete.
+        // The merged frames are complete.
         if self.recent_after(position).is_some() {
             return Ok(());
         }
@@ -281,7 +282,7 @@ impl FeedInner {
         if self.rings.iter().enumerate().any(misses) { Err(Evicted) } else { Ok(()) }
     }
 
-    /// The place of the first frame after `position`.
+    /// Returns the position of the first frame after `position`.
     fn next_after(
         &self,
         position: u64,

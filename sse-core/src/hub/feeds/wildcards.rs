@@ -2,14 +2,14 @@ use std::collections::HashMap;
 
 use crate::history::{Pattern, Topic};
 
-/// Patterns with wildcards as a tree of their parts: finding those that match a topic does not visit the others.
+/// Patterns with wildcards as a tree of their parts: a lookup visits only the patterns that match a topic.
 pub(crate) struct Wildcards<T> {
     root: Node<T>,
 }
 
 struct Node<T> {
     parts: HashMap<Box<str>, Self>,
-    /// What follows a `*`.
+    /// The branch for a `*`.
     any: Option<Box<Self>>,
     /// The values of patterns that end here.
     ends: Vec<T>,
@@ -55,7 +55,7 @@ impl<T> Wildcards<T> {
         self.root.remove(pattern.as_str().split('.'), is_gone);
     }
 
-    /// Whether any pattern matches.
+    /// Returns whether any pattern matches.
     pub(crate) fn matches(&self, topic: &Topic) -> bool {
         let mut found = false;
         self.root.visit(Some(topic.as_str()), &mut |_| {
@@ -75,7 +75,7 @@ impl<T> Wildcards<T> {
 }
 
 impl<T> Node<T> {
-    /// Goes on until `visit` returns `false`; returns that.
+    /// Continues until `visit` returns `false`; returns the last result.
     fn visit(&self, text: Option<&str>, visit: &mut impl FnMut(&T) -> bool) -> bool {
         let Some(text) = text else { return self.ends.iter().all(visit) };
         if !self.rest.iter().all(&mut *visit) {

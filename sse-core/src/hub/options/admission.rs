@@ -1,23 +1,23 @@
 use crate::hub::{Subscribe, SubscribeError};
 
-/// The longest name of a principal, a limit or an exclusive place, in bytes.
+/// The maximum length in bytes of the name of a principal, a limit or an exclusive place.
 const MAX_NAME: usize = 512;
 
 /// What happens when a second reader asks for an exclusive place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Exclusive {
-    /// It gets the place once it can read, and the first one ends, told to stay away for 30 to 60 minutes: two browsers that
-    /// reconnect would otherwise take the place from each other in turns.
+    /// The new reader gets the place once it can read. The first one ends with a `retry` of 30 to 60 minutes, so
+    /// that two reconnecting browsers do not keep evicting each other.
     #[default]
     TakeOver,
-    /// It is refused until the first one has left.
+    /// The new reader is refused until the first one has left.
     Reject,
 }
 
 impl Subscribe {
-    /// Names whose reader this is, for [`ReaderHandle::principal`](crate::hub::ReaderHandle::principal) and lists of
-    /// readers. It permits and limits nothing by itself. 1 to 512 bytes.
+    /// Names the owner of this reader, for [`ReaderHandle::principal`](crate::hub::ReaderHandle::principal) and
+    /// lists of readers. The name alone grants and limits nothing. 1 to 512 bytes.
     ///
     /// ```
     /// use sse_core::Hub;
@@ -34,18 +34,19 @@ impl Subscribe {
         self
     }
 
-    /// Lets at most `max` readers with this key read at a time, such as those of a user or of an address; one more
-    /// is refused with [`EndReason::Limit`](crate::hub::EndReason::Limit): it is told to come back, and
-    /// [`Subscription::refusal`](crate::hub::Subscription::refusal) says so.
+    /// Limits the number of connected readers with this key to `max`, for example the readers of a user or an
+    /// address. A further reader is refused with [`EndReason::Limit`](crate::hub::EndReason::Limit) and retries
+    /// later; [`Subscription::refusal`](crate::hub::Subscription::refusal) returns the reason.
     ///
-    /// It counts in this process, over all topics, under each key that is given (for one key the last call counts).
-    /// A reader that was dropped because it did not read counts no longer. The key has 1 to 512 bytes.
+    /// The limit counts in this process, over all topics, under each given key (for one key the last call
+    /// counts). A reader that was dropped because it did not read no longer counts. The key has 1 to 512 bytes.
     pub fn limit(mut self, key: impl Into<String>, max: usize) -> Self {
         self.terms.seat.limits.insert(key.into(), max);
         self
     }
 
-    /// Lets one reader with this key read at a time, in this process; `choice` says who gives way to whom.
+    /// Limits the connected readers with this key to one, in this process; `choice` decides which of two readers
+    /// gives way.
     ///
     /// The key has 1 to 512 bytes; the last of several calls counts.
     pub fn exclusive(mut self, key: impl Into<String>, choice: Exclusive) -> Self {
@@ -53,7 +54,7 @@ impl Subscribe {
         self
     }
 
-    /// Checks the names given.
+    /// Checks the given names.
     pub(in crate::hub) fn check_names(&self) -> Result<(), SubscribeError> {
         let seat = &self.terms.seat;
         let exclusive = seat.exclusive.as_ref().map(|(key, _)| key);

@@ -12,48 +12,48 @@ use crate::hub::{
     subscription::poll::NoEvents,
 };
 
-/// What such a reader carries along.
+/// The state of a reader whose response is compressed.
 #[derive(Default)]
 pub(crate) struct GzipReader {
-    /// The last block that it was sent.
+    /// The last block that the reader was sent.
     last: Option<u64>,
-    /// What it shares with the others of its feed, once it has looked.
+    /// What the reader shares with the others of its feed, once it has polled.
     blocks: Option<Arc<SharedGzip>>,
-    /// The block of the chunk that it was just given.
+    /// The block of the chunk that the reader was just given.
     block: Option<Block>,
 }
 
 impl Subscription {
-    /// Asks for blocks that others are sent too, from now on.
+    /// Requests blocks shared with other readers, from now on.
     pub(crate) fn share_blocks(&mut self) {
         self.extras.get_or_insert_default().sharing = Some(Box::default());
     }
 
-    /// Says which block was sent last; before each poll.
+    /// Records which block was sent last; called before each poll.
     pub(crate) fn set_last_block(&mut self, last: Option<u64>) {
         if let Some(sharing) = self.sharing() {
             sharing.last = last;
         }
     }
 
-    /// The block of the chunk that was just given, if it has one.
+    /// Returns the block of the chunk that was just given, if it has one.
     pub(crate) fn take_block(&mut self) -> Option<Block> {
         self.sharing()?.block.take()
     }
 
-    /// Forgets what was shared with the readers of its feed, which it leaves.
+    /// Drops what was shared with the readers of its feed, which it leaves.
     pub(in crate::hub) fn leave_blocks(&mut self) {
         if let Some(sharing) = self.sharing() {
             *sharing = GzipReader { last: sharing.last, ..GzipReader::default() };
         }
     }
 
-    /// Whether it takes blocks.
+    /// Returns whether the reader takes blocks.
     pub(in crate::hub) fn shares_blocks(&self) -> bool {
         self.extras.as_ref().is_some_and(|extras| extras.sharing.is_some())
     }
 
-    /// The next chunk with its block; `None` if nothing was pending.
+    /// Returns the next chunk with its block; `None` if nothing was pending.
     pub(in crate::hub) fn poll_gzip(&mut self, access: FullAccess) -> Option<Result<Chunk, NoEvents>> {
         let feed = Arc::clone(&self.feed);
         let last = self.sharing()?.last;

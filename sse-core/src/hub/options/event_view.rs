@@ -3,7 +3,7 @@ use std::{borrow::Cow, fmt};
 use crate::hub::control_events;
 use crate::{history::Topic, resume::Cursor, wire::Frame};
 
-/// An event as a filter sees it: read from its encoded form, nothing is copied that is not asked for.
+/// An event as a filter sees it: a view of its encoded form that copies only what the filter reads.
 ///
 /// ```
 /// use sse_core::{Event, Hub};
@@ -23,24 +23,25 @@ pub struct EventView<'a> {
     topics: &'a [Topic],
     /// Whole lines.
     block: &'a [u8],
-    /// Of a record, whose lines do not have it.
+    /// The type of a record, whose lines do not contain it.
     cursor: Option<Cursor>,
 }
 
 impl<'a> EventView<'a> {
-    /// Every topic under which it was published, those that the reader did not ask for included; sorted.
+    /// Returns every topic under which the event was published, including topics that the reader did not ask
+    /// for; sorted.
     #[must_use]
     pub fn topics(&self) -> &'a [Topic] {
         self.topics
     }
 
-    /// The type; `message` if it has none, `sse.end` for the end of a topic.
+    /// Returns the type; `message` if the event has none, `sse.end` for the end of a topic.
     #[must_use]
     pub fn event_type(&self) -> &'a str {
         self.field(b"event: ").last().unwrap_or("message")
     }
 
-    /// The data, its lines joined by LF; copied only if there are several.
+    /// Returns the data, its lines joined by LF; copied only if there are several.
     #[must_use]
     pub fn data(&self) -> Cow<'a, str> {
         let mut lines = self.field(b"data: ");
@@ -54,23 +55,23 @@ impl<'a> EventView<'a> {
         Cow::Owned(data)
     }
 
-    /// Its place; `None` for a signal, which has none.
+    /// Returns the event's cursor; `None` for a signal, which has none.
     #[must_use]
     pub fn cursor(&self) -> Option<Cursor> {
         self.cursor.or_else(|| control_events::cursor_in(self.block))
     }
 
-    /// A kept or signalled event's frame.
+    /// Creates a view of the frame of a stored event or a signal.
     pub(crate) fn of_frame(topics: &'a [Topic], frame: &'a Frame) -> Self {
         Self { topics, block: frame.as_ref(), cursor: None }
     }
 
-    /// A record's lines.
+    /// Creates a view of a record's lines.
     pub(crate) fn of_lines(topics: &'a [Topic], lines: &'a [u8], cursor: Cursor) -> Self {
         Self { topics, block: lines, cursor: Some(cursor) }
     }
 
-    /// The values of a field. A hub writes every line as `name: value` and ends it with LF.
+    /// Returns the values of a field. A hub writes every line as `name: value` and ends it with LF.
     fn field(&self, name: &'static [u8]) -> impl Iterator<Item = &'a str> {
         let lines = self.block.split(|byte| *byte == b'\n');
         lines.filter_map(move |line| std::str::from_utf8(line.strip_prefix(name)?).ok())

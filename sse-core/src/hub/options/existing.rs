@@ -1,4 +1,4 @@
-//! Topics that come and go: whether anything is known of one, and the end of one whose producer is gone.
+//! Short-lived topics: whether a topic is known, and the end of a topic that its producer abandoned.
 
 use std::slice;
 
@@ -12,17 +12,18 @@ use crate::hub::{
 };
 
 impl Subscribe {
-    /// Refuses the reader with [`SubscribeError::UnknownTopic`](crate::hub::SubscribeError::UnknownTopic) if nothing is known of a topic: no event
-    /// is kept in the window or the history, its end is not remembered, and this process has no [`Run`](crate::hub::Run) of it.
+    /// Refuses the reader with [`SubscribeError::UnknownTopic`](crate::hub::SubscribeError::UnknownTopic) if a
+    /// topic is unknown: the window and the history keep no event of it, its end is not remembered, and this
+    /// process has no [`Run`](crate::hub::Run) of it.
     ///
-    /// For topics that come and go, such as the answer of a language model or a build. Without it, a reader of a topic
-    /// that was never begun, or that a hub in memory lost when its process ended, waits silently for ever. The adapters
-    /// answer 404 with `{"error":"…"}` before the first byte; an `EventSource` then stops for good with `readyState` 2,
-    /// which the page can show. Match the error to answer otherwise.
+    /// For short-lived topics, such as the answer of a language model or a build. Without this check, a reader
+    /// waits silently for ever if its topic never began, or if a hub in memory lost the topic when its process
+    /// ended. The adapters answer 404 with `{"error":"…"}` before the first byte; an `EventSource` then stops
+    /// for good with `readyState` 2, which the page can show. To answer otherwise, match the error.
     ///
-    /// Each topic must be known; patterns are not looked at. In doubt the reader is let in: JetStream cannot rule a topic
-    /// out while its stream holds an event of several topics. Runs of other processes are known once they have
-    /// published something: publish their first event before you give their address out.
+    /// Each topic must be known; patterns are not checked. In doubt the reader is accepted: JetStream cannot
+    /// rule out a topic while its stream holds an event of several topics. Runs of other processes are known
+    /// once they have published an event: publish the first event of a run before you give out its address.
     ///
     /// ```
     /// use sse_core::{Hub, Start, SubscribeError, Topic};
@@ -45,15 +46,17 @@ impl Subscribe {
 }
 
 impl Hub {
-    /// Finishes the topic of a run whose process was killed, so that its readers get `sse.end` with `"abandoned":true`
-    /// in its data instead of silence; returns `None`, and does nothing, if the topic is finished already.
+    /// Finishes the topic of a run whose process was killed, so that its readers get `sse.end` with
+    /// `"abandoned":true` in its data instead of silence. Returns `None`, and does nothing, if the topic is
+    /// already finished.
     ///
-    /// A [`Run`](crate::hub::Run) that is dropped does so by itself. When a process is back, call this for each run that your
-    /// database has as begun by that process and not as done; see [runs](crate::docs::runs).
+    /// A [`Run`](crate::hub::Run) that is dropped abandons its topic by itself. When a process is back, call
+    /// this method for each run that your database lists as begun by that process and not as done; see
+    /// [runs](crate::docs::runs).
     ///
     /// # Errors
-    /// [`RunError::Running`] for a run of this process: drop or finish it. [`RunError::Publish`] for a topic that
-    /// is not valid, or a history that does not answer.
+    /// [`RunError::Running`] for a run of this process: drop or finish it. [`RunError::Publish`] for a topic
+    /// that is not valid, or if the history does not respond.
     pub async fn abandon(&self, topic: impl IntoTopics) -> Result<Option<Receipt>, RunError> {
         let topic = single(topic).map_err(PublishError::from)?;
         if self.shared.runs.has(&topic) {
@@ -70,14 +73,14 @@ impl Hub {
         if self.window().look_at(topic, |ring| ring.finished.is_some()) {
             return Ok(true);
         }
-        // The window has the newest events: of a topic that it holds, the last one is not an end.
+        // The window has the newest events: the last event of a topic that it holds is not an end.
         if self.window().look_at(topic, |ring| ring.len() > 0) {
             return Ok(false);
         }
         Ok(self.span_of(&topic.clone().into()).await?.is_some_and(|span| !span.finished.is_empty()))
     }
 
-    /// Returns what the history holds of a pattern, if there is a history.
+    /// Returns the bounds that the history reports for a pattern, if there is a history.
     async fn span_of(&self, pattern: &Pattern) -> Result<Option<HistoryBounds>, HistoryError> {
         match self.history() {
             Some(history) => history.span(slice::from_ref(pattern)).await.map(Some),
@@ -85,7 +88,7 @@ impl Hub {
         }
     }
 
-    /// Returns the first topic of which nothing is known.
+    /// Returns the first unknown topic.
     pub(in crate::hub) async fn unknown_topic(
         &self,
         patterns: &[Pattern],

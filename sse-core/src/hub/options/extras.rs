@@ -1,4 +1,4 @@
-//! What only some readers ask for, kept apart so that the others do not pay for it.
+//! State that only some readers need, kept apart so that the others do not pay for it.
 
 use std::{
     collections::VecDeque,
@@ -20,7 +20,7 @@ use crate::hub::{
 };
 use crate::{panic::Panic, resume::OriginPolicy};
 
-/// The terms of a subscription that has not begun.
+/// The options of a subscription that has not begun.
 #[derive(Default)]
 pub(crate) struct SubscribeOptions {
     pub(crate) origins: Option<OriginPolicy>,
@@ -30,32 +30,33 @@ pub(crate) struct SubscribeOptions {
     pub(crate) snapshot: Option<Loader>,
 }
 
-/// What such a reader carries along.
+/// The state of a reader that uses one of these options.
 #[derive(Default)]
 pub(crate) struct ReaderExtras {
     lease: Option<LeaseTimer>,
     pub(crate) ended: Option<EndReason>,
-    /// The application's code failed; the reader ends after what was decided before.
+    /// The failure of the application's code; the reader ends after the events decided before it.
     pub(crate) failure: Option<Arc<Panic>>,
-    /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
+    /// What each of the feed's rings had evicted when a reader without a cursor asked for stored events: not a
+    /// gap.
     pub(crate) ignored_evictions: Box<[u64]>,
-    /// What decides about each event, if anything does.
+    /// The filter of the reader, if it has one.
     pub(crate) sieve: Option<Arc<EventFilter>>,
-    /// The earlier state of topics that it added, to be sent before anything else.
+    /// The earlier state of topics that the reader added, to be sent before anything else.
     pub(in crate::hub) backfills: VecDeque<Backfill>,
-    /// Where it turned to other topics or got their state, until it ends.
+    /// The position at which it switched to other topics or got their state, until it ends.
     pub(crate) joined_at: Option<u64>,
     pub(crate) snapshots: Option<Snapshots>,
-    /// When it may have more read from the history, if the hub paces its readers.
+    /// When the reader may continue to read from the history, if the hub limits its rate.
     pub(crate) next_replay_at: Option<Instant>,
-    /// What is being gathered for it from very many topics.
+    /// The events that are being gathered for the reader from very many topics.
     pub(in crate::hub) gathering: Option<Box<Gathering>>,
-    /// Of a reader whose response is compressed.
+    /// The state of a reader whose response is compressed.
     #[cfg(feature = "compress")]
     pub(crate) sharing: Option<Box<crate::hub::options::compression::GzipReader>>,
 }
 
-/// A lease, and what wakes the reader when it is over.
+/// A lease, and the future that wakes the reader when the lease is over.
 struct LeaseTimer {
     lease: Lease,
     over: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
@@ -77,7 +78,8 @@ impl ReaderExtras {
         self.backfills.iter_mut().for_each(|backfill| backfill.cut(position));
     }
 
-    /// Forgives nothing any more once the reader is past all that was; `false` if nothing is left here.
+    /// Clears the ignored evictions once the reader is past all of them; returns `false` if no state is left
+    /// here.
     pub(crate) fn expire_ignored(&mut self, position: u64) -> bool {
         if !self.ignored_evictions.is_empty()
             && self.ignored_evictions.iter().all(|evicted| *evicted <= position)
@@ -110,15 +112,15 @@ impl ReaderExtras {
         is_bound || is_placed || is_over || has_more
     }
 
-    /// Whether the reader may read no longer.
+    /// Returns whether the reader's lease is over.
     pub(crate) fn is_lease_over(&self) -> bool {
         self.lease.as_ref().is_some_and(|leased| leased.lease.is_over())
     }
 
-    /// Whether the reader may read no longer; else its task is woken then.
+    /// Returns whether the reader's lease is over; if it is not, its task is woken then.
     pub(crate) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(leased) = &mut self.lease else { return false };
-        // A timer may fire a little late, so the clock is asked as well.
+        // A timer may fire a little late, so the clock is checked as well.
         leased.lease.is_over() || matches!(leased.over.as_mut().poll(cx), Poll::Ready(()))
     }
 }

@@ -1,4 +1,4 @@
-//! Readers that do not get everything they asked for: what a filter withholds and what a newer event replaces.
+//! Readers that do not get everything they asked for: events that a filter withholds or a newer event replaces.
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
@@ -15,7 +15,7 @@ type Filter = Arc<dyn Fn(&EventView<'_>) -> bool + Send + Sync>;
 /// Numbers the keys of one batch of events; the same key gets the same number.
 type Numbering = Box<dyn FnMut(&EventView<'_>) -> Option<usize> + Send>;
 
-/// What decides about each event of one reader.
+/// The filters and the conflation keys of one reader.
 #[derive(Default, Clone)]
 pub(crate) struct EventFilter {
     filters: Vec<Filter>,
@@ -23,34 +23,34 @@ pub(crate) struct EventFilter {
     keys: Option<Arc<dyn Fn() -> Numbering + Send + Sync>>,
 }
 
-/// An event's frame that a reader's filter let through; made by [`EventFilter::permit`] alone.
+/// An event's frame that a reader's filter let through; made only by [`EventFilter::permit`].
 pub(crate) struct PermittedFrame {
     seq: u64,
     frame: Frame,
 }
 
-/// What a look found for a reader that decides about each event by itself.
+/// The events of one poll, for a reader that decides about each event by itself.
 pub(in crate::hub) enum Candidates {
     Events(Vec<TaggedFrame>),
     Signals(Vec<TaggedFrame>),
 }
 
-/// The events of one look that a reader gets.
+/// The events of one poll that a reader gets.
 pub(crate) struct Batch<'a> {
     sieve: &'a EventFilter,
     numbering: Option<Numbering>,
-    /// Where the newest event of each key stands among those taken.
+    /// The index in `taken` of the newest event of each key.
     newest: HashMap<usize, usize>,
     taken: Vec<Option<PermittedFrame>>,
 }
 
 impl PermittedFrame {
-    /// The same without its id.
+    /// Returns the same frame without its id.
     pub(in crate::hub) fn without_id(self) -> Self {
         Self { seq: self.seq, frame: Frame::block(control_events::without_id(&self.frame)) }
     }
 
-    /// The position and the frame.
+    /// Returns the position and the frame.
     pub(in crate::hub) fn into_parts(self) -> (u64, Frame) {
         (self.seq, self.frame)
     }
@@ -60,7 +60,7 @@ impl Batch<'_> {
     /// Decides about the next event, in order.
     ///
     /// # Errors
-    /// If the filter or the key panics; then nothing is known about this event and those after it.
+    /// If the filter or the key function panics; the result for this event and those after it is then unknown.
     pub(crate) fn offer(
         &mut self,
         event: &EventView<'_>,
@@ -72,7 +72,7 @@ impl Batch<'_> {
 
     fn decide(&mut self, event: &EventView<'_>, seq: u64, frame: impl FnOnce() -> Frame) {
         let Some(permitted) = self.sieve.permit(event, seq, frame) else { return };
-        // What the hub itself says is no state that a later event of the same key replaces.
+        // The hub's own events are not a state that a later event of the same key replaces.
         let numbering = self.numbering.as_mut().filter(|_| !event.event_type().starts_with("sse."));
         if let Some(key) = numbering.and_then(|number| number(event))
             && let Some(older) = self.newest.insert(key, self.taken.len())
@@ -93,7 +93,7 @@ impl EventFilter {
         self.filters.is_empty() && self.keys.is_none()
     }
 
-    /// How many bytes of events one look decides about: all there are, if newer ones replace older ones.
+    /// Returns how many bytes of events one poll decides about: all of them, if newer ones replace older ones.
     pub(crate) fn reach(&self) -> usize {
         if self.keys.is_some() { usize::MAX } else { CHUNK_BYTES }
     }
@@ -103,7 +103,7 @@ impl EventFilter {
         Batch { sieve: self, numbering, newest: HashMap::new(), taken: Vec::new() }
     }
 
-    /// The event's frame, if every filter lets it through.
+    /// Returns the event's frame, if every filter lets it through.
     pub(crate) fn permit(
         &self,
         event: &EventView<'_>,
@@ -114,7 +114,7 @@ impl EventFilter {
         is_permitted.then(|| PermittedFrame { seq, frame: frame() })
     }
 
-    /// The same for a frame that is encoded already.
+    /// The same for a frame that is already encoded.
     pub(in crate::hub) fn permit_frame(
         &self,
         topics: &[Topic],
@@ -126,7 +126,7 @@ impl EventFilter {
 }
 
 impl FeedInner {
-    /// The events after `position` one by one with their topics, about `max` bytes of them.
+    /// Returns the events after `position` one by one with their topics, about `max` bytes of them.
     pub(crate) fn candidates_after(
         &self,
         position: u64,
@@ -151,7 +151,8 @@ impl FeedInner {
         Ok(found)
     }
 
-    /// Each ring is locked once. One that holds more than fits ends what is complete.
+    /// Locks each ring once. A ring that holds more than fits limits the position up to which the result is
+    /// complete.
     fn candidates_in_rings(
         &self,
         position: u64,
@@ -185,7 +186,7 @@ impl FeedInner {
 }
 
 impl Subscription {
-    /// Decides about what a look found; the frames that pass are sent before the next look.
+    /// Filters the events that a poll found; the frames that pass are sent before the next poll.
     pub(in crate::hub) fn filter_events(&mut self, sieve: &EventFilter, candidates: Candidates) {
         match candidates {
             Candidates::Events(events) => self.sift_events(sieve, events),
@@ -215,7 +216,7 @@ impl Subscription {
         }
     }
 
-    /// The event's frame, if the filter lets it through; a panic of the filter ends the stream.
+    /// Returns the event's frame, if the filter lets it through; a panic of the filter ends the stream.
     pub(in crate::hub) fn permit(
         &mut self,
         sieve: &EventFilter,
@@ -229,12 +230,12 @@ impl Subscription {
         })
     }
 
-    /// Notes that the application's code failed: the stream ends after what was decided before.
+    /// Records that the application's code failed: the stream ends after the events decided before.
     pub(in crate::hub) fn fail(&mut self, panic: Panic) {
         self.extras.get_or_insert_default().failure.get_or_insert(Arc::new(panic));
     }
 
-    /// Ends the stream if the application's code failed; whether it did.
+    /// Ends the stream if the application's code failed; returns whether it did.
     pub(in crate::hub) fn is_failed(&mut self) -> bool {
         let failure = self.extras.as_mut().and_then(|extras| extras.failure.take());
         let is_failed = failure.is_some();
@@ -244,32 +245,35 @@ impl Subscription {
         is_failed
     }
 
-    /// Whether the last events were withheld, so that a reader whose topics are finished does not know it yet.
+    /// Returns whether the last events were withheld, so that a reader whose topics are finished does not know
+    /// it yet.
     pub(in crate::hub) fn owes_checkpoint(&self) -> bool {
         self.is_filtered() && self.announced != Some(self.position)
     }
 }
 
 impl Subscribe {
-    /// Withholds each event for which `filter` answers `false`: the same for replay, for the history and live, for
-    /// signals and for the end of a topic (`sse.end`); of several filters all must answer `true`.
+    /// Withholds each event for which `filter` returns `false`. The filter applies to replay from the window and
+    /// the history, to live events, to signals and to the end of a topic (`sse.end`). If there are several
+    /// filters, all must return `true`.
     ///
-    /// What is withheld is passed for good: the reader's cursor moves past it by checkpoints, and it does not come
-    /// back when the filter's answer changes. The filter runs in the reader's task, for every event of the topics
-    /// asked for, so it should be quick and must not block. A filtered reader shares no bytes with others. Positions
-    /// count in the whole hub, so a reader can tell how much was published, but not what.
+    /// A withheld event is skipped for good: checkpoints move the reader's cursor past it, and it does not come
+    /// back when the filter's answer changes. The filter runs in the reader's task, for every event of the
+    /// requested topics, so it should be fast and must not block. A filtered reader shares no bytes with others.
+    /// Positions count in the whole hub, so a reader can infer how many events were published, but not their
+    /// content.
     pub fn filter(mut self, filter: impl Fn(&EventView<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.terms.sieve.filters.push(Arc::new(filter));
         self
     }
 
-    /// Tells a reader that lags only the latest event of each key: of what is pending when the reader takes more, an
-    /// event is left out if a later one has the same key. Events without a key, signals and the end of a topic are all
-    /// told.
+    /// Sends a reader that lags only the latest event of each key: when the reader takes more, a pending event
+    /// is left out if a later one has the same key. Events without a key, signals and the end of a topic are all
+    /// sent.
     ///
-    /// A reader that keeps up gets everything. Order and cursor stay exact: what was left out was replaced by
-    /// something that follows. From the history, at most 500 records or 64 KiB at a time are looked at together. A conflating
-    /// reader shares no chunks with others. The last of several calls counts.
+    /// A reader that keeps up gets everything. Order and cursor stay exact: an omitted event was replaced by a
+    /// later one that is sent. From the history, at most 500 records or 64 KiB are compared at a time. A
+    /// conflating reader shares no chunks with others. The last of several calls counts.
     ///
     /// ```
     /// use sse_core::{Event, Hub, Pattern};

@@ -9,13 +9,13 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::hub::Subscribe;
 
-/// Permission to read that ends: at a time, or when it is revoked.
+/// Permission to read that ends at a given time, or when it is revoked.
 ///
-/// A handle, cheap to clone: give one clone to each stream of a session with [`Subscribe::lease`], keep another to
-/// [`renew`](Lease::renew) or [`revoke`](Lease::revoke) it. It is looked at before anything is read for the reader and
-/// before each byte is written, keep-alives included, and ends a waiting stream at once with
-/// [`EndReason::Expired`](crate::hub::EndReason::Expired). A stream that is not a subscription can use
-/// `.until(lease.over())`.
+/// A handle, cheap to clone: give one clone to each stream of a session with [`Subscribe::lease`], and keep
+/// another one to [`renew`](Lease::renew) or [`revoke`](Lease::revoke) it. The lease is checked before anything
+/// is read for the reader and before each byte is written, keep-alives included. When it is over, a waiting
+/// stream ends at once with [`EndReason::Expired`](crate::hub::EndReason::Expired). A stream that is not a
+/// subscription can use `.until(lease.over())`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,7 +36,7 @@ pub struct Lease {
 
 #[derive(Clone, Copy)]
 struct Term {
-    /// Never, if there is none.
+    /// The time of expiry; `None` if the lease does not expire.
     expires: Option<Instant>,
     revoked: bool,
 }
@@ -48,45 +48,45 @@ impl Default for Lease {
 }
 
 impl Lease {
-    /// A lease that only revoking ends.
+    /// Creates a lease that ends only when it is revoked.
     #[must_use]
     pub fn new() -> Self {
         Self::with(None)
     }
 
-    /// A lease that ends after `time`.
+    /// Creates a lease that ends after `time`.
     #[must_use]
     pub fn within(time: Duration) -> Self {
         Self::with(Instant::now().checked_add(time))
     }
 
-    /// A lease that ends at `time`, such as a token's `exp`; one in the past is over at once.
+    /// Creates a lease that ends at `time`, such as a token's `exp`; one in the past is over at once.
     ///
-    /// The clock is read now: setting the system's clock later does not move the end.
+    /// The clock is read now: a later change of the system clock does not move the end.
     #[must_use]
     pub fn until(time: SystemTime) -> Self {
         Self::within(time.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
-    /// Moves the end to `time` from now, for every clone; streams that have ended stay ended, and what was revoked
-    /// stays revoked.
+    /// Moves the end to `time` from now, for every clone. Streams that have ended stay ended, and a revoked
+    /// lease stays revoked.
     pub fn renew(&self, time: Duration) {
         let expires = Instant::now().checked_add(time);
         self.term.send_modify(|term| term.expires = expires);
     }
 
-    /// Ends it at once and for good, for every clone.
+    /// Ends the lease at once and for good, for every clone.
     pub fn revoke(&self) {
         self.term.send_modify(|term| term.revoked = true);
     }
 
-    /// Whether it has expired or was revoked.
+    /// Returns whether the lease has expired or was revoked.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.term.borrow().is_over()
     }
 
-    /// Completes when it has expired or was revoked.
+    /// Completes when the lease has expired or was revoked.
     pub fn over(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
         let mut term = self.term.subscribe();
         async move {
@@ -95,7 +95,7 @@ impl Lease {
                 if now.is_over() {
                     return;
                 }
-                // Nobody can renew or revoke it once every handle is gone.
+                // Once every handle is dropped, the lease cannot be renewed or revoked.
                 let moved = async {
                     if term.changed().await.is_err() {
                         std::future::pending::<()>().await;
@@ -133,8 +133,8 @@ impl fmt::Debug for Lease {
 }
 
 impl Subscribe {
-    /// Reads under this lease: when it is over the stream ends before another byte of it is written, and the reader
-    /// reconnects, to be judged anew. One that is over already reads nothing at all.
+    /// Reads under this lease. When it is over, the stream ends before another byte is written, and the reader
+    /// reconnects and is authorised again. With a lease that is already over, the stream reads nothing.
     ///
     /// The last of several calls counts.
     pub fn lease(mut self, lease: impl Into<Lease>) -> Self {

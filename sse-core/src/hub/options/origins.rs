@@ -2,11 +2,11 @@ use crate::hub::Subscribe;
 use crate::resume::OriginPolicy;
 
 impl Subscribe {
-    /// Refuses requests that do not come from where the policy says, before anything is allocated, and lets the pages
-    /// that are allowed read the response.
+    /// Refuses requests from origins that the policy does not allow, before anything is allocated, and lets
+    /// pages of allowed origins read the response.
     ///
-    /// It judges the request given to [`after`](Subscribe::after); a cursor or a text in its place is refused, and so is
-    /// `None`, because nobody knows where these come from.
+    /// Checks the request given to [`after`](Subscribe::after). A cursor, text or `None` in its place is
+    /// refused, because its origin is unknown.
     ///
     /// ```
     /// use sse_core::{Hub, LastEventId, OriginPolicy, Subscription};

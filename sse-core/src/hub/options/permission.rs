@@ -8,9 +8,10 @@ use crate::hub::Subscription;
 #[cfg(test)]
 mod tests;
 
-/// Proof that a reader gets every event of its topics, so that it may be given bytes that were made for other readers.
+/// Proof that a reader gets every event of its topics, so that it may get bytes that were made for other
+/// readers.
 ///
-/// Everything of a feed that is shared asks for it, and only [`Subscription::access`] makes one.
+/// Every shared part of a feed requires this proof, and only [`Subscription::access`] creates one.
 #[derive(Clone, Copy)]
 pub(crate) struct FullAccess(());
 
@@ -18,7 +19,7 @@ pub(crate) struct FullAccess(());
 pub(in crate::hub) enum Access {
     /// As chunks and blocks that are shared with the feed's other readers.
     Full(FullAccess),
-    /// One by one, each decided about by its filter.
+    /// One by one; the reader's filter decides about each.
     Filtered(Arc<EventFilter>),
 }
 
@@ -37,12 +38,12 @@ impl Subscription {
         }
     }
 
-    /// Whether it decides about each event by itself.
+    /// Returns whether the reader decides about each event by itself.
     pub(in crate::hub) fn is_filtered(&self) -> bool {
         matches!(self.access(), Access::Filtered(_))
     }
 
-    /// What decides about each event; for a reader that gets all of them, nothing is withheld.
+    /// Returns the reader's filter; for a reader that gets all events, one that withholds nothing.
     pub(in crate::hub) fn sieve(&self) -> Arc<EventFilter> {
         match self.access() {
             Access::Full(_) => Arc::default(),

@@ -11,10 +11,10 @@ use crate::{
     wire::Event,
 };
 
-/// How often in a row the state is loaded although what follows it is gone already.
+/// How often in a row the state is loaded although the events that follow it are already evicted.
 const MOST_LOADS: u8 = 3;
 
-/// What a snapshot is asked for; see [`Subscribe::snapshot`].
+/// The request that a snapshot loader gets; see [`Subscribe::snapshot`].
 #[derive(Debug, Clone)]
 pub struct SnapshotRequest {
     topics: Vec<Pattern>,
@@ -29,13 +29,13 @@ impl SnapshotRequest {
         &self.topics
     }
 
-    /// The place up to which the state must know everything; the events after it follow.
+    /// Returns the position up to which the state must include everything; the events after it follow.
     #[must_use]
     pub fn position(&self) -> Cursor {
         self.position
     }
 
-    /// The gap that makes it necessary, if it is not for a new reader or for new topics.
+    /// Returns the gap that makes the state necessary; `None` for a new reader or for new topics.
     #[must_use]
     pub fn gap(&self) -> Option<&Gap> {
         self.gap.as_ref()
@@ -44,7 +44,7 @@ impl SnapshotRequest {
 
 /// The state of what a reader reads, as one event or several.
 ///
-/// An [`Event`] or a `Vec` of them is one. The last event gets the state's place as its id.
+/// An [`Event`] or a `Vec` of them converts into one. The last event gets the state's cursor as its id.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     events: Vec<Event>,
@@ -52,16 +52,17 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// A state of these events; none says that it is empty.
+    /// Creates a state from these events; no events mean that the state is empty.
     pub fn new<E: Into<Event>>(events: impl IntoIterator<Item = E>) -> Self {
         Self { events: events.into_iter().map(Into::into).collect(), at: None }
     }
 
-    /// Says of which place it is, if that is not [`SnapshotRequest::position`]: the cursor of the last event that it
-    /// knows of, which [`Receipt::cursor`](crate::hub::Receipt::cursor) said and was kept together with the state.
+    /// Sets the position of the state, if that is not [`SnapshotRequest::position`]: the cursor of the last
+    /// event that the state includes. Store it together with the state;
+    /// [`Receipt::cursor`](crate::hub::Receipt::cursor) returns it.
     ///
-    /// Needed where an event must not be applied twice, such as a JSON patch: without it, the state may know of events
-    /// that follow it again.
+    /// Needed if an event must not be applied twice, such as a JSON patch. Without it, the state may already
+    /// include events that are sent again after it.
     #[must_use]
     pub fn at(self, cursor: impl Into<Option<Cursor>>) -> Self {
         Self { at: cursor.into(), ..self }
@@ -83,17 +84,17 @@ impl From<Vec<Event>> for Snapshot {
 type Error = Arc<dyn error::Error + Send + Sync>;
 type Loading = Pin<Box<dyn Future<Output = Loaded> + Send>>;
 
-/// What loading a state came to.
+/// The result of loading a state.
 pub(in crate::hub) type Loaded = Result<Snapshot, Error>;
 
-/// What loads the state, erased.
+/// The function that loads the state, type-erased.
 #[derive(Clone)]
 pub(crate) struct Loader(Arc<dyn Fn(SnapshotRequest) -> Loading + Send + Sync>);
 
-/// A reader's loader, and what it is doing.
+/// A reader's loader and its progress.
 pub(crate) struct Snapshots {
     loader: Loader,
-    /// The place of the last state told, and how often in a row nothing could follow it.
+    /// The position of the last state sent, and how often in a row no event could follow it.
     loaded_at: Option<u64>,
     in_vain: u8,
 }
@@ -105,16 +106,17 @@ impl Snapshots {
 }
 
 impl Subscription {
-    /// Goes to the newest place and begins to load the state there; `false` if the reader gets no states.
+    /// Moves to the newest position and begins to load the state there; returns `false` if the reader gets no
+    /// states.
     ///
-    /// `gap` is told first, without an id: until the state is told, the reader's cursor must not move.
+    /// `gap` is sent first, without an id: until the state is sent, the reader's cursor must not move.
     pub(in crate::hub) fn begin_snapshot(&mut self, gap: Option<&Gap>) -> bool {
         let announced = self.announced;
         if self.snapshots().is_none() {
             return false;
         }
         let Some(position) = self.newest() else {
-            // The position may be one that a fork took away; to look for it may begin the load.
+            // A fork may have removed the position; the check for it may begin the load.
             self.check_for_fork();
             return self.is_loading() || self.begin_snapshot(gap);
         };
@@ -139,7 +141,7 @@ impl Subscription {
         true
     }
 
-    /// Whether the state is being loaded.
+    /// Returns whether the state is being loaded.
     pub(in crate::hub) fn is_loading(&self) -> bool {
         self.work == Some(WorkKind::Snapshot)
     }
@@ -157,7 +159,7 @@ impl Subscription {
             None => match self.cursor_at(self.position) {
                 Some(cursor) => cursor,
                 None => {
-                    // The state is of a place that a fork may have taken away.
+                    // A fork may have removed the position of the state.
                     self.check_for_fork();
                     let _ = self.is_loading() || self.begin_snapshot(None);
                     return Ok(());
@@ -175,7 +177,7 @@ impl Subscription {
         }
         self.announced = Some(cursor.seq());
         if let Some(extras) = &mut self.extras {
-            // Topics that were finished by then are known to be.
+            // Topics that were already finished at that position are known to be finished.
             extras.joined_at = Some(cursor.seq());
             if let Some(snapshots) = &mut extras.snapshots {
                 snapshots.loaded_at = Some(cursor.seq());
@@ -184,19 +186,19 @@ impl Subscription {
         Ok(())
     }
 
-    /// The place that a state says it is of, if the events after it can follow.
+    /// Returns the position that the state reports, if the events after it can follow.
     fn judged(&self, at: Cursor) -> Result<Cursor, Error> {
         let state = self.hub.window().lock();
         let is_known = match state.epochs.fork_after(at.epoch()) {
             None => false,
             Some(fork) => fork.is_none_or(|fork| at.seq() < fork),
         };
-        // Another process may have published what this one has not seen yet.
+        // Another process may have published events that this one has not seen yet.
         let is_ahead = at.seq() > state.head() && self.hub.history().is_none();
         if is_known && !is_ahead { Ok(at) } else { Err(Arc::new(UnknownPosition(at))) }
     }
 
-    /// Whether it gets states.
+    /// Returns whether the reader gets states.
     pub(in crate::hub) fn has_snapshots(&self) -> bool {
         self.extras.as_ref().is_some_and(|extras| extras.snapshots.is_some())
     }
@@ -206,7 +208,7 @@ impl Subscription {
     }
 }
 
-/// A state's place that this hub does not have.
+/// The error for a state whose position this hub does not have.
 #[derive(Debug)]
 struct UnknownPosition(Cursor);
 
@@ -223,17 +225,19 @@ impl fmt::Display for UnknownPosition {
 impl error::Error for UnknownPosition {}
 
 impl Subscribe {
-    /// Tells a new reader the state first, and the changes after it under one cursor; so too after a gap, instead of
-    /// leaving the reader with a hole, and when its topics are changed by a [`ReaderHandle`](crate::hub::ReaderHandle). A
-    /// reader that resumes exactly gets no state; [`start`](Subscribe::start) has no effect.
+    /// Sends a new reader the state first, and then the changes after it under one cursor. The state is also
+    /// sent after a gap, so that the reader has no hole, and when a [`ReaderHandle`](crate::hub::ReaderHandle)
+    /// changes the reader's topics. A reader that resumes exactly gets no state; [`start`](Subscribe::start) has
+    /// no effect.
     ///
-    /// The place is taken first, then `load` runs, so the state must be changed before the change is published: it
-    /// then knows of everything up to the place, and perhaps of events that follow it again. Where that matters, the
-    /// state says of which place it is, by [`Snapshot::at`]. Until the whole state is told the reader's cursor does not
-    /// move, so a reader that is cut off gets it again. After a gap, `sse.gap` comes first, without an id.
+    /// The position is taken first, then `load` runs, so change the state before you publish the change. The
+    /// state then includes everything up to the position, and perhaps events that are sent again after it. If
+    /// that matters, set the position of the state with [`Snapshot::at`]. Until the whole state is sent, the
+    /// reader's cursor does not move, so a reader whose connection breaks gets the state again. After a gap,
+    /// `sse.gap` comes first, without an id.
     ///
-    /// The reader's stream loads it, after its first bytes. An error is logged and ends the stream; the reader is
-    /// told to come back after 30 s. No filter is asked about the state: load what the principal may see.
+    /// The reader's stream loads the state, after the stream's first bytes. An error is logged and ends the
+    /// stream, with a `retry` of 30 s. Filters do not apply to the state: load only what the principal may see.
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};
@@ -267,7 +271,7 @@ impl Subscribe {
         let load = Arc::new(load);
         self.terms.snapshot = Some(Loader(Arc::new(move |request| {
             let load = Arc::clone(&load);
-            // All of it runs where its result is awaited, so that a panic is caught there.
+            // The whole loader runs where its result is awaited, so that a panic is caught there.
             Box::pin(
                 async move { load(request).await.map(Into::into).map_err(|error| Arc::from(error.into())) },
             )

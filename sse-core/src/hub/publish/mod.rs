@@ -1,4 +1,4 @@
-//! Who writes: publishers, runs and the tail of a history.
+//! The writers: publishers, runs and the tail of a history.
 
 #[allow(clippy::module_inception)] // The folder's main type.
 pub(in crate::hub) mod publish;

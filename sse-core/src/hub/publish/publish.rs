@@ -16,10 +16,10 @@ use crate::{
     wire::{Event, InvalidEvent, InvalidEventType},
 };
 
-/// How long a publish waits until its own process can deliver what the history has acknowledged.
+/// How long a publish waits until its own process can deliver the event that the history has acknowledged.
 const LOCAL_DELIVERY: Duration = Duration::from_secs(1);
 
-/// The longest key in bytes.
+/// The maximum length of a key in bytes.
 const MAX_KEY: usize = 512;
 
 /// A publish that has not been awaited yet; see [`Hub::publish`].
@@ -39,20 +39,20 @@ pub(crate) enum Target {
 pub(crate) enum What {
     Event(Event),
     Finish,
-    /// A finish because the producer is gone.
+    /// A finish of a topic that its producer abandoned.
     Abandon,
 }
 
-/// What a publish came to.
+/// The result of a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// The place of the event; it prints as the event's id.
+    /// The cursor of the event; it prints as the event's id.
     pub cursor: Cursor,
-    /// The readers of this process that it was handed to; `None` if this process has no window or had not delivered
-    /// it within 1 s, which happens while its connection to the history is broken.
+    /// The number of readers of this process that the event was passed to. `None` if this process has no window
+    /// or had not delivered the event within 1 s, which happens while its connection to the history is broken.
     pub receivers: Option<usize>,
-    /// Whether its key was seen before, so that nothing was published and `cursor` is the first event's.
+    /// Whether the key was used before, so that nothing was published and `cursor` is the first event's.
     pub duplicate: bool,
 }
 
@@ -61,11 +61,12 @@ impl Publish {
         Self { target, topics: exact(topics), what, key: None }
     }
 
-    /// Publishes only once under this key: for the same topics, a second event with it is not published, and the
+    /// Publishes only once under this key: a second event with the same key and topics is not published, and its
     /// receipt is the first one's with `duplicate` set.
     ///
-    /// A hub without history remembers the last 100,000 keys for 10 minutes, or fewer if they and the names of their
-    /// topics take more than 64 MiB; each engine's own window is stated in its documentation. At most 512 bytes.
+    /// A hub without history remembers the last 100,000 keys for 10 minutes, or fewer if the keys and the names
+    /// of their topics take more than 64 MiB. The documentation of each engine states its own limits. A key has
+    /// at most 512 bytes.
     pub fn key(self, key: impl Into<String>) -> Self {
         Self { key: Some(key.into()), ..self }
     }
@@ -168,7 +169,7 @@ impl Future for Publishing {
     }
 }
 
-/// Appends from a task of its own, so that a caller that goes away does not leave the append half done.
+/// Appends in a separate task, so that dropping the caller's future does not leave the append half done.
 async fn append(history: DynHistory, entry: Entry) -> Result<Appended, HistoryError> {
     let append = tokio::spawn(async move { history.append(vec![entry]).await });
     let broken_off = |message: &str| HistoryError::new(HistoryErrorKind::Uncertain, message);
@@ -176,7 +177,7 @@ async fn append(history: DynHistory, entry: Entry) -> Result<Appended, HistoryEr
     appended.first().copied().ok_or_else(|| broken_off("the engine did not say where the event stands"))
 }
 
-/// The encoded fields of an event that a hub may publish or signal.
+/// Returns the encoded fields of an event that a hub may publish or signal.
 pub(crate) fn publishable(event: Event) -> Result<Vec<u8>, PublishError> {
     let (has_id, has_data, is_reserved) = (event.has_id(), event.has_data(), event.is_reserved());
     let lines = event.into_lines()?;
@@ -192,7 +193,7 @@ pub(crate) fn publishable(event: Event) -> Result<Vec<u8>, PublishError> {
     Ok(lines)
 }
 
-/// Topics that may be published to, sorted and each once.
+/// Returns the topics, sorted and without duplicates, or an error if they cannot be published to.
 pub(crate) fn exact(topics: impl IntoTopics) -> Result<Vec<Topic>, InvalidTopic> {
     let mut topics = topics.into_topics()?;
     if topics.iter().any(|topic| topic.as_str().starts_with(RESERVED_TOPICS)) {
@@ -206,19 +207,20 @@ pub(crate) fn exact(topics: impl IntoTopics) -> Result<Vec<Topic>, InvalidTopic>
     Ok(topics)
 }
 
-/// Why nothing was published, or why nobody can say whether it was.
+/// The reason why an event was not published, or why the outcome is unknown.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum PublishError {
     /// The event is not valid.
     Event(InvalidEvent),
-    /// The history could not keep it; the error says whether it may have been kept.
+    /// The history could not store the event; the error reports whether it may have been stored.
     History(HistoryError),
     /// The key is empty or longer than 512 bytes. Use a hash of it.
     Key,
     /// The event has no data, so no client would dispatch it. Add `.data("")`.
     NoData,
-    /// The event has an id of its own; a hub gives the ids. Leave it out, and use `key` against duplicates.
+    /// The event has an id of its own, but the hub assigns the ids. Leave it out, and use `key` against
+    /// duplicates.
     OwnId,
     /// A topic is not valid.
     Topic(InvalidTopic),

@@ -7,20 +7,20 @@ use crate::{
     wire::Event,
 };
 
-/// A process that only publishes, such as a worker or a cron job: a history without a window, which serves nobody.
+/// A process that only publishes, such as a worker or a cron job: it has a history but no window and no readers.
 #[derive(Clone)]
 pub struct Publisher {
     history: DynHistory,
 }
 
 impl Publisher {
-    /// A publisher to this history.
+    /// Creates a publisher to this history.
     #[must_use]
     pub fn new(history: impl History) -> Self {
         Self { history: Arc::new(history) }
     }
 
-    /// As [`Hub::publish`](crate::hub::Hub::publish); the receipt has no number of receivers.
+    /// Publishes like [`Hub::publish`](crate::hub::Hub::publish); the receipt has no number of receivers.
     ///
     /// # Errors
     /// Awaiting it returns [`PublishError`].
@@ -28,7 +28,7 @@ impl Publisher {
         Publish::new(self.target(), topics, What::Event(event.into()))
     }
 
-    /// As [`Hub::finish`](crate::hub::Hub::finish).
+    /// Finishes a topic like [`Hub::finish`](crate::hub::Hub::finish).
     ///
     /// # Errors
     /// Awaiting it returns [`PublishError`].
@@ -36,10 +36,10 @@ impl Publisher {
         Publish::new(self.target(), topic, What::Finish)
     }
 
-    /// As [`Hub::signal`](crate::hub::Hub::signal), waiting until the engine has taken it.
+    /// Sends a signal like [`Hub::signal`](crate::hub::Hub::signal), and waits until the engine has accepted it.
     ///
     /// # Errors
-    /// [`PublishError`] if it is not valid, or the engine does not answer.
+    /// [`PublishError`] if the signal is not valid, or the engine does not respond.
     pub async fn signal(
         &self,
         topics: impl IntoTopics,

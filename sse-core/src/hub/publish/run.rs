@@ -17,18 +17,20 @@ use crate::{
     wire::Event,
 };
 
-/// Under which topic processes tell each other to stop a run; nobody may publish there, and no reader is shown it.
+/// The topic on which processes send each other requests to stop a run; publishing to it is refused, and readers
+/// never get it.
 const STOP_TOPIC: &str = "$sse.stop";
 
 /// A topic with a producer that outlives its readers, such as the answer of a language model, or a build.
 ///
-/// From [`Hub::run`]. Readers subscribe with [`Start::Earliest`](crate::hub::Start::Earliest): however late they come, and
-/// however often they reconnect, they get everything from the start, then what follows live, then `sse.end`, and 204
-/// after that. The producer works on whether anybody reads or not, until it is done or [`stopped`](Run::stopped).
+/// Created by [`Hub::run`]. Readers subscribe with [`Start::Earliest`](crate::hub::Start::Earliest): however
+/// late they come, and however often they reconnect, they get everything from the start, then live events, then
+/// `sse.end`, and 204 after that. The producer works with or without readers, until it is done or
+/// [`stopped`](Run::stopped).
 ///
-/// Dropped without [`finish`](Run::finish), because its task failed or was cancelled, it is abandoned: its topic is
-/// finished all the same, and the data of `sse.end` has `"abandoned":true`. A process that is killed cannot do
-/// that: [`abandon`](Hub::abandon) its runs when it is back, and let readers subscribe to
+/// If the run is dropped without [`finish`](Run::finish), because its task failed or was cancelled, it is
+/// abandoned: its topic is still finished, and the data of `sse.end` has `"abandoned":true`. A killed process
+/// cannot do that: call [`abandon`](Hub::abandon) for its runs when it is back, and let readers subscribe to
 /// [`existing`](crate::hub::Subscribe::existing) topics only. See [runs](crate::docs::runs).
 ///
 /// ```
@@ -63,7 +65,7 @@ pub(crate) struct Runs(Mutex<HashMap<Topic, Arc<Running>>>);
 pub(crate) struct Running {
     topic: Topic,
     stop: watch::Sender<bool>,
-    /// Held while something is published, so that nothing follows the end.
+    /// Held during each publish, so that nothing follows the end.
     state: Arc<tokio::sync::Mutex<State>>,
 }
 
@@ -73,16 +75,16 @@ struct State {
 }
 
 impl Run {
-    /// Its topic.
+    /// Returns the topic of the run.
     #[must_use]
     pub fn topic(&self) -> &Topic {
         &self.shared.topic
     }
 
-    /// Publishes an event of the run; several that are published at once wait for each other.
+    /// Publishes an event of the run; concurrent publishes wait for each other.
     ///
     /// # Errors
-    /// [`RunError::Over`] once it has expired, [`RunError::Publish`] as [`Hub::publish`].
+    /// [`RunError::Over`] once the run has expired, [`RunError::Publish`] as [`Hub::publish`].
     pub async fn publish(&self, event: impl Into<Event>) -> Result<Receipt, RunError> {
         let mut state = Arc::clone(&self.shared.state).lock_owned().await;
         if state.is_over {
@@ -97,15 +99,15 @@ impl Run {
         .await
     }
 
-    /// Finishes it: its readers get the rest and `sse.end`.
+    /// Finishes the run: its readers get the remaining events and `sse.end`.
     ///
     /// # Errors
-    /// [`RunError::Over`] once it has expired. [`RunError::Publish`] if the history did not keep the end; the run is
-    /// abandoned then, which is tried once more.
+    /// [`RunError::Over`] once the run has expired. [`RunError::Publish`] if the history did not store the end;
+    /// the run is then abandoned, which tries once more.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the run ends all the same, as finished or as abandoned; the topic can begin anew once it
-    /// has.
+    /// If the future is dropped, the run still ends, as finished or as abandoned. The topic can begin again
+    /// after that.
     pub async fn finish(self) -> Result<Receipt, RunError> {
         let mut state = Arc::clone(&self.shared.state).lock_owned().await;
         if state.is_over {
@@ -120,8 +122,8 @@ impl Run {
         .await
     }
 
-    /// Runs `step`, which holds the run's state, to its end although the caller may go away: an append goes on then, and
-    /// until it is done no end may overtake it and the topic must not begin anew.
+    /// Runs `step`, which holds the run's state, to its end even if the caller's future is dropped: an append
+    /// continues then, and until it is done the end must not overtake it and the topic must not begin again.
     async fn hold<F>(&self, step: F) -> Result<Receipt, RunError>
     where
         F: Future<Output = Result<Receipt, RunError>> + Send + 'static,
@@ -137,21 +139,23 @@ impl Run {
         }
     }
 
-    /// Completes when [`Hub::stop`] was called for its topic in any process that shares the hub's history, or when it
-    /// has expired: time to stop working, say a last word if there is one, and [`finish`](Run::finish).
+    /// Completes when [`Hub::stop`] was called for the topic in any process that shares the hub's history, or
+    /// when the run has expired. Then stop working, publish a last event if needed, and call
+    /// [`finish`](Run::finish).
     pub async fn stopped(&self) {
-        // The sender lives as long as this does.
+        // The sender lives as long as the run.
         let _ = self.shared.stop.subscribe().wait_for(|stopped| *stopped).await;
     }
 
-    /// Whether it was told to stop or has expired.
+    /// Returns whether the run was stopped or has expired.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         *self.shared.stop.borrow()
     }
 
-    /// Abandons it once nothing was published for so long: its topic is finished as if it had been dropped, and it is
-    /// [`stopped`](Run::stopped). Of several calls the shortest time counts. Must be called within a Tokio runtime.
+    /// Abandons the run after a silence of this length without a publish: its topic is finished as if the run
+    /// had been dropped, and the run is [`stopped`](Run::stopped). Of several calls the shortest time counts.
+    /// Must be called within a Tokio runtime.
     pub fn expire_after(self, silence: Duration) -> Self {
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
@@ -168,7 +172,7 @@ impl Drop for Run {
     fn drop(&mut self) {
         let abandoned = abandon(self.hub.clone(), Arc::clone(&self.shared), None);
         match &self.runtime {
-            // In memory that is done at once, with or without a runtime.
+            // In memory the append completes at once, with or without a runtime.
             _ if self.hub.history().is_none() => {
                 let _ = pin!(abandoned).poll(&mut Context::from_waker(Waker::noop()));
             }
@@ -181,7 +185,7 @@ impl Drop for Run {
 }
 
 impl Runs {
-    /// Tells the run of `topic` to stop; `false` if this process has none.
+    /// Stops the run of `topic`; returns `false` if this process has none.
     pub(crate) fn stop(&self, topic: &str) -> bool {
         let running = self.lock().get(topic).cloned();
         if let Some(running) = &running {
@@ -190,7 +194,7 @@ impl Runs {
         running.is_some()
     }
 
-    /// Whether a signal is meant for the runs, and not for readers.
+    /// Returns whether a signal is meant for the runs, and not for readers.
     pub(crate) fn take_signal(&self, signal: &Entry) -> bool {
         let is_stop = matches!(&*signal.topics, [topic] if topic.as_str() == STOP_TOPIC);
         if is_stop {
@@ -224,8 +228,8 @@ impl Runs {
     }
 }
 
-/// Finishes the topic of a run that its producer has left, if it did not do so itself; of one that expires, only if
-/// it was silent for so long. Returns whether the run is over.
+/// Finishes the topic of a run that its producer has left, if the producer did not finish it; for an expiring
+/// run, only after a silence of the given length. Returns whether the run is over.
 async fn abandon(hub: Hub, running: Arc<Running>, silence: Option<Duration>) -> bool {
     let mut state = running.state.lock().await;
     if silence.is_some_and(|silence| state.last.elapsed() < silence) {
@@ -240,7 +244,7 @@ async fn abandon(hub: Hub, running: Arc<Running>, silence: Option<Duration>) -> 
             tracing::error!(topic = %running.topic, %error, "an abandoned run has no end");
         }
     }
-    // Only now may the topic begin anew, or this end would follow its first events.
+    // Only now may the topic begin again, or this end would follow its first events.
     hub.shared.runs.end(&running);
     true
 }
@@ -261,11 +265,11 @@ async fn expire(hub: Weak<Shared>, running: Arc<Running>, silence: Duration) {
 impl Hub {
     /// Begins a run: a topic whose producer outlives its readers, and that ends with the producer.
     ///
-    /// A run that is over may be begun again; readers that start with the earliest then get both, the end of the
-    /// first between them, so prefer a topic of its own for each.
+    /// A run that is over may begin again. Readers with [`Start::Earliest`](crate::hub::Start::Earliest) then
+    /// get both, with the end of the first between them, so prefer a separate topic for each run.
     ///
     /// # Errors
-    /// [`RunError::Running`] if this process runs the topic already: let the request that wants it read along.
+    /// [`RunError::Running`] if this process already runs the topic: let the caller subscribe to it instead.
     /// [`RunError::Publish`] for a topic that is not valid.
     pub fn run(&self, topic: impl IntoTopics) -> Result<Run, RunError> {
         let shared = self.shared.runs.begin(single(topic).map_err(PublishError::from)?)?;
@@ -273,14 +277,15 @@ impl Hub {
         Ok(Run { hub: self.clone(), shared, runtime })
     }
 
-    /// Tells the producer of a run to stop, in whichever process that shares the history it is; returns whether it is
-    /// in this one.
+    /// Asks the producer of a run to stop, in any process that shares the history; returns whether the run is in
+    /// this process.
     ///
-    /// It ends nothing by itself: the producer hears it by [`Run::stopped`] and finishes. Between processes it is a
-    /// signal, which may be lost when an engine fails over: ask again while the run goes on.
+    /// This alone ends nothing: the producer is notified by [`Run::stopped`] and then finishes. Between
+    /// processes the request is a signal, which may be lost when an engine fails over: call this again while the
+    /// run continues.
     ///
     /// # Errors
-    /// [`PublishError`] for a topic that is not valid, or a history that does not answer.
+    /// [`PublishError`] for a topic that is not valid, or if the history does not respond.
     pub async fn stop(&self, topic: impl IntoTopics) -> Result<bool, PublishError> {
         let topic = single(topic)?;
         let is_here = self.shared.runs.stop(topic.as_str());
@@ -309,15 +314,15 @@ impl fmt::Debug for Run {
     }
 }
 
-/// Why a run cannot begin or go on.
+/// The reason why a run cannot begin or continue.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum RunError {
-    /// It has expired, and its topic is finished. Stop working for it.
+    /// The run has expired, and its topic is finished. Stop working for it.
     Over,
-    /// Nothing was published, or nobody can say.
+    /// Nothing was published, or the outcome is unknown.
     Publish(PublishError),
-    /// This process runs the topic already. Subscribe to it.
+    /// This process already runs the topic. Subscribe to it.
     Running,
 }
 

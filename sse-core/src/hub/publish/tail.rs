@@ -1,4 +1,4 @@
-//! Filling the window from the history, which alone numbers events.
+//! Fills the window from the history, which alone numbers events.
 
 use std::{future::poll_fn, pin::pin, sync::Weak, task::Poll, time::Duration};
 
@@ -8,10 +8,10 @@ use crate::{
     wire::Frame,
 };
 
-/// How long the hub waits before it asks for a tail again that ended, or that left out the same record again.
+/// How long the hub waits before it requests a new tail, after one ended or left out the same record again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs until the hub is gone; it wakes this then.
+/// Runs until the hub is dropped; the drop wakes this task.
 pub(crate) async fn follow(hub: Weak<Shared>, history: DynHistory) {
     let mut restarted_after = None;
     loop {
@@ -26,7 +26,7 @@ pub(crate) async fn follow(hub: Weak<Shared>, history: DynHistory) {
                 Poll::Ready(change) => Poll::Ready(Some(change)),
                 Poll::Pending => restarted.as_mut().poll(cx).map(|()| None),
             });
-            // A hub that nobody holds any more must end although its history is silent.
+            // A hub without handles must end although its history is silent.
             let Ok(next) = tokio::time::timeout(PAUSE, next).await else { continue };
             let Some(change) = next else { break false };
             let Some(change) = change else { break true };
@@ -48,7 +48,7 @@ pub(crate) async fn follow(hub: Weak<Shared>, history: DynHistory) {
 }
 
 impl Shared {
-    /// Puts a change into the window; `false` if the tail must begin again.
+    /// Applies a change to the window; returns `false` if the tail must begin again.
     fn take(&self, change: Result<TailEvent, HistoryError>) -> bool {
         match change {
             Ok(TailEvent::Record(Record { cursor, topics, kind, lines })) => {
@@ -62,13 +62,13 @@ impl Shared {
                 self.window.signal(&topics, &Frame::block(block));
                 true
             }
-            // The tail goes on from where the window does now.
+            // The tail continues from the window's current position.
             Ok(TailEvent::EpochTable(table)) => !self.window.learn(&table).is_rewritten,
             Ok(TailEvent::Recovered) => {
                 tracing::info!("the history answers again");
                 true
             }
-            // The window's own retention decides what it holds, unless this process was left behind.
+            // The window's own retention decides what it holds, unless this process has fallen behind.
             Ok(TailEvent::Trimmed { oldest }) => {
                 self.window.skip_to(oldest);
                 true

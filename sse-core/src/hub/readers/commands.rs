@@ -1,4 +1,4 @@
-//! What is known of a reader by name, and what it was told to do from outside.
+//! The data of a reader that can be found by name, and the commands sent to it.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -13,22 +13,22 @@ use std::{
 use crate::history::Pattern;
 use crate::hub::{Start, feeds::feed::Feed};
 
-/// Of a reader that somebody has a handle of, or that was given a name, a limit or an exclusive place.
+/// The data of a reader that has a handle, or that was given a name, a limit or an exclusive place.
 pub(crate) struct ReaderControl {
     pub(crate) id: u64,
     pub(crate) principal: Option<String>,
-    /// The keys under which it counts, each once.
+    /// The keys under which the reader counts, without duplicates.
     pub(crate) counted: Box<[String]>,
     pub(crate) exclusive: Option<String>,
     state: Mutex<Commands>,
 }
 
-/// What the reader's task has not done yet.
+/// The commands that the reader's task has not run yet.
 #[derive(Default)]
 pub(crate) struct Commands {
-    /// What it reads now.
+    /// The feed that the reader reads now.
     pub(crate) feed: Option<Arc<Feed>>,
-    /// Its task, if it was asked for something since this was made.
+    /// The waker of the reader's task, if the task was polled since the control was created.
     waker: Option<Waker>,
     pub(crate) retry: Option<Duration>,
     pub(crate) topics: Option<Box<[Pattern]>>,
@@ -44,7 +44,7 @@ impl ReaderControl {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the reader's task be woken by itself, without those who read the same.
+    /// Lets the reader's task be woken alone, without the other readers of the same feed.
     pub(crate) fn arm(&self, waker: &Waker) {
         let mut state = self.lock();
         if !state.waker.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
@@ -52,7 +52,7 @@ impl ReaderControl {
         }
     }
 
-    /// Wakes the reader's task; everyone who reads the same, if it alone cannot be found.
+    /// Wakes the reader's task; if its waker is unknown, wakes all readers of the same feed.
     pub(crate) fn wake(&self) {
         let (waker, feed) = {
             let state = self.lock();
@@ -69,7 +69,7 @@ impl ReaderControl {
     }
 }
 
-/// Cannot be guessed, and is no other reader's.
+/// Returns an id that is unique to the reader and cannot be guessed.
 fn fresh_id() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     static SECRET: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);

@@ -1,4 +1,4 @@
-//! Who is connected.
+//! The connected readers.
 
 pub(in crate::hub) mod commands;
 pub(in crate::hub) mod reader;

@@ -8,32 +8,32 @@ use tokio::time::Instant;
 use super::commands::ReaderControl;
 use crate::hub::subscription::holding::Holding;
 
-/// What the hub knows of one reader.
+/// The hub's data about one reader.
 pub(crate) struct Reader {
     pub(crate) position: AtomicU64,
     /// The hub's clock when the reader last asked for more.
     pub(crate) asked_at: AtomicU64,
-    /// What it was called for: one bit for each `Closed`, and one for orders.
+    /// Why the reader must act: one bit for each `Closed`, and one for commands.
     calls: AtomicU8,
-    /// Whether it waits for work of the hub's own, such as a read of the history: it does not count as one that does not
-    /// read then.
+    /// Whether the reader waits for the hub's own work, such as a read of the history. While it waits, it does
+    /// not count as a reader that does not read.
     pub(crate) is_waiting: AtomicBool,
-    /// Whether frames are held for it.
+    /// Whether frames are held for the reader.
     pub(in crate::hub) has_frames: AtomicBool,
-    /// Whether it counts among the hub's readers.
+    /// Whether the reader counts among the hub's readers.
     pub(crate) is_counted: AtomicBool,
-    /// Its index among the feed's readers.
+    /// The reader's index among the feed's readers.
     pub(in crate::hub) place: AtomicU32,
     pub(in crate::hub) holding: Holding,
     pub(crate) since: Instant,
-    /// Only of readers that somebody knows by name.
+    /// Set only for readers that can be found by name.
     pub(crate) control: OnceLock<Arc<ReaderControl>>,
 }
 
-/// The bit of `Reader::calls` that says that its control holds orders.
+/// The bit of `Reader::calls` that is set when the reader's control holds commands.
 const ORDERS: u8 = 1 << 7;
 
-/// Why the hub ended a reader.
+/// The reason why the hub ended a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Closed {
     Disconnect,
@@ -78,17 +78,17 @@ impl Reader {
         Closed::ALL.into_iter().find(|by| calls & by.bit() != 0)
     }
 
-    /// Lets the reader look at its orders.
+    /// Marks that the reader has commands to run.
     pub(crate) fn order(&self) {
         self.calls.fetch_or(ORDERS, Ordering::Release);
     }
 
-    /// Notes that the orders are being looked at; before they are taken, so that one that comes meanwhile is seen.
+    /// Clears the mark; called before the commands are taken, so that one that arrives meanwhile is seen.
     pub(crate) fn run_commands(&self) {
         self.calls.fetch_and(!ORDERS, Ordering::AcqRel);
     }
 
-    /// Whether it was ended or has orders.
+    /// Returns whether the reader was ended or has commands.
     pub(crate) fn has_commands(&self) -> bool {
         self.calls.load(Ordering::Acquire) != 0
     }

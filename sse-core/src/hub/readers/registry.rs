@@ -1,4 +1,4 @@
-//! How many readers there are, and who is known by name.
+//! The number of readers, and the readers that can be found by name.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,7 +22,7 @@ pub(crate) struct Registry {
     named: Mutex<RegisteredReader>,
 }
 
-/// Nothing else is locked while it is.
+/// A leaf lock: no other lock is taken while this one is held.
 #[derive(Default)]
 struct RegisteredReader {
     by_id: HashMap<u64, Arc<Reader>>,
@@ -30,11 +30,11 @@ struct RegisteredReader {
     exclusive: HashMap<String, Arc<Reader>>,
 }
 
-/// What a subscription asks for besides its topics.
+/// The options of a subscription that limit or name its readers.
 #[derive(Default)]
 pub(crate) struct Admission {
     pub(crate) principal: Option<String>,
-    /// The keys under which it counts, and how many may.
+    /// The keys under which the reader counts, and the maximum for each.
     pub(crate) limits: BTreeMap<String, usize>,
     pub(crate) exclusive: Option<(String, Exclusive)>,
 }
@@ -44,7 +44,7 @@ impl Registry {
         Self { max, total: AtomicUsize::new(0), named: Mutex::default() }
     }
 
-    /// Lets a reader in, or says why not. The reader has no control yet.
+    /// Admits a reader, or returns why it is refused. The reader has no control yet.
     pub(crate) fn enter(&self, reader: &Arc<Reader>, seat: Admission) -> Result<(), EndReason> {
         let more = |total| (total < self.max).then_some(total + 1);
         if self.total.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_err() {
@@ -59,7 +59,7 @@ impl Registry {
         entered
     }
 
-    /// Why a reader that asks for this would not be let in now.
+    /// Returns why a reader with these options would be refused now.
     pub(crate) fn refusal(&self, seat: &Admission) -> Option<EndReason> {
         if self.total.load(Ordering::Acquire) >= self.max {
             return Some(EndReason::Limit);
@@ -67,7 +67,7 @@ impl Registry {
         self.lock().refusal(seat)
     }
 
-    /// Takes a reader out; does nothing if it is out already.
+    /// Removes a reader; does nothing if it was already removed.
     pub(crate) fn leave(&self, reader: &Reader) {
         if !reader.is_counted.swap(false, Ordering::AcqRel) {
             return;
@@ -92,7 +92,7 @@ impl Registry {
         }
     }
 
-    /// The reader's control, under whose id it can be found from now on until it leaves.
+    /// Returns the reader's control, and registers the reader under the control's id until it leaves.
     pub(crate) fn control_of(&self, reader: &Arc<Reader>) -> Arc<ReaderControl> {
         let control = reader.control.get_or_init(|| Arc::new(ReaderControl::new(None, Box::default(), None)));
         let mut named = self.lock();
@@ -127,7 +127,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Gives an exclusive place to a reader that can read now, and ends the one that had it until then.
+    /// Gives an exclusive place to a reader that can read now, and ends the reader that had it.
     pub(crate) fn take_place(&self, reader: &Arc<Reader>) {
         let Some(key) = reader.control.get().and_then(|control| control.exclusive.as_ref()) else { return };
         let replaced = {
@@ -150,7 +150,7 @@ impl Registry {
 }
 
 impl RegisteredReader {
-    /// Why nobody may take this seat now.
+    /// Returns why these options cannot be granted now.
     fn refusal(&self, seat: &Admission) -> Option<EndReason> {
         let Admission { limits, exclusive, .. } = seat;
         if limits.iter().any(|(key, max)| self.counted.get(key).copied().unwrap_or(0) >= *max) {

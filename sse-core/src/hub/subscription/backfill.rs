@@ -9,8 +9,8 @@ use crate::hub::{
 };
 use crate::{history::Pattern, panic::Panic};
 
-/// The events of some topics after one position and up to another, which are read from the window a chunk at a time: those
-/// that it evicts meanwhile are not sent.
+/// The events of some topics after one position and up to another. They are read from the window a chunk at a
+/// time; events that the window evicts meanwhile are not sent.
 pub(crate) struct Backfill {
     patterns: Vec<Pattern>,
     after: u64,
@@ -18,7 +18,7 @@ pub(crate) struct Backfill {
 }
 
 impl Backfill {
-    /// Leaves out what lies after `position`.
+    /// Leaves out what comes after `position`.
     pub(in crate::hub) fn cut(&mut self, position: u64) {
         self.until = self.until.min(position);
     }
@@ -33,7 +33,7 @@ impl Subscription {
             Start::Earliest => {}
             Start::Latest(count) => {
                 let sieve = self.sieve();
-                // A lock that a panic of the filter leaves is taken again like any other.
+                // A lock that a panic of the filter poisoned is used like any other.
                 match Panic::catch(|| self.feed.lock().before_latest(&backfill, count, &sieve)) {
                     Ok(after) => backfill.after = after,
                     Err(panic) => return self.fail(panic),
@@ -71,7 +71,7 @@ impl TaggedFrame {
 }
 
 impl FeedInner {
-    /// The next events of a backfill, as many as fit into a chunk but at least one if there is any.
+    /// Returns the next events of a backfill, as many as fit into a chunk but at least one if there is any.
     fn earlier(&self, Backfill { patterns, after, until }: &Backfill) -> Vec<TaggedFrame> {
         let mut found: Vec<TaggedFrame> = Vec::new();
         for ring in
@@ -98,7 +98,7 @@ impl FeedInner {
         found
     }
 
-    /// The position before the newest `count` events of a backfill that the filter lets through.
+    /// Returns the position before the newest `count` events of a backfill that the filter lets through.
     fn before_latest(
         &self,
         Backfill { patterns, until, .. }: &Backfill,

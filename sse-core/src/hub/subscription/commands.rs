@@ -1,4 +1,4 @@
-//! What a reader does when it was told something from outside.
+//! Runs the commands that were sent to a reader.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::hub::{
 use crate::{history::Pattern, waiters::wake, wire::write_retry};
 
 impl Subscription {
-    /// Ends, or does what it was ordered to; what is returned is said at once.
+    /// Ends the reader, or runs its commands; the returned chunk is sent at once.
     pub(in crate::hub) fn run_commands(&mut self) -> Option<Chunk> {
         if let Some(by) = self.reader.ended() {
             self.end(match by {
@@ -36,13 +36,13 @@ impl Subscription {
         })
     }
 
-    /// Goes on at the same position with other topics: rule 6.
+    /// Continues at the same position with other topics: rule 6.
     fn switch(&mut self, patterns: Box<[Pattern]>, also: Vec<(Vec<Pattern>, Start)>) {
         self.leave_feed();
         let attached = self.hub.window().attach(patterns, Arc::clone(&self.reader));
         let (feed, mut view) = (attached.feed, attached.view);
         while view.version != self.version {
-            // The position may be one that a fork took away.
+            // A fork may have removed the position.
             self.check_for_fork();
             view = self.hub.window().view(&feed);
         }
@@ -52,7 +52,7 @@ impl Subscription {
         }
         self.forgotten_floor = if self.feed.is_exact { 0 } else { view.evicted };
         self.signals_seen = attached.last_signal;
-        // What was read ahead for the topics before is read again for those of now; notices stay.
+        // Frames read ahead for the old topics are dropped, because the new ones are read again; notices stay.
         self.cut_frames(self.position);
         let extras = self.extras.get_or_insert_default();
         extras.ignored_evictions = Box::default();
@@ -66,7 +66,8 @@ impl Subscription {
         self.begin_snapshot(None);
     }
 
-    /// The end of topics that were finished when the reader turned to them or got their state: said once, without ids, before it ends.
+    /// Sends the end of topics that were already finished when the reader switched to them or got their state:
+    /// once, without ids, before the reader ends.
     pub(in crate::hub) fn send_missed_ends(&mut self) -> bool {
         let joined_at = self.extras.as_mut().and_then(|extras| extras.joined_at.take());
         let Some(joined_at) = joined_at else { return false };
@@ -83,7 +84,7 @@ impl Subscription {
         has_ends
     }
 
-    /// Topics may have been finished before this process saw anything of them.
+    /// Asks the history which topics are finished: some may have been before this process received anything of them.
     fn query_finished(&self) {
         let (Some(history), Ok(runtime)) =
             (self.hub.history().cloned(), tokio::runtime::Handle::try_current())

@@ -1,8 +1,9 @@
 //! How a reader of very many topics catches up.
 //!
-//! To merge their rings under one lock would hold up publishers. So the rings are looked at in steps, in the window's turn,
-//! and other tasks run in between. Nothing is missed: only frames up to the feed's newest at the beginning are gathered,
-//! all of them are in their rings by then, and a ring that lost one in the meantime is found to miss it.
+//! To merge the rings under one lock would block publishers. So the rings are read in steps, in turn for the
+//! window's lock, and other tasks run in between. No frame is missed: only frames up to the feed's newest at the
+//! beginning are gathered, all of them are in their rings by then, and if a ring has lost one meanwhile, the
+//! gathering detects it.
 
 use std::{
     collections::BTreeMap,
@@ -14,15 +15,16 @@ use crate::hub::{
     options::permission::Access, window::attach::TOPICS_AT_ONCE, window::tagged::TaggedFrame,
 };
 
-/// What was gathered so far.
+/// The progress of a gathering.
 pub(in crate::hub) struct Gathering {
-    /// The reader's position, the feed and its cuts at the beginning. If one of them changes, all is gathered again.
+    /// The reader's position, the feed and its cuts at the beginning. If one of them changes, the gathering
+    /// starts again.
     position: u64,
     cuts: u64,
     feed: u64,
-    /// The position up to which it is complete.
+    /// The position up to which the gathered frames are complete.
     until: u64,
-    /// The ring that is looked at next.
+    /// The index of the ring to read next.
     next: usize,
     found: BTreeMap<u64, TaggedFrame>,
     bytes: usize,
@@ -40,7 +42,7 @@ impl Gathering {
         self.position == position && self.feed == feed && self.cuts == inner.cuts()
     }
 
-    /// Looks at the next rings; returns whether these were the last.
+    /// Reads the next rings; returns whether these were the last.
     fn step(&mut self, inner: &FeedInner, ignored_evictions: &[u64], max: usize) -> bool {
         let rings = inner.rings.iter().enumerate().skip(self.next).take(TOPICS_AT_ONCE);
         for (index, topic_ring) in rings {
@@ -54,7 +56,7 @@ impl Gathering {
                 if kept.seq > self.until {
                     break;
                 }
-                // Of a frame of several topics, the first one found is as good as the others.
+                // A frame of several topics is in several rings; the first copy found is as good as the others.
                 if self.found.contains_key(&kept.seq) {
                     continue;
                 }
@@ -66,7 +68,7 @@ impl Gathering {
         self.next >= inner.rings.len()
     }
 
-    /// Drops the newest of what does not fit, which the reader takes later.
+    /// Drops the newest frames that do not fit; the reader takes them later.
     fn keep_within(&mut self, max: usize) {
         while self.bytes > max && self.found.len() > 1 {
             let Some((seq, newest)) = self.found.pop_last() else { return };
@@ -77,13 +79,14 @@ impl Gathering {
 }
 
 impl Subscription {
-    /// Whether what the reader lacks may be in the rings of more topics than are looked at under one lock.
+    /// Returns whether the reader is behind and its missing events may be in more rings than are read under one
+    /// lock.
     pub(in crate::hub) fn must_gather(&self) -> bool {
         self.feed.lock().is_wide()
     }
 
-    /// Gathers the events after the reader's position, which it sends before the next look. Returns the highest position that
-    /// was evicted, if any was.
+    /// Gathers the events after the reader's position, which are sent before the next poll. Returns the highest
+    /// position that was evicted, if any was.
     pub(in crate::hub) fn poll_gathering(&mut self, cx: &mut Context<'_>) -> Poll<Option<u64>> {
         let forgotten_floor =
             Some(self.forgotten_floor).filter(|forgotten_floor| *forgotten_floor > self.position);

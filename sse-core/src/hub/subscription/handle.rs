@@ -16,10 +16,10 @@ use crate::{
     wire::{jittered, limited},
 };
 
-/// A handle on one reader of this process: look at it, end it, or change what it reads while it reads.
+/// A handle to one reader of this process: inspects it, ends it, or changes its topics while it reads.
 ///
-/// From [`Subscription::handle`], [`Hub::readers`] or, by its id, [`Hub::reader`]. Cheap to clone; it keeps nobody
-/// connected, and does nothing once the reader has left.
+/// From [`Subscription::handle`], [`Hub::readers`] or, by its id, [`Hub::reader`]. Cheap to clone. A handle does
+/// not keep the reader connected, and does nothing once the reader has left.
 ///
 /// ```
 /// use sse_core::{Event, Hub};
@@ -48,36 +48,36 @@ impl ReaderHandle {
         Self { hub: hub.clone(), reader, control }
     }
 
-    /// The name under which [`Hub::reader`] finds it: text without meaning that cannot be guessed, the reader's own
-    /// as long as it is connected.
+    /// Returns an opaque, unguessable id for [`Hub::reader`], unique while the reader is connected.
     ///
-    /// Whoever knows it must still be asked whether they may use it.
+    /// The id is not a credential: authorise the caller before you act on it.
     #[must_use]
     pub fn id(&self) -> String {
         format!("{:016x}", self.control.id)
     }
 
-    /// Whose reader it is, as [`Subscribe::principal`](crate::hub::Subscribe::principal) said.
+    /// Returns the owner of the reader, as set by [`Subscribe::principal`](crate::hub::Subscribe::principal).
     #[must_use]
     pub fn principal(&self) -> Option<&str> {
         self.control.principal.as_deref()
     }
 
-    /// When it subscribed.
+    /// Returns when the reader subscribed.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         let now = SystemTime::now();
         now.checked_sub(self.reader.since.elapsed()).unwrap_or(now)
     }
 
-    /// The topics and patterns that it reads, sorted.
+    /// Returns the topics and patterns that the reader reads, sorted.
     #[must_use]
     pub fn topics(&self) -> Vec<Pattern> {
         let orders = self.control.lock();
         orders.wanted().to_vec()
     }
 
-    /// How many events it is behind: of those that the window holds, one of several topics once for each of them.
+    /// Returns how many events the reader is behind, among those that the window holds; an event of several
+    /// topics counts once for each of them.
     #[must_use]
     pub fn lag(&self) -> usize {
         let Some(feed) = self.control.lock().feed.clone() else { return 0 };
@@ -89,40 +89,41 @@ impl ReaderHandle {
         feed.rings.iter().map(|ring| ring.lock().after(position).len()).sum()
     }
 
-    /// Whether it still reads.
+    /// Returns whether the reader is still connected.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.reader.is_counted.load(Ordering::Acquire) && self.reader.ended().is_none()
     }
 
-    /// Ends it with [`EndReason::Disconnected`](crate::hub::EndReason::Disconnected): it is told when to come back, and resumes.
+    /// Ends the reader with [`EndReason::Disconnected`](crate::hub::EndReason::Disconnected): it gets a `retry`,
+    /// and resumes.
     ///
-    /// To keep it away, let the handler answer its next request with 204, or end its [`Lease`](crate::hub::Lease) and
-    /// refuse it then.
+    /// To keep the client away, let the handler answer its next request with 204, or end its
+    /// [`Lease`](crate::hub::Lease) and refuse it then.
     pub fn close(&self) {
         self.reader.end(Closed::Disconnect);
         self.control.wake();
     }
 
-    /// Sends a new `retry` at once and uses it for the rest of the connection: at least `delay` and up to twice as long, so
-    /// that many do not come back together, but never more than 1 h.
+    /// Sends a new `retry` now and uses it for the rest of the connection, jittered between `delay` and twice
+    /// `delay` to spread reconnects, but never more than 1 h.
     ///
-    /// The limits of `delay` are those of [`Event::retry`](crate::Event::retry): 500 ms and 1 h, beyond which the nearest one
-    /// is used.
+    /// `delay` is clamped as by [`Event::retry`](crate::Event::retry): to at least 500 ms and at most 1 h.
     #[track_caller]
     pub fn retry(&self, delay: Duration) {
         let delay = jittered(limited(delay));
         self.order(|orders| orders.retry = Some(delay));
     }
 
-    /// Lets it read these topics instead, from its present position on and without reconnecting.
+    /// Replaces the reader's topics, from its present position on and without a reconnect.
     ///
-    /// The same lease, filter and limits hold. What an added topic said before the position is not told;
-    /// [`also`](ReaderHandle::also) tells it. The client does not know of it: when it reconnects it asks for the
-    /// topics in its request, so let the handler remember them, or the client ask for the new ones.
+    /// The same lease, filter and limits apply. Earlier events of an added topic are not sent;
+    /// [`also`](ReaderHandle::also) sends them. The client does not know of the change: when it reconnects it
+    /// asks for the topics in its request, so let the handler remember the new ones, or let the client ask for
+    /// them.
     ///
     /// # Errors
-    /// [`InvalidTopic`] if a topic is not valid, none is named, or more than the hub allows.
+    /// [`InvalidTopic`] if a topic is not valid, the list is empty, or it has more topics than the hub allows.
     pub fn set_topics(&self, topics: impl IntoPatterns) -> Result<(), InvalidTopic> {
         let topics = checked(topics.into_patterns()?, self.hub.max_topics())?;
         self.order(|orders| {
@@ -136,7 +137,7 @@ impl ReaderHandle {
     /// [`Subscribe::also`](crate::hub::Subscribe::also).
     ///
     /// # Errors
-    /// As [`set_topics`](ReaderHandle::set_topics), for all its topics together.
+    /// As [`set_topics`](ReaderHandle::set_topics), for all topics of the reader together.
     pub fn also(&self, topics: impl IntoPatterns, start: Start) -> Result<(), InvalidTopic> {
         let added = topics.into_patterns()?;
         let wanted = {
@@ -159,7 +160,7 @@ impl ReaderHandle {
 }
 
 impl Commands {
-    /// The topics that it reads, or will when it has done what it was told.
+    /// Returns the topics that the reader reads, or will read when it has run its commands.
     fn wanted(&self) -> &[Pattern] {
         match (&self.topics, &self.feed) {
             (Some(topics), _) => topics,
@@ -170,7 +171,8 @@ impl Commands {
 }
 
 impl Hub {
-    /// The readers of these topics in this process, wildcards that match included, the oldest first.
+    /// Returns the readers of these topics in this process, including those with matching wildcards, the oldest
+    /// first.
     ///
     /// # Errors
     /// [`InvalidTopic`] if a topic is not valid or has wildcards.
@@ -190,7 +192,7 @@ impl Hub {
         Ok(handles)
     }
 
-    /// The reader with this [`id`](ReaderHandle::id), while it is connected to this process.
+    /// Returns the reader with this [`id`](ReaderHandle::id), while it is connected to this process.
     #[must_use]
     pub fn reader(&self, id: &str) -> Option<ReaderHandle> {
         let reader = self.registry().find(u64::from_str_radix(id, 16).ok()?)?;
@@ -199,7 +201,7 @@ impl Hub {
 }
 
 impl Subscription {
-    /// A handle on this reader, to be kept while it reads.
+    /// Returns a handle to this reader, to keep while it reads.
     #[must_use]
     pub fn handle(&self) -> ReaderHandle {
         let handle = ReaderHandle::new(&self.hub, Arc::clone(&self.reader));

@@ -19,16 +19,16 @@ use crate::hub::{
 };
 use crate::{panic::Panic, resume::Cursor, wire::Frame};
 
-/// Frames that are sent before the reader's next look at the window, and the work that it waits for.
+/// Frames that are sent before the reader's next poll of the window, and the work that it waits for.
 ///
-/// It belongs to the [`Reader`] and not to the [`Subscription`], so that the sweep can free it while nobody polls the
-/// body. Nearly always there is nothing, and then it is a pointer.
+/// The holding belongs to the [`Reader`] and not to the [`Subscription`], so that the sweep can free it while
+/// the body is not polled. Nearly always it is empty, and then it is a pointer.
 #[derive(Default)]
 pub(crate) struct Holding(Mutex<Option<Box<Contents>>>);
 
 #[derive(Default)]
 pub(in crate::hub) struct Contents {
-    /// Each with its position.
+    /// The frames, each with its position.
     frames: VecDeque<(u64, Frame)>,
     bytes: usize,
     /// The position once all frames are sent.
@@ -36,19 +36,19 @@ pub(in crate::hub) struct Contents {
     work: Option<Work>,
 }
 
-/// Work of the hub's own that a reader waits for.
+/// The hub's own work that a reader waits for.
 pub(in crate::hub) enum Work {
     Replay(Pin<Box<dyn Future<Output = ReplayOutcome> + Send>>),
     Snapshot(Pin<Box<dyn Future<Output = Loaded> + Send>>),
 }
 
-/// What the work came to.
+/// The result of the work.
 pub(in crate::hub) enum Outcome {
     Replay(ReplayOutcome),
     Snapshot(Loaded),
 }
 
-/// The kind of work that is under way.
+/// The kind of work in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::hub) enum WorkKind {
     Replay,
@@ -78,7 +78,7 @@ impl Holding {
     /// Frees everything.
     pub(in crate::hub) fn free(&self, counters: &Counters) {
         let contents = self.lock().take();
-        // Outside the lock: what is dropped may be the application's future.
+        // Outside the lock: the drop may run the application's future.
         if let Some(contents) = contents {
             counters.release(contents.bytes);
         }
@@ -101,7 +101,7 @@ impl Contents {
         self.frames.drain(..count).collect()
     }
 
-    /// Counts its bytes again; returns how many fewer there are.
+    /// Counts the bytes again; returns how many fewer there are.
     fn recount(&mut self) -> usize {
         let bytes = self.frames.iter().map(|(_, frame)| frame.bytes().len()).sum();
         std::mem::replace(&mut self.bytes, bytes).saturating_sub(bytes)
@@ -122,32 +122,34 @@ impl Wake for Alarm {
 }
 
 impl Subscription {
-    /// Whether the first of the frames to be sent is a notice, or a part of a state, for the reader's present position.
+    /// Returns whether the first held frame is a notice, or a part of a state, for the reader's present
+    /// position.
     pub(in crate::hub) fn has_notice(&self) -> bool {
         let holding = self.reader.holding.lock();
         let first = holding.as_ref().and_then(|contents| contents.frames.front());
         first.is_some_and(|(seq, _)| *seq <= self.position)
     }
 
-    /// The cursor of the first of the frames to be sent.
+    /// Returns the cursor of the first held frame.
     pub(in crate::hub) fn first_held(&self) -> Option<Cursor> {
         let holding = self.reader.holding.lock();
         let first = holding.as_ref().and_then(|contents| contents.frames.front());
         first.and_then(|(_, frame)| control_events::cursor_of(frame))
     }
 
-    /// Whether frames are to be sent before the next look.
+    /// Returns whether frames are to be sent before the next poll.
     #[inline]
     pub(in crate::hub) fn has_frames(&self) -> bool {
         self.reader.has_frames.load(Ordering::Relaxed)
     }
 
-    /// Sends a notice at the present position before the next look.
+    /// Sends a notice at the present position before the next poll.
     pub(in crate::hub) fn queue_notice(&mut self, notice: Notice) {
         self.add([(self.position, notice.into_frame())], self.position);
     }
 
-    /// Sends frames before the next look, after which the reader is at `through`; returns whether there were any.
+    /// Sends frames before the next poll, after which the reader is at `through`; returns whether there were
+    /// any.
     pub(in crate::hub) fn hold(
         &mut self,
         frames: impl IntoIterator<Item = PermittedFrame>,
@@ -162,7 +164,7 @@ impl Subscription {
             return false;
         }
         let mut holding = self.reader.holding.lock();
-        // After the sweep has freed what a reader held, nothing is added.
+        // After the sweep has freed a reader's holding, nothing is added to it.
         if self.reader.ended() == Some(Closed::Stall) {
             return true;
         }
@@ -176,8 +178,8 @@ impl Subscription {
         true
     }
 
-    /// As much as fits into `max` bytes of the frames to be sent, but at least one; with the position after it if that was
-    /// all.
+    /// Takes as many held frames as fit into `max` bytes, but at least one; also returns the position after them
+    /// if that was all.
     pub(in crate::hub) fn take_frames(&mut self, max: usize) -> (Vec<(u64, Frame)>, Option<u64>) {
         let mut holding = self.reader.holding.lock();
         let Some(contents) = holding.as_mut() else { return (Vec::new(), None) };
@@ -195,7 +197,7 @@ impl Subscription {
         (frames, through)
     }
 
-    /// Drops what lies after `position`, the work of reading it included.
+    /// Drops everything after `position`, including the work of reading it.
     pub(in crate::hub) fn cut_frames(&mut self, position: u64) {
         if self.work == Some(WorkKind::Replay) {
             self.drop_work();
@@ -232,9 +234,9 @@ impl Subscription {
         drop(work);
     }
 
-    /// Waits for the work that is under way; `None` if it was freed.
+    /// Waits for the work in progress; returns `None` if it was freed.
     ///
-    /// The hub does not take a reader that waits for it for one that does not read.
+    /// Meanwhile the hub does not count the reader as one that does not read.
     pub(in crate::hub) fn poll_work(&mut self, cx: &Context<'_>) -> Poll<Option<Outcome>> {
         // Outside the lock: the work may be the application's.
         let work = self.reader.holding.lock().as_mut().and_then(|contents| contents.work.take());

@@ -1,4 +1,4 @@
-//! What the hub itself tells a reader: checkpoints, earlier states, gaps and ends.
+//! The hub's own events for a reader: checkpoints, earlier states, gaps and ends.
 
 use std::{slice, sync::atomic::Ordering};
 
@@ -13,7 +13,8 @@ use crate::{
 };
 
 impl Subscription {
-    /// A checkpoint, if the position has moved past what the reader was told and nothing is pending: rule 9.
+    /// Returns a checkpoint, if the position has moved past the last announced one and nothing is pending: rule
+    /// 9.
     pub(crate) fn checkpoint(&mut self) -> Option<Frame> {
         self.next_checkpoint().map(Notice::into_frame)
     }
@@ -58,7 +59,7 @@ impl Subscription {
         self.queue_notice(control_events::gap(gap));
     }
 
-    /// Rule 13: a new reader of finished topics is told so.
+    /// Rule 13: sends the end of finished topics to a new reader.
     pub(in crate::hub) fn send_finishes(&mut self) {
         let sieve = self.sieve();
         let mut finishes: Vec<(Cursor, PermittedFrame)> = Vec::new();
@@ -75,7 +76,7 @@ impl Subscription {
         let (announced, position) = (self.announced, self.position);
         self.announced = finishes.last().map(|(cursor, _)| cursor.seq()).max(announced);
         let frames = finishes.into_iter().map(|(cursor, frame)| {
-            // After a gap notice that names a later place, its id would move the reader back.
+            // After a gap notice with a later position, the id of this end would move the reader back.
             let is_passed = announced.is_some_and(|announced| announced > cursor.seq());
             if is_passed { frame.without_id() } else { frame }
         });

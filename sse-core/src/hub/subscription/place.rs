@@ -1,4 +1,4 @@
-//! Where a reader goes on, and what gives it that cursor before its first event.
+//! The cursor at which a reader continues, and the event that sends this cursor before the first one.
 
 use std::sync::Arc;
 
@@ -11,15 +11,16 @@ use crate::{
 };
 
 impl Subscription {
-    /// The cursor with which this reader would go on if it stopped here: whatever [`next`](Subscription::next) has not
-    /// returned yet follows that cursor.
+    /// Returns the cursor with which this reader would resume if it stopped here: everything that
+    /// [`next`](Subscription::next) has not returned yet follows that cursor.
     ///
-    /// A new reader has one before its first event, so store it, or send it first, where a reader must miss nothing
-    /// from its subscription on. A response that is made of the subscription itself begins with it; one that a program
-    /// makes of [`next`](Subscription::next) or [`frames`](Subscription::frames) does not.
+    /// A new reader has a cursor before its first event. Store it, or send it first, if the reader must not miss
+    /// anything after its subscription. A response made from the subscription itself begins with the cursor; one
+    /// that a program makes from [`next`](Subscription::next) or [`frames`](Subscription::frames) does not.
     ///
-    /// `None` while there is no such place: a notice such as `sse.gap` or a part of a
-    /// [`snapshot`](crate::hub::Subscribe::snapshot) comes next, or the reader was [refused](Subscription::refusal).
+    /// Returns `None` while no such cursor exists: a notice such as `sse.gap` or a part of a
+    /// [`snapshot`](crate::hub::Subscribe::snapshot) comes next, or the reader was
+    /// [refused](Subscription::refusal).
     ///
     /// ```
     /// use sse_core::{Event, Hub};
@@ -40,7 +41,7 @@ impl Subscription {
         if self.is_refused() || self.is_loading() || self.has_backfill() || self.has_notice() {
             return None;
         }
-        // Until the whole state was sent, a reader with states has only the cursor with which it came.
+        // Until the whole state was sent, a reader with states has only the cursor that it came with.
         let seq = if self.has_snapshots() { self.announced? } else { self.position };
         let state = self.hub.window().lock();
         match state.epochs.fork_since(self.version as usize).filter(|fork| *fork <= seq) {
@@ -51,20 +52,20 @@ impl Subscription {
         }
     }
 
-    /// The cursor of a position at which this reader is or was; `None` if the history was rewritten since it last looked,
-    /// because the position may be that of another record now.
+    /// Returns the cursor of a position at which this reader is or was; `None` if the history was rewritten
+    /// since its last poll, because the position may now be that of another record.
     pub(in crate::hub) fn cursor_at(&self, seq: u64) -> Option<Cursor> {
         let state = self.hub.window().lock();
         (short(state.epochs.rows().len()) == self.version).then(|| state.cursor_at(seq))
     }
 
-    /// The cursor of the newest position, likewise.
+    /// Returns the cursor of the newest position; `None` likewise.
     pub(in crate::hub) fn newest(&self) -> Option<Cursor> {
         let state = self.hub.window().lock();
         (short(state.epochs.rows().len()) == self.version).then(|| state.cursor_at(state.head()))
     }
 
-    /// Where a reader that stops here goes on, as near to the head as is certain.
+    /// Returns where a reader that stops here resumes, as near to the head as is certain.
     pub(crate) fn place(&mut self) -> Option<Cursor> {
         match self.checkpoint() {
             Some(checkpoint) => control_events::cursor_of(&checkpoint),
@@ -72,11 +73,11 @@ impl Subscription {
         }
     }
 
-    /// The event with which the reader's response begins: a checkpoint if it has no cursor, else, if its browser may
-    /// hold half an event, the one that takes the half away.
+    /// Returns the event with which the reader's response begins: a checkpoint if it has no cursor; or, if its
+    /// browser may hold half an event, the event that discards the half.
     pub(crate) fn first_event(&mut self, needs_discard: bool) -> Option<Frame> {
         if self.is_refused() {
-            // One with a cursor keeps its half until it is let in.
+            // A reader with a cursor keeps its half event until it is accepted.
             return self.refused_at().map(|cursor| control_events::checkpoint(cursor).into_frame());
         }
         if *self.resume() == Resume::Fresh
@@ -87,14 +88,15 @@ impl Subscription {
         needs_discard.then(|| control_events::discard(self.resume()))
     }
 
-    /// The place from which a new reader reads, which it is about to be sent. `None` if it gets a state first: a cursor
-    /// without the whole state would skip the rest of it.
+    /// Returns the cursor from which a new reader reads, to be sent to it. `None` if the reader gets a state
+    /// first: a cursor without the whole state would skip the rest of the state.
     fn first_cursor(&mut self) -> Option<Cursor> {
         if self.has_snapshots() {
             return None;
         }
         loop {
-            // What it gets first may be older than its position: the ends of topics that were finished before.
+            // The first events may be older than the reader's position: the ends of topics that were finished
+            // before.
             let first = self.first_held();
             let before =
                 first.map_or(self.position, |first| first.seq().saturating_sub(1).min(self.position));
@@ -108,12 +110,14 @@ impl Subscription {
     }
 }
 
-/// The place for a new reader that is refused: where it would have begun, so that it misses nothing until it is let in.
+/// Returns the cursor for a new reader that is refused: where it would have begun, so that it misses nothing
+/// until it is accepted.
 ///
-/// `None` if it would not be exact, or cannot be known at once: then the reader begins by `start` when it is let in.
+/// Returns `None` if the cursor would not be exact, or cannot be known at once: then the reader begins by
+/// `start` when it is accepted.
 pub(in crate::hub) fn of_refused(hub: &Hub, patterns: &[Pattern], start: Start) -> Option<Cursor> {
     if !patterns.iter().all(Pattern::is_exact) {
-        // To look for the topics that match would cost more than a refusal may.
+        // A search for the matching topics would cost more than a refusal may.
         let state = hub.window().lock();
         return (start == Start::Live).then(|| state.cursor_at(state.head()));
     }

@@ -1,4 +1,4 @@
-//! What a reader gets next.
+//! Polls for what a reader gets next.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -22,19 +22,19 @@ use crate::{
     waiters::Slot,
 };
 
-/// How much a response takes at once.
+/// The number of bytes that a response takes at once.
 pub(crate) const MOST: usize = CHUNK_BYTES;
 
-/// How many looks that let nothing through a reader takes before other tasks may run.
+/// The number of polls without a frame that passes the filter, after which other tasks may run.
 const MAX_FILTERED_LOOKS: usize = 8;
 
 impl Subscription {
-    /// Everything that is pending, up to `max` bytes, or why there will be nothing more.
+    /// Returns everything that is pending, up to `max` bytes, or why the stream ends.
     #[inline]
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Result<Chunk, EndReason>> {
         let announced = self.announced;
         let polled = self.poll_permitted(cx, max);
-        // What was published after a lease was revoked may have been found by a look that began before.
+        // A poll that began before a lease was revoked may have found events published after that.
         if let Some(extras) = &mut self.extras
             && polled.is_ready()
             && extras.ended.is_none()
@@ -128,7 +128,7 @@ impl Subscription {
         }
     }
 
-    /// What follows for a reader that shares chunks with others.
+    /// Returns what follows for a reader that shares chunks with others.
     #[inline(always)]
     fn look(&mut self, cx: &mut Context<'_>, max: usize, access: FullAccess) -> Result<Chunk, NoEvents> {
         #[cfg(feature = "compress")]
@@ -159,13 +159,13 @@ impl Subscription {
             self.signals_seen = chunk.to;
             return Ok(chunk);
         }
-        // Under the feed's lock nothing of it lies between its newest frame and the head.
+        // While the feed is locked, none of its events lie between its newest frame and the head.
         self.position = self.position.max(self.hub.window().head());
         self.reader.position.store(self.position, Ordering::Relaxed);
         Err(feed.finish_or_wait(self.feed.is_exact, &mut self.slot, cx))
     }
 
-    /// What follows for a reader that decides about each event by itself, about `reach` bytes of it.
+    /// Returns what follows for a reader that decides about each event by itself, about `reach` bytes of it.
     fn look_for_candidates(&mut self, cx: &mut Context<'_>, reach: usize) -> Result<Candidates, NoEvents> {
         let mut feed = self.feed.lock();
         self.check(&feed)?;
@@ -179,13 +179,13 @@ impl Subscription {
             self.signals_seen = feed.last_signal();
             return Ok(Candidates::Signals(signals));
         }
-        // Under the feed's lock nothing of it lies between its newest frame and the head.
+        // While the feed is locked, none of its events lie between its newest frame and the head.
         self.position = self.position.max(self.hub.window().head());
         self.reader.position.store(self.position, Ordering::Relaxed);
         Err(feed.finish_or_wait(self.feed.is_exact, &mut self.slot, cx))
     }
 
-    /// Whether the reader may look at its feed.
+    /// Returns whether the reader may poll its feed.
     pub(in crate::hub) fn check(&self, feed: &FeedInner) -> Result<(), NoEvents> {
         if self.reader.has_commands() || feed.version != self.version {
             return Err(NoEvents::Called);
@@ -193,10 +193,11 @@ impl Subscription {
         if self.forgotten_floor > self.position { Err(NoEvents::Behind) } else { Ok(()) }
     }
 
-    /// Rule 3: a reader that was told something beyond a fork is told so as its next event; the others go on.
+    /// Rule 3: if positions beyond a fork were announced to a reader, its next event reports the gap; the others
+    /// continue.
     ///
-    /// One that had only passed what did not concern it holds a cursor from before the fork, which would be exact if it
-    /// came back with it: it goes on before the fork as well.
+    /// A reader that had only passed events outside its topics holds a cursor from before the fork, which would
+    /// be exact if it reconnected with it: it also continues before the fork.
     pub(in crate::hub) fn check_for_fork(&mut self) {
         let (version, fork) = {
             let state = self.hub.window().lock();
@@ -207,7 +208,7 @@ impl Subscription {
         self.version = version;
         let Some(resumed_at) = fork else { return };
         let last = resumed_at.seq();
-        // What was read before may be of records that were replaced, wherever the reader is.
+        // Frames read earlier may be of records that were replaced, whatever the reader's position.
         self.cut_frames(last);
         self.forgotten_floor = self.forgotten_floor.min(last);
         if let Some(extras) = &mut self.extras {
@@ -223,7 +224,7 @@ impl Subscription {
 
     fn trimmed(&mut self, resume: u64) {
         let missed = Some(resume.saturating_sub(self.position));
-        // After a fork the next look finds another place.
+        // After a fork the next poll finds another position.
         let Some(resumed_at) = self.cursor_at(resume) else { return };
         self.move_to(resume);
         self.send_gap(&Gap { reason: GapReason::Trimmed, requested: None, resumed_at, missed });
@@ -233,7 +234,7 @@ impl Subscription {
         self.feed.lock().evicted().max(self.forgotten_floor)
     }
 
-    /// Reads from the history what was evicted up to `evicted`, or reports that it is gone.
+    /// Reads from the history what was evicted up to `evicted`, or reports a gap.
     fn fall_back(&mut self, evicted: u64) {
         if self.hub.history().is_some() {
             self.start_replay(evicted);
@@ -281,7 +282,8 @@ impl Subscription {
         }
     }
 
-    /// What is said before the next look, as much as fits into `max` bytes, but at least one frame.
+    /// Returns the frames to be sent before the next poll, as many as fit into `max` bytes, but at least one
+    /// frame.
     fn take_pending(&mut self, max: usize) -> Chunk {
         let (frames, through) = self.take_frames(max);
         let chunk = Chunk::of(self.position, &frames);
@@ -295,7 +297,7 @@ impl Subscription {
 }
 
 impl FeedInner {
-    /// Waits for the next event, under the lock of the look that found none.
+    /// Registers for the next event, under the lock of the poll that found none.
     fn finish_or_wait(&mut self, is_exact: bool, slot: &mut Slot, cx: &Context<'_>) -> NoEvents {
         if is_exact && self.finished == self.rings.len() {
             return NoEvents::Finished;
@@ -305,14 +307,14 @@ impl FeedInner {
     }
 }
 
-/// Why a look at the window found no events.
+/// The reason why a poll of the window found no events.
 pub(in crate::hub) enum NoEvents {
-    /// Something asked for is no longer in the window.
+    /// Requested events are no longer in the window.
     Behind,
-    /// The reader has a command to run, or something came meanwhile: look again.
+    /// The reader has a command to run, or the epoch table changed meanwhile: poll again.
     Called,
-    /// Every topic is finished, and the reader has everything of it.
+    /// Every topic is finished, and the reader has all events.
     Finished,
-    /// Nothing follows yet; the reader's task is woken.
+    /// Nothing follows yet; the reader's task will be woken.
     Pending,
 }

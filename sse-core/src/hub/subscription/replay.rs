@@ -1,4 +1,4 @@
-//! Reading from the history what the window no longer has.
+//! Reads events from the history that the window no longer has.
 
 use std::{ops::Range, sync::Arc};
 
@@ -17,27 +17,27 @@ use crate::{
     resume::EpochTable,
 };
 
-/// How many records are read at once, and how many bytes of them: a chunk, or one record that is larger.
+/// The number of records read at once; their bytes are at most a chunk, or one record that is larger.
 const BLOCK: usize = 500;
 
-/// What a read of the history came to.
+/// The result of a read of the history.
 pub(crate) enum ReplayOutcome {
-    /// Everything up to `through` was read; the frames are those that concern the reader.
+    /// Everything up to `through` was read; the frames are those for the reader's topics.
     Read {
         frames: Vec<PermittedFrame>,
         through: u64,
-        /// When this reader may have more read, if it must wait.
+        /// When this reader may continue to read, if it must wait.
         next_at: Option<Instant>,
         /// The reader's filter panicked at the next record.
         failure: Option<Panic>,
     },
-    /// What was asked for is gone.
+    /// The requested events are no longer stored.
     Trimmed { oldest: u64 },
-    /// The history does not answer, or is ahead of this process.
+    /// The history does not respond, or is ahead of this process.
     Failed(HistoryError),
 }
 
-/// Reads the next records in `range` (after its start, up to and with its end) that concern the feed.
+/// Reads the next records for the feed in `range` (excluding its start, including its end).
 pub(crate) async fn read(
     history: DynHistory,
     feed: Arc<Feed>,
@@ -66,7 +66,7 @@ pub(crate) async fn read(
                 };
                 return match span {
                     Ok(span) if span.oldest <= after + 1 => ReplayOutcome::Failed(moved_on()),
-                    // Nothing of what was trimmed concerns this reader.
+                    // None of the trimmed records concern this reader.
                     Ok(span) if span.trimmed <= after => {
                         let through = range.end.min(span.oldest.saturating_sub(1));
                         ReplayOutcome::Read { frames, through, next_at, failure: None }
@@ -85,7 +85,7 @@ pub(crate) async fn read(
             if seq > range.end {
                 break;
             }
-            // A record of another epoch than this process has at its position is not the one that belongs there.
+            // A record of another epoch than this process has at its position is not the right one.
             if seq != after + 1 || !epochs.names(record.cursor) {
                 return ReplayOutcome::Failed(moved_on());
             }

@@ -17,30 +17,30 @@ use crate::{
 pub(crate) struct StartPoint {
     pub(crate) decision: Decision,
     pub(crate) position: u64,
-    /// What each ring had evicted, if the reader asked for what is kept.
+    /// What each ring had evicted, if the reader asked for stored events.
     pub(crate) ignored_evictions: Option<Box<[u64]>>,
-    /// Everything asked for is finished, and the reader has it all.
+    /// All requested topics are finished, and the reader has all events.
     pub(crate) no_content: bool,
-    /// Everything asked for is finished before the position.
+    /// All requested topics are finished before the position.
     pub(crate) is_over: bool,
-    /// Nothing asked for follows the position yet.
+    /// No requested event follows the position yet.
     pub(crate) at_tail: bool,
-    /// How many rows of the epoch table were taken into account.
+    /// The number of rows of the epoch table that were applied.
     pub(crate) version: u32,
 }
 
-/// What a history said about a cursor that the window cannot judge alone.
+/// The history's answer about a cursor that the window cannot resolve alone.
 pub(in crate::hub) struct HistoryCheck {
     pub(in crate::hub) span: HistoryBounds,
-    /// How many rows the epoch table had.
+    /// The number of rows that the epoch table had.
     pub(in crate::hub) version: u32,
     /// Whether the record at the cursor is still the one that the cursor names.
     pub(in crate::hub) holds: bool,
-    /// Where a reader that begins with the newest events begins, if that lies before the window.
+    /// Where a reader that begins with the newest events begins, if that is before the window.
     pub(in crate::hub) latest: Option<u64>,
 }
 
-/// What a cursor comes to, by what the window knows and, if it was asked, the history.
+/// Resolves a cursor by what the window knows and, if it was queried, the history.
 pub(in crate::hub) fn resolve_cursor(
     view: &View,
     requested: &Requested,
@@ -50,8 +50,8 @@ pub(in crate::hub) fn resolve_cursor(
         let evicted = view.evicted;
         return decide(requested, &Known { epochs: &view.epochs, head: view.head, evicted });
     };
-    // What was trimmed matters only if something asked for was among it and came after the cursor. The window may know
-    // that nothing was, although the history does not.
+    // Trimmed records matter only if they include requested topics and came after the cursor. The window may
+    // know that they do not, even if the history does not know.
     let evicted = match requested {
         Requested::Cursor(cursor) if told.span.trimmed > cursor.seq() && !view.proves(*cursor) => {
             told.span.oldest.saturating_sub(1)
@@ -60,14 +60,14 @@ pub(in crate::hub) fn resolve_cursor(
     };
     let head = told.span.head.max(view.head);
     match decide(requested, &Known { epochs: &told.span.epochs, head, evicted }) {
-        // A cursor beyond a fork that is known has a better answer: it goes on where the fork is.
+        // A cursor beyond a known fork has a better answer: it continues at the fork.
         Decision::Exact(_) if !told.holds => Decision::GapByStart(GapReason::Fork),
         decision => decision,
     }
 }
 
-/// Decides where a reader begins, in one look at what its feed keeps; `None` if the history was rewritten since `view` was
-/// taken or the history was asked, so that the positions in them may be those of other records now.
+/// Decides where a reader begins, under one lock of its feed; returns `None` if the history was rewritten since
+/// `view` was taken or the history was queried, because the positions in them may now be those of other records.
 pub(in crate::hub) fn open(
     feed: &Feed,
     view: &View,
@@ -110,13 +110,13 @@ pub(in crate::hub) fn open(
     })
 }
 
-/// The places of the finish records if every topic has one as its last.
+/// Returns the cursors of the finish records if the last record of every topic is one.
 fn finishes(feed: &FeedInner) -> Option<Vec<Cursor>> {
     feed.rings.iter().map(|ring| ring.lock().finished.map(|(cursor, _)| cursor)).collect()
 }
 
-/// The position before the newest `count` frames that are kept, or before all of them, and what each ring had evicted
-/// at that moment.
+/// Returns the position before the newest `count` frames that are kept, or before all of them, and what each
+/// ring had evicted at that moment.
 fn kept(feed: &FeedInner, head: u64, count: Option<usize>) -> (u64, Option<Box<[u64]>>) {
     let mut newest = BTreeSet::new();
     let mut ignored_evictions = Vec::with_capacity(feed.rings.len());
@@ -126,7 +126,7 @@ fn kept(feed: &FeedInner, head: u64, count: Option<usize>) -> (u64, Option<Box<[
         let mut kept = ring.after(0);
         match (count, &*feed.rings) {
             (Some(count), [_, _, ..]) => newest.extend(kept.rev().take(count).map(|kept| kept.seq)),
-            // The first of them is enough where no other topic's lie between.
+            // The first of them is enough if no frames of other topics can lie between.
             _ => {
                 let skipped = count.map_or(0, |count| kept.len().saturating_sub(count));
                 newest.extend(kept.nth(skipped).map(|kept| kept.seq));
@@ -137,15 +137,15 @@ fn kept(feed: &FeedInner, head: u64, count: Option<usize>) -> (u64, Option<Box<[
     (position, Some(ignored_evictions.into_boxed_slice()))
 }
 
-/// The position before the newest `count` of these, if there are any.
+/// Returns the position before the newest `count` of these, if there are any.
 pub(in crate::hub) fn before_newest(positions: &BTreeSet<u64>, count: usize) -> Option<u64> {
     let nth = count.min(positions.len()).checked_sub(1)?;
     positions.iter().nth_back(nth).map(|first| first - 1)
 }
 
 impl StartPoint {
-    /// How the subscription began, for the handler, and the notice for the reader if there is a gap; `resumed_at` names the
-    /// position.
+    /// Returns how the subscription began, for the handler, and for the notice to the reader if there is a gap;
+    /// `resumed_at` names the position.
     pub(crate) fn resume(&self, requested: &Requested, resumed_at: Cursor) -> Resume {
         let (reason, missed) = match (self.decision, requested) {
             (Decision::Fresh, _) => return Resume::Fresh,

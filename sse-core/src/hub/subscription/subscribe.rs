@@ -21,16 +21,16 @@ use crate::{
     resume::{Decision, ForbiddenOrigin, LastEventId, Requested},
 };
 
-/// Where a reader without a cursor begins. Its response starts with that place, as an `sse.checkpoint`.
+/// Where a reader without a cursor begins. Its response starts with that cursor, as an `sse.checkpoint`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Start {
-    /// With what is published from now on.
+    /// With events published from now on.
     #[default]
     Live,
-    /// With everything that is kept.
+    /// With all stored events.
     Earliest,
-    /// With the newest so many events that are kept, of all topics asked for together.
+    /// With the newest stored events, at most this number, counted over all requested topics together.
     Latest(usize),
 }
 
@@ -60,23 +60,25 @@ impl Subscribe {
         }
     }
 
-    /// Goes on after this cursor: a [`LastEventId`], a [`Cursor`](crate::Cursor) or text, or `None` for a new reader.
+    /// Resumes after this cursor: a [`LastEventId`], a [`Cursor`](crate::Cursor) or text, or `None` for a new
+    /// reader.
     ///
-    /// If it is the [`LastEventId`] of a [probe](LastEventId::is_probe), such as HEAD, the subscription reads nothing and has
-    /// no effects. So give it that of the request wherever a framework may route HEAD to the handler.
+    /// If the argument is the [`LastEventId`] of a [probe](LastEventId::is_probe), such as HEAD, the
+    /// subscription reads nothing and has no effects. So pass the request's own one wherever a framework may
+    /// route HEAD to the handler.
     pub fn after(self, last: impl Into<LastEventId>) -> Self {
         Self { last: last.into(), ..self }
     }
 
-    /// Begins here if there is no cursor, or none that can be honoured. The default is [`Start::Live`].
+    /// Sets where to begin if there is no cursor, or none that can be resumed from. Default: [`Start::Live`].
     pub fn start(self, start: Start) -> Self {
         Self { start, ..self }
     }
 
-    /// Adds topics with their earlier state: a cursor means "after it of whatever is asked for now", so what a
-    /// newly added topic said before the cursor comes first, without ids.
+    /// Adds topics with their earlier state. A cursor applies to all topics that are requested now, so the
+    /// events of a newly added topic from before the cursor are sent first, without ids.
     ///
-    /// Only what the window holds is told; [`Start::Live`] tells nothing.
+    /// Only events that the window holds are sent; with [`Start::Live`], none are.
     pub fn also(mut self, topics: impl IntoPatterns, start: Start) -> Self {
         self.also.push((topics.into_patterns(), start));
         self
@@ -110,7 +112,8 @@ impl Subscribe {
         }
         let patterns = checked(patterns, self.hub.max_topics())?;
         let requested = self.last.requested();
-        // Others than an `EventSource` are refused by a status. A reader that gets a state has no cursor before it.
+        // Clients other than an `EventSource` are refused by a status. A reader that gets a state has no cursor
+        // before it.
         let wants_cursor =
             requested == Requested::Nothing && self.terms.snapshot.is_none() && self.last.is_event_source();
         let refuse = |hub: Hub, patterns: &[Pattern], end| {
@@ -121,7 +124,7 @@ impl Subscribe {
             return Ok(refuse(self.hub, &patterns, EndReason::Shutdown));
         }
         if self.terms.lease.as_ref().is_some_and(Lease::is_over) {
-            // Its permission shows it no place.
+            // The reader's permission is over, so it gets no cursor.
             return Ok(Subscription::refused(self.hub, EndReason::Expired, None));
         }
         if self.existing {
@@ -145,7 +148,8 @@ impl Subscribe {
         } else {
             window.attach_in_steps(patterns, reader).await
         };
-        // Made at once, so that the reader is taken out again if the history never answers and this is dropped.
+        // Created at once, so that the reader is removed again if the history never answers and this future is
+        // dropped.
         let mut subscription = Subscription::new(self.hub.clone(), &attached, ReaderExtras::of(self.terms));
         let (feed, mut view) = (attached.feed, attached.view);
         let mut tries = 0..MAX_TRIES;
@@ -187,13 +191,14 @@ impl Subscribe {
             view = self.hub.window().view_in_steps(&feed).await;
         };
         if !is_open {
-            // Without the history it is not known where it would begin.
+            // Without the history, the start of the reader is unknown.
             return Ok(Subscription::refused(self.hub, EndReason::Unavailable, None));
         }
         if is_probe {
             return Ok(subscription);
         }
-        // Only now, so that a reader that cannot read ends no other; one that is answered 204 does not read.
+        // Only now, so that a reader that cannot read ends no other; a reader that is answered 204 does not
+        // read.
         if !subscription.is_no_content() {
             self.hub.registry().take_place(&subscription.reader);
         }
@@ -204,7 +209,7 @@ impl Subscribe {
     }
 }
 
-/// Lets the reader in, or returns why it is refused. A probe takes no place, and ends no reader who has one.
+/// Admits the reader, or returns why it is refused. A probe takes no exclusive place, and ends no reader.
 fn enter(hub: &Hub, reader: &Arc<Reader>, seat: Admission, is_probe: bool) -> Option<EndReason> {
     if is_probe {
         return hub.registry().refusal(&seat);
@@ -222,11 +227,11 @@ impl IntoFuture for Subscribe {
     }
 }
 
-/// How often a reader's beginning is looked for while the history is rewritten.
+/// The number of attempts to resolve the start of a reader while the history is rewritten.
 const MAX_TRIES: usize = 4;
 
-/// Asks the history if the window alone cannot judge: rules 5, 8 and 13. The view is taken anew if the answer brings a new
-/// epoch.
+/// Queries the history if the window alone cannot decide: rules 5, 8 and 13. The view is taken again if the
+/// answer brings a new epoch.
 async fn query_history(
     history: &DynHistory,
     hub: &Hub,
@@ -250,13 +255,14 @@ async fn query_history(
         return Ok(None);
     }
     let asked = {
-        // Wildcards are looked through; a request waits for its turn.
+        // The history searches for the matching topics of wildcards; such a request waits for its turn.
         let _permit = if feed.is_exact { None } else { hub.pace().permit().await };
         history.span(&feed.patterns).await
     };
     let mut span = match asked {
         Ok(span) => span,
-        // Without it, a live reader merely does not learn that its topic was finished before this process began.
+        // Without the answer, a live reader only does not learn that its topic was finished before this process
+        // began.
         Err(_) if !before_window && !unproved => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -281,10 +287,11 @@ async fn query_history(
     Ok(Some(told))
 }
 
-/// How many records are searched backwards for the newest of some topics.
+/// The number of records that are searched backwards for the newest of some topics.
 const LATEST_SEARCH: u64 = 100_000;
 
-/// The position before the newest `count` records of these topics, searched block by block from the head.
+/// Returns the position before the newest `count` records of these topics, searched block by block from the
+/// head.
 async fn latest_in(
     history: &DynHistory,
     pace: &ReplayLimits,
@@ -318,7 +325,7 @@ async fn latest_in(
     Ok(before_newest(&found, count).unwrap_or(span.head))
 }
 
-/// The patterns sorted and each once.
+/// Returns the patterns, sorted and without duplicates.
 pub(in crate::hub) fn checked(
     mut patterns: Vec<Pattern>,
     max: usize,
@@ -332,12 +339,12 @@ pub(in crate::hub) fn checked(
     }
 }
 
-/// Why a subscription was refused: the caller's mistakes, and topics that must exist and do not. A history that is down, a
-/// shutdown and any cursor are answered by the stream itself.
+/// The reason why a subscription was refused: mistakes of the caller, and topics that must exist and do not. The
+/// stream itself handles an unavailable history, a shutdown and any cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// The request comes from where it must not; see [`OriginPolicy`](crate::OriginPolicy).
+    /// The request comes from an origin that is not allowed; see [`OriginPolicy`](crate::OriginPolicy).
     Origin(ForbiddenOrigin),
     /// The name of a principal, a limit or an exclusive place is empty or longer than 512 bytes. Use a hash of it.
     Name,
@@ -345,7 +352,7 @@ pub enum SubscribeError {
     NotAcceptable,
     /// A topic or pattern is not valid.
     Topic(InvalidTopic),
-    /// Nothing is known of this topic, and the subscription asked for [`existing`](Subscribe::existing) topics only.
+    /// This topic is unknown, and the subscription asked for [`existing`](Subscribe::existing) topics only.
     UnknownTopic(Topic),
 }
 

@@ -24,44 +24,44 @@ use crate::{
     wire::Frame,
 };
 
-/// One reader of a hub: a position, and what it asked for.
+/// One reader of a hub: a position, and the topics and options that it asked for.
 ///
-/// Give it to `Sse::new`, or take its frames one by one with [`next`](Subscription::next). It is not a `Stream`
-/// itself, because a response made of it shares its chunks with other readers, answers 204 for a finished topic and
-/// carries the gap in a header; [`frames`](Subscription::frames) is one.
+/// Give it to `Sse::new`, or take its frames one by one with [`next`](Subscription::next). A `Subscription` is
+/// not a `Stream` itself, because a response made from it shares its chunks with other readers, answers 204 for
+/// a finished topic and carries the gap in a header; [`frames`](Subscription::frames) is one.
 #[must_use = "a subscription does nothing until it is read"]
 pub struct Subscription {
     pub(in crate::hub) hub: Hub,
     pub(in crate::hub) feed: Arc<Feed>,
     pub(in crate::hub) reader: Arc<Reader>,
-    /// Void while no task waits.
+    /// Empty while no task waits.
     pub(in crate::hub) slot: Slot,
     pub(in crate::hub) position: u64,
-    /// Topics that match a wildcard and that the feed does not list were evicted up to here.
+    /// Topics that match a wildcard but have no ring in the feed were evicted up to this position.
     pub(in crate::hub) forgotten_floor: u64,
-    /// How many rows of the epoch table it has taken into account.
+    /// The number of rows of the epoch table that the reader has applied.
     pub(in crate::hub) version: u32,
-    /// How its request wants to be answered.
+    /// The response format that was negotiated for the request.
     pub(in crate::hub) negotiated: Negotiated,
     pub(in crate::hub) signals_seen: u64,
-    /// The last place that the reader was told.
+    /// The last position announced to the client.
     pub(in crate::hub) announced: Option<u64>,
-    /// How it began, unless it is a new reader that was let in and that nobody judged.
+    /// How the reader began, unless it is a new reader that was admitted without an origin check.
     beginning: Option<Box<StartSummary>>,
-    /// The work that it waits for, which its `reader` holds.
+    /// The work that the reader waits for; its `reader` holds it.
     pub(in crate::hub) work: Option<WorkKind>,
     pub(in crate::hub) extras: Option<Box<ReaderExtras>>,
 }
 
-/// How a reader began, for whoever makes the response; in a box, because most begin as new readers.
+/// How a reader began, for the code that makes the response; in a box, because most begin as new readers.
 #[derive(Default)]
 struct StartSummary {
     resume: Resume,
     no_content: bool,
     is_refused: bool,
-    /// The cursor that a new reader is given although it is refused.
+    /// The cursor that a new reader gets although it is refused.
     refused_at: Option<Cursor>,
-    /// It answers a probe, which reads nothing.
+    /// The subscription answers a probe, which reads nothing.
     is_probe: bool,
     cors: Cors,
 }
@@ -92,7 +92,8 @@ impl Subscription {
         }
     }
 
-    /// A reader that is sent away for now: 200, `retry`, end. A new one receives the cursor `at`, if there is one.
+    /// Creates a reader that is refused for now: 200, `retry`, end. A new reader receives the cursor `at`, if
+    /// there is one.
     pub(crate) fn refused(hub: Hub, end: EndReason, at: Option<Cursor>) -> Self {
         let attached = hub.window().peek(Box::default(), Arc::new(Reader::new(hub.clock())));
         let mut subscription = Self::new(hub, &attached, None);
@@ -102,7 +103,8 @@ impl Subscription {
         subscription
     }
 
-    /// A reader for whom the application failed: it is refused, and an `EventSource` comes back as after any error.
+    /// Creates a reader for which the application failed: it is refused, and an `EventSource` reconnects as
+    /// after any error.
     pub(crate) fn failed(hub: Hub, panic: Panic, negotiated: Negotiated, cors: Cors) -> Self {
         let mut subscription = Self::refused(hub, EndReason::Error(Arc::new(panic)), None);
         subscription.negotiated = negotiated;
@@ -110,7 +112,7 @@ impl Subscription {
         subscription
     }
 
-    /// Begins where `opening` says; `false` if the history was rewritten since it was decided.
+    /// Begins at `opening`; returns `false` if the history was rewritten since that was decided.
     pub(crate) fn open(&mut self, opening: StartPoint, view: &View, requested: &Requested) -> bool {
         self.version = opening.version;
         let Some(resumed_at) = self.cursor_at(opening.position) else { return false };
@@ -143,8 +145,8 @@ impl Subscription {
         true
     }
 
-    /// Notes how a reader would begin, for a response without a body; `false` if the history was rewritten since it was
-    /// decided.
+    /// Records how a reader would begin, for a response without a body; returns `false` if the history was
+    /// rewritten since that was decided.
     pub(crate) fn describe(&mut self, opening: StartPoint, requested: &Requested) -> bool {
         self.version = opening.version;
         let Some(resumed_at) = self.cursor_at(opening.position) else { return false };
@@ -159,7 +161,7 @@ impl Subscription {
         true
     }
 
-    /// Ends the answer to a probe: it reads nothing.
+    /// Ends the answer to a probe, which reads nothing.
     pub(in crate::hub) fn end_probe(&mut self) {
         if !self.is_refused() {
             self.end(EndReason::Left);
@@ -167,13 +169,13 @@ impl Subscription {
         self.beginning.get_or_insert_default().is_probe = true;
     }
 
-    /// How it began, to be looked at before the response is made.
+    /// Returns how the reader began; inspect it before you make the response.
     #[must_use]
     pub fn resume(&self) -> &Resume {
         self.beginning.as_ref().map_or(&Resume::Fresh, |beginning| &beginning.resume)
     }
 
-    /// The gap with which it began, if any.
+    /// Returns the gap with which the reader began, if any.
     #[must_use]
     pub fn gap(&self) -> Option<&Gap> {
         match self.resume() {
@@ -182,18 +184,20 @@ impl Subscription {
         }
     }
 
-    /// Why it was refused, if it was: it reads nothing, and as a response it tells the reader to come back.
+    /// Returns why the reader was refused, if it was. A refused reader reads nothing; its response asks the
+    /// client to retry later.
     ///
-    /// By a limit ([`EndReason::Limit`], [`EndReason::Occupied`]), a lease that is over ([`EndReason::Expired`]), a shutdown, or a history
-    /// that does not answer ([`EndReason::Unavailable`]). An `EventSource`, which an error would stop for good, is answered
-    /// 200, `retry`, end; a client that cannot be one ([`LastEventId::is_event_source`](crate::LastEventId::is_event_source))
-    /// 503 with `Retry-After`.
+    /// The reason is a limit ([`EndReason::Limit`], [`EndReason::Occupied`]), a lease that is over
+    /// ([`EndReason::Expired`]), a shutdown, or a history that does not respond ([`EndReason::Unavailable`]). An
+    /// `EventSource` gets 200, `retry` and the end, because an error would stop it for good; a client that
+    /// cannot be one ([`LastEventId::is_event_source`](crate::LastEventId::is_event_source)) gets 503 with
+    /// `Retry-After`.
     #[must_use]
     pub fn refusal(&self) -> Option<&EndReason> {
         self.ended().filter(|_| self.is_refused())
     }
 
-    /// The next frame; `None` when every topic is finished, the hub shuts down or ended this reader.
+    /// Returns the next frame; `None` when every topic is finished, or the hub shuts down or ended this reader.
     ///
     /// Cancel-safe: a dropped future loses nothing.
     pub async fn next(&mut self) -> Option<Frame> {
@@ -210,15 +214,15 @@ impl Subscription {
         .await
     }
 
-    /// The frames as a `Stream`, for combinators.
+    /// Returns the frames as a `Stream`, for combinators.
     ///
-    /// As with [`next`](Subscription::next), what a response of a subscription begins with is not among them: a new
-    /// reader's first cursor, which [`cursor`](Subscription::cursor) returns.
+    /// As with [`next`](Subscription::next), the first bytes of a subscription's response are not among them: a
+    /// new reader's first cursor, which [`cursor`](Subscription::cursor) returns.
     pub fn frames(self) -> impl Stream<Item = Frame> + Send + Sync {
         Frames::new(self)
     }
 
-    /// How it began, in one word for logs and metrics.
+    /// Returns how the reader began, in one word for logs and metrics.
     pub(crate) fn began(&self) -> &'static str {
         match self.resume() {
             _ if self.is_refused() => "refused",
@@ -229,7 +233,7 @@ impl Subscription {
         }
     }
 
-    /// What it was subscribed to.
+    /// Returns the patterns of the subscription.
     pub(crate) fn topics(&self) -> &[Pattern] {
         &self.feed.patterns
     }
@@ -238,7 +242,7 @@ impl Subscription {
         self.reader.control.get()?.principal.as_deref()
     }
 
-    /// The reader needs no body: it has everything of topics that are finished.
+    /// Returns whether the reader needs no body, because it has all events of topics that are finished.
     pub(crate) fn is_no_content(&self) -> bool {
         self.beginning.as_ref().is_some_and(|beginning| beginning.no_content)
     }
@@ -263,7 +267,7 @@ impl Subscription {
         self.beginning.as_ref().map(|beginning| &beginning.cors)
     }
 
-    /// Notes what its page is told, because its request was judged.
+    /// Records the CORS headers for the reader's page, after its request was checked.
     pub(in crate::hub) fn allow(&mut self, cors: Cors) {
         if !cors.is_empty() {
             self.beginning.get_or_insert_default().cors = cors;
@@ -284,7 +288,8 @@ impl Subscription {
         }
     }
 
-    /// What each of the feed's rings had evicted when a reader without a cursor asked for what is kept: no gap.
+    /// Returns what each of the feed's rings had evicted when a reader without a cursor asked for stored events:
+    /// not a gap.
     pub(in crate::hub) fn ignored_evictions(&self) -> &[u64] {
         self.extras.as_ref().map_or(&[], |extras| &extras.ignored_evictions)
     }
@@ -329,7 +334,7 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// A number of rows of the epoch table, of which there are never many.
+/// Converts a number of rows of the epoch table, which never has many.
 pub(in crate::hub) fn short(rows: usize) -> u32 {
     u32::try_from(rows).unwrap_or(u32::MAX)
 }

@@ -1,10 +1,10 @@
-//! How a reader gets its feed, and leaves it.
+//! How a reader joins its feed, and leaves it.
 //!
-//! A feed with wildcards reads every topic that matches, and there may be a great many. The search for them goes in steps,
-//! each under the window's lock for a short time, and other threads get the lock in between. It misses nothing: the feed
-//! is registered first, so a topic that appears from then on is added when it appears; a topic that is there already is
-//! either found by the search or forgotten before it, and the walk over the forgotten topics comes last. A topic cannot be
-//! forgotten once a feed reads it.
+//! A feed with wildcards reads every topic that matches, and there may be very many. So the search for them runs
+//! in steps, each under the window's lock for a short time, and other threads get the lock in between. The
+//! search misses no topic. The feed is registered first, so a topic that appears later is added when it appears.
+//! A topic that already exists is either found by the search or forgotten before it, and the walk over the
+//! forgotten topics comes last. A topic cannot be forgotten once a feed reads it.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::{
     resume::{Cursor, EpochTable},
 };
 
-/// How many topics are looked at under one hold of the window's lock.
+/// The number of topics visited under one hold of the window's lock.
 pub(in crate::hub) const TOPICS_AT_ONCE: usize = 1_024;
 
 /// A new reader of a feed.
@@ -33,12 +33,13 @@ pub(crate) struct Attachment {
     pub(crate) view: View,
 }
 
-/// What the window knows at one moment of what a feed reads: positions of one view belong to the same epoch table.
+/// What the window knows at one moment about a feed's topics: positions of one view belong to the same epoch
+/// table.
 pub(crate) struct View {
     pub(crate) head: u64,
-    /// How many rows the epoch table has.
+    /// The number of rows of the epoch table.
     pub(crate) version: u32,
-    /// The highest position evicted from what was asked for.
+    /// The highest position evicted from the requested topics.
     pub(crate) evicted: u64,
     pub(crate) epochs: EpochTable,
     /// Whether it is certain which of the topics are finished.
@@ -46,27 +47,27 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Whether the window alone knows that nothing asked for was evicted after the cursor.
+    /// Returns whether the window alone proves that no requested event after the cursor was evicted.
     pub(crate) fn proves(&self, cursor: Cursor) -> bool {
         let is_known = self.epochs.fork_after(cursor.epoch()).is_some();
         is_known && cursor.seq() <= self.head && cursor.seq() >= self.evicted
     }
 }
 
-/// A search, in steps, for how far the topics of a feed were evicted.
+/// A search, in steps, for the position up to which the topics of a feed were evicted.
 struct Survey {
-    /// The rows of the epoch table when it began.
+    /// The number of rows of the epoch table when the search began.
     version: usize,
     wildcards: Wildcards<()>,
     forgotten: Walk,
-    /// How many of the feed's rings were looked at.
+    /// The number of the feed's rings that were visited.
     surveyed: usize,
     evicted: u64,
-    /// How many topics each step looks at.
+    /// The number of topics that each step visits.
     at_once: usize,
 }
 
-/// A reader that has its feed, of which it is not known yet how far its topics were evicted.
+/// A reader that has its feed, while the search for the evicted position of its topics runs.
 pub(in crate::hub) struct Attaching<'a> {
     window: &'a Window,
     pub(in crate::hub) feed: Arc<Feed>,
@@ -76,14 +77,14 @@ pub(in crate::hub) struct Attaching<'a> {
 }
 
 impl Window {
-    /// How many readers would get an event of these topics now.
+    /// Returns how many readers would get an event of these topics now.
     pub(crate) fn readers_of(&self, topics: &[Topic]) -> usize {
         let feeds = self.lock().feeds_of(topics);
         feeds.iter().map(|feed| feed.lock().readers.len()).sum()
     }
 
-    /// Registers a reader of these patterns, which are sorted and each once, at the head. Other tasks run in between if
-    /// there is much to search.
+    /// Registers a reader of these patterns, which are sorted and without duplicates, at the head. Other tasks
+    /// run in between if the search is long.
     pub(crate) async fn attach_in_steps(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attachment {
         let mut attaching = Attaching::begin(self, patterns, reader);
         loop {
@@ -94,7 +95,7 @@ impl Window {
         }
     }
 
-    /// The same at once.
+    /// The same without pauses.
     pub(crate) fn attach(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attachment {
         let mut attaching = Attaching::begin(self, patterns, reader);
         loop {
@@ -106,8 +107,8 @@ impl Window {
 
     /// Returns what a reader of these patterns would need to know, without creating a reader, a feed or a topic.
     ///
-    /// Topics that only wildcards match are not searched for: a probe is answered at once, and what it would have to
-    /// search for may be left out of its answer (RFC 9110 section 9.3.2).
+    /// Topics that only wildcards match are not searched for: a probe is answered at once, and results that need
+    /// a search may be left out of its answer (RFC 9110 section 9.3.2).
     pub(crate) fn peek(&self, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Attachment {
         let state = self.lock();
         let feed = match state.feeds.get(&patterns) {
@@ -130,7 +131,7 @@ impl Window {
         Attachment { feed, reader, last_signal, view }
     }
 
-    /// What is known now of what a feed reads. Other tasks run in between if there is much to search.
+    /// Returns what is known now about a feed's topics. Other tasks run in between if the search is long.
     pub(crate) async fn view_in_steps(&self, feed: &Arc<Feed>) -> View {
         let mut survey = Survey::new(&feed.patterns, self.version(), TOPICS_AT_ONCE);
         loop {
@@ -141,7 +142,7 @@ impl Window {
         }
     }
 
-    /// The same at once.
+    /// The same without pauses.
     pub(crate) fn view(&self, feed: &Arc<Feed>) -> View {
         let mut survey = Survey::new(&feed.patterns, self.version(), TOPICS_AT_ONCE);
         loop {
@@ -151,7 +152,7 @@ impl Window {
         }
     }
 
-    /// Forgets the feed if it has no readers.
+    /// Removes the feed if it has no readers.
     pub(crate) fn detach(&self, feed: &Arc<Feed>) {
         let rings = self.unregister(feed).unwrap_or_default();
         for rings in rings.chunks(TOPICS_AT_ONCE / 4) {
@@ -159,7 +160,8 @@ impl Window {
         }
     }
 
-    /// Removes a feed without readers, so that new readers do not find it; returns the rings that it must leave.
+    /// Unregisters a feed without readers, so that new readers do not find it; returns the rings that it must
+    /// leave.
     pub(in crate::hub) fn unregister(&self, feed: &Arc<Feed>) -> Option<Vec<Arc<TopicRing>>> {
         let mut state = self.lock();
         let mut inner = feed.lock();
@@ -180,7 +182,8 @@ impl Window {
         }
     }
 
-    /// The readers' feeds, to be looked through without the window's lock, which is taken now and then for the next ones.
+    /// Returns the feeds with readers, to visit without the window's lock, which is taken now and then for the
+    /// next ones.
     pub(crate) fn feeds(&self) -> impl Iterator<Item = Arc<Feed>> {
         const FEEDS_AT_ONCE: usize = 256;
         let mut last = Some(0);
@@ -195,7 +198,7 @@ impl Window {
         })
     }
 
-    /// The ring of a topic, or one that no reader and no publisher finds.
+    /// Returns the ring of a topic, or an unregistered one that readers and publishers do not find.
     fn ring_or_new(&self, state: &State, topic: Topic) -> Arc<TopicRing> {
         state.topics.get(&topic).map_or_else(
             || {
@@ -229,8 +232,8 @@ impl Window {
 }
 
 impl<'a> Attaching<'a> {
-    /// Adds the reader to its feed, under the same lock as the search for it: another reader may be about to leave it as
-    /// its last.
+    /// Adds the reader to its feed, under the same lock as the lookup of the feed: otherwise the feed's last
+    /// reader may leave in between.
     pub(in crate::hub) fn begin(window: &'a Window, patterns: Box<[Pattern]>, reader: Arc<Reader>) -> Self {
         Self::begin_in_steps(window, patterns, reader, TOPICS_AT_ONCE)
     }
@@ -255,7 +258,7 @@ impl<'a> Attaching<'a> {
         Self { window, feed, reader, survey, is_attached: false }
     }
 
-    /// Goes on for a short time; returns what the reader needs when all is known.
+    /// Runs one short step; returns what the reader needs when the search is complete.
     pub(in crate::hub) fn step(&mut self) -> Option<Attachment> {
         let (view, last_signal) = self.survey.step(self.window, &self.feed)?;
         self.is_attached = true;
@@ -273,12 +276,13 @@ impl Survey {
         Self { version, wildcards, forgotten: Walk::new(patterns), surveyed: 0, evicted: 0, at_once }
     }
 
-    /// Goes on for a short time; returns what is known of the feed, and its last signal, when all was looked at.
+    /// Runs one short step; returns what is known about the feed, and its last signal, when all topics were
+    /// visited.
     fn step(&mut self, window: &Window, feed: &Arc<Feed>) -> Option<(View, u64)> {
         let state = window.lock_in_turn();
         let mut inner = feed.lock();
         if self.version != state.epochs.rows().len() {
-            // What was evicted before a fork may have been replaced by it.
+            // The evicted records may have been replaced by a fork since.
             self.version = state.epochs.rows().len();
             self.forgotten = Walk::new(&feed.patterns);
             (self.surveyed, self.evicted) = (0, 0);
@@ -309,13 +313,14 @@ impl Survey {
             version: short(state.epochs.rows().len()),
             evicted: self.evicted.max(floor),
             epochs: state.epochs.clone(),
-            // Only a feed without wildcards comes to an end.
+            // Only a feed without wildcards can end.
             is_known: feed.is_exact && inner.rings.iter().all(|ring| ring.lock().is_known),
         };
         Some((view, inner.last_signal()))
     }
 
-    /// Adds the feed to topics that match, from `place` on; whichever of its readers comes next goes on from there.
+    /// Adds the feed to matching topics, from index `place` on; the next step, of any of its readers, continues
+    /// from there.
     fn search(&self, state: &State, feed: &Arc<Feed>, inner: &mut FeedInner, place: usize) {
         let end = place + self.at_once;
         for ring in (place..end).filter_map(|place| state.topics.at(place)) {

@@ -11,13 +11,13 @@ use crate::resume::Cursor;
 /// How long a hub without history remembers a key.
 const WINDOW: Duration = Duration::from_secs(10 * 60);
 
-/// How many keys a hub without history remembers.
+/// The number of keys that a hub without history remembers.
 const CAPACITY: usize = 100_000;
 
-/// How many bytes they and the names of their topics take at most.
+/// The maximum bytes of these keys and the names of their topics.
 const CAPACITY_BYTES: usize = 64 << 20;
 
-/// The keys under which something was published, for the same topics.
+/// The keys of recent publishes, each with its topics.
 #[derive(Debug, Default)]
 pub(crate) struct RecentKeys {
     places: HashMap<Arc<str>, Cursor>,
@@ -26,7 +26,7 @@ pub(crate) struct RecentKeys {
 }
 
 impl RecentKeys {
-    /// Where the event with this key stands, if it is remembered.
+    /// Returns the cursor of the event with this key, if the key is remembered.
     pub(crate) fn find(&mut self, scoped: &str, now: Instant) -> Option<Cursor> {
         while let Some((at, _)) = self.order.front()
             && (now.saturating_duration_since(*at) > WINDOW

@@ -1,12 +1,12 @@
-//! What the window drops, and when.
+//! What the window evicts, and when.
 
 use tokio::time::Instant;
 
 use super::{attach::TOPICS_AT_ONCE, state::State, window::Window};
 
 impl Window {
-    /// Evicts what has become too old, and forgets idle topics, from a place among the topics on; returns where to go on.
-    /// It holds the lock for a short time.
+    /// Evicts what has become too old, and forgets idle topics, from an index among the topics on; returns the
+    /// index at which to continue. Holds the lock for a short time.
     pub(crate) fn sweep_from(&self, place: usize) -> Option<usize> {
         self.sweep_some(place, TOPICS_AT_ONCE)
     }
@@ -16,7 +16,7 @@ impl Window {
         let now = Instant::now();
         let mut state = self.lock_in_turn();
         let mut place = place;
-        // Each topic counts as one, and so does each frame that is evicted.
+        // Each topic counts as one, and so does each evicted frame.
         let mut left = max;
         while left > 0 {
             if place >= state.topics.places() {
@@ -27,7 +27,7 @@ impl Window {
                 let evicted = state.change(&ring, |inner| inner.trim(&ring.retention, now, left));
                 left -= evicted;
                 if left == 0 {
-                    // It may have more that is too old.
+                    // The topic may have more frames that are too old.
                     return Some(place);
                 }
                 let feeds = state.forget_behind_wildcards(&ring, now);
@@ -39,7 +39,7 @@ impl Window {
         Some(place)
     }
 
-    /// All of it at once.
+    /// Sweeps all topics at once.
     #[cfg(test)]
     pub(crate) fn sweep(&self) {
         let mut next = Some(0);
@@ -48,7 +48,7 @@ impl Window {
         }
     }
 
-    /// Evicts the oldest of all topics until the window is within its total.
+    /// Evicts the oldest frames of all topics until the window is within its total.
     pub(in crate::hub) fn keep_within_total(&self, state: &mut State, now: Instant) {
         while state.totals.cost() > self.total_bytes {
             let Some((seq, ring)) = state.order.pop_front() else { return };

@@ -6,16 +6,17 @@ use std::{
 use crate::history::{Pattern, Topic};
 use crate::hub::feeds::wildcards::Wildcards;
 
-/// How many topics are remembered after their last event was evicted.
+/// The number of topics that are remembered after their last event was evicted.
 const CAPACITY: usize = 100_000;
 
-/// Topics of which nothing is kept any more: each with the highest position evicted from it, so that forgetting one
-/// does not give the readers of others needless gaps.
+/// Topics without any stored events, each with the highest position evicted from it, so that forgetting one
+/// topic does not cause needless gaps for readers of others.
 #[derive(Debug)]
 pub(crate) struct ForgottenTopics {
     by_topic: BTreeMap<Topic, u64>,
     by_position: BTreeSet<(u64, Topic)>,
-    /// The highest position that is forgotten altogether: a topic that nobody remembers may have been evicted up to it.
+    /// The highest position forgotten together with its topic: a topic that is not remembered may have been
+    /// evicted up to it.
     floor: u64,
     capacity: usize,
 }
@@ -40,14 +41,14 @@ impl ForgottenTopics {
         }
     }
 
-    /// Any topic may have been evicted up to `floor`.
+    /// Records that any topic may have been evicted up to `floor`.
     pub(crate) fn raise(&mut self, floor: u64) {
         self.floor = self.floor.max(floor);
         self.by_position.clear();
         self.by_topic.clear();
     }
 
-    /// Takes `topic` out, because it is alive again: how far it was evicted.
+    /// Removes `topic`, because it has a ring again; returns the position up to which it was evicted.
     pub(crate) fn remove(&mut self, topic: &Topic) -> u64 {
         match self.by_topic.remove(topic) {
             Some(evicted) => {
@@ -58,17 +59,17 @@ impl ForgottenTopics {
         }
     }
 
-    /// How far `topic`, which is not alive, was evicted.
+    /// Returns the position up to which `topic`, which has no ring, was evicted.
     pub(crate) fn position(&self, topic: &Topic) -> u64 {
         self.by_topic.get(topic).copied().unwrap_or(self.floor)
     }
 
-    /// The highest position up to which a topic that is not remembered may have been evicted.
+    /// Returns the highest position up to which a topic that is not remembered may have been evicted.
     pub(crate) fn floor(&self) -> u64 {
         self.floor
     }
 
-    /// Looks at up to `max` topics of a walk; returns the highest position evicted from those that match.
+    /// Visits up to `max` topics of a walk; returns the highest position evicted from those that match.
     pub(crate) fn walk(&self, walk: &mut Walk, wildcards: &Wildcards<()>, max: usize) -> u64 {
         let mut highest = 0;
         let mut left = max;
@@ -98,7 +99,7 @@ impl ForgottenTopics {
         highest
     }
 
-    /// What stood at `fork` and after it was replaced: nothing there counts as evicted any more.
+    /// The records at `fork` and after it were replaced: they no longer count as evicted.
     pub(crate) fn truncate(&mut self, fork: u64) {
         let last = fork.saturating_sub(1);
         self.floor = self.floor.min(last);
@@ -132,16 +133,16 @@ impl ForgottenTopics {
     }
 }
 
-/// How far a walk over the forgotten topics that wildcards may match has come.
+/// The progress of a walk over the forgotten topics that wildcards may match.
 pub(crate) struct Walk {
-    /// What the topics begin with; none of these begins with another, so no topic is visited twice.
+    /// The prefixes of the topics; none of these begins with another, so each topic is visited once.
     prefixes: Vec<String>,
-    /// The topic visited last, of those that begin with the last prefix.
+    /// The topic visited last, among those that begin with the last prefix.
     after: Option<Topic>,
 }
 
 impl Walk {
-    /// A walk for those of `patterns` that have wildcards.
+    /// Starts a walk for the patterns that have wildcards.
     pub(crate) fn new(patterns: &[Pattern]) -> Self {
         let wild = patterns.iter().filter(|pattern| !pattern.is_exact());
         let mut all: Vec<&str> = wild.map(Pattern::literal_prefix).collect();

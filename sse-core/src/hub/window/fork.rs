@@ -1,4 +1,4 @@
-//! What a fork does to the window.
+//! How a fork changes the window.
 
 use std::task::Waker;
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Window {
-    /// Takes over what is new in the history's table of epochs, all of it under one lock.
+    /// Merges the new rows of the history's epoch table, all of them under one lock.
     pub(crate) fn learn(&self, table: &EpochTable) -> Learned {
         let mut waiting = Vec::new();
         let learned = {
@@ -23,7 +23,7 @@ impl Window {
                 is_rewritten |= self.begin_epoch(&mut state, *row, &mut waiting);
             }
             if !news.is_empty() {
-                // The epoch of a record that a publisher waits for may be known only now.
+                // A publisher may wait for a record whose epoch becomes known only now.
                 waiting.push(state.head_waiters.take());
             }
             let known = state.epochs.through(table.current());
@@ -33,16 +33,16 @@ impl Window {
         learned
     }
 
-    /// Adds a row: the history was rewritten from `row.begins` on, or continues there under a new name; returns whether
-    /// something here was replaced. The records from there on are dropped, and the window becomes what it would be in a
-    /// process that never received them.
+    /// Adds a row: the history was rewritten from `row.begins` on, or continues there under a new name; returns
+    /// whether something here was replaced. The records from there on are dropped, and the window becomes what
+    /// it would be in a process that never received them.
     ///
     /// | What the window keeps | What a fork does to it |
     /// |---|---|
-    /// | `epochs`, and the version that readers compare | the row is added, first of all, so that a reader that looks later knows of the fork |
+    /// | `epochs`, and the version that readers compare | the row is added, first of all, so that a reader that polls later knows of the fork |
     /// | `head` | the position before the fork |
-    /// | `head_check` | dropped: it belongs to the replaced head; the kept record at the new head has its own |
-    /// | feed: `last`, `recent`, chunks | nothing from the fork on is left, before the rings are cut, so no reader is given any of it |
+    /// | `head_check` | dropped: it belongs to the replaced head; the stored record at the new head has its own |
+    /// | feed: `last`, `recent`, chunks | everything from the fork on is dropped, before the rings are cut, so readers get none of it |
     /// | feed: `cuts` | counted, which drops compressed blocks and what is being gathered |
     /// | feed: `last_at` | dropped: it was the time of a replaced event |
     /// | feed: signals | kept: they have no position |
@@ -51,10 +51,10 @@ impl Window {
     /// | ring: frames, bytes | dropped from the fork on |
     /// | ring: `evicted` | at most the position before the fork |
     /// | ring: `finished`, `is_known` | by the last record before the fork, whose end counts again; unknown if that is not kept |
-    /// | `forgotten`: positions and floor | at most the position before the fork |
+    /// | `forgotten`: positions and floor | lowered to at most the position before the fork |
     /// | `order`, `totals` | as the rings |
     /// | `keys` | those of replaced events are forgotten, so that they may be published again |
-    /// | `head_waiters` | woken, and look again: their record may have been replaced |
+    /// | `head_waiters` | woken, and check again: their record may have been replaced |
     /// | `topics`, `feeds`, `wildcards` | kept: they have no position |
     fn begin_epoch(&self, state: &mut State, row: EpochRow, waiting: &mut Vec<Vec<Option<Waker>>>) -> bool {
         tracing::warn!(epoch = %row.epoch, begins = row.begins, "the history has a new epoch");
@@ -70,7 +70,7 @@ impl Window {
         is_rewritten
     }
 
-    /// Drops the records at `fork` and after it. The feeds have dropped theirs already.
+    /// Drops the records at `fork` and after it. The feeds have already dropped theirs.
     fn replace_after(&self, state: &mut State, fork: u64) {
         for place in 0..state.topics.places() {
             let Some(ring) = state.topics.at(place).cloned() else { continue };

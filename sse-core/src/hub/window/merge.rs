@@ -4,10 +4,10 @@ use super::ring::TopicRing;
 use crate::hub::feeds::feed::Evicted;
 use crate::wire::Frame;
 
-/// The frames of several rings by position; a frame of several topics once.
+/// Merges the frames of several rings by position; a frame of several topics appears once.
 ///
-/// Each ring is locked for one frame at a time, so it may lose frames meanwhile: then the merge stops before the hole,
-/// and the next look finds it.
+/// Each ring is locked for one frame at a time, so it may lose frames meanwhile: then the merge stops before the
+/// hole, and the next poll finds it.
 pub(in crate::hub) fn merged(
     rings: &[Arc<TopicRing>],
     Range { start: position, end: last }: Range<u64>,

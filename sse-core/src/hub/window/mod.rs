@@ -1,4 +1,4 @@
-//! What is kept, and who shares it.
+//! The stored frames, by topic, and their eviction.
 
 pub(in crate::hub) mod attach;
 pub(in crate::hub) mod dedup;

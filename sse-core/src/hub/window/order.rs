@@ -2,13 +2,13 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::ring::TopicRing;
 
-/// How many entries are cleared of evicted ones at a time.
+/// The number of entries that are cleared of evicted ones at a time.
 const SEGMENT: usize = 1_024;
 
 /// Every frame of the window with its ring, oldest first, to find what to evict when the total is reached.
 ///
-/// A frame that its topic's own retention evicted stays listed for a while. Once such frames are most of the list, each
-/// further frame clears one segment of them, so that no publish pays for all.
+/// A frame that its topic's own retention evicted stays listed for a while. Once such frames are most of the
+/// list, each further frame clears one segment of them, so that the cost is spread over the publishes.
 #[derive(Default)]
 pub(crate) struct Order {
     segments: VecDeque<VecDeque<Entry>>,
@@ -40,7 +40,7 @@ impl Order {
         }
     }
 
-    /// The rings that list a frame at `seq`.
+    /// Returns the rings that list a frame at `seq`.
     pub(crate) fn at(&self, seq: u64) -> impl Iterator<Item = &Arc<TopicRing>> {
         let ends_before = |segment: &VecDeque<Entry>| segment.back().is_none_or(|(last, _)| *last < seq);
         let first = self.segments.partition_point(ends_before);
@@ -51,7 +51,7 @@ impl Order {
             .map(|(_, ring)| ring)
     }
 
-    /// Drops what stands at `fork` and after it.
+    /// Drops the entries at `fork` and after it.
     pub(crate) fn truncate(&mut self, fork: u64) {
         while let Some(newest) = self.segments.back_mut() {
             let keep = newest.partition_point(|(seq, _)| *seq < fork);
@@ -68,7 +68,7 @@ impl Order {
         *self = Self::default();
     }
 
-    /// Clears one segment, if most of the list is evicted; `frames` is how many are kept.
+    /// Clears one segment, if most of the list is evicted; `frames` is the number of stored frames.
     pub(crate) fn clear_some(&mut self, frames: usize) {
         if self.len <= 2 * frames + SEGMENT {
             return;

@@ -21,38 +21,39 @@ use crate::{
 pub(crate) struct TopicRing {
     pub(crate) topic: Topic,
     pub(crate) retention: Retention,
-    /// Its place among the window's topics.
+    /// The ring's index among the window's topics.
     pub(in crate::hub) place: usize,
     ring: Mutex<Ring>,
 }
 
-/// What is kept of a topic, and who reads it.
+/// The stored frames of a topic, and the feeds that read it.
 pub(crate) struct Ring {
     entries: VecDeque<RingEntry>,
     bytes: usize,
     /// The highest position evicted, or up to which this process knows nothing.
     pub(crate) evicted: u64,
-    /// The place of the last record, if that is a finish, and when it was written here.
+    /// The cursor of the last record, if that is a finish, and when it was written here.
     pub(crate) finished: Option<(Cursor, Instant)>,
-    /// Whether `finished` is certain although no record was seen here: asked of the history, or there is none.
+    /// Whether `finished` is certain although this process has received no record: the history was queried, or
+    /// there is none.
     pub(crate) is_known: bool,
-    /// The feeds that read it, sorted by id; changed under the window's lock only.
+    /// The feeds that read the topic, sorted by id; changed only under the window's lock.
     pub(crate) feeds: Vec<Arc<Feed>>,
 }
 
-/// A frame and its place.
+/// A frame and its position.
 #[derive(Clone)]
 pub(crate) struct RingEntry {
     pub(crate) seq: u64,
     pub(crate) at: Instant,
     pub(crate) frame: Frame,
     pub(crate) is_finish: bool,
-    /// Its topics, if it has others than the ring's.
+    /// The event's topics, if it has others than the ring's.
     pub(crate) labels: Option<Arc<[Topic]>>,
 }
 
 impl RingEntry {
-    /// The frame with its topics; `topic` is the ring's.
+    /// Returns the frame with its topics; `topic` is the ring's.
     pub(crate) fn tagged(&self, topic: &Topic) -> TaggedFrame {
         let labels = match &self.labels {
             Some(topics) => TopicSet::Several(Arc::clone(topics)),
@@ -75,7 +76,7 @@ impl TopicRing {
         Self { topic, retention, place, ring: Mutex::new(ring) }
     }
 
-    /// Returns what it adds to the window's totals: nothing while it has no events.
+    /// Returns what the ring adds to the window's totals: nothing while it has no events.
     pub(crate) fn totals(&self, ring: &Ring) -> Totals {
         let has_frames = usize::from(!ring.entries.is_empty());
         Totals {
@@ -86,7 +87,7 @@ impl TopicRing {
         }
     }
 
-    /// What told that the topic is finished, if its last record did.
+    /// Returns the frame that finished the topic, if its last record did.
     pub(crate) fn end(&self) -> Option<(Cursor, Frame)> {
         let ring = self.lock();
         let (cursor, _) = ring.finished?;
@@ -100,7 +101,7 @@ impl TopicRing {
         ))
     }
 
-    /// The lock is the lowest: nothing else is locked while it is held.
+    /// Locks the ring; a leaf lock: no other lock is taken while it is held.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,14 +131,14 @@ impl Ring {
         evicted
     }
 
-    /// Evicts the oldest frame if it stands at `seq`.
+    /// Evicts the oldest frame if it is at `seq`.
     pub(crate) fn evict(&mut self, seq: u64) {
         if self.entries.front().is_some_and(|oldest| oldest.seq == seq) {
             self.evict_front();
         }
     }
 
-    /// Drops what stands at `fork` and after it, because it was replaced.
+    /// Drops the frames at `fork` and after it, because they were replaced.
     ///
     /// The record before the fork is the topic's last one again, so the topic may be finished again.
     pub(crate) fn truncate(&mut self, fork: u64) {
@@ -150,12 +151,12 @@ impl Ring {
             self.finished = finish.map(|cursor| (cursor, last.at));
             self.is_known = true;
         } else if self.finished.is_none() {
-            // Only the history knows what the last record before the fork was.
+            // Only the history knows the last record before the fork.
             self.is_known = false;
         }
     }
 
-    /// Drops everything: nothing is known of what happened up to `floor`.
+    /// Drops everything: what happened up to `floor` is unknown.
     pub(crate) fn skip_to(&mut self, floor: u64) {
         self.entries.clear();
         self.bytes = 0;
@@ -164,7 +165,7 @@ impl Ring {
         self.is_known = false;
     }
 
-    /// The frames after `after`, oldest first.
+    /// Returns the frames after `after`, oldest first.
     pub(crate) fn after(
         &self,
         after: u64,
@@ -173,7 +174,7 @@ impl Ring {
         self.entries.range(start..)
     }
 
-    /// Whether something after `position` was evicted, beyond what is forgiven.
+    /// Returns whether something after `position` was evicted, beyond the ignored evictions.
     pub(crate) fn misses_after(&self, position: u64, ignored_evictions: Option<&u64>) -> bool {
         self.evicted > position.max(ignored_evictions.copied().unwrap_or(0))
     }
@@ -186,19 +187,20 @@ impl Ring {
         self.entries.len()
     }
 
-    /// Whether nothing would be lost by forgetting this topic: no frame, no reader, no finish to be remembered.
+    /// Returns whether this topic can be forgotten without loss: it has no frame, no reader, and no finish to be
+    /// remembered.
     pub(crate) fn is_idle(&self, now: Instant, finish_memory: Duration) -> bool {
         self.feeds.is_empty() && self.is_quiet(now, finish_memory)
     }
 
-    /// The same, whoever reads it.
+    /// The same, with or without readers.
     pub(crate) fn is_quiet(&self, now: Instant, finish_memory: Duration) -> bool {
         let finish_is_old =
             self.finished.is_none_or(|(_, at)| now.saturating_duration_since(at) > finish_memory);
         self.entries.is_empty() && finish_is_old
     }
 
-    /// Adds a reader of the topic; `false` if it is one already.
+    /// Adds a feed that reads the topic; returns `false` if it was already added.
     pub(crate) fn add_feed(&mut self, feed: &Arc<Feed>) -> bool {
         match self.feeds.binary_search_by_key(&feed.id, |known| known.id) {
             Ok(_) => false,

@@ -21,7 +21,7 @@ use crate::{
 /// How long a finished topic is remembered: longer than any reader waits before it reconnects.
 const FINISH_MEMORY: Duration = Duration::from_secs(2 * MAX_RETRY.as_secs());
 
-/// What the window holds, behind its lock.
+/// The contents of the window, behind its lock.
 pub(crate) struct State {
     pub(crate) epochs: EpochTable,
     pub(in crate::hub) head: u64,
@@ -51,7 +51,7 @@ impl State {
         self.totals
     }
 
-    /// The cursor that says "everything up to `seq`", with the record's check if this window knows it.
+    /// Returns the cursor for "everything up to `seq`", with the record's check if this window knows it.
     pub(crate) fn cursor_at(&self, seq: u64) -> Cursor {
         let cursor = self.epochs.cursor(seq);
         match self.head_check.filter(|_| seq == self.head) {
@@ -62,7 +62,7 @@ impl State {
         }
     }
 
-    /// The cursor of the frame at `seq`, if the window still holds it.
+    /// Returns the cursor of the frame at `seq`, if the window still holds it.
     pub(crate) fn kept_cursor(&self, seq: u64) -> Option<Cursor> {
         // A frame of several topics is listed for each; some of them may have evicted it.
         self.order.at(seq).find_map(|ring| {
@@ -77,7 +77,7 @@ impl State {
         self.topics.values()
     }
 
-    /// The feeds that read any of these topics, each once.
+    /// Returns the feeds that read any of these topics, without duplicates.
     pub(crate) fn feeds_of(&self, topics: &[Topic]) -> Vec<Arc<Feed>> {
         let mut feeds: Vec<Arc<Feed>> = Vec::new();
         for topic in topics {
@@ -100,7 +100,7 @@ impl State {
         self.feeds.insert(feed);
     }
 
-    /// Removes `feed`, if it is the one that its patterns have now; returns whether it did.
+    /// Removes `feed`, if it is the current feed of its patterns; returns whether it was.
     pub(in crate::hub) fn remove_feed(&mut self, feed: &Arc<Feed>) -> bool {
         let is_current = self.feeds.remove(feed);
         if is_current {
@@ -111,7 +111,7 @@ impl State {
         is_current
     }
 
-    /// Changes a ring and counts what that comes to.
+    /// Changes a ring and updates the totals.
     pub(in crate::hub) fn change<T>(
         &mut self,
         topic_ring: &TopicRing,
@@ -124,8 +124,8 @@ impl State {
         changed
     }
 
-    /// Forgets the topic of `ring` although wildcards match it, if all their readers have taken what there was; its next
-    /// event shows it to them again. Returns how many feeds were looked at.
+    /// Forgets the topic of `ring` although wildcards match it, if all their readers have taken everything; its
+    /// next event adds it to their feeds again. Returns how many feeds were visited.
     pub(in crate::hub) fn forget_behind_wildcards(&mut self, ring: &Arc<TopicRing>, now: Instant) -> usize {
         let feeds = {
             let inner = ring.lock();
@@ -146,8 +146,8 @@ impl State {
 
     /// Forgets the topic of `ring` if nothing would be lost.
     ///
-    /// `ring` may have been found under an earlier hold of the lock. The topic may have a newer ring since, which has
-    /// readers, so only the ring that is still the topic's own is removed.
+    /// `ring` may have been found under an earlier hold of the lock. Since then the topic may have got a newer
+    /// ring with readers, so only the topic's current ring is removed.
     pub(in crate::hub) fn forget_if_idle(&mut self, ring: &Arc<TopicRing>, now: Instant) {
         let (is_idle, evicted) = {
             let inner = ring.lock();

@@ -2,14 +2,14 @@ use std::{slice, sync::Arc};
 
 use crate::{history::Topic, wire::Frame};
 
-/// The topics of one event, shared by everyone who keeps it.
+/// The topics of one event, shared by all that keep the event.
 #[derive(Clone, Debug)]
 pub(crate) enum TopicSet {
     One(Topic),
     Several(Arc<[Topic]>),
 }
 
-/// An event among those of several topics.
+/// One event of a feed of several topics.
 #[derive(Clone, Debug)]
 pub(crate) struct TaggedFrame {
     pub(crate) seq: u64,
@@ -18,7 +18,7 @@ pub(crate) struct TaggedFrame {
 }
 
 impl TaggedFrame {
-    /// The frame and its place.
+    /// Returns the frame and its position.
     pub(crate) fn placed(&self) -> (u64, &Frame) {
         (self.seq, &self.frame)
     }
@@ -32,7 +32,7 @@ impl TopicSet {
         }
     }
 
-    /// What a topic's own ring need not keep, because it knows its topic.
+    /// Returns the topics to store in a topic's own ring; `None` if the ring's topic is the only one.
     pub(crate) fn several(&self) -> Option<Arc<[Topic]>> {
         match self {
             Self::One(_) => None,

@@ -3,10 +3,10 @@ use std::{collections::HashMap, sync::Arc};
 use super::ring::TopicRing;
 use crate::history::Topic;
 
-/// The rings of all topics, by name and by place.
+/// The rings of all topics, by name and by index.
 ///
-/// A topic is removed by its ring and never by its name, so that a ring found earlier cannot remove its successor. Places
-/// let a long walk over all topics go on after the lock was released.
+/// A topic is removed by its ring and never by its name, so that a ring found earlier cannot remove its
+/// successor. Indexes let a long walk over all topics continue after the lock was released.
 #[derive(Default)]
 pub(crate) struct Topics {
     by_name: HashMap<Topic, Arc<TopicRing>>,
@@ -19,7 +19,7 @@ impl Topics {
         self.by_name.get(topic)
     }
 
-    /// Adds the ring that `make` returns for a place. Its topic must not have a ring yet.
+    /// Adds the ring that `make` returns for an index. Its topic must not have a ring yet.
     pub(crate) fn insert(&mut self, make: impl FnOnce(usize) -> TopicRing) -> Arc<TopicRing> {
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
@@ -33,12 +33,12 @@ impl Topics {
         ring
     }
 
-    /// Returns whether `ring` is the one that its topic has now.
+    /// Returns whether `ring` is the current ring of its topic.
     pub(crate) fn holds(&self, ring: &Arc<TopicRing>) -> bool {
         matches!(self.places.get(ring.place), Some(Some(current)) if Arc::ptr_eq(current, ring))
     }
 
-    /// Removes `ring`, if its topic still has it; returns whether it did.
+    /// Removes `ring`, if it is the current ring of its topic; returns whether it was.
     pub(crate) fn remove(&mut self, ring: &Arc<TopicRing>) -> bool {
         let is_current = self.holds(ring);
         if is_current && let Some(place) = self.places.get_mut(ring.place) {
@@ -54,12 +54,12 @@ impl Topics {
         self.places.iter().flatten()
     }
 
-    /// The ring at `place`, if there is one.
+    /// Returns the ring at index `place`, if there is one.
     pub(crate) fn at(&self, place: usize) -> Option<&Arc<TopicRing>> {
         self.places.get(place)?.as_ref()
     }
 
-    /// The number of places, some of which may be free.
+    /// Returns the number of indexes, some of which may be free.
     pub(crate) fn places(&self) -> usize {
         self.places.len()
     }

@@ -1,16 +1,17 @@
-//! What a window counts against its limit.
+//! The sizes that a window counts against its limit.
 
-/// What an event takes in memory besides its encoded bytes: its place in the ring and in the list of all, and the
-/// headers of its allocations.
+/// The memory that an event takes besides its encoded bytes: its entries in the ring and in the list of all
+/// frames, and the headers of its allocations.
 pub(crate) const EVENT_COST: usize = 160;
 
-/// What a topic with events takes besides them: its ring, its place among all topics, and the headers of its allocations.
+/// The memory that a topic with events takes besides them: its ring, its entry among all topics, and the headers
+/// of its allocations.
 pub(crate) const TOPIC_COST: usize = 512;
 
-/// What rings hold.
+/// The contents of rings, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// The topics with events.
+    /// The number of topics with events.
     pub(crate) topics: usize,
     pub(crate) frames: usize,
     /// The encoded bytes.
@@ -20,12 +21,12 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// What it takes in memory.
+    /// Returns the memory that the contents take.
     pub(crate) fn cost(&self) -> usize {
         self.bytes + self.names + self.frames * EVENT_COST + self.topics * TOPIC_COST
     }
 
-    /// Counts that a ring changed.
+    /// Counts a change of a ring.
     pub(crate) fn change(&mut self, before: Self, after: Self) {
         let changed = |total: usize, before: usize, after: usize| (total + after).saturating_sub(before);
         self.topics = changed(self.topics, before.topics, after.topics);

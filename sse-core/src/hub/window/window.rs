@@ -34,31 +34,31 @@ mod tests;
 /// How often a step yields to threads that wait for the lock before it competes with them.
 const PATIENCE: usize = 32;
 
-/// Recent frames by topic, and who reads them.
+/// Recent frames by topic, and the feeds that read them.
 ///
-/// Everything is appended under one short lock, so below the head nothing is missing. Locks are taken downwards only:
-/// window, feed, ring.
+/// Everything is appended under one short lock, so no position below the head is missing. Lock order: the
+/// window, then a feed, then a ring.
 pub(crate) struct Window {
     head: AtomicU64,
-    /// The number of rows of the epoch table; a reader that knows fewer looks for a fork.
+    /// The number of rows of the epoch table; a reader that has applied fewer checks for a fork.
     version: AtomicUsize,
     state: Mutex<State>,
-    /// How many threads wait for the state's lock.
+    /// The number of threads that wait for the state's lock.
     waiting: AtomicUsize,
     retentions: Retentions,
     pub(in crate::hub) total_bytes: usize,
-    /// Whether what is not in a ring may be in a history.
+    /// Whether a history may hold what is not in a ring.
     has_history: bool,
     pub(crate) counters: Counters,
 }
 
-/// The retention of all topics, and those of some.
+/// The default retention, and the retentions of some topics.
 pub(crate) struct Retentions {
     pub(crate) all: Retention,
     pub(crate) some: Vec<(Pattern, Retention)>,
 }
 
-/// Something to be put into the window.
+/// A record to be appended to the window.
 pub(crate) struct Append<'a> {
     pub(crate) topics: &'a [Topic],
     pub(crate) kind: EntryKind,
@@ -66,7 +66,7 @@ pub(crate) struct Append<'a> {
     pub(crate) lines: Vec<u8>,
 }
 
-/// Where an append went.
+/// The result of an append.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AppendOutcome {
     pub(crate) cursor: Cursor,
@@ -74,14 +74,14 @@ pub(crate) struct AppendOutcome {
     pub(crate) duplicate: bool,
 }
 
-/// What came of a look at the history's table of epochs.
+/// The result of comparing with the history's epoch table.
 #[derive(Debug)]
 pub(crate) struct Learned {
     /// Whether a row was added.
     pub(crate) is_news: bool,
     /// Whether something here was replaced.
     pub(crate) is_rewritten: bool,
-    /// What is known here, up to and with the newest epoch of the history's table.
+    /// The rows known here, up to and with the newest epoch of the history's table.
     pub(crate) known: EpochTable,
 }
 
@@ -118,7 +118,7 @@ impl Window {
         }
     }
 
-    /// Everything up to here can be read by those whom it concerns.
+    /// Returns the head: every event up to it can be read by its readers.
     pub(crate) fn head(&self) -> u64 {
         self.head.load(Ordering::Acquire)
     }
@@ -148,7 +148,8 @@ impl Window {
         }
     }
 
-    /// Locks for one step of a longer walk. Threads that already wait get the lock first, which a mutex does not ensure.
+    /// Locks for one step of a longer walk. Threads that already wait get the lock first, which a mutex does not
+    /// ensure.
     pub(in crate::hub) fn lock_in_turn(&self) -> MutexGuard<'_, State> {
         for _ in 0..PATIENCE {
             if self.waiting.load(Ordering::Relaxed) == 0 {
@@ -159,7 +160,7 @@ impl Window {
         self.lock()
     }
 
-    /// Appends as the next position; only a hub without history numbers events itself.
+    /// Appends at the next position; only a hub without history numbers events itself.
     pub(crate) fn append(&self, append: Append<'_>, key: Option<&str>) -> AppendOutcome {
         let now = Instant::now();
         let (placed, waiting) = {
@@ -178,8 +179,8 @@ impl Window {
         placed
     }
 
-    /// Puts a record of the history into the window; `false` if it is not the next position in the epochs known here,
-    /// so that the history must be read again.
+    /// Adds a record of the history to the window; returns `false` if it is not at the next position in the
+    /// epochs known here, so that the history must be read again.
     pub(crate) fn apply(&self, append: Append<'_>, cursor: Cursor) -> bool {
         let now = Instant::now();
         let waiting = {
@@ -196,12 +197,14 @@ impl Window {
         true
     }
 
-    /// Takes over from the history which topics asked for were finished before this process saw anything of them.
+    /// Records which requested topics, according to the history, were finished before this process received
+    /// anything of them.
     ///
-    /// `epochs` is the history's table when it was asked. If the history forked since, its answer is out of date.
+    /// `epochs` is the history's table when it was queried. If the history forked since, its answer is out of
+    /// date.
     pub(crate) fn merge_finished(&self, feed: &Feed, epochs: &EpochTable, finished: &[(Topic, Cursor)]) {
         let now = Instant::now();
-        // Under the window's lock nothing is appended meanwhile.
+        // While the window is locked, nothing is appended.
         let state = self.lock();
         if epochs.current() != state.epochs.current() {
             return;
@@ -226,7 +229,7 @@ impl Window {
         }
     }
 
-    /// Tells a signal to the readers of now; returns how many there are.
+    /// Sends a signal to the readers connected now; returns how many there are.
     pub(crate) fn signal(&self, topics: &[Topic], frame: &Frame) -> usize {
         let feeds = self.lock().feeds_of(topics);
         let labels = TopicSet::new(topics);
@@ -241,7 +244,7 @@ impl Window {
         receivers
     }
 
-    /// Takes notice that the history was trimmed past the head before this process saw what was there.
+    /// Records that the history was trimmed past the head before this process received the records there.
     pub(crate) fn skip_to(&self, oldest: u64) {
         let floor = oldest.saturating_sub(1);
         let mut waiting = Vec::new();
@@ -269,7 +272,8 @@ impl Window {
         wake_all(waiting);
     }
 
-    /// Waits until the window has passed the record at this cursor: that record, not another one at its position.
+    /// Waits until the window has passed the record at this cursor: that record, not another one at its
+    /// position.
     pub(crate) async fn reaches(&self, cursor: Cursor) {
         let mut waiter = HeadWaiter { window: self, slot: Slot::default() };
         std::future::poll_fn(|cx| {
@@ -339,7 +343,7 @@ impl Window {
         (AppendOutcome { cursor, receivers, duplicate: false }, waiting)
     }
 
-    /// The ring of `topic`; a new one is shown to the wildcards that match it.
+    /// Returns the ring of `topic`; a new one is added to the feeds whose wildcards match it.
     pub(in crate::hub) fn ring(&self, state: &mut State, topic: &Topic) -> Arc<TopicRing> {
         if let Some(ring) = state.topics.get(topic) {
             return Arc::clone(ring);
@@ -349,7 +353,7 @@ impl Window {
         let mut feeds = Vec::new();
         let mut inner = ring.lock();
         state.wildcards.for_each(topic, |feed| {
-            // One that has several patterns may match by more than one of them.
+            // A feed with several patterns may match by more than one of them.
             if inner.add_feed(feed) {
                 feeds.push(Arc::clone(feed));
             }
@@ -361,14 +365,14 @@ impl Window {
         ring
     }
 
-    /// A ring of a topic that was evicted up to `evicted`.
+    /// Creates a ring of a topic that was evicted up to `evicted`.
     pub(in crate::hub) fn new_ring(&self, topic: Topic, place: usize, evicted: u64) -> TopicRing {
         let retention = self.retentions.of(&topic);
         TopicRing::new(topic, retention, place, evicted, !self.has_history)
     }
 }
 
-/// A task that waits for the head, and leaves nothing behind if it gives up.
+/// A task that waits for the head; its registration is removed if it is dropped.
 struct HeadWaiter<'a> {
     window: &'a Window,
     slot: Slot,
@@ -387,7 +391,7 @@ impl Retentions {
     }
 }
 
-/// The table of a hub without history.
+/// Returns the table of a hub without history.
 pub(crate) fn fresh_epochs() -> EpochTable {
     EpochTable::starting(Epoch::random())
 }

@@ -1,4 +1,4 @@
-//! What readers who take compressed bytes share stays small.
+//! The memory that compressing readers share stays small.
 
 use super::{super::feed::Feed, *};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     wire::{Event, Frame},
 };
 
-/// A reader that has just come takes what is next, from what all share.
+/// Returns what a newly connected reader takes next from the shared blocks.
 fn take(blocks: &SharedGzip, feed: &Feed, position: u64, signals_seen: u64) -> Lookup {
     let mut blocks = blocks.lock();
     let found = blocks.find(
@@ -60,7 +60,7 @@ fn what_compressing_readers_share_is_bounded_in_number_and_in_bytes() {
             max_bytes = max_bytes.max(inner.kept_bytes);
         }
     }
-    // As much as is allowed, and evenly of both.
+    // As much as the limits allow, and evenly of both.
     assert_eq!(max, KEPT_BLOCKS);
     assert!(max_bytes > KEPT_BYTES / 2, "{max_bytes}");
 }

@@ -1,4 +1,4 @@
-//! What a reader must not see does not reach it, whatever happens between two of its looks.
+//! A reader never gets an event that it must not see, whatever happens between two of its polls.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -29,7 +29,7 @@ fn subscribed(hub: &Hub, asked: &[&str], filter: Option<fn(&EventView<'_>) -> bo
         subscribe = subscribe.filter(filter);
     }
     let mut subscribing = subscribe.into_future();
-    // With wildcards it lets other tasks run in between.
+    // With wildcards, other tasks run in between.
     let subscribed = (0..10).find_map(|_| (&mut subscribing).now_or_never());
     subscribed.expect("nothing to wait for").expect("subscribed")
 }
@@ -39,7 +39,7 @@ fn publish(hub: &Hub, topics: &[&str], text: &str) -> u64 {
     published.expect("at once").expect("published").cursor.seq()
 }
 
-/// Everything that the reader is given before it waits.
+/// Returns everything that the reader gets before it waits.
 fn taken(subscription: &mut Subscription) -> String {
     let mut text = String::new();
     let mut cx = Context::from_waker(Waker::noop());
@@ -49,7 +49,7 @@ fn taken(subscription: &mut Subscription) -> String {
     text
 }
 
-/// A failover as far as it has come when a reader looks: some rings are cut, their feeds are not.
+/// A failover that is only partly applied when a reader polls: some rings are cut, their feeds are not.
 fn cut_rings(hub: &Hub, fork: u64, random: &mut fastrand::Rng) {
     let state = hub.window().lock();
     for ring in state.topics() {
@@ -82,7 +82,7 @@ fn g9_no_failover_gives_a_filtered_reader_what_another_reader_was_given() {
         if random.bool() {
             open.iter_mut().chain(&mut blind).chain(&mut partial).for_each(|reader| drop(taken(reader)));
         }
-        // The newest event is one that the filters withhold; the readers without a filter have it, and then it is lost.
+        // The filters withhold the newest event; the readers without a filter have it, and then it is lost.
         let newest = publish(&hub, &TOPICS, "secret newest");
         given +=
             open.iter_mut().map(|reader| usize::from(taken(reader).contains("secret newest"))).sum::<usize>();
@@ -130,7 +130,7 @@ fn g9_nothing_published_after_a_lease_was_revoked_is_read_under_it() {
         let mut subscription = subscribe.now_or_never().expect("at once").expect("subscribed");
         let reader = Arc::clone(&subscription.reader);
         let feed = Arc::clone(&subscription.feed);
-        // The reader has looked at its lease and waits for the feed, or has not looked at either.
+        // The reader has checked its lease and waits for the feed, or has checked neither.
         let mut inner = feed.lock();
         hub.shared.clock.store(round, Ordering::Relaxed);
         let reading = thread::spawn(move || taken(&mut subscription));

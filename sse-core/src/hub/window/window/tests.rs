@@ -1,4 +1,5 @@
-//! The window's books: what it holds, what its feeds were told, and what is left when readers and topics go.
+//! The window's bookkeeping: what it holds, what its feeds sent, and what is left after readers and topics
+//! leave.
 
 use std::{
     sync::{
@@ -44,7 +45,7 @@ fn lines(kind: EntryKind, text: &str) -> Vec<u8> {
 }
 
 impl Window {
-    /// The history begins another epoch.
+    /// Begins another epoch of the history.
     pub(crate) fn fork(&self, row: EpochRow) -> bool {
         let mut table = self.lock().epochs.clone();
         table.push(row);
@@ -56,7 +57,7 @@ impl Window {
         self.append(Append { topics: &topics, kind, lines: lines(kind, text) }, None).cursor
     }
 
-    /// A record of the history with a check, as the next of the newest epoch.
+    /// Applies a record of the history with a check, as the next one of the newest epoch.
     fn tell(&self, names: &[&str], kind: EntryKind, text: &str) {
         let topics = topics(names);
         let cursor = {
@@ -78,7 +79,8 @@ impl Window {
         self.detach(feed);
     }
 
-    /// Its sums are those of its rings, and its list is not much longer than what it holds.
+    /// Checks that the totals are those of the rings, and that the list is not much longer than the stored
+    /// frames.
     fn assert_sums(&self) {
         let state = self.lock();
         let (mut topics, mut frames, mut bytes, mut names) = (0, 0, 0, 0);
@@ -97,7 +99,7 @@ impl Window {
     }
 }
 
-/// What stands after `position`, by data.
+/// Returns the data of the events after `position`.
 fn after(feed: &Feed, position: u64) -> Vec<String> {
     let chunk =
         feed.lock().chunk_after(position, &[], CHUNK_BYTES, FullAccess::for_test()).expect("nothing evicted");
@@ -109,7 +111,7 @@ fn after(feed: &Feed, position: u64) -> Vec<String> {
 fn rule_3_what_a_fork_replaced_is_told_to_nobody_afterwards() {
     let window = window(Retention::default(), usize::MAX, true);
     let feeds = [window.join(&["a"]).0, window.join(&["a", "b"]).0];
-    // Of several readers of a feed, each gets the chunk that was made for the first.
+    // With several readers of a feed, each gets the chunk that was made for the first.
     let _others = [window.join(&["a"]), window.join(&["a", "b"])];
     for (name, kind, text) in [
         ("a", EntryKind::Event, "1"),
@@ -151,7 +153,7 @@ async fn the_books_are_right_whatever_is_evicted() {
     let retention = Retention::default().events(5).age(Duration::from_secs(10));
     let window = window(retention, 4_000, false);
     for number in 0..3_000 {
-        // One busy topic that evicts by itself, and others that only the total makes room among.
+        // One busy topic that evicts by its own retention, and others where only the total evicts.
         let quiet = format!("quiet.{}", number % 7);
         let names: &[&str] = if number % 50 == 0 { &["busy", &quiet] } else { &["busy"] };
         let cursor = window.say(names, EntryKind::Event, &"x".repeat(number % 20));
@@ -191,13 +193,13 @@ fn a_feed_is_forgotten_with_its_last_reader_and_its_topics_with_it() {
     assert_eq!((window.feeds().count(), window.readers_of(&topics(&["a"]))), (1, 1));
     window.leave(&feed, &second);
     assert_eq!((window.feeds().count(), window.lock().topics.len()), (0, 0));
-    // Who comes then gets a new one, which a late leave of the old one does not take away.
+    // A reader that joins then gets a new feed, which a late leave of the old one does not remove.
     let (new, _third) = window.join(&["a", "b"]);
     window.detach(&feed);
     assert!(window.feeds().any(|kept| Arc::ptr_eq(&kept, &new)));
 }
 
-/// A ring that was found before its topic was forgotten and read anew.
+/// Returns a ring that was found before its topic was forgotten and read again.
 mod stale_ring {
     use super::*;
 
@@ -233,7 +235,7 @@ mod stale_ring {
         assert_eq!(evicted(&window), 2);
     }
 
-    /// Readers come and go while another thread sweeps; every one of them must get what is published.
+    /// Readers join and leave while another thread sweeps; each of them must get every published event.
     #[test]
     fn g4_costs_no_reader_its_events() {
         const TOPICS: usize = 500;
@@ -322,7 +324,7 @@ fn what_a_history_says_is_finished_counts_once_in_every_feed() {
     let is_known = |feed: &Feed| feed.lock().rings.iter().all(|ring| ring.lock().is_known);
     assert!(!is_known(&one) && !is_known(&both));
     let finished = [(topics(&["a"]).remove(0), Cursor::new(Epoch::from_bits(1), 7))];
-    // What is of an older epoch table may have been lost since.
+    // The answer for an older epoch table may be out of date.
     window.merge_finished(&one, &EpochTable::starting(Epoch::from_bits(2)), &finished);
     assert!(one.lock().finished == 0 && !is_known(&one));
     for _ in 0..2 {

@@ -1,9 +1,9 @@
-//! No call holds the window for long, however many topics and feeds there are.
+//! No call holds the window's lock for long, however many topics and feeds there are.
 
 use super::*;
 use crate::hub::window::attach::TOPICS_AT_ONCE;
 
-/// More than are looked at under one lock.
+/// More topics than are visited under one lock.
 const MANY: usize = 3 * TOPICS_AT_ONCE;
 
 fn crowded(retention: Retention) -> Window {
@@ -33,7 +33,8 @@ fn a_sweep_goes_in_steps() {
 #[test]
 fn one_topic_with_much_to_evict_is_swept_in_steps_too() {
     let window = window(Retention::default().age(Duration::ZERO), usize::MAX, false);
-    // An age of nothing evicts with the next event unless the clock stands still, and so it is taken away meanwhile.
+    // An age of zero evicts with the next event unless the clock stands still, so the frames are added under
+    // another retention.
     let ring = {
         let mut state = window.lock();
         window.ring(&mut state, &topics(&["a"])[0])
@@ -89,7 +90,7 @@ fn forgotten_topics_are_walked_once_for_all_wildcards() {
             None => steps += 1,
         }
     };
-    // The places of topics are looked at as well.
+    // The indexes of topics are visited as well.
     assert!((4..=10).contains(&steps), "{steps} steps");
     assert_eq!(attached.view.evicted, 100);
 }
@@ -140,7 +141,7 @@ fn a_wildcards_topics_are_forgotten_once_its_readers_have_passed_them() {
     all.lock().wait(&mut slots[0], Waker::noop());
     assert_eq!(topics_left(&window), ["a.1", "a.2", "b"]);
     both.lock().wait(&mut slots[1], Waker::noop());
-    // One that is named stays.
+    // A topic that a feed names stays.
     assert_eq!(topics_left(&window), ["b"]);
     assert_eq!([&all, &both].map(|feed| feed.lock().rings.len()), [1, 1]);
     let attached = window.attach(all.patterns.clone(), Arc::new(Reader::new(0)));
@@ -150,7 +151,7 @@ fn a_wildcards_topics_are_forgotten_once_its_readers_have_passed_them() {
     assert_eq!(window.append(append, None).receivers, 3);
 }
 
-/// What is kept for readers that are behind.
+/// The memory kept for readers that are behind.
 mod kept_for_readers {
     use super::*;
 
@@ -166,7 +167,7 @@ mod kept_for_readers {
             window.signal(&topics(&["a"]), &frame(100_000));
         }
         assert!((200_000..=256 << 10).contains(&feed.lock().kept_bytes()));
-        // One that is larger than the limit is kept alone.
+        // A signal that is larger than the limit is kept alone.
         window.signal(&topics(&["a"]), &frame(1_000_000));
         assert_eq!(feed.lock().unseen_signals(0).count(), 1);
     }
@@ -179,7 +180,7 @@ mod kept_for_readers {
             window.say(&["a"], EntryKind::Event, &"x".repeat(300_000));
         }
         assert!((900_000..=1 << 20).contains(&feed.lock().kept_bytes()));
-        // What is not merged any more is in the rings.
+        // Frames that are no longer merged are in the rings.
         assert_eq!(
             feed.lock()
                 .chunk_after(0, &[], usize::MAX, FullAccess::for_test())
@@ -205,7 +206,7 @@ mod kept_for_readers {
         feed.lock().wait(&mut slots[1], Waker::noop());
         assert_eq!(feed.lock().kept_bytes(), 0);
         assert!(feed.lock().recent_after(cursor.seq() - 1).is_none(), "merged frames are kept");
-        // So too if the one that is behind leaves.
+        // The same happens if the reader that is behind leaves.
         window.signal(&topics(&["a"]), &frame(1_000));
         feed.lock().wait(&mut slots[0], Waker::noop());
         assert!(feed.lock().kept_bytes() > 1_000);

@@ -1,4 +1,4 @@
-//! A window after a fork is what it would be in a process that never saw the replaced records.
+//! After a fork, a window is what it would be in a process that never received the replaced records.
 
 use super::*;
 
@@ -82,7 +82,7 @@ fn a_finish_that_is_not_kept_is_asked_for_again() {
     let before = window.lock().epochs.clone();
     fork(&window, 2);
     assert!(!is_known());
-    // What the history answered before the fork is out of date.
+    // The history's answer from before the fork is out of date.
     window.merge_finished(&feed, &before, &[]);
     assert!(!is_known());
     let (now, finish) = {

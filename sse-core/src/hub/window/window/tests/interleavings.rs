@@ -1,5 +1,5 @@
-//! What readers, publishers, the sweep and forks do to the window, one locked step of one of them after the other, in
-//! random orders: every order in which threads could take the window's lock.
+//! What readers, publishers, the sweep and forks do to the window, one locked step after the other, in random
+//! orders: every order in which threads could take the window's lock.
 
 use super::*;
 use crate::hub::window::attach::Attachment;
@@ -15,7 +15,7 @@ const STEPS: usize = 400;
 enum Actor<'a> {
     Searching(Attaching<'a>),
     Reading(Attachment, Slot),
-    /// It has left its feed, but its feed has not left the topics yet.
+    /// The reader has left its feed, but its feed has not left the topics yet.
     Leaving(Arc<Feed>, Vec<Arc<TopicRing>>),
 }
 
@@ -54,7 +54,7 @@ impl Scene<'_> {
         )));
     }
 
-    /// Lets some reader go on.
+    /// Runs one step of a random reader.
     fn go_on(&mut self) {
         let place = self.random.usize(..self.actors.len());
         let actor = self.actors.swap_remove(place);
@@ -71,7 +71,7 @@ impl Scene<'_> {
                 None => Actor::Searching(attaching),
             }),
             Actor::Reading(attached, mut slot) if self.random.bool() => {
-                // It has taken all there is.
+                // The reader has taken everything.
                 attached.feed.lock().wait(&mut slot, Waker::noop());
                 Some(Actor::Reading(attached, slot))
             }
@@ -107,7 +107,8 @@ impl Scene<'_> {
         self.epochs += 1;
         let is_rewritten = begins <= self.window.head();
         assert_eq!(self.window.fork(EpochRow { epoch: Epoch::from_bits(self.epochs), begins }), is_rewritten);
-        // What the records before the fork were this does not remember; they are at most as new as it.
+        // The model does not remember the records before the fork; their positions are at most the one before
+        // the fork.
         self.last.values_mut().for_each(|last| *last = (*last).min(begins - 1));
         self.last.retain(|_, last| *last > 0);
     }
@@ -120,7 +121,7 @@ impl Scene<'_> {
             attached.view.evicted,
             attached.view.head
         );
-        // What was evicted since its ring was looked at, the first look finds.
+        // The first poll finds what a ring evicted after the search visited it.
         let evicted = attached.view.evicted.max(attached.feed.lock().evicted());
         let matching = self.last.iter().filter(|(name, _)| attached.feed.matches(&topics(&[name])[0]));
         for (name, last) in matching {
@@ -129,7 +130,7 @@ impl Scene<'_> {
         }
     }
 
-    /// Every reader that has its feed is found by each topic that it asked for, and its feed has the topic's ring.
+    /// Every reader that has its feed is found by each of its topics, and its feed has the topic's ring.
     fn check(&self) {
         self.window.assert_sums();
         let mut readers = std::collections::BTreeMap::<&str, usize>::new();
@@ -173,7 +174,7 @@ fn g4_no_reader_is_lost_in_any_order() {
         for _ in 0..STEPS {
             scene.step();
         }
-        // Whoever is left can leave, and then nothing is left.
+        // Every remaining reader can leave, and then nothing is left.
         while !scene.actors.is_empty() {
             scene.go_on();
         }
