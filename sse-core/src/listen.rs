@@ -6,26 +6,27 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// How many connections may wait to be accepted: when a server comes back, all its readers do at once.
+/// The number of connections that may wait to be accepted: when a server comes back, all its readers reconnect at
+/// once.
 const BACKLOG: i32 = 4_096;
 
-/// How long written bytes may stay without an answer, as a part of the keep-alive interval: with the keep-alive's own
-/// interval it makes the 2.5 intervals within which a dead peer is noticed.
+/// The time for which written bytes may stay unacknowledged, as a multiple of the keep-alive interval: with one
+/// interval of the keep-alive itself, a dead peer is detected within 2.5 intervals.
 const UNANSWERED: f64 = 1.4;
 
-/// How long nothing is accepted after a failure, which is nearly always that no file descriptor is free. Without a pause the
-/// same failure is there again at once, because the connection still waits.
+/// The pause after a failed accept, which nearly always means that no file descriptor is free. Without a pause the
+/// same failure occurs again at once, because the connection still waits.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// How long the same state is not logged again.
+/// The time for which the same failure is not logged again.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A listener set up for event streams: without Nagle's delay, with a long backlog, and, on Linux, with a time limit on
-/// peers that do not answer, which every accepted connection inherits.
+/// Makes a listener configured for event streams: without Nagle's delay, with a long backlog, and, on Linux, with
+/// a time limit for peers that do not answer, which every accepted connection inherits.
 ///
-/// Give it the keep-alive interval of the streams. On Linux a connection whose peer is dead, or has read nothing for
-/// 1.4 intervals, is closed by the kernel (`TCP_USER_TIMEOUT`); a body cannot do that itself, because a server does not
-/// ask it for anything while the peer does not read. Must be called within a Tokio runtime.
+/// `keep_alive` is the keep-alive interval of the streams. On Linux the kernel closes a connection whose peer is
+/// dead, or has read nothing for 1.4 intervals (`TCP_USER_TIMEOUT`); a body cannot do that itself, because a
+/// server does not poll it while the peer does not read. Must be called within a Tokio runtime.
 ///
 /// # Errors
 /// An [`io::Error`](std::io::Error) of the operating system, such as an address in use.
@@ -54,12 +55,12 @@ pub fn listen(addr: impl Into<SocketAddr>, keep_alive: Duration) -> io::Result<T
     TcpListener::from_std(socket.into())
 }
 
-/// A listener whose [`accept`](Listener::accept) never fails: it pauses while no file descriptor is free, and logs that once a
-/// minute.
+/// A listener whose [`accept`](Listener::accept) never fails: it pauses while no file descriptor is free, and logs
+/// that once a minute.
 ///
-/// For servers that accept in a loop of their own without a pause. `axum::serve`, Warp and Rocket pause by themselves;
-/// `sse_poem::listen` makes one for Poem, which does not. Each stream holds a descriptor, so a server of many readers needs a
-/// high limit (`ulimit -n`, `LimitNOFILE=`).
+/// For servers with their own accept loop without a pause. `axum::serve`, Warp and Rocket pause by themselves;
+/// Poem does not, so `sse_poem::listen` makes one for it. Each stream uses a descriptor, so a server with many
+/// readers needs a high limit (`ulimit -n`, `LimitNOFILE=`).
 ///
 /// ```
 /// use std::time::Duration;
@@ -81,7 +82,7 @@ pub struct Listener {
 impl Listener {
     /// Accepts the next connection.
     ///
-    /// Cancel-safe: a dropped future loses no connection, and a pause goes on in the next call.
+    /// Cancel-safe: a dropped future loses no connection, and a pause continues in the next call.
     pub async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             if let Some(paused_until) = self.paused_until {
@@ -90,14 +91,14 @@ impl Listener {
             }
             match self.tcp.accept().await {
                 Ok(accepted) => return accepted,
-                // Of this one connection, which has gone again.
+                // The error of this one connection, which is already closed.
                 Err(error) if is_of_connection(&error) => {}
                 Err(error) => self.pause(&error),
             }
         }
     }
 
-    /// The address on which it listens.
+    /// Returns the address on which it listens.
     ///
     /// # Errors
     /// The error of the operating system.

@@ -1,7 +1,8 @@
 //! Panics of the application's code that a stream runs: its stream of events, filters, loaders, hooks.
 //!
-//! A panic that leaves a body reaches the server, which drops the connection, perhaps in the middle of an event and without
-//! the last `retry`. So it is caught where the application's code is called, and becomes an error like any other.
+//! A panic that leaves a body reaches the server, which drops the connection, perhaps in the middle of an event
+//! and without the last `retry`. So it is caught where the application's code is called, and becomes an ordinary
+//! error.
 
 use std::{
     any::Any,
@@ -18,13 +19,13 @@ pub(crate) struct Panic {
 impl Panic {
     /// Runs code of the application.
     ///
-    /// What a panic leaves half done is not looked at again: the caller ends the stream.
+    /// The state that a panic leaves half done is not used again: the caller ends the stream.
     #[inline]
     pub(crate) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, Self> {
         catch_unwind(AssertUnwindSafe(run)).map_err(|payload| Self::of(&*payload))
     }
 
-    /// A panic whose message is known elsewhere.
+    /// Makes a panic error whose message is known elsewhere.
     pub(crate) fn in_task() -> Self {
         Self { message: "in the task that sends its events".to_owned() }
     }

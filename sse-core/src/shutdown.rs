@@ -16,15 +16,16 @@ use tokio::time::Instant;
 
 use crate::waiters::{Slot, Waiters, wake};
 
-/// How long after the deadline what ended at it may still be sent, and the part of the window that this is at most.
+/// The maximum time after the deadline for sending the last bytes of streams that ended there, and the same as a
+/// share of the window.
 const LAST_BYTES: Duration = Duration::from_millis(250);
 const LAST_BYTES_SHARE: f64 = 0.1;
 
-/// The handle that ends streams: one for a process, cloned to wherever something must end.
+/// A handle that ends streams: one for a process, with clones wherever something must end.
 ///
-/// It has two moments. It *begins* with [`notify`](Shutdown::notify) or a signal: as a future it completes then,
-/// streams that can resume end over the first half of the window, and new subscriptions receive a `retry` and end. The
-/// window's end is the [`deadline`](Shutdown::deadline), by which every stream has ended;
+/// A shutdown has two moments. It *begins* with [`notify`](Shutdown::notify) or a signal: the handle as a future
+/// completes, streams that can resume end over the first half of the window, and new subscriptions receive a
+/// `retry` and end. At the window's end, the [`deadline`](Shutdown::deadline), every stream has ended;
 /// [`serve`](Shutdown::serve) drops the rest.
 ///
 /// ```
@@ -40,7 +41,7 @@ const LAST_BYTES_SHARE: f64 = 0.1;
 pub struct Shutdown {
     shared: Arc<Shared>,
     slot: Slot,
-    /// Who was registered last: polled again by the same task, it need not be locked again.
+    /// The last registered waker: if the same task polls again, no lock is needed.
     waker: Option<Waker>,
 }
 
@@ -57,32 +58,32 @@ struct State {
 }
 
 impl Shutdown {
-    /// A handle whose window, from the beginning to the end of everything, is this long.
+    /// Makes a handle with a window of this length, from the beginning to the end of all streams.
     #[must_use]
     pub fn within(window: Duration) -> Self {
         let shared = Shared { window, begun: AtomicBool::new(false), state: Mutex::default() };
         Self { shared: Arc::new(shared), slot: Slot::default(), waker: None }
     }
 
-    /// Begins the shutdown on SIGTERM or Ctrl-C as well; must be called within a Tokio runtime.
+    /// Also begins the shutdown on SIGTERM or Ctrl-C; must be called within a Tokio runtime.
     ///
-    /// From the moment it returns, the first of them no longer ends the process, but begins the shutdown. A second one ends
-    /// the process at once, without running destructors, as it would end a process that listens to no signals: the exit code
-    /// is 128 and the signal's number (130 after Ctrl-C, 143 after SIGTERM). A shutdown that [`notify`](Shutdown::notify)
-    /// began counts no signals: it too takes two.
+    /// After this method returns, the first signal no longer ends the process, but begins the shutdown. A second
+    /// signal ends the process at once, without running destructors, as it would without signal handlers: the exit
+    /// code is 128 plus the signal's number (130 after Ctrl-C, 143 after SIGTERM). A [`notify`](Shutdown::notify)
+    /// does not count as a signal: after it, two signals are still needed to end the process at once.
     ///
-    /// Outside a runtime, or if the signals cannot be listened to, that is logged as an error and only
-    /// [`notify`](Shutdown::notify) begins it.
+    /// Outside a runtime, or if listening to the signals fails, the failure is logged as an error and only
+    /// [`notify`](Shutdown::notify) begins the shutdown.
     ///
     /// # Panics
-    /// As Tokio's own signals do, in a runtime that was built without IO, in which no server can run either.
+    /// In a runtime that was built without IO, as Tokio's own signals do; a server cannot run there either.
     #[must_use]
     pub fn on_signals(self) -> Self {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             tracing::error!("`on_signals` outside a runtime; only `notify` shuts down");
             return self;
         };
-        // Here, not in the task: until they are listened to, a signal ends the process and cuts every stream.
+        // Here, not in the task: until the process listens to them, a signal ends it and cuts every stream.
         match signals() {
             Ok(mut signals) => {
                 let shutdown = self.clone();
@@ -115,29 +116,30 @@ impl Shutdown {
         wake(waiting);
     }
 
-    /// Whether it has begun.
+    /// Returns `true` if the shutdown has begun.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.shared.begun.load(Ordering::Acquire)
     }
 
-    /// The length of the window.
+    /// Returns the length of the window.
     #[must_use]
     pub fn window(&self) -> Duration {
         self.shared.window
     }
 
-    /// Completes at the window's end; for streams that cannot be resumed, such as tokens:
+    /// Returns a future that completes at the window's end; for streams that cannot be resumed, such as tokens:
     /// `.until(shutdown.deadline())`.
     pub fn deadline(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
         self.after(self.shared.window)
     }
 
-    /// Runs a server and drops it just after the window's end, so that nothing hangs the process.
+    /// Runs a server and drops it just after the window's end, so that the process cannot hang.
     ///
-    /// A tenth of the window, at most 250 ms, is left to send the last bytes of what ended at the deadline.
+    /// A tenth of the window, at most 250 ms, remains after the deadline to send the last bytes of streams that
+    /// ended there.
     ///
-    /// Returns what the server returned, or `None` if it had to be dropped.
+    /// Returns the server's result, or `None` if the server had to be dropped.
     pub async fn serve<T>(&self, server: impl IntoFuture<Output = T>) -> Option<T> {
         let window = self.shared.window;
         let deadline = self.after(window + window.mul_f64(LAST_BYTES_SHARE).min(LAST_BYTES));
@@ -151,18 +153,18 @@ impl Shutdown {
         .await
     }
 
-    /// When the moment `share` of the window has passed; waits for it to begin.
+    /// Completes when the share `share` of the window has passed; waits for the shutdown to begin.
     pub(crate) fn share_of_window(&self, share: f64) -> impl Future<Output = ()> + Send + Sync + 'static {
         self.after(self.shared.window.mul_f64(share))
     }
 
-    /// Completes this long after the shutdown began; waits for it to begin.
+    /// Completes when `time` has passed since the beginning of the shutdown; waits for it to begin.
     fn after(&self, time: Duration) -> impl Future<Output = ()> + Send + Sync + 'static {
         let shutdown = self.clone();
         async move { tokio::time::sleep_until(shutdown.began().await + time).await }
     }
 
-    /// When it began; waits for it.
+    /// Returns when the shutdown began; waits for that.
     async fn began(mut self) -> Instant {
         poll_fn(|cx| self.poll_began(cx)).await
     }
@@ -221,7 +223,7 @@ impl fmt::Debug for Shutdown {
     }
 }
 
-/// The signals that end a process, listened to from now on.
+/// The signals that end a process, received from the creation of this value on.
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -237,7 +239,7 @@ fn signals() -> io::Result<Signals> {
 
 #[cfg(unix)]
 impl Signals {
-    /// The number of the next one.
+    /// Waits for the next signal and returns its number.
     async fn next(&mut self) -> i32 {
         use tokio::signal::unix::SignalKind;
 
@@ -251,7 +253,7 @@ impl Signals {
     }
 }
 
-/// Ctrl-C, listened to from now on.
+/// Ctrl-C, received from the creation of this value on.
 #[cfg(windows)]
 struct Signals(tokio::signal::windows::CtrlC);
 
@@ -262,7 +264,7 @@ fn signals() -> io::Result<Signals> {
 
 #[cfg(windows)]
 impl Signals {
-    /// The number that other systems give to the next one.
+    /// Waits for the next Ctrl-C and returns the number of the same signal on other systems.
     async fn next(&mut self) -> i32 {
         const INTERRUPT: i32 = 2;
         poll_fn(|cx| self.0.poll_recv(cx)).await;

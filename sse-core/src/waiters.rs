@@ -1,15 +1,15 @@
-//! Tasks that wait for one thing to move.
+//! Tasks that wait for one source to change.
 
 use std::task::Waker;
 
-/// How many tasks a publisher wakes itself; the rest is woken by a task of its runtime, so that 10,000 readers are
-/// not the publisher's bill.
+/// The number of tasks that a publisher wakes itself; a task of its runtime wakes the rest, so that a publisher
+/// does not pay for 10,000 readers.
 const WOKEN_INLINE: usize = 32;
 
-/// How many are woken before the runtime may do something else.
+/// The number of tasks woken before the runtime may run other tasks.
 const WOKEN_AT_ONCE: usize = 256;
 
-/// The wakers of one thing; each waiting task has one slot, however often it is polled.
+/// The wakers of one source; each waiting task has one slot, however often it is polled.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     slots: Vec<Option<Waker>>,
@@ -17,7 +17,7 @@ pub(crate) struct Waiters {
     wave: u64,
 }
 
-/// A waiting task's place in [`Waiters`]; it is void once its wave was woken.
+/// A waiting task's place in [`Waiters`]; the slot is void once its wave was woken.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     /// One more than the wave's number; 0 is void.
@@ -26,7 +26,7 @@ pub(crate) struct Slot {
 }
 
 impl Waiters {
-    /// Lets `waker` be woken by the next [`take`](Waiters::take).
+    /// Registers `waker` for the next [`take`](Waiters::take).
     pub(crate) fn register(&mut self, slot: &mut Slot, waker: &Waker) {
         if let Some(kept) = self.find(slot) {
             match kept {
@@ -48,7 +48,7 @@ impl Waiters {
         }
     }
 
-    /// Forgets a task that no longer waits.
+    /// Removes a task that no longer waits.
     pub(crate) fn cancel(&mut self, slot: &mut Slot) {
         if let Some(kept) = self.find(slot) {
             *kept = None;
@@ -57,12 +57,12 @@ impl Waiters {
         *slot = Slot::default();
     }
 
-    /// How many tasks wait.
+    /// Returns the number of waiting tasks.
     pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    /// Takes everyone out, to be woken outside the lock.
+    /// Removes and returns all wakers, to be woken outside the lock.
     #[must_use]
     pub(crate) fn take(&mut self) -> Vec<Option<Waker>> {
         if self.slots.is_empty() {
@@ -79,12 +79,12 @@ impl Waiters {
     }
 }
 
-/// Wakes all: the first few at once, the others from a task of the caller's runtime, if it has one.
+/// Wakes all tasks: the first few at once, the others from a task of the caller's runtime, if there is one.
 pub(crate) fn wake(wakers: Vec<Option<Waker>>) {
     wake_all(vec![wakers]);
 }
 
-/// Wakes the tasks that wait for several things, as [`wake`] does for all of them together.
+/// Wakes the tasks that wait for several sources, as [`wake`] does for all of them together.
 pub(crate) fn wake_all(wakers: Vec<Vec<Option<Waker>>>) {
     let count: usize = wakers.iter().map(Vec::len).sum();
     let mut wakers = wakers.into_iter().flatten();

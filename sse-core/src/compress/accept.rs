@@ -1,10 +1,10 @@
 use crate::weights::weighted;
 
-/// A request's `Accept-Encoding` header as far as it concerns gzip; for `compress`.
+/// The part of a request's `Accept-Encoding` header that concerns gzip; for `compress`.
 ///
-/// Made of the header's text, or remembered by the request's [`LastEventId`](crate::LastEventId).
-/// Weights are respected (RFC 9110, section 12.5.3): gzip is used if the header names it, as `gzip`, `x-gzip` or `*`,
-/// with a weight that is not 0 and not below that of `identity`. Without the header nothing is compressed.
+/// Made from the header's text, or remembered by the request's [`LastEventId`](crate::LastEventId). Weights are
+/// respected (RFC 9110, section 12.5.3): gzip is used if the header names it, as `gzip`, `x-gzip` or `*`, with a
+/// weight that is not 0 and not below that of `identity`. Without the header nothing is compressed.
 ///
 /// ```
 /// use sse_core::AcceptEncoding;
@@ -19,13 +19,13 @@ pub struct AcceptEncoding {
 }
 
 impl AcceptEncoding {
-    /// Reads all `Accept-Encoding` headers, joined with commas; what cannot be read is ignored.
+    /// Reads all `Accept-Encoding` headers, joined with commas; invalid parts are ignored.
     #[must_use]
     pub fn from_request(header: Option<&[u8]>) -> Self {
         Self { gzip: header.is_some_and(prefers_gzip) }
     }
 
-    /// Whether gzip may be sent.
+    /// Returns `true` if gzip may be sent.
     #[must_use]
     pub fn allows_gzip(self) -> bool {
         self.gzip
@@ -48,7 +48,7 @@ fn prefers_gzip(header: &[u8]) -> bool {
     let header = String::from_utf8_lossy(header);
     let (mut gzip, mut any, mut identity) = (None, None, None);
     for (name, weight) in weighted(&header) {
-        // Clients whose header cannot be read receive plain text.
+        // Clients with an invalid header receive plain text.
         let weight = weight.unwrap_or(0);
         match &*name {
             "gzip" | "x-gzip" => gzip = gzip.max(Some(weight)),
@@ -57,7 +57,7 @@ fn prefers_gzip(header: &[u8]) -> bool {
             _ => {}
         }
     }
-    // `*` does not include `identity` unless it forbids it, and then there is nothing else to send.
+    // `*` does not include `identity` unless it forbids it, and then no other encoding can be sent.
     let gzip = gzip.or(any).unwrap_or(0);
     gzip > 0 && gzip >= identity.unwrap_or(0)
 }

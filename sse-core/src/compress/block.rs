@@ -6,16 +6,17 @@ use super::deflater::{self, Deflater};
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// Deflated text that ends at a byte's boundary, and after what it can be sent.
+/// Deflated text that ends at a byte boundary, and the block after which it can be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
-    /// No other block of the process has it.
+    /// The block's id, unique in the process.
     id: u64,
-    /// The block that a reader must have been sent right before, because this one refers back to it or to what it
-    /// followed itself; `None` if it refers to nothing before it.
+    /// The block that a reader must have been sent right before, because this one refers back to that block or to
+    /// its predecessors; `None` if it refers to nothing before it.
     follows: Option<u64>,
     deflated: Bytes,
-    /// The check of everything compressed since the last block without a predecessor, both included.
+    /// The check of everything compressed since the last block without a predecessor, including that block and
+    /// this one.
     run: Check,
 }
 
@@ -35,7 +36,7 @@ pub(crate) struct Run {
 }
 
 impl Block {
-    /// A block that can be sent after anything.
+    /// Makes a block that can be sent after any other.
     pub(crate) fn alone(plain: &[u8]) -> Self {
         let deflated = deflater::alone(plain).into();
         Self { id: next_id(), follows: None, deflated, run: Check::default().with(plain) }
@@ -49,7 +50,7 @@ impl Block {
         self.follows
     }
 
-    /// Whether it can be sent to a reader whose last block was `last`.
+    /// Returns whether the block can be sent to a reader whose last block was `last`.
     pub(crate) fn fits_after(&self, last: Option<u64>) -> bool {
         self.follows.is_none() || self.follows == last
     }
@@ -64,7 +65,7 @@ impl Block {
 }
 
 impl Run {
-    /// A run that has not begun; `None` if there are too many in the process.
+    /// Starts a run; `None` if there are too many in the process.
     pub(crate) fn open() -> Option<Self> {
         Some(Self { deflater: Deflater::open()?, last: None, check: Check::default() })
     }
@@ -74,14 +75,14 @@ impl Run {
         self.last
     }
 
-    /// Lets the next block follow nothing.
+    /// Makes the next block independent of those before.
     pub(crate) fn restart(&mut self) {
         self.deflater.reset();
         self.last = None;
         self.check = Check::default();
     }
 
-    /// The next block.
+    /// Returns the next block.
     pub(crate) fn block(&mut self, plain: &[u8]) -> Block {
         let deflated = self.deflater.deflate(plain).into();
         self.check = self.check.with(plain);
@@ -99,7 +100,7 @@ impl Check {
         Self { crc: hasher.finalize(), len: self.len + plain.len() as u64 }
     }
 
-    /// Returns the check of these bytes followed by a part whose check is known.
+    /// Returns the check of these bytes followed by a part with a known check.
     pub(super) fn and(self, part: Self) -> Self {
         let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.len);
         hasher.combine(&crc32fast::Hasher::new_with_initial_len(part.crc, part.len));

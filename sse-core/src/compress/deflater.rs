@@ -1,4 +1,4 @@
-//! The compressors of the process, and how many there may be.
+//! The compressors of the process, and their maximum number.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -7,19 +7,20 @@ use std::sync::{
 
 use flate2::{Compress, Compression, FlushCompress};
 
-/// How many compressors are held open at once; each takes about 310 KB.
+/// The maximum number of compressors held open at once; each uses about 310 KB.
 pub(super) const MOST_OPEN: usize = 256;
 
-/// How many idle compressors are kept for reuse.
+/// The maximum number of idle compressors kept for reuse.
 const SPARE: usize = 4;
 
-/// The longest stored block.
+/// The length of the longest stored block.
 const MOST_STORED: usize = 0xffff;
 
-/// Shorter text is stored when it refers to nothing before it: a tenth is not worth the time of a compressor that must first forget.
+/// Independent text shorter than this is stored: saving a tenth is not worth the time of a compressor, which must
+/// first be reset.
 const WORTH_DEFLATING: usize = 256;
 
-/// The level at which small events gain nearly all that the highest gains, at a fraction of its time.
+/// The level at which small events save nearly as much as at the highest, in a fraction of its time.
 const LEVEL: u32 = 3;
 
 static OPEN: AtomicUsize = AtomicUsize::new(0);
@@ -30,19 +31,19 @@ static SPARES: Mutex<Vec<Compress>> = Mutex::new(Vec::new());
 pub(super) struct Deflater(Option<Compress>);
 
 impl Deflater {
-    /// One more, if there are not too many.
+    /// Opens another compressor; `None` if there are too many.
     pub(super) fn open() -> Option<Self> {
         let more = |open: usize| (open < MOST_OPEN).then_some(open + 1);
         OPEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         Some(Self(Some(spare())))
     }
 
-    /// Compresses `plain` to blocks that end at a byte's boundary and may refer back to what was compressed since the
-    /// last [`reset`](Deflater::reset).
+    /// Compresses `plain` to blocks that end at a byte boundary and may refer back to the text compressed since
+    /// the last [`reset`](Deflater::reset).
     pub(super) fn deflate(&mut self, plain: &[u8]) -> Vec<u8> {
         match &mut self.0 {
             Some(compress) => deflate(compress, plain).unwrap_or_else(|| {
-                // What it remembers may be wrong now.
+                // The compressor's state may be wrong now.
                 compress.reset();
                 stored(plain)
             }),
@@ -50,7 +51,7 @@ impl Deflater {
         }
     }
 
-    /// Forgets what was compressed before.
+    /// Resets the compressor, so that later blocks refer to nothing before them.
     pub(super) fn reset(&mut self) {
         if let Some(compress) = &mut self.0 {
             compress.reset();
@@ -67,7 +68,8 @@ impl Drop for Deflater {
     }
 }
 
-/// Blocks that refer to nothing before them, end at a byte's boundary, and are no longer than if they were stored.
+/// Returns blocks that refer to nothing before them, end at a byte boundary, and are not longer than stored
+/// blocks.
 pub(super) fn alone(plain: &[u8]) -> Vec<u8> {
     if plain.len() < WORTH_DEFLATING {
         return stored(plain);
@@ -85,7 +87,8 @@ fn stored(plain: &[u8]) -> Vec<u8> {
     let mut blocks = Vec::with_capacity(stored_len(plain));
     for part in plain.chunks(MOST_STORED) {
         let len = u16::try_from(part.len()).unwrap_or(u16::MAX);
-        // RFC 1951 section 3.2.4: not the last, stored, its length, and the length's complement.
+        // RFC 1951 section 3.2.4: the header of a block that is not the last and is stored, its length, and the
+        // length's complement.
         blocks.push(0);
         blocks.extend_from_slice(&len.to_le_bytes());
         blocks.extend_from_slice(&(!len).to_le_bytes());
@@ -105,7 +108,7 @@ fn deflate(compress: &mut Compress, plain: &[u8]) -> Option<Vec<u8>> {
         let taken = usize::try_from(compress.total_in() - before).ok()?;
         let rest = plain.get(taken..)?;
         compress.compress_vec(rest, &mut deflated, FlushCompress::Sync).ok()?;
-        // Spare room in the output means that nothing is held back.
+        // Spare room in the output means that all output has been written.
         if deflated.len() < deflated.capacity() {
             return Some(deflated);
         }
@@ -113,7 +116,7 @@ fn deflate(compress: &mut Compress, plain: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// A compressor that remembers nothing.
+/// Returns a compressor without state.
 fn spare() -> Compress {
     let kept = SPARES.lock().unwrap_or_else(PoisonError::into_inner).pop();
     match kept {

@@ -5,41 +5,41 @@ use super::{Block, Run, block::Check};
 /// RFC 1952 section 2.3.1: gzip, deflate, no name, no time, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// A last block that holds nothing.
+/// An empty last block.
 const LAST_BLOCK: [u8; 2] = [3, 0];
 
-/// One reader's gzip stream: whatever blocks it is given, it stays valid.
+/// One reader's gzip stream: it stays valid, whatever blocks it receives.
 ///
-/// A block that refers back is taken only right after the block that it follows; in its place the text is compressed on
-/// its own.
+/// A block that refers back is used only right after the block that it follows; otherwise the text is compressed
+/// on its own.
 #[derive(Debug)]
 pub(crate) struct Member {
     has_begun: bool,
-    /// The check of what was sent before the run.
+    /// The check of the bytes sent before the run.
     settled: Check,
-    /// The last block sent, and the check of what was sent since the last one that followed nothing.
+    /// The last block sent, and the check of the bytes sent since the last block without a predecessor.
     run: Option<(u64, Check)>,
-    /// The compressor of a stream that shares nothing.
+    /// The compressor of a stream that shares no blocks.
     own: Option<Run>,
 }
 
 impl Member {
-    /// A stream that is given blocks which others are given too.
+    /// Makes a stream that receives blocks shared with other readers.
     pub(crate) fn of_shared() -> Self {
         Self { has_begun: false, settled: Check::default(), run: None, own: None }
     }
 
-    /// A stream of one reader alone, with a compressor of its own if there are not too many in the process.
+    /// Makes a stream for one reader, with its own compressor if there are not too many in the process.
     pub(crate) fn of_own() -> Self {
         Self { own: Run::open(), ..Self::of_shared() }
     }
 
-    /// The last block sent: what a block that refers back must follow.
+    /// Returns the last block sent: a block that refers back must follow it.
     pub(crate) fn last(&self) -> Option<u64> {
         self.run.map(|(last, _)| last)
     }
 
-    /// Returns the bytes to send for `plain`; `block` is its compressed form if others receive one too.
+    /// Returns the bytes to send for `plain`; `block` is its compressed form if other readers receive it too.
     pub(crate) fn push(&mut self, plain: &[u8], block: Option<Block>) -> Bytes {
         let last = self.last();
         let block = match (block, &mut self.own) {
@@ -57,13 +57,13 @@ impl Member {
         [&HEADER, &**block.deflated()].concat().into()
     }
 
-    /// The bytes to send for the last `plain` and after it: nothing may follow.
+    /// Returns the bytes for the last `plain` and the end of the stream: nothing may follow.
     pub(crate) fn finish(&mut self, plain: &[u8]) -> Bytes {
         let mut bytes = Vec::from(self.push(plain, None));
         self.settle();
         bytes.extend_from_slice(&LAST_BLOCK);
         bytes.extend_from_slice(&self.settled.crc.to_le_bytes());
-        // The length modulo 2^32.
+        // The length modulo 2^32, as RFC 1952 requires.
         bytes.extend(self.settled.len.to_le_bytes().into_iter().take(4));
         self.own = None;
         bytes.into()

@@ -1,9 +1,9 @@
-//! Compression once for all: gzip streams whose blocks many readers share.
+//! Shared compression: gzip streams whose blocks many readers share.
 //!
-//! A gzip stream is a header, deflated blocks, and a check of the text that they encode. Blocks that end at a byte's boundary
-//! can be put together from several sources, as long as none refers back to bytes that this reader was not sent at just
-//! that distance. [`Block`] carries what is needed to know that, [`Member`] puts one reader's stream together and refuses
-//! what does not fit, and [`Run`] makes blocks that follow each other.
+//! A gzip stream is a header, deflated blocks, and a check of the encoded text. Blocks that end at a byte boundary
+//! can be combined from several sources, as long as none refers back to bytes that this reader did not receive at
+//! exactly that distance. [`Block`] carries the data to check that, [`Member`] assembles one reader's stream and
+//! rejects blocks that do not fit, and [`Run`] makes blocks that follow each other.
 
 mod accept;
 mod block;

@@ -7,15 +7,15 @@ use proptest::prelude::*;
 
 use super::{AcceptEncoding, Block, Member, Run, deflater};
 
-/// Written to by the test that opens all compressors there may be, because the tests of a process share them.
+/// Locked for writing by the test that opens all compressors, because the tests of a process share them.
 static ALL_OPEN: RwLock<()> = RwLock::new(());
 
-/// Until it is dropped there is a compressor for whoever opens a few.
+/// Until the guard is dropped, a test can open a few compressors.
 pub(crate) fn some_left() -> RwLockReadGuard<'static, ()> {
     ALL_OPEN.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a client makes of it; fails unless the trailer is right and nothing follows.
+/// Returns the text that a client decodes; fails unless the trailer is right and nothing follows.
 fn unzipped(bytes: &[u8]) -> Vec<u8> {
     let mut decoder = flate2::bufread::GzDecoder::new(bytes);
     let mut plain = Vec::new();
@@ -58,7 +58,7 @@ fn a_block_that_does_not_fit_is_compressed_alone() {
     let mut member = Member::of_shared();
     let mut bytes = Vec::from(member.push(&first, Some(blocks[0].clone())));
     bytes.extend(member.push(b"retry: 7\n", None));
-    // The second refers to the first at a distance that is no longer true.
+    // The second block refers to the first at a distance that is wrong here.
     bytes.extend(member.push(&second, Some(blocks[1].clone())));
     bytes.extend(member.push(&third, Some(blocks[2].clone())));
     bytes.extend(member.finish(b"data: bye\n\n"));
@@ -119,14 +119,14 @@ fn accept_encoding_is_read_by_weight() {
     assert!(!AcceptEncoding::from(None).allows_gzip());
 }
 
-/// What one of the readers does at a step.
+/// A step of the test.
 #[derive(Debug, Clone)]
 enum Step {
     /// The run's next block is made; sometimes it follows nothing.
     Make { restart: bool, size: usize },
     /// A reader takes this number of the blocks that it has not received.
     Take { reader: usize, most: usize },
-    /// A reader receives something that no other reader does.
+    /// A reader receives data that no other reader receives.
     Own { reader: usize, size: usize },
 }
 

@@ -1,18 +1,18 @@
-//! Entries as bytes, for engines that store bytes.
+//! Encodes entries as bytes, for engines that store bytes.
 
 use bytes::{Buf, Bytes};
 
 use super::{Entry, EntryKind, HistoryError, HistoryErrorKind, Record, Topic};
 use crate::resume::Cursor;
 
-/// The largest append in bytes, so that lengths fit what is stored.
+/// The largest append in bytes, so that lengths fit into their stored form.
 const LARGEST: usize = 1 << 30;
 
-/// Bytes that no entry was written as.
+/// Bytes that do not decode to an entry.
 #[derive(Debug)]
 pub(crate) struct Unreadable;
 
-/// Refuses what cannot be stored; returns how many bytes it will be.
+/// Rejects entries that cannot be stored; returns the encoded length in bytes.
 pub(crate) fn check(entries: &[Entry]) -> Result<usize, HistoryError> {
     let size = |entry: &Entry| {
         let topics: usize = entry.topics.iter().map(|topic| topic.as_str().len() + 2).sum();
@@ -44,7 +44,8 @@ pub(crate) fn write(entry: &Entry, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(&entry.lines);
 }
 
-/// Takes an entry off the front; its bytes are shared. `neighbours` often have the same topics, and then share them.
+/// Reads an entry from the front; its bytes are shared. Topics equal to those of `neighbours` are shared with
+/// them.
 pub(crate) fn read(bytes: &mut Bytes, neighbours: &[Record]) -> Result<Entry, Unreadable> {
     let kind = match bytes.try_get_u8().map_err(unreadable)? {
         0 => EntryKind::Event,
@@ -62,7 +63,7 @@ pub(crate) fn read(bytes: &mut Bytes, neighbours: &[Record]) -> Result<Entry, Un
     Ok(Entry { topics, kind, lines, key: None })
 }
 
-/// Passes over an entry.
+/// Skips an entry.
 pub(crate) fn skip(bytes: &mut Bytes) -> Result<(), Unreadable> {
     bytes.try_get_u8().map_err(unreadable)?;
     for _ in 0..bytes.try_get_u16_le().map_err(unreadable)? {
@@ -74,7 +75,7 @@ pub(crate) fn skip(bytes: &mut Bytes) -> Result<(), Unreadable> {
     Ok(())
 }
 
-/// The entry as a record at its place.
+/// Returns the entry as a record at `cursor`.
 pub(crate) fn record(entry: Entry, cursor: Cursor) -> Record {
     Record { cursor, topics: entry.topics, kind: entry.kind, lines: entry.lines }
 }

@@ -1,8 +1,8 @@
 use super::Pattern;
 
 impl Pattern {
-    /// Whether every topic that `other` stands for is one of those that this stands for: whether who may read this may
-    /// read that.
+    /// Returns `true` if every topic that `other` matches is also matched by this pattern: a reader that may read
+    /// this pattern may then read `other`.
     ///
     /// ```
     /// use sse_core::Pattern;

@@ -10,34 +10,37 @@ use crate::{
     resume::{Cursor, EpochTable},
 };
 
-/// An engine that keeps events durably and in one order: a file, Redis Streams, NATS JetStream, or your own.
+/// An engine that stores events durably and in one order: a file, Redis Streams, NATS JetStream, or your own.
 ///
-/// The engine alone numbers events, densely from 1, and its order is the order; a hub fills its window from
-/// [`tail`](History::tail). Implementers write `async fn`. A method that cannot be answered returns an error and never
-/// an empty answer. `sse-testkit` has the suite that every engine must pass.
+/// Only the engine numbers events, densely from 1, and its order is the order of the history; a hub fills its
+/// window from [`tail`](History::tail). Implementers write `async fn`. A method that cannot be answered returns an
+/// error and never an empty answer. `sse-testkit` has the suite that every engine must pass.
 ///
-/// A store can get older while a process runs: a former primary that was never demoted answers again, a copy is put back,
-/// or it is emptied. So an engine keeps the newest position that it has returned or reported in this process, and compares
-/// it with the store on every new connection, append and look. Where the store does not have it, the engine begins a new
-/// epoch after the store's head, before anything else is written there: a position never names two records, and the hub
-/// finds in the [table](TailEvent::EpochTable) from where on its readers have to be sent a gap.
+/// A store can become older while a process runs: a former primary that was never demoted answers again, a copy is
+/// restored, or the store is emptied. So an engine remembers the newest position that it has returned or reported
+/// in this process, and compares it with the store on every new connection, append and look. If the store does not
+/// have that position, the engine begins a new epoch after the store's head before anything else is written there.
+/// Therefore a position never names two records, and the hub finds in the [table](TailEvent::EpochTable) the
+/// position from which its readers need a gap.
 pub trait History: Send + Sync + 'static {
-    /// Keeps `entries` in this order, all or none of them, and returns where each stands.
+    /// Stores `entries` in this order, all or none of them, and returns the position of each.
     ///
-    /// An entry whose key was seen before within the engine's window, for the same topics, is not kept again: it
-    /// gets the first one's place and `duplicate`. Returns once the entries are as durable as the engine promises;
-    /// dropping the future does not undo an append.
+    /// An entry whose key was seen before within the engine's window, for the same topics, is not stored again:
+    /// its result has the position of the first entry, and `duplicate`. Returns once the entries are as durable as
+    /// the engine promises; dropping the future does not undo an append.
     ///
     /// # Errors
-    /// [`HistoryErrorKind::Unavailable`] if nothing was kept, [`HistoryErrorKind::Uncertain`] if it may have been.
+    /// [`HistoryErrorKind::Unavailable`] if no entry was stored, [`HistoryErrorKind::Uncertain`] if entries may
+    /// have been.
     fn append(&self, entries: Vec<Entry>)
     -> impl Future<Output = Result<Vec<Appended>, HistoryError>> + Send;
 
-    /// Up to `limit` records after the position `after`, in order and without a hole; fewer only at the head, or where the
-    /// next one would make their `lines` longer than `max_bytes` together. One record is returned however long it is.
+    /// Returns up to `limit` records after the position `after`, in order and without a hole. Fewer are returned
+    /// only at the head, or if the next record would make their `lines` longer than `max_bytes` together. One
+    /// record is returned whatever its length.
     ///
     /// # Errors
-    /// [`HistoryErrorKind::Trimmed`] if the record after `after` is gone, else as `append`.
+    /// [`HistoryErrorKind::Trimmed`] if the record after `after` has been trimmed, else as `append`.
     fn read(
         &self,
         after: u64,
@@ -45,16 +48,18 @@ pub trait History: Send + Sync + 'static {
         max_bytes: usize,
     ) -> impl Future<Output = Result<Vec<Record>, HistoryError>> + Send;
 
-    /// What is kept now, read where writes go (a primary, never a replica); `patterns` are the topics for which
-    /// [`HistoryBounds::last`], [`HistoryBounds::trimmed`] and [`HistoryBounds::finished`] are asked.
+    /// Returns the bounds of the history, read where writes go (a primary, never a replica); `patterns` are the
+    /// topics for which [`HistoryBounds::last`], [`HistoryBounds::trimmed`] and [`HistoryBounds::finished`] are
+    /// requested.
     ///
     /// # Errors
     /// As `append`.
     fn span(&self, patterns: &[Pattern]) -> impl Future<Output = Result<HistoryBounds, HistoryError>> + Send;
 
-    /// Whether the record at the cursor's position is still the one that the cursor names.
+    /// Returns whether the record at the cursor's position is still the one that the cursor names.
     ///
-    /// Only an engine that may use a position again within an epoch needs more than the default, `true`.
+    /// Only an engine that may use a position again within an epoch needs more than the default, which returns
+    /// `true`.
     ///
     /// # Errors
     /// As `append`.
@@ -63,111 +68,112 @@ pub trait History: Send + Sync + 'static {
         async { Ok(true) }
     }
 
-    /// Tells the entry to every process, without keeping it.
+    /// Sends the entry to every process, without storing it.
     ///
     /// # Errors
     /// As `append`.
     fn signal(&self, entry: Entry) -> impl Future<Output = Result<SignalReceipt, HistoryError>> + Send;
 
-    /// Everything that happens after the position `after`, as it becomes readable: one per process.
+    /// Returns everything that happens after the position `after`, as it becomes readable: one stream per process.
     ///
-    /// Each record is the next position; the engine reads again what it skipped. It reconnects by itself: an error
-    /// item says that the engine is away, and the stream goes on. It ends only if it cannot go on at all.
+    /// Each record has the next position; the engine reads skipped records again. It reconnects by itself: an
+    /// error item reports that the engine is unavailable, and the stream continues. The stream ends only if the
+    /// engine cannot continue at all.
     fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static;
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EntryKind {
-    /// An application's event.
+    /// An event of the application.
     Event,
     /// The end of a topic: `sse.end`.
     Finish,
 }
 
-/// Something to keep or to signal.
+/// An entry to store or to signal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its topics, sorted and each once; never empty. A finish has one.
+    /// The topics, sorted and without duplicates; never empty. A finish has one.
     pub topics: Vec<Topic>,
-    /// What it is.
+    /// The kind of the entry.
     pub kind: EntryKind,
-    /// The encoded fields, without `id` and without the blank line: an engine stores these bytes as they are.
+    /// The encoded fields, without `id` and without the blank line: an engine stores these bytes unchanged.
     pub lines: Bytes,
-    /// The publisher's key, under which the same topics get the same event only once.
+    /// The publisher's key: the same topics get an event with this key only once.
     pub key: Option<String>,
 }
 
-/// A kept entry and where it stands.
+/// A stored entry and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its place, in the epoch in which it was written, with the engine's check if it has one.
+    /// The position, in the epoch in which the record was written, with the engine's check if it has one.
     pub cursor: Cursor,
-    /// Its topics, sorted and each once.
+    /// The topics, sorted and without duplicates.
     pub topics: Vec<Topic>,
-    /// What it is.
+    /// The kind of the entry.
     pub kind: EntryKind,
     /// The encoded fields, without `id` and without the blank line.
     pub lines: Bytes,
 }
 
-/// Where an appended entry stands.
+/// The position of an appended entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
-    /// Its place, or that of the first entry with the same key.
+    /// The position of the entry, or of the first entry with the same key.
     pub cursor: Cursor,
-    /// Whether its key was seen before, so that nothing was kept.
+    /// `true` if the key was seen before, so that nothing was stored.
     pub duplicate: bool,
 }
 
-/// What a history holds.
+/// The bounds of a history: what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryBounds {
     /// The first position that can be read, or `head + 1` if there is none.
     pub oldest: u64,
-    /// The last position, or 0.
+    /// The last position, or 0 if there is none.
     pub head: u64,
     /// The table of epochs.
     pub epochs: EpochTable,
-    /// The last position of a record with one of the topics asked for, kept or trimmed: 0 if there never was one,
-    /// `head` if the engine cannot tell.
+    /// The last position of a record with one of the requested topics, stored or trimmed: 0 if there never was
+    /// one, `head` if the engine does not know.
     pub last: u64,
-    /// The last position below `oldest` of a record with one of the topics asked for: what was trimmed of them goes up to
-    /// there. 0 if nothing was, `oldest - 1` if the engine cannot tell.
+    /// The last position below `oldest` of a record with one of the requested topics: their trimmed records end
+    /// there. 0 if none was trimmed, `oldest - 1` if the engine does not know.
     pub trimmed: u64,
-    /// Of the exact topics asked for, those whose last record is a finish, and where it stands.
+    /// The requested exact topics whose last record is a finish, with its position.
     pub finished: Vec<(Topic, Cursor)>,
 }
 
-/// Something that happened to a history.
+/// A change in a history, as its tail reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TailEvent {
-    /// A record can be read; it is the next position.
+    /// A record became readable; it has the next position.
     Record(Record),
     /// A signal from any process.
     Signal(Entry),
-    /// Everything before `oldest` is gone.
+    /// All records before `oldest` were trimmed.
     Trimmed {
         /// The first position that can still be read.
         oldest: u64,
     },
-    /// The table of epochs as it is now: sent first, and again whenever it has changed. If it names another epoch than
-    /// before for a position, what stood there and follows was replaced.
+    /// The current table of epochs: sent first, and again after each change. If it names another epoch than before
+    /// for a position, the records from that position on were replaced.
     EpochTable(EpochTable),
     /// The engine answers again after an error.
     Recovered,
 }
 
-/// Whom a signal reached.
+/// The result of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignalReceipt {
-    /// The number of processes that listen, if the engine can tell.
+    /// The number of processes that listen, if the engine knows it.
     pub processes: Option<u64>,
 }
 
-/// Why a history could not do what was asked.
+/// The error of a history operation.
 #[derive(Debug, Clone)]
 pub struct HistoryError {
     kind: HistoryErrorKind,
@@ -175,36 +181,36 @@ pub struct HistoryError {
     source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
-/// What a caller can do about a [`HistoryError`].
+/// The kind of a [`HistoryError`]: what a caller can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HistoryErrorKind {
-    /// What is stored cannot be read: the message says what to do with it.
+    /// The stored data cannot be read: the message describes what to do with it.
     Damaged,
-    /// The engine's settings do not keep the promises: the message names each.
+    /// The engine's settings cannot keep the promises: the message names each setting.
     Settings,
-    /// What was asked for has been trimmed.
+    /// The requested records have been trimmed.
     Trimmed,
-    /// The engine does not answer, and nothing was kept. Try again later.
+    /// The engine does not answer, and nothing was stored. Try again later.
     Unavailable,
-    /// The engine broke off: the entries may have been kept. Publish again with the same key.
+    /// The engine broke off: the entries may have been stored. Publish again with the same key.
     Uncertain,
 }
 
 impl HistoryError {
-    /// An error of this kind, with a message that says what to do.
+    /// Makes an error of this kind, with a message that describes what to do.
     #[must_use]
     pub fn new(kind: HistoryErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
-    /// The same error with its cause.
+    /// Returns the same error with its cause.
     #[must_use]
     pub fn with_source(self, source: impl error::Error + Send + Sync + 'static) -> Self {
         Self { source: Some(Arc::new(source)), ..self }
     }
 
-    /// What a caller can do about it.
+    /// Returns the kind: what a caller can do about the error.
     #[must_use]
     pub fn kind(&self) -> HistoryErrorKind {
         self.kind
@@ -227,8 +233,8 @@ impl error::Error for HistoryError {
     }
 }
 
-/// Leaves as many of the first records as have at most `max_bytes` of lines together, but at least one; returns whether any
-/// was cut off.
+/// Leaves as many of the first records as have at most `max_bytes` of lines together, but at least one; returns
+/// whether any was cut off.
 #[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
 pub(super) fn cut_to_bytes(records: &mut Vec<Record>, max_bytes: usize) -> bool {
     let mut bytes: usize = 0;
@@ -242,12 +248,13 @@ pub(super) fn cut_to_bytes(records: &mut Vec<Record>, max_bytes: usize) -> bool 
     is_cut
 }
 
-/// A future that an erased history returns.
+/// The future that an erased history returns.
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, HistoryError>> + Send + 'a>>;
 pub(crate) type Tail = Pin<Box<dyn Stream<Item = Result<TailEvent, HistoryError>> + Send>>;
 pub(crate) type DynHistory = Arc<dyn ErasedHistory>;
 
-/// [`History`] with boxed futures, so that `Hub` is not generic. What it returns may be sent, whoever wrote it.
+/// [`History`] with boxed futures, so that `Hub` is not generic. The lines that it returns may be sent, whichever
+/// client wrote them.
 pub(crate) trait ErasedHistory: Send + Sync {
     fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>>;
     fn read(&self, after: u64, limit: usize, max_bytes: usize) -> Answer<'_, Vec<Record>>;
@@ -285,7 +292,7 @@ impl<H: History> ErasedHistory for H {
     }
 }
 
-/// The same answer, after saying how long it took. That something was trimmed is no failure.
+/// Returns the same answer, after recording how long it took. `Trimmed` does not count as a failure.
 async fn counted<T>(
     operation: &'static str,
     answer: impl Future<Output = Result<T, HistoryError>> + Send,

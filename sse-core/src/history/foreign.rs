@@ -1,4 +1,4 @@
-//! What other clients of a server write where an engine reads: data, never syntax.
+//! Entries that other clients of a server write to an engine's store: they are data, never syntax.
 
 #[cfg(any(feature = "nats", feature = "redis"))]
 use std::sync::{
@@ -19,14 +19,14 @@ use tokio::time::Instant;
 use super::{EntryKind, HistoryError, Record, TailEvent, engine::Tail};
 use crate::wire::Event;
 
-/// How many seconds pass between two lines of the log about records of other clients.
+/// The seconds between two log lines about records of other clients.
 #[cfg(any(feature = "nats", feature = "redis"))]
 const QUIET: u64 = 10;
 
 /// Turns lines that no encoder of this crate has written into the data of an event.
 ///
-/// Whoever may write to the store can claim to be one of us; it cannot write fields that a hub does not write, such as
-/// an `id`, a type that begins with `sse.`, or the end of the event and another one.
+/// A client that may write to the store can imitate this crate; it cannot write fields that a hub does not write,
+/// such as an `id`, a type that begins with `sse.`, or the end of the event and another one.
 fn frame(kind: &mut EntryKind, lines: &mut Bytes) {
     if !is_written_here(*kind, lines) {
         *kind = EntryKind::Event;
@@ -34,13 +34,13 @@ fn frame(kind: &mut EntryKind, lines: &mut Bytes) {
     }
 }
 
-/// Records as they may be sent.
+/// Returns the records with lines that may be sent.
 pub(crate) fn framed(mut records: Vec<Record>) -> Vec<Record> {
     records.iter_mut().for_each(|record| frame(&mut record.kind, &mut record.lines));
     records
 }
 
-/// A tail whose records and signals may be sent.
+/// A tail whose records and signals have lines that may be sent.
 pub(crate) struct FramedTail(pub(crate) Tail);
 
 impl Stream for FramedTail {
@@ -57,13 +57,13 @@ impl Stream for FramedTail {
     }
 }
 
-/// An event with the payload as its data.
+/// Returns the lines of an event with the payload as its data.
 pub(crate) fn message(payload: &[u8]) -> Bytes {
     let event = Event::message(String::from_utf8_lossy(payload));
     event.into_lines().map(Into::into).unwrap_or_default()
 }
 
-/// Whether the lines are fields of one event, as the encoder writes them.
+/// Returns whether the lines are fields of one event, as the encoder writes them.
 pub(crate) fn is_written_here(kind: EntryKind, lines: &[u8]) -> bool {
     if std::str::from_utf8(lines).is_err() || memchr(b'\r', lines).is_some() {
         return false;
@@ -92,7 +92,7 @@ pub(crate) fn is_written_here(kind: EntryKind, lines: &[u8]) -> bool {
     has_data && rest.is_empty()
 }
 
-/// Logs that entries of other clients were passed over, at most once in a while.
+/// Logs that entries of other clients were skipped, at most once per interval.
 #[cfg(any(feature = "nats", feature = "redis"))]
 pub(crate) fn skipped(engine: &'static str, count: usize) {
     static BEGAN: OnceLock<Instant> = OnceLock::new();
@@ -163,7 +163,7 @@ mod tests {
             assert_eq!(kind == EntryKind::Finish, is_end, "{:?}", String::from_utf8_lossy(lines));
             assert!(is_written_here(kind, &framed));
         }
-        // Of a finish, the type is `sse.end` or none.
+        // The type of a finish is `sse.end` or absent.
         assert!(!is_written_here(EntryKind::Finish, b"event: sse.checkpoint\ndata: \n"));
     }
 }

@@ -1,16 +1,16 @@
-//! Many patterns with wildcards at once.
+//! Matches many patterns with wildcards at once.
 
 use std::{collections::HashMap, str::Split};
 
 use super::Pattern;
 
-/// Patterns as a tree of their parts, so that a topic is compared once and not with each of them.
+/// Patterns as a tree of their parts, so that a topic is compared once instead of once per pattern.
 #[derive(Debug, Default)]
 pub(crate) struct Matcher<'a> {
     next: HashMap<&'a str, Matcher<'a>>,
     /// Whether a pattern ends here.
     is_end: bool,
-    /// Whether a pattern takes every further part from here on.
+    /// Whether a pattern matches all further parts from here on.
     takes_rest: bool,
 }
 
@@ -32,7 +32,7 @@ impl<'a> Matcher<'a> {
         root
     }
 
-    /// Whether one of the patterns stands for the topic.
+    /// Returns whether one of the patterns matches the topic.
     pub(crate) fn matches(&self, topic: &str) -> bool {
         self.matches_parts(topic.split('.'))
     }

@@ -1,4 +1,4 @@
-//! History: what is kept, in which order, under which topics; and the engines that keep it durably.
+//! History: the stored events with their order and topics; and the engines that store them durably.
 
 #[cfg(any(feature = "file", feature = "redis"))]
 mod codec;
@@ -34,7 +34,7 @@ pub use retention::Retention;
 pub use topic::{InvalidTopic, Pattern, Topic};
 pub use topic_list::{IntoPatterns, IntoTopics};
 
-/// How the topics begin under which hubs send signals to each other.
+/// The prefix reserved for the topics of signals between hubs.
 pub(crate) const RESERVED_TOPICS: &str = "$sse.";
 
 pub(crate) use engine::DynHistory;

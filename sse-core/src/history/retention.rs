@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-/// How much is kept, in events, bytes and age, whichever is reached first: of each topic in a hub's window, or of a
-/// whole history.
+/// How much is kept, in events, bytes and age, whichever limit is reached first: of each topic in a hub's window,
+/// or of a whole history.
 ///
-/// The default keeps 10,000 events, 16 MiB and 24 h. Evicted events are not lost silently: a reader that
-/// needed them gets a gap notice, or gets them from the history if the hub has one.
+/// The default keeps 10,000 events, 16 MiB and 24 h. Evicted events are not lost silently: a reader that needed
+/// them gets a gap notice, or gets them from the history if the hub has one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,28 +28,29 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Keeps at most so many events.
+    /// Keeps at most `events` events.
     pub fn events(self, events: usize) -> Self {
         Self { events, ..self }
     }
 
-    /// Keeps at most so many encoded bytes.
+    /// Keeps at most `bytes` encoded bytes.
     pub fn bytes(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }
 
-    /// Keeps nothing older than this. Events may stay up to a tenth of it, or 1 s, longer.
+    /// Keeps events for `age`; they may stay up to a tenth of it, or 1 s, longer.
     pub fn age(self, age: Duration) -> Self {
         Self { age, ..self }
     }
 
-    /// What the engines keep if nothing else is asked for.
+    /// The default limits of the engines.
     #[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
     pub(crate) fn durable() -> Self {
         Self { events: 1_000_000, bytes: 1 << 30, age: Duration::from_secs(7 * 24 * 60 * 60) }
     }
 
-    /// Whether a ring with so many events and bytes, the oldest of them this old, may stay as it is.
+    /// Returns whether a ring of `events` events and `bytes` bytes, whose oldest event has the age `oldest`, is
+    /// within the limits.
     pub(crate) fn allows(&self, events: usize, bytes: usize, oldest: Duration) -> bool {
         events <= self.events && bytes <= self.bytes && oldest <= self.age
     }

@@ -1,4 +1,4 @@
-//! A tail as a stream that tasks fill.
+//! A tail: a stream that tasks fill.
 
 use std::{
     future::Future,
@@ -11,26 +11,26 @@ use tokio::{sync::mpsc, task::AbortHandle};
 
 use super::{HistoryError, TailEvent};
 
-/// How many changes wait for the hub before the engine does.
+/// The number of items that may wait for the hub before the engine waits.
 const CAPACITY: usize = 256;
 
-/// Where tasks put what they learn of the engine; it fails once the stream was dropped.
+/// The sender for what tasks learn from the engine; it fails once the stream was dropped.
 pub(crate) type TailEvents = mpsc::Sender<Result<TailEvent, HistoryError>>;
 
-/// The receiving end; its tasks end when it is dropped.
+/// The receiving end; when it is dropped, its tasks end.
 pub(crate) struct TailStream {
     changes: mpsc::Receiver<Result<TailEvent, HistoryError>>,
     tasks: Vec<AbortHandle>,
 }
 
-/// A stream, and where to put its items.
+/// Returns a stream, and the sender of its items.
 pub(crate) fn channel() -> (TailEvents, TailStream) {
     let (sender, changes) = mpsc::channel(CAPACITY);
     (sender, TailStream { changes, tasks: Vec::new() })
 }
 
 impl TailStream {
-    /// Lets a task fill the stream; needs a runtime.
+    /// Spawns a task that fills the stream; needs a runtime.
     pub(crate) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.push(tokio::spawn(task).abort_handle());
     }

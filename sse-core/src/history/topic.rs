@@ -1,13 +1,14 @@
 use std::{borrow::Borrow, error, fmt, sync::Arc};
 
-/// The longest topic or pattern in bytes.
+/// The maximum length of a topic or pattern in bytes.
 pub(super) const MAX_LEN: usize = 256;
 
-/// A label under which events are published: visible ASCII in parts that dots divide, such as `prices.eur`.
+/// A label under which events are published: visible ASCII in parts that are separated by dots, such as
+/// `prices.eur`.
 ///
-/// At most 256 bytes; no part may be empty or hold `*` or `>`, which stand for parts in a [`Pattern`]. Text is a topic
-/// literally, wherever one is taken: it never becomes a pattern. Make topics of names that come from outside, such as
-/// those in a URL, with [`Topic::from_parts`], which encodes each name into one part.
+/// At most 256 bytes; no part may be empty or contain `*` or `>`, which are the wildcards of a [`Pattern`].
+/// Wherever a topic is taken, text is a literal topic: it never becomes a pattern. Convert names from outside,
+/// such as those in a URL, with [`Topic::from_parts`], which encodes each name as one part.
 ///
 /// ```
 /// use sse_core::Topic;
@@ -33,19 +34,19 @@ impl Topic {
         }
     }
 
-    /// The topic as text.
+    /// Returns the topic as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What a reader asks for: a topic, or one with wildcards.
+/// A topic, or a topic with wildcards: what a reader asks for.
 ///
-/// A part `*` stands for exactly one part, and a last part `>` for one or more: `prices.*` is `prices.eur` but not
-/// `prices.eur.spot`, and `prices.>` is both. Text becomes a pattern only here: never make one of text from outside,
-/// unless the other side may choose wildcards. A [`Topic`] has none, so `Pattern::new(format!("{topic}.*.status"))` is
-/// safe; for everything below a topic there is [`Pattern::below`].
+/// A part `*` matches exactly one part, and a last part `>` matches one or more: `prices.*` matches `prices.eur`
+/// but not `prices.eur.spot`, and `prices.>` matches both. Text becomes a pattern only here: never make a pattern
+/// of text from outside, unless the sender may choose wildcards. A [`Topic`] has none, so
+/// `Pattern::new(format!("{topic}.*.status"))` is safe; for everything below a topic there is [`Pattern::below`].
 ///
 /// ```
 /// use sse_core::{Pattern, Topic};
@@ -66,7 +67,7 @@ impl Pattern {
     /// Checks `text` and makes a pattern of it.
     ///
     /// # Errors
-    /// [`InvalidTopic`] says what is wrong and where.
+    /// [`InvalidTopic`] describes what is wrong and where.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidTopic> {
         let text = text.as_ref();
         let exact = check(text)?;
@@ -90,19 +91,19 @@ impl Pattern {
         Self::new(format!("{topic}.>"))
     }
 
-    /// The pattern as text.
+    /// Returns the pattern as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it is a topic, without wildcards.
+    /// Returns `true` if the pattern is a topic, without wildcards.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.exact
     }
 
-    /// The topic that it is.
+    /// Returns the topic that the pattern is.
     ///
     /// # Errors
     /// [`InvalidTopic::Wildcard`] if it has wildcards.
@@ -110,7 +111,7 @@ impl Pattern {
         if self.exact { Ok(Topic(self.text)) } else { Err(InvalidTopic::Wildcard) }
     }
 
-    /// Whether `topic` is one of those that it stands for.
+    /// Returns `true` if the pattern matches `topic`.
     #[must_use]
     pub fn matches(&self, topic: &Topic) -> bool {
         self.matches_text(&topic.0)
@@ -133,7 +134,7 @@ impl Pattern {
         parts.next().is_none()
     }
 
-    /// The text before the first wildcard: every topic that matches begins with it.
+    /// Returns the text before the first wildcard: every topic that matches begins with it.
     pub(crate) fn literal_prefix(&self) -> &str {
         let end = self.text.find(['*', '>']).filter(|_| !self.exact).unwrap_or(self.text.len());
         self.text.get(..end).unwrap_or_default()
@@ -182,26 +183,26 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// Why a text cannot be a topic or a pattern.
+/// The reason why a text cannot be a topic or a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidTopic {
     /// An empty text, or an empty part as in `a..b`. Name each part.
     EmptyPart,
-    /// A byte at this index that is not visible ASCII. Encode names with [`Topic::from_parts`].
+    /// A byte that is not visible ASCII. Encode names with [`Topic::from_parts`].
     NotVisibleAscii {
         /// The byte's index in the text.
         at: usize,
     },
     /// `*` or `>` within a longer part, or a `>` that is not the last part. A wildcard is a whole part.
     MisplacedWildcard,
-    /// No topic at all. Name at least one.
+    /// An empty list of topics. Name at least one.
     Missing,
-    /// A topic that begins with `$sse.`, under which hubs talk to each other. Choose another name.
+    /// A topic that begins with `$sse.`, which is reserved for messages between hubs. Choose another name.
     Reserved,
     /// More than 256 bytes. Use a shorter name, or a hash of it.
     TooLong {
-        /// The length in bytes; of names given to [`Topic::from_parts`], once they are encoded.
+        /// The length in bytes; of names given to [`Topic::from_parts`], the length after encoding.
         len: usize,
     },
     /// More topics in one call than the limit. Use several calls, or for readers a [`Pattern`] with a wildcard.
@@ -209,8 +210,8 @@ pub enum InvalidTopic {
         /// The limit.
         limit: usize,
     },
-    /// `*` or `>` in a text or a [`Pattern`] where only topics are taken. Ask for wildcards with [`Pattern::new`] where
-    /// patterns are taken, and encode names that come from outside with [`Topic::from_parts`].
+    /// `*` or `>` in a text or a [`Pattern`] where only topics are taken. Ask for wildcards with [`Pattern::new`]
+    /// where patterns are taken, and encode names from outside with [`Topic::from_parts`].
     Wildcard,
 }
 
@@ -246,7 +247,7 @@ impl fmt::Display for InvalidTopic {
 
 impl error::Error for InvalidTopic {}
 
-/// Whether it is exact, or what is wrong with it.
+/// Returns whether the text is an exact topic, or what is wrong with it.
 fn check(text: &str) -> Result<bool, InvalidTopic> {
     if text.len() > MAX_LEN {
         return Err(InvalidTopic::TooLong { len: text.len() });
@@ -268,14 +269,14 @@ fn check(text: &str) -> Result<bool, InvalidTopic> {
     Ok(exact)
 }
 
-/// A key together with its scope, the sorted topics: the same key may be used for others.
+/// Returns a key together with its scope, the sorted topics: the same key may be used for other topics.
 pub(crate) fn scoped(topics: &[Topic], key: &str) -> String {
     let mut scoped = String::new();
     for topic in topics {
         scoped.push_str(topic.as_str());
         scoped.push(' ');
     }
-    // Allowed in no topic, so the first one ends the scope whatever the key holds.
+    // Not allowed in a topic, so the first one ends the scope, whatever the key contains.
     scoped.push('\n');
     scoped.push_str(key);
     scoped

@@ -1,9 +1,9 @@
 use super::{InvalidTopic, Pattern, Topic};
 
-/// Topics, as [`publish`](crate::Hub::publish), `signal`, `finish`, `run` and `disconnect` take them: one, or several in
-/// an array, slice, `Vec` or tuple.
+/// A list of topics, as [`publish`](crate::Hub::publish), `signal`, `finish`, `run` and `disconnect` take it: one
+/// topic, or several in an array, slice, `Vec` or tuple.
 ///
-/// Text is a topic literally. A [`Pattern`] does not name topics, and text with a wildcard is refused.
+/// Text is a literal topic. A [`Pattern`] does not name topics, and text with a wildcard is rejected.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name topics",
     note = "topics are named by `&str`, `String` or `Topic`, or an array, slice, `Vec` or tuple of them",
@@ -17,10 +17,10 @@ pub trait IntoTopics {
     fn into_topics(self) -> Result<Vec<Topic>, InvalidTopic>;
 }
 
-/// Topics and patterns, as [`subscribe`](crate::Hub::subscribe), `also`, `set_topics` and [`Permit`](crate::Permit) take
-/// them: one, or several in an array, slice, `Vec` or tuple.
+/// A list of topics and patterns, as [`subscribe`](crate::Hub::subscribe), `also`, `set_topics` and
+/// [`Permit`](crate::Permit) take it: one, or several in an array, slice, `Vec` or tuple.
 ///
-/// Text is a topic literally, so that text from outside never becomes a wildcard; only a [`Pattern`] has wildcards.
+/// Text is a literal topic, so text from outside never becomes a wildcard; only a [`Pattern`] has wildcards.
 ///
 /// ```
 /// use sse_core::{Hub, Pattern, Topic};
@@ -99,7 +99,7 @@ impl IntoPatterns for &Pattern {
     }
 }
 
-/// Implements both traits for lists, whose items implement them.
+/// Implements both traits for lists, if their items implement them.
 macro_rules! lists {
     ($($trait:ident, $into:ident, $item:ty;)*) => {$(
         impl<T: $trait, const N: usize> $trait for [T; N] {

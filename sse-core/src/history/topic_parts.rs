@@ -1,22 +1,23 @@
-//! Any text as one part of a topic, and back.
+//! Encodes any text as one part of a topic, and decodes it.
 
 use std::borrow::Cow;
 
 use super::{InvalidTopic, Topic, topic::MAX_LEN};
 
-/// Begins an escaped byte, and alone is an empty text. Unlike `%`, which URLs decode, it has no meaning in a URL, a NATS
-/// subject or a pattern.
+/// Begins an escaped byte; alone it is an empty text. Unlike `%`, which URLs decode, it has no meaning in a URL, a
+/// NATS subject or a pattern.
 const ESCAPE: u8 = b'~';
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 impl Topic {
-    /// Makes a topic of texts, each of which becomes one part, whatever it holds: the way to put a name that comes from
+    /// Makes a topic of texts, each of which becomes one part, whatever it contains: use it to put a name from
     /// outside into a topic.
     ///
-    /// ASCII letters, digits, `_` and `-` stay as they are. Every other byte of the text's UTF-8 becomes `~` and two
-    /// upper-case hexadecimal digits, and an empty text becomes `~`. So a name never adds a part, never is a wildcard or
-    /// a reserved topic, and two different lists never give the same topic. [`parts`](Topic::parts) decodes them.
+    /// ASCII letters, digits, `_` and `-` stay unchanged. Every other byte of the text's UTF-8 becomes `~` and two
+    /// upper-case hexadecimal digits, and an empty text becomes `~`. So a name never adds a part and never becomes
+    /// a wildcard or a reserved topic, and two different lists never give the same topic. [`parts`](Topic::parts)
+    /// decodes them.
     ///
     /// ```
     /// use sse_core::Topic;
@@ -31,7 +32,7 @@ impl Topic {
     ///
     /// # Errors
     /// [`InvalidTopic::TooLong`] if the topic would have more than 256 bytes: use a hash of long texts.
-    /// [`InvalidTopic::Missing`] for no parts at all.
+    /// [`InvalidTopic::Missing`] if there are no parts.
     pub fn from_parts<P: AsRef<str>>(parts: impl IntoIterator<Item = P>) -> Result<Self, InvalidTopic> {
         let mut topic = String::new();
         let mut len = 0;
@@ -54,7 +55,7 @@ impl Topic {
 
     /// Returns the topic's parts, decoded if [`from_parts`](Topic::from_parts) encoded them.
     ///
-    /// A part that it cannot have made, such as `EUR/USD`, is returned as it is.
+    /// A part that `from_parts` cannot have made, such as `EUR/USD`, is returned unchanged.
     pub fn parts(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.as_str().split('.').map(|part| decode(part).map_or(Cow::Borrowed(part), Cow::Owned))
     }
@@ -89,7 +90,7 @@ fn encode(part: &[u8], topic: &mut String) {
     }
 }
 
-/// Returns the text that `encode` makes this part of, if it differs and there is one.
+/// Returns the text that `encode` turns into this part, if it differs and there is one.
 fn decode(part: &str) -> Option<String> {
     if !part.as_bytes().contains(&ESCAPE) {
         return None;
@@ -102,7 +103,7 @@ fn decode(part: &str) -> Option<String> {
             ESCAPE => digit(bytes.next()?)? << 4 | digit(bytes.next()?)?,
             byte => byte,
         };
-        // A byte that needs no escape, or one that needs it, in the form of the other.
+        // Either a byte that needs no escape but is escaped, or the reverse.
         if is_plain(decoded) == (byte == ESCAPE) {
             return None;
         }

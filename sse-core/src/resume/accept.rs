@@ -1,26 +1,27 @@
-//! What a request's `Accept` header wants: RFC 9110 section 12.5.1.
+//! Reads a request's `Accept` header: RFC 9110 section 12.5.1.
 
 use crate::weights::{WHOLE, weighted};
 
-/// How an answer is written, the best first.
+/// The form of a response, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Form {
     /// An event stream.
     #[default]
     Stream,
-    /// A stream of JSON, one line each.
+    /// A stream of JSON lines.
     Lines,
-    /// What there is now, or next, as one JSON text: long polling.
+    /// The current or next events as one JSON text: long polling.
     Page,
 }
 
-/// How a reader wants to be answered.
+/// The kind of response that a reader requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Negotiated {
     pub(crate) form: Form,
     pub(crate) is_event_source: bool,
     pub(crate) wants_padding: bool,
-    /// It may hold half an event of the connection before, which it would join to what comes first.
+    /// Whether the client may still hold half an event of the previous connection, which it would join to the
+    /// first bytes of this one.
     pub(crate) needs_discard: bool,
 }
 
@@ -30,7 +31,7 @@ impl Default for Negotiated {
     }
 }
 
-/// How much each of the types that there are is wanted.
+/// The preferences for each supported type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Accept {
     stream: Preference,
@@ -41,11 +42,11 @@ pub(super) struct Accept {
     is_stream_alone: bool,
 }
 
-/// How much one type is wanted. The order is that of the weights; between equal weights the type that the header names
-/// more exactly wins, so that `application/json, */*` is a wish for JSON and not for whatever the server prefers.
+/// The preference for one type. The order is that of the weights; between equal weights the type that the header
+/// names more exactly wins, so that `application/json, */*` requests JSON and not the server's own preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Preference {
-    /// In thousandths; 0 refuses the type.
+    /// The weight in thousandths; 0 refuses the type.
     weight: u16,
     precision: Precision,
 }
@@ -69,9 +70,9 @@ impl Default for Accept {
 }
 
 impl Accept {
-    /// Reads all `Accept` headers joined with commas; one that names nothing accepts everything.
+    /// Reads all `Accept` headers joined with commas; a header without types accepts everything.
     pub(super) fn read(accept: &[u8]) -> Self {
-        // A weight that cannot be read counts as if it were not there.
+        // An invalid weight counts as absent.
         let ranges = weighted(&String::from_utf8_lossy(accept))
             .map(|(range, weight)| (range, weight.unwrap_or(WHOLE)))
             .collect::<Vec<_>>();
@@ -99,7 +100,7 @@ impl Accept {
         self.is_stream_alone
     }
 
-    /// The form that is wanted most; of several that are wanted alike, the best.
+    /// Returns the preferred form; of several with equal preference, the best.
     pub(super) fn form(&self) -> Option<Form> {
         let forms = [(self.page, Form::Page), (self.lines, Form::Lines), (self.stream, Form::Stream)];
         forms
@@ -110,8 +111,9 @@ impl Accept {
     }
 }
 
-/// The most exact range that matches decides; of several that are equally exact, the one with the greatest weight,
-/// whatever their order. A range with parameters counts as if it had none.
+/// Returns the preference for a type. The most exact range that matches decides; of several that are equally
+/// exact, the one with the greatest weight, whatever their order. A range with parameters counts as if it had
+/// none.
 fn preference(ranges: &[(String, u16)], kind: &str, subtype: &str) -> Preference {
     let precision = |name: &str| match name.split_once('/') {
         Some((known, "*")) if known == kind => Some(Precision::Kind),

@@ -6,10 +6,10 @@ use std::{
 
 use crate::wire::{EventId, IntoEventId, InvalidEventId};
 
-/// The random 64-bit name of a stretch of history that was never rewritten.
+/// The random 64-bit name of a part of a history that was never rewritten.
 ///
-/// A new one is made whenever a history begins or may have lost its end, so that a position can never mean two
-/// events. It prints as 16 hexadecimal digits.
+/// A new epoch is made whenever a history begins or may have lost its end, so that a position can never mean two
+/// events. An epoch prints as 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch(u64);
 
@@ -17,17 +17,17 @@ impl Epoch {
     /// Makes a new random epoch.
     #[must_use]
     pub fn random() -> Self {
-        // Each `RandomState` is keyed by the operating system's randomness.
+        // Each `RandomState` has keys from the operating system's randomness.
         Self(RandomState::new().hash_one(std::process::id()))
     }
 
-    /// The epoch with this value, as an engine stored it.
+    /// Returns the epoch with this value, as an engine stored it.
     #[must_use]
     pub fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 
-    /// The value, for an engine to store.
+    /// Returns the value, for an engine to store.
     #[must_use]
     pub fn to_bits(self) -> u64 {
         self.0
@@ -40,10 +40,10 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// A place in a hub's history: everything up to `seq` of `epoch` has been seen.
+/// A position in a hub's history: everything up to `seq` of `epoch` has been seen.
 ///
-/// It prints as an [`EventId`], `<epoch>-<seq>` or `<epoch>-<seq>-<check>`, in `[0-9a-f-]` and at most 46 bytes, so it
-/// passes every browser, proxy and CORS rule unchanged.
+/// A cursor prints as an [`EventId`], `<epoch>-<seq>` or `<epoch>-<seq>-<check>`, in `[0-9a-f-]` and at most 46
+/// bytes, so it passes every browser, proxy and CORS rule unchanged.
 ///
 /// ```
 /// use sse_core::Cursor;
@@ -62,37 +62,37 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The place after the record `seq` of `epoch`; 0 is before the first record.
+    /// Makes the cursor after the record `seq` of `epoch`; 0 is before the first record.
     #[must_use]
     pub fn new(epoch: Epoch, seq: u64) -> Self {
         Self { epoch, seq, check: None }
     }
 
-    /// The same place with the check of its record, for a history that may use a position again.
+    /// Returns the same cursor with the check of its record, for a history that may use a position again.
     #[must_use]
     pub fn with_check(self, check: u32) -> Self {
         Self { check: Some(check), ..self }
     }
 
-    /// The epoch in which the position counts.
+    /// Returns the epoch of the position.
     #[must_use]
     pub fn epoch(self) -> Epoch {
         self.epoch
     }
 
-    /// The position: dense, from 1.
+    /// Returns the position: dense, from 1.
     #[must_use]
     pub fn seq(self) -> u64 {
         self.seq
     }
 
-    /// The check of the record at this position, where the history needs one.
+    /// Returns the check of the record at this position, if the history needs one.
     #[must_use]
     pub fn check(self) -> Option<u32> {
         self.check
     }
 
-    /// Appends the text, as `Display` writes it, without going through a formatter.
+    /// Appends the text, as `Display` writes it, without the cost of a formatter.
     pub(crate) fn write(self, out: &mut Vec<u8>) {
         let hex = |out: &mut Vec<u8>, value: u64, digits: u32| {
             for digit in (0..digits).rev() {
@@ -152,9 +152,9 @@ impl TryFrom<Cursor> for EventId {
     }
 }
 
-/// A text that no hub has given out as a cursor.
+/// The error for a text that is not a cursor of any hub.
 ///
-/// A request that carries one is not refused: it gets a gap notice.
+/// A request with such a text is not rejected: it gets a gap notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidCursor;
 
@@ -168,7 +168,7 @@ impl fmt::Display for InvalidCursor {
 
 impl error::Error for InvalidCursor {}
 
-/// Exactly `digits` lower-case digits: each place has one spelling only.
+/// Parses exactly `digits` lower-case digits: each position has only one spelling.
 fn hex(text: &str, digits: usize) -> Result<u64, InvalidCursor> {
     let plain = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if text.len() != digits || !text.bytes().all(plain) {

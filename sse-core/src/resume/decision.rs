@@ -2,50 +2,51 @@ use std::fmt;
 
 use super::{Cursor, EpochTable, Requested};
 
-/// How a subscription began.
+/// The way in which a subscription began.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Resume {
-    /// The request had no cursor: it begins where [`Start`](crate::Start) says.
+    /// The request had no cursor: the subscription begins at its [`Start`](crate::Start).
     #[default]
     Fresh,
-    /// Everything after the cursor that was asked for follows.
+    /// Everything after the requested cursor follows.
     Exact {
         /// The cursor.
         after: Cursor,
     },
-    /// The cursor is the newest place: nothing to catch up.
+    /// The cursor is the newest position: there is nothing to replay.
     AtTail {
         /// The cursor.
         after: Cursor,
     },
-    /// Something after the cursor is gone, and the first event says so.
+    /// Some events after the cursor are lost, and the first event reports that.
     Gap(Gap),
 }
 
-/// A hole in what a reader gets, told to it as an event of type `sse.gap` before any other.
+/// A hole in a reader's events, reported to the reader as an event of type `sse.gap` before any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
-    /// Why there is a hole.
+    /// The reason for the hole.
     pub reason: GapReason,
     /// The cursor or other text that the request sent, cut to 128 bytes if it is not a cursor.
     pub requested: Option<String>,
     /// The new cursor: the events after it follow.
     pub resumed_at: Cursor,
-    /// At most so many events of what was asked for are missing; `None` if nobody can know.
+    /// The maximum number of missing events of the requested topics; `None` if it is unknown.
     pub missed: Option<u64>,
 }
 
-/// Why a reader cannot get everything after its cursor.
+/// The reason why a reader cannot get everything after its cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GapReason {
-    /// The cursor's epoch is not in the history's table: another hub's, or one from before a restart without history.
+    /// The cursor's epoch is not in the history's table: it belongs to another hub, or to a time before a restart
+    /// without history.
     Epoch,
     /// The history was rewritten below the cursor, as a failover can do.
     Fork,
-    /// The cursor is of a known epoch but beyond its newest record.
+    /// The cursor has a known epoch, but its position is beyond the epoch's newest record.
     Future,
     /// The text is not a cursor.
     Malformed,
@@ -54,7 +55,7 @@ pub enum GapReason {
 }
 
 impl GapReason {
-    /// The name in the notice's JSON and in the metrics.
+    /// Returns the name in the notice's JSON and in the metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -73,28 +74,28 @@ impl fmt::Display for GapReason {
     }
 }
 
-/// What is known of a history when a cursor is judged.
+/// The state of a history that decides about a cursor.
 pub(crate) struct Known<'a> {
     pub(crate) epochs: &'a EpochTable,
     pub(crate) head: u64,
-    /// The highest evicted position of what was asked for.
+    /// The highest evicted position of the requested topics.
     pub(crate) evicted: u64,
 }
 
-/// What a request's cursor comes to.
+/// The decision about a request's cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// No cursor: begin where `Start` says.
+    /// No cursor: begin at `Start`.
     Fresh,
-    /// Go on after this position.
+    /// Continue after this position.
     Exact(u64),
-    /// Go on after this position, which is the floor; at most so many are missing.
+    /// Continue after `resume`, the lowest position without a further gap; at most `missed` events are missing.
     GapAt { reason: GapReason, resume: u64, missed: Option<u64> },
-    /// Begin where `Start` says, and say that nothing is known about what lies between.
+    /// Begin at `Start`, and report that an unknown number of events is missing before it.
     GapByStart(GapReason),
 }
 
-/// Judges a cursor: rules 2 and 5 of resume.
+/// Decides about a cursor: rules 2 and 5 of resume.
 pub(crate) fn decide(requested: &Requested, known: &Known<'_>) -> Decision {
     let cursor = match requested {
         Requested::Nothing => return Decision::Fresh,
@@ -113,7 +114,8 @@ pub(crate) fn decide(requested: &Requested, known: &Known<'_>) -> Decision {
     }
 }
 
-/// Judges a position of the present epoch: a gap only if something asked for was evicted after it.
+/// Decides about a position of the current epoch: a gap only if an event of the requested topics was evicted after
+/// it.
 pub(crate) fn after(seq: u64, evicted: u64) -> Decision {
     if evicted > seq {
         let missed = Some(evicted - seq);

@@ -1,4 +1,4 @@
-//! A hub's `sse.gap` as its readers see it.
+//! A hub's `sse.gap`, as its readers receive it.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use super::{Cursor, Gap, GapReason};
 use crate::wire::Message;
 
 impl Message {
-    /// The gap that a hub tells of before any other event, if this message is that notice (type `sse.gap`).
+    /// Returns the gap that a hub reports before any other event, if this message is that notice (type `sse.gap`).
     ///
     /// ```
     /// use sse_core::{Decoder, GapReason};

@@ -9,37 +9,39 @@ use super::{
 use crate::compress::AcceptEncoding;
 use crate::wire::EventId;
 
-/// The names under which a request's query may carry the last event id, for clients that cannot set the header: our
-/// own, better-sse's, and that of the older polyfills.
+/// The names of the query parameters that may carry the last event id, for clients that cannot set the header:
+/// this crate's own, better-sse's, and that of the older polyfills.
 pub const QUERY_NAMES: [&str; 3] = ["last_event_id", "lastEventId", "evs_last_event_id"];
 
-/// The names under which a request's query may ask for padding: better-sse's, and that of the older polyfills.
+/// The names of the query parameters that request padding: better-sse's, and that of the older polyfills.
 const PADDING_NAMES: [&str; 2] = ["padding", "evs_preamble"];
 
-/// What switches padding off.
+/// The values that switch padding off.
 const NO_PADDING: [&str; 3] = ["", "0", "false"];
 
-/// The most bytes of an id that are kept: an [`Event`](crate::Event) cannot send a longer one, and a request may be
-/// remembered for as long as its stream lives.
+/// The maximum number of bytes kept of an id: an [`Event`](crate::Event) cannot send a longer one, and a request
+/// may be remembered for as long as its stream lives.
 const MAX_ID: usize = EventId::MAX_LEN;
 
-/// The most bytes of an id that is not a cursor, which a gap notice and the response's header repeat. As JSON in ASCII each
-/// of them becomes six at most, so that the response's head fits the buffers of common proxies.
+/// The maximum number of bytes that a gap notice and the response's header repeat of an id that is not a cursor.
+/// In ASCII JSON each byte becomes at most six, so that the response's head fits into the buffers of common
+/// proxies.
 const MAX_QUOTED: usize = 128;
 
-/// What a request says about where it left off: its `Last-Event-ID` header, or a query parameter in its place.
+/// The position at which a client continues, read from its request: the `Last-Event-ID` header, or a query
+/// parameter instead.
 ///
-/// Any bytes are accepted; what is not a cursor of the hub becomes a gap notice and never an error
-/// (section 9.2.4 of the HTML standard lets a browser send any text). At most 512 bytes are kept, and 128 of them are quoted
-/// in the notice.
+/// Any bytes are accepted; text that is not a cursor of the hub becomes a gap notice and never an error (section
+/// 9.2.4 of the HTML standard lets a browser send any text). At most 512 bytes are kept, and 128 of them are
+/// quoted in the notice.
 ///
-/// It also remembers how the request wants to be answered, so that a subscription that goes on
-/// [`after`](crate::Subscribe::after) it is answered so: as an event stream, as JSON lines or as a page of JSON by its
-/// `Accept` header; with 2 KiB of padding first if the query holds `padding=true` (or `evs_preamble`), for buffers
-/// that hold back less; and when it is refused, by what an [`EventSource`](LastEventId::is_event_source) survives or by
-/// 503; with the feature `compress` what `Accept-Encoding` says. And it remembers from where the request came, for an
-/// [`OriginPolicy`](crate::OriginPolicy), and whether it is a [probe](LastEventId::is_probe), such as HEAD, for which
-/// nobody subscribes. See [`docs::fallbacks`](crate::docs::fallbacks).
+/// It also remembers how the client wants to be answered; a subscription that continues
+/// [`after`](crate::Subscribe::after) it uses that. The `Accept` header selects an event stream, JSON lines or a
+/// page of JSON. With `padding=true` (or `evs_preamble`) in the query, the response begins with 2 KiB of padding,
+/// for buffers that hold back less. A refusal has a status that an [`EventSource`](LastEventId::is_event_source)
+/// survives, or 503. With the feature `compress` it remembers `Accept-Encoding`. It also remembers the origin of
+/// the request, for an [`OriginPolicy`](crate::OriginPolicy), and whether it is a [probe](LastEventId::is_probe),
+/// such as HEAD, for which no subscription is made. See [`docs::fallbacks`](crate::docs::fallbacks).
 ///
 /// ```
 /// use sse_core::LastEventId;
@@ -54,18 +56,18 @@ pub struct LastEventId {
     not_utf8: bool,
     accept: Accept,
     wants_padding: bool,
-    /// A browser's `fetch` said it, although the `Accept` header is that of an `EventSource`.
+    /// Whether a browser's `fetch` sent the request, although the `Accept` header is that of an `EventSource`.
     is_fetch: bool,
-    /// Unknown unless the request's headers were read.
+    /// `None` unless the request's headers were read.
     origin: Option<Box<RequestOrigin>>,
-    /// A browser on WebKit said it.
+    /// Whether a browser on WebKit sent the request.
     is_webkit: bool,
     is_probe: bool,
     #[cfg(feature = "compress")]
     accept_encoding: AcceptEncoding,
 }
 
-/// A request's cursor, read.
+/// The parsed cursor of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Requested {
     Nothing,
@@ -76,8 +78,8 @@ pub(crate) enum Requested {
 impl LastEventId {
     /// Reads the `Last-Event-ID` header, all `Accept` headers joined with commas, and the query string.
     ///
-    /// The header wins over the query; of the query's parameters named in [`QUERY_NAMES`] the first counts. An empty
-    /// value is none.
+    /// The header wins over the query; if the query has several of the parameters in [`QUERY_NAMES`], the first
+    /// counts. An empty value counts as absent.
     #[must_use]
     pub fn from_request(header: Option<&[u8]>, accept: Option<&[u8]>, query: Option<&str>) -> Self {
         let mut last = Self { accept: accept.map(Accept::read).unwrap_or_default(), ..Self::default() };
@@ -97,35 +99,38 @@ impl LastEventId {
         last
     }
 
-    /// The text, if there is one and it is UTF-8; at most its first 512 bytes, because an event's id is not longer.
+    /// Returns the text, if there is one and it is UTF-8; at most its first 512 bytes, because an event's id is
+    /// not longer.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         self.text.as_deref().filter(|_| !self.not_utf8)
     }
 
-    /// Whether the request said nothing: neither where it left off, nor that it refuses a stream or is a probe.
+    /// Returns `true` if the request has no position, does not refuse a stream and is not a probe.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.text.is_none() && !self.refuses_stream() && !self.is_probe
     }
 
-    /// Whether the request is a HEAD, OPTIONS or TRACE, which must not have effects (section 9.2.1 of RFC 9110).
+    /// Returns `true` if the request is a HEAD, OPTIONS or TRACE, which must not have effects (section 9.2.1 of
+    /// RFC 9110).
     ///
-    /// A subscription [`after`](crate::Subscribe::after) it reads nothing, takes no place and is not counted: it has the
-    /// status and the headers that a GET would get, and no body. Ask here before a handler has effects of its own.
+    /// A subscription [`after`](crate::Subscribe::after) it reads nothing, does not count towards any limit and is
+    /// not counted as a reader: it has the status and the headers that a GET would get, and no body. Check this
+    /// before a handler has effects of its own.
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.is_probe
     }
 
-    /// Whether the request's `Accept` header names types and `text/event-stream` is none of them.
+    /// Returns `true` if the request's `Accept` header names types but does not accept `text/event-stream`.
     #[must_use]
     pub fn refuses_stream(&self) -> bool {
         self.accept.refuses_stream()
     }
 
-    /// Whether the request would rather have an HTML page than an event stream, as a browser that follows a link: lets
-    /// one route answer both.
+    /// Returns `true` if the client prefers an HTML page to an event stream, as a browser that follows a link
+    /// does, so that one route can serve both.
     ///
     /// ```
     /// use sse_core::LastEventId;
@@ -140,27 +145,28 @@ impl LastEventId {
         self.accept.prefers_html()
     }
 
-    /// Whether the request may come from an `EventSource`, which any status but 200 stops for good.
+    /// Returns `true` if the request may come from an `EventSource`, which stops for good after any status except
+    /// 200.
     ///
-    /// Browsers' `EventSource`, and the libraries that imitate it, say `Accept: text/event-stream` and nothing else. A
-    /// browser's `fetch` that says the same is told apart by what is then missing, `Cache-Control: no-cache`. Without
-    /// an `Accept` header nobody can know, and the answer is yes.
+    /// Browsers' `EventSource`, and the libraries that imitate it, send `Accept: text/event-stream` and nothing
+    /// else. A browser's `fetch` with the same header is recognised by the missing `Cache-Control: no-cache`.
+    /// Without an `Accept` header the client is unknown, and the answer is `true`.
     #[must_use]
     pub fn is_event_source(&self) -> bool {
         self.accept.is_of_event_source() && !self.is_fetch
     }
 
-    /// The request comes from a browser's `fetch`.
+    /// Sets whether the request comes from a browser's `fetch`.
     pub(crate) fn of_fetch(self, is_fetch: bool) -> Self {
         Self { is_fetch, ..self }
     }
 
-    /// The request says that it comes from there.
+    /// Sets the origin of the request.
     pub(crate) fn of_origin(self, origin: RequestOrigin) -> Self {
         Self { origin: Some(Box::new(origin)), ..self }
     }
 
-    /// The request has a method of this kind; one that is not a probe may have effects.
+    /// Sets the kind of the request's method; a method that is not a probe may have effects.
     pub(crate) fn of_method(mut self, is_probe: bool, has_effect: bool) -> Self {
         self.is_probe = is_probe;
         if let Some(origin) = &mut self.origin {
@@ -169,17 +175,17 @@ impl LastEventId {
         self
     }
 
-    /// Where the request says it comes from, if it was asked.
+    /// Returns the origin of the request, if it was read.
     pub(super) fn origin(&self) -> Option<&RequestOrigin> {
         self.origin.as_deref()
     }
 
-    /// The request comes from a browser on WebKit.
+    /// Sets whether the request comes from a browser on WebKit.
     pub(crate) fn of_webkit(self, is_webkit: bool) -> Self {
         Self { is_webkit, ..self }
     }
 
-    /// How it wants to be answered; nothing if no form that there is will do.
+    /// Returns the kind of response that the client wants; `None` if it accepts none of the supported forms.
     pub(crate) fn negotiated(&self) -> Option<Negotiated> {
         let form = self.accept.form()?;
         let is_event_source = self.is_event_source();
@@ -187,7 +193,7 @@ impl LastEventId {
         Some(Negotiated { form, is_event_source, wants_padding: self.wants_padding, needs_discard })
     }
 
-    /// What was remembered of `Accept-Encoding`.
+    /// Returns the remembered `Accept-Encoding`.
     #[cfg(feature = "compress")]
     #[must_use]
     pub fn accept_encoding(&self) -> AcceptEncoding {
@@ -225,7 +231,7 @@ impl LastEventId {
             self.not_utf8 = text.is_err();
             self.text = Some(match text {
                 Ok(text) => shortened(text, MAX_ID).to_owned(),
-                // Each byte that is not UTF-8 becomes a character of three bytes, so it is cut twice.
+                // Each byte that is not UTF-8 becomes a character of three bytes, so the text is cut again.
                 Err(_) => {
                     let text = String::from_utf8_lossy(value.get(..MAX_ID).unwrap_or(value));
                     shortened(&text, MAX_ID).to_owned()
@@ -237,7 +243,7 @@ impl LastEventId {
 
 impl fmt::Debug for LastEventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A stranger's text may be long and hold anything: escaped and cut before it reaches a log.
+        // Text from outside may be long and contain anything: it is escaped and cut before it reaches a log.
         f.debug_tuple("LastEventId")
             .field(&self.text.as_deref().map(|text| shortened(text, MAX_QUOTED)))
             .finish()
@@ -268,7 +274,7 @@ impl<T: Into<LastEventId>> From<Option<T>> for LastEventId {
     }
 }
 
-/// The first characters of a text, at most `max` bytes.
+/// Returns the first characters of a text, at most `max` bytes.
 fn shortened(text: &str, max: usize) -> &str {
     let end = (0..=max.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     text.get(..end).unwrap_or_default()

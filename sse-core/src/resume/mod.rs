@@ -1,5 +1,5 @@
-//! Resume: what a cursor is, what a request says, and what is decided from the two. Pure functions; time and state are
-//! passed in.
+//! Resume: cursors, the position in a request, and the decision that follows from both. Pure functions; time and
+//! state are passed in.
 
 mod accept;
 mod cursor;

@@ -1,39 +1,39 @@
 use std::{error, fmt};
 
-/// Where a request comes from, as a browser says it, and which name of this server it was sent to.
+/// The origin of a request, as the browser reports it, and the name of this server that the request used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RequestOrigin {
-    /// The `Origin` header; several joined with commas, which is none that can be allowed.
+    /// The `Origin` header; several are joined with commas, which gives a value that is never allowed.
     pub(crate) origin: Option<String>,
     /// The `Host` header, or the authority of an HTTP/2 request.
     pub(crate) host: Option<String>,
-    /// `Sec-Fetch-Site`.
+    /// The `Sec-Fetch-Site` header.
     pub(crate) site: Option<String>,
     /// Whether the request's method may have effects: every method except GET and those of a probe. The preflight of a
     /// method counts as that method.
     pub(crate) has_effect: bool,
-    /// Of a preflight: whether the method that it asks about may have effects.
+    /// For a preflight: whether the method that it asks about may have effects.
     pub(crate) asks_for_effect: bool,
 }
 
-/// A place in the web: a scheme, a host and a port.
+/// An origin: a scheme, a host and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OriginPattern {
     scheme: String,
     authority: HostPattern,
 }
 
-/// A host, with a port or any.
+/// A host, with one port or any port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HostPattern {
-    /// `*.` was before it: it stands for every name below this one.
+    /// Whether `*.` preceded the host: the pattern then matches every name below this one.
     below: bool,
     name: String,
     port: Option<u16>,
 }
 
 impl OriginPattern {
-    /// Reads `https://app.example.com`, `http://localhost:3000` or `https://*.example.com`.
+    /// Parses `https://app.example.com`, `http://localhost:3000` or `https://*.example.com`.
     pub(super) fn new(text: &str) -> Result<Self, InvalidOrigin> {
         if text == "null" {
             return Err(InvalidOrigin::Null);
@@ -57,20 +57,20 @@ impl OriginPattern {
             && self.authority.matches_name(&origin.authority)
     }
 
-    /// Whether it is the origin of a page that this server itself served under the name `host`.
+    /// Returns whether this is the origin of a page that this server itself served under the name `host`.
     pub(super) fn is_of_host(&self, host: &HostPattern) -> bool {
         let port = host.port.or_else(|| default_port(&self.scheme));
         !host.below && self.authority.name == host.name && self.authority.port == port
     }
 
-    /// As a browser writes it, if it stands for one origin.
+    /// Returns whether the pattern names exactly one origin; its text is then in a browser's form.
     pub(super) fn is_exact(&self) -> bool {
         !self.authority.below
     }
 }
 
 impl HostPattern {
-    /// Reads `api.example.com`, `localhost:3000`, `[::1]` or `*.example.com`; without a port it stands for any.
+    /// Parses `api.example.com`, `localhost:3000`, `[::1]` or `*.example.com`; without a port it matches any port.
     pub(super) fn new(text: &str) -> Result<Self, InvalidOrigin> {
         let invalid = || InvalidOrigin::Host(text.to_owned());
         let lower = text.to_ascii_lowercase();
@@ -98,7 +98,7 @@ impl HostPattern {
         Ok(Self { below, name: name.to_owned(), port })
     }
 
-    /// Whether it stands for this host, as a request names it.
+    /// Returns whether the pattern matches this host, as a request names it.
     pub(super) fn matches(&self, host: &Self) -> bool {
         !host.below && self.port.is_none_or(|port| host.port == Some(port)) && self.matches_name(host)
     }
@@ -120,18 +120,18 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Why an [`OriginPolicy`](crate::OriginPolicy) cannot be made.
+/// The reason why an [`OriginPolicy`](crate::OriginPolicy) cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidOrigin {
-    /// Any origin together with credentials, with which every page could read what the user may. Name the origins.
+    /// Any origin together with credentials: every page could then read the user's data. Name the origins.
     AnyWithCredentials,
-    /// Not a host, or more than an origin, such as a path. Write `https://app.example.com`, `https://*.example.com`, or
-    /// for a host `api.example.com:8443`; other letters than ASCII as punycode.
+    /// Not a host, or more than an origin, such as a path. Write `https://app.example.com`,
+    /// `https://*.example.com`, or for a host `api.example.com:8443`; write non-ASCII letters as punycode.
     Host(String),
-    /// The name of a request header that cannot be one.
+    /// An invalid name of a request header.
     Header(String),
-    /// `null`, which sandboxed pages of anybody have as their origin. Name the origins.
+    /// `null`, which is the origin of every sandboxed page. Name the origins.
     Null,
     /// No scheme. Write `https://` before the host.
     Scheme(String),
@@ -162,19 +162,21 @@ impl fmt::Display for InvalidOrigin {
 
 impl error::Error for InvalidOrigin {}
 
-/// Why a request was refused because of where it comes from; 403.
+/// The reason why an origin policy refused a request; the status is 403.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForbiddenOrigin {
-    /// It names this server by a host that is not allowed: a page may have made a name of its own point here.
+    /// The request names this server by a host that is not allowed: a page may have pointed its own domain name
+    /// here.
     Host,
-    /// It comes from a page of any origin, and its method may have effects. The policy allows such pages to read only.
+    /// The request comes from a page of any origin, and its method may have effects. The policy only lets such
+    /// pages read.
     Method,
-    /// It comes from a page of an origin that is not allowed.
+    /// The request comes from a page of an origin that is not allowed.
     Origin,
-    /// It comes from a page of another site that did not ask for permission to read, such as an image or a link.
+    /// The request comes from a page of another site without a CORS request, such as an image or a link.
     Site,
-    /// Nobody has looked where it comes from: the handler has not passed the request on.
+    /// The origin was not checked: the handler has not passed the request on.
     Unknown,
 }
 

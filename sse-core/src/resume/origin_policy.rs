@@ -7,16 +7,17 @@ use super::{
 
 /// The request headers that a page of another origin may always send: those that clients of event streams set.
 ///
-/// `accept` is listed because a long value needs a preflight, and `authorization` because no wildcard covers it. A page
-/// that sets `authorization` knows the secret already, so that is not left to `credentials`, which means cookies.
+/// `accept` is listed because a long value needs a preflight, and `authorization` because no wildcard covers it. A
+/// page that sets `authorization` already knows the secret, so this does not depend on `credentials`, which means
+/// cookies.
 const REQUEST_HEADERS: [&str; 5] =
     ["accept", "authorization", "cache-control", "content-type", "last-event-id"];
 
-/// From where a stream may be asked for: pages of which origins, and under which names of this server.
+/// The rules for who may request a stream: pages of which origins, and under which names of this server.
 ///
-/// Checked before anything is allocated for the reader; see [`Subscribe::origins`](crate::Subscribe::origins). It looks
-/// at `Sec-Fetch-Site`, `Origin` and `Host`, none of which a page can forge, and answers with the CORS headers that let
-/// the pages that are allowed read the stream.
+/// Checked before anything is allocated for the reader; see [`Subscribe::origins`](crate::Subscribe::origins). The
+/// policy checks `Sec-Fetch-Site`, `Origin` and `Host`, none of which a page can forge, and returns the CORS
+/// headers that let allowed pages read the stream.
 ///
 /// | The request | Is allowed |
 /// |---|---|
@@ -25,9 +26,10 @@ const REQUEST_HEADERS: [&str; 5] =
 /// | `Origin` is one that is named, whatever `Sec-Fetch-Site` is | yes, with CORS headers |
 /// | Anything else | no, unless [`any_origin`](OriginPolicyBuilder::any_origin) allows it to read |
 ///
-/// The first line does not look at `Host`, which a proxy may rewrite. `Forwarded`, `X-Forwarded-Host` and their relatives
-/// are never looked at, because any client can send them. Browsers send `Sec-Fetch-Site` over HTTPS and to `localhost`; for
-/// others behind a proxy that rewrites `Host`, name the origin under which your pages are served.
+/// The first rule does not use `Host`, which a proxy may rewrite. `Forwarded`, `X-Forwarded-Host` and similar
+/// headers are never used, because any client can send them. Browsers send `Sec-Fetch-Site` over HTTPS and to
+/// `localhost`; for other connections behind a proxy that rewrites `Host`, name the origin under which your pages
+/// are served.
 ///
 /// Clients that are not browsers send no `Origin` and pass: this is not authentication.
 ///
@@ -65,30 +67,30 @@ impl Default for OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// Only pages that this server itself served, under whatever name, and clients that are no browsers.
+    /// Allows only pages that this server itself served, under any name, and clients that are not browsers.
     #[must_use]
     pub fn same_origin() -> Self {
         Self(Arc::new(Rules::default()))
     }
 
-    /// More than that.
+    /// Returns the options for a policy that allows more.
     pub fn builder() -> OriginPolicyBuilder {
         OriginPolicyBuilder::default()
     }
 
     /// Checks a request, and returns the CORS headers for its page.
     ///
-    /// For handlers that do not subscribe, such as one that publishes; [`Subscribe::origins`](crate::Subscribe::origins)
-    /// does it by itself.
+    /// For handlers that do not subscribe, such as one that publishes;
+    /// [`Subscribe::origins`](crate::Subscribe::origins) calls this itself.
     ///
     /// # Errors
-    /// [`ForbiddenOrigin`]: answer 403.
+    /// [`ForbiddenOrigin`] if the request is not allowed: answer 403.
     pub fn check(&self, request: &LastEventId) -> Result<Cors, ForbiddenOrigin> {
         let rules = &*self.0;
         let from = request.origin().ok_or(ForbiddenOrigin::Unknown)?;
         let host = from.host.as_deref().and_then(|host| HostPattern::new(host).ok());
         let is_allowed = |host: &HostPattern| rules.hosts.iter().any(|allowed| allowed.matches(host));
-        // A page that lets a name of its own point here is of the same origin, so this comes first.
+        // A page that points its own domain name here has the same origin, so the host is checked first.
         if !rules.hosts.is_empty() && !host.as_ref().is_some_and(is_allowed) {
             return Err(ForbiddenOrigin::Host);
         }
@@ -99,17 +101,18 @@ impl OriginPolicy {
         if rules.any_origin { checked.map_err(|_| ForbiddenOrigin::Method) } else { checked }
     }
 
-    /// The request headers that pages may send, as a header's value.
+    /// Returns the request headers that pages may send, as the value of a header.
     pub(crate) fn request_headers(&self) -> String {
         format!("{}{}", REQUEST_HEADERS.join(", "), self.0.request_headers)
     }
 }
 
 impl Rules {
-    /// Whether the request comes from the same origin, from one that is named, or from what is not a browser.
+    /// Checks that the request comes from the same origin, from a named one, or from a client that is not a
+    /// browser.
     fn check(&self, from: &RequestOrigin, host: Option<&HostPattern>) -> Result<Cors, ForbiddenOrigin> {
         let cors = Cors { allow_origin: None, credentials: false, varies: !self.origins.is_empty() };
-        // Browsers set it themselves, and proxies do not rewrite it, as they do `Host`.
+        // Browsers set this header themselves, and proxies do not rewrite it as they rewrite `Host`.
         if from.site.as_deref() == Some("same-origin") {
             return Ok(cors);
         }
@@ -129,7 +132,7 @@ impl Rules {
     }
 }
 
-/// What to tell a page about the permission of its origin.
+/// The CORS headers that grant a page permission to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cors {
     allow_origin: Option<Box<str>>,
@@ -138,12 +141,12 @@ pub struct Cors {
 }
 
 impl Cors {
-    /// The response's headers, with names in lower case.
+    /// Returns the response's headers, with names in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let credentials = self.credentials.then_some(("access-control-allow-credentials", "true"));
         let varies = self.varies.then_some(("vary", "origin"));
         let origin = self.allow_origin.as_deref().into_iter().flat_map(|origin| {
-            // Else a page cannot read them.
+            // Without this header a page cannot read them.
             [
                 ("access-control-allow-origin", origin),
                 ("access-control-expose-headers", "retry-after, sse-gap"),
@@ -152,7 +155,7 @@ impl Cors {
         origin.chain(credentials).chain(varies)
     }
 
-    /// Whether a page of another origin may read the response.
+    /// Returns whether a page of another origin may read the response.
     pub(crate) fn is_granted(&self) -> bool {
         self.allow_origin.is_some()
     }
@@ -162,7 +165,7 @@ impl Cors {
     }
 }
 
-/// Options for an [`OriginPolicy`]; what is wrong is said by [`build`](OriginPolicyBuilder::build).
+/// Options for an [`OriginPolicy`]; [`build`](OriginPolicyBuilder::build) returns the errors.
 #[derive(Debug, Clone, Default)]
 #[must_use = "nothing is checked until `build`"]
 pub struct OriginPolicyBuilder {
@@ -175,62 +178,62 @@ pub struct OriginPolicyBuilder {
 }
 
 impl OriginPolicyBuilder {
-    /// Allows pages of this origin, such as `https://app.example.com` or `http://localhost:3000`; `https://*.example.com`
-    /// stands for every host below `example.com`, and not for that itself.
+    /// Allows pages of this origin, such as `https://app.example.com` or `http://localhost:3000`;
+    /// `https://*.example.com` matches every host below `example.com`, but not `example.com` itself.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
         self
     }
 
-    /// Allows pages of any origin to read, by GET: for streams that are public anyway. Together with credentials it is
-    /// refused.
+    /// Allows pages of any origin to read, by GET: for public streams. Rejected together with credentials.
     ///
-    /// A POST, with which such a page could publish in the user's name, is allowed only from the same origin and from
-    /// origins that are named.
+    /// A POST, with which such a page could publish in the user's name, is allowed only from the same origin and
+    /// from named origins.
     pub fn any_origin(mut self) -> Self {
         self.any_origin = true;
         self
     }
 
-    /// Allows pages of any origin the methods that may have effects as well, POST for example.
+    /// Allows pages of any origin to use methods that may have effects too, for example POST.
     ///
-    /// A browser adds the user's cookies to a simple POST of any page, although it hides the answer from the page. So do
-    /// not use it where a cookie decides who may publish.
+    /// A browser adds the user's cookies to a simple POST of any page, although it hides the answer from the page.
+    /// So do not use this if a cookie decides who may publish.
     pub fn any_origin_may_post(self) -> Self {
         Self { any_origin_may_post: true, ..self.any_origin() }
     }
 
-    /// Whether pages of the origins that are named may send cookies; by default not.
+    /// Sets whether pages of the named origins may send cookies. Default: `false`.
     pub fn credentials(self, credentials: bool) -> Self {
         Self { credentials, ..self }
     }
 
-    /// Allows requests that name this server so, and no other: `events.example.com`, `localhost:3000`, `*.example.com`.
-    /// Without a port any will do. If none is named, every name will do.
+    /// Allows only requests that name this server by one of these hosts: `events.example.com`, `localhost:3000`,
+    /// `*.example.com`. Without a port, any port is allowed. If no host is set, every name is allowed.
     ///
-    /// A server on a developer's machine or in a private network needs it, or a page reaches it by letting a name of its
-    /// own point there.
+    /// A server on a developer's machine or in a private network needs this; otherwise a page can reach it by
+    /// pointing its own domain name there.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
         self
     }
 
-    /// Allows requests that name this server as this machine: `localhost`, `127.0.0.1` or `[::1]`, on any port.
+    /// Allows requests that name this server as the local machine: `localhost`, `127.0.0.1` or `[::1]`, on any
+    /// port.
     pub fn loopback(self) -> Self {
         self.host("localhost").host("127.0.0.1").host("[::1]")
     }
 
-    /// Lets pages of other origins send this request header, besides `Accept`, `Authorization`, `Cache-Control`,
-    /// `Content-Type` and `Last-Event-ID`, which clients of event streams send.
+    /// Allows pages of other origins to send this request header, in addition to `Accept`, `Authorization`,
+    /// `Cache-Control`, `Content-Type` and `Last-Event-ID`, which clients of event streams send.
     pub fn request_header(mut self, name: impl Into<String>) -> Self {
         self.request_headers.push(name.into());
         self
     }
 
-    /// The policy.
+    /// Builds the policy.
     ///
     /// # Errors
-    /// [`InvalidOrigin`] says which of the options cannot be and what to do.
+    /// [`InvalidOrigin`] describes which option is not valid and what to do.
     pub fn build(self) -> Result<OriginPolicy, InvalidOrigin> {
         if self.any_origin && self.credentials {
             return Err(InvalidOrigin::AnyWithCredentials);

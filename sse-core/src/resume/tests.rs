@@ -1,9 +1,9 @@
-//! The rules of resume as far as they are pure decisions.
+//! The rules of resume that are pure decisions.
 
 use super::*;
 
-/// A history with the epochs A from 1, B from 11 (a harmless change of name) and C from 16, which replaced B's 16 to 20.
-/// Its head is 25.
+/// A history with the epochs A from 1, B from 11 (a harmless change of name) and C from 16, which replaced B's 16
+/// to 20. The head is 25.
 struct Forked {
     epochs: EpochTable,
     a: Epoch,
@@ -52,7 +52,7 @@ fn rule_2_a_cursor_at_or_after_the_fork_is_a_gap_that_resumes_before_it() {
 #[test]
 fn rule_2_an_older_fork_does_not_hide_a_deeper_one() {
     let mut history = forked();
-    // D replaced everything from 5 on: of A only 1 to 4 are still what they were.
+    // D replaced everything from 5 on: of A, only 1 to 4 are unchanged.
     history.epochs.push(EpochRow { epoch: Epoch::from_bits(4), begins: 5 });
     assert_eq!(history.judge(history.a, 4, 0), Decision::Exact(4));
     assert_eq!(history.judge(history.a, 5, 0), gap_at(GapReason::Fork, 4, None));
@@ -168,7 +168,7 @@ fn what_a_stranger_sent_is_cut_and_escaped_in_logs() {
     assert!(text.len() <= 128);
 }
 
-/// Whatever its bytes are: they stay for as long as the stream lives, and the quoted part is repeated in a header.
+/// For any bytes: they are kept for as long as the stream lives, and the quoted part is repeated in a header.
 #[test]
 fn e9_an_id_of_any_length_and_any_bytes_is_cut() {
     for unit in ["x", "é", "🦀", "\u{1}"] {
@@ -194,7 +194,7 @@ fn e9_an_id_of_any_length_and_any_bytes_is_cut() {
         let Requested::Malformed(quoted) = last.requested() else { panic!("not malformed") };
         assert!(quoted.len() <= 128 && quoted.len() > 124, "{} bytes", quoted.len());
     }
-    // An id of the greatest length is whole; a character that does not fit is left out whole.
+    // An id of the maximum length is kept whole; a character that does not fit is left out whole.
     let longest = "é".repeat(256);
     assert_eq!(LastEventId::from(longest.as_str()).as_str(), Some(&*longest));
     let odd = format!("x{}", "é".repeat(256));
@@ -272,7 +272,7 @@ mod news {
         EpochTable::from_rows(rows.iter().map(row).collect()).expect("rows")
     }
 
-    /// What is added to `known`, which agrees with `store` then.
+    /// Returns the rows added to `known`, which agrees with `store` afterwards.
     fn added(known: &[(u64, u64)], store: &[(u64, u64)]) -> Vec<(u64, u64)> {
         let (mut known, store) = (table(known), table(store));
         let news = known.news(&store);
@@ -287,7 +287,7 @@ mod news {
     #[test]
     fn rows_that_follow_are_added_in_their_order() {
         assert_eq!(added(&[(1, 1)], &[(1, 1), (2, 11)]), [(2, 11)]);
-        // One that was replaced at once is known too: cursors of it are a fork, not an unknown epoch.
+        // An epoch that was replaced at once is known too: its cursors are a fork, not an unknown epoch.
         assert_eq!(added(&[(1, 1)], &[(1, 1), (2, 11), (3, 6)]), [(2, 11), (3, 6)]);
         // Old rows are no longer in the history's table.
         assert_eq!(added(&[(1, 1), (2, 11)], &[(2, 11), (3, 21)]), [(3, 21)]);
@@ -305,11 +305,11 @@ mod news {
     fn e3_a_store_without_the_newest_epoch_replaces_it_from_its_beginning() {
         // The former primary stopped where the other one was promoted.
         assert_eq!(added(&[(1, 1), (2, 101)], &[(1, 1), (3, 101)]), [(3, 101)]);
-        // It went on for a while: its own records from 101 on come back.
+        // The former primary continued for a while: its own records from 101 on come back.
         assert_eq!(added(&[(1, 1), (2, 101)], &[(1, 1), (3, 111)]), [(1, 101), (3, 111)]);
-        // It had less.
+        // The former primary had fewer records.
         assert_eq!(added(&[(1, 1), (2, 101)], &[(1, 1), (3, 91)]), [(3, 91)]);
-        // And back to the other one, which went on as well.
+        // Then back to the other one, which had continued as well.
         let both = [(1, 1), (2, 101), (1, 101), (3, 111)];
         assert_eq!(added(&both, &[(1, 1), (2, 101), (4, 157)]), [(2, 101), (4, 157)]);
     }
@@ -339,7 +339,7 @@ mod news {
         let names = |epoch, seq| known.names(Cursor::new(Epoch::from_bits(epoch), seq));
         assert!(names(1, 90) && names(3, 91) && names(3, 200));
         assert!(!names(1, 91) && !names(2, 101) && !names(4, 200));
-        // Nobody knows which epochs came before the table.
+        // The epochs before the table are unknown.
         assert!(names(4, 50));
     }
 }

@@ -1,7 +1,8 @@
-//! An event while it is being written.
+//! An event under construction.
 //!
-//! Each thread keeps one draft and uses it again: a frame's bytes, which windows keep and readers share, are allocated at
-//! their exact size, and that is then the only allocation. It is boxed, so that the builder's methods pass a pointer on.
+//! Each thread keeps one draft and reuses it: the bytes of a frame, which windows keep and readers share, are
+//! allocated at their exact size, and that is then the only allocation. The draft is boxed, so that the builder's
+//! methods only pass a pointer.
 
 use std::{cell::Cell, mem, time::Duration};
 
@@ -9,21 +10,22 @@ use bytes::Bytes;
 
 use super::InvalidEvent;
 
-/// Data longer than this that is a single line gets a buffer of its own at once: copying it from the thread's would cost
-/// more than an allocation.
+/// The length above which single-line data gets its own buffer at once: copying it from the thread's buffer would
+/// cost more than an allocation.
 const LONG: usize = 2 << 10;
 
-/// The largest buffer that a thread keeps.
+/// The capacity of the largest buffer that a thread keeps.
 const KEPT: usize = 16 << 10;
 
-/// Room for a type, an id and the blank line behind the data, so that most events are written without growing.
+/// The room for a type, an id and the blank line after the data, so that most events are written without growing
+/// the buffer.
 const ROOM: usize = 80;
 
 thread_local! {
     static SPARE: Cell<Option<Box<Draft>>> = const { Cell::new(None) };
 }
 
-/// The fields of an event so far.
+/// The fields written so far.
 #[derive(Clone, Default)]
 pub(super) struct Draft {
     pub(super) fields: Vec<u8>,
@@ -34,12 +36,12 @@ pub(super) struct Draft {
     pub(super) has_type: bool,
     pub(super) is_reserved: bool,
     pub(super) error: Option<InvalidEvent>,
-    /// The thread's buffer while `fields` is one of the event's own.
+    /// The thread's buffer while the event uses its own buffer for `fields`.
     spare: Vec<u8>,
 }
 
 impl Draft {
-    /// The thread's draft, or a new one while an earlier event still has it.
+    /// Returns the thread's draft, or a new one while an earlier event still uses it.
     #[inline]
     pub(super) fn take() -> Box<Self> {
         SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default()
@@ -51,7 +53,7 @@ impl Draft {
         self.fields.reserve(len + ROOM);
     }
 
-    /// As [`make_room`](Draft::make_room), for a line of this length that nothing but the blank line may follow.
+    /// As [`make_room`](Draft::make_room), for a line of this length that only the blank line may follow.
     #[inline]
     pub(super) fn make_room_for_line(&mut self, len: usize) {
         if len <= LONG || !self.fields.is_empty() {
@@ -61,13 +63,13 @@ impl Draft {
         }
     }
 
-    /// Whether it has data, and neither comments nor a mistake.
+    /// Returns whether the draft has data, no comments and no error.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         self.has_data && self.comments.is_empty() && self.error.is_none()
     }
 
-    /// The bytes of what was written, for a frame.
+    /// Returns the written bytes, for a frame.
     #[inline]
     pub(super) fn into_bytes(self: Box<Self>) -> Bytes {
         if is_worth_keeping(&self.fields) {
@@ -76,21 +78,22 @@ impl Draft {
         self.copied().into()
     }
 
-    /// A copy at its exact size; it comes back in registers, and so the frame is made where its owner wants it.
+    /// Returns a copy at its exact size; a boxed slice is returned in registers, so the frame is built at its
+    /// final place.
     fn copied(self: Box<Self>) -> Box<[u8]> {
         let copy = self.fields.as_slice().into();
         self.keep();
         copy
     }
 
-    /// The lines themselves, to be added to.
+    /// Returns the lines themselves, to be extended.
     pub(super) fn into_lines(mut self: Box<Self>) -> Vec<u8> {
         let lines = mem::take(&mut self.fields);
         self.keep();
         lines
     }
 
-    /// Leaves it to the thread's next event.
+    /// Keeps the draft for the thread's next event.
     fn keep(mut self: Box<Self>) {
         let Self { fields, comments, retry, has_data, has_id, has_type, is_reserved, error, spare } =
             &mut *self;
@@ -104,19 +107,19 @@ impl Draft {
         *retry = None;
         (*has_data, *has_id, *has_type, *is_reserved) = (false, false, false, false);
         *error = None;
-        // A thread that is ending keeps nothing.
+        // An ending thread keeps nothing.
         let _ = SPARE.try_with(|spare| spare.set(Some(self)));
     }
 }
 
-/// Lines as bytes to be shared, without spare capacity.
+/// Returns the lines as shared bytes, without spare capacity.
 pub(super) fn into_bytes(lines: Vec<u8>) -> Bytes {
     if is_worth_keeping(&lines) {
         return lines.into();
     }
     let bytes = Bytes::copy_from_slice(&lines);
     if lines.capacity() <= KEPT {
-        // A draft whose lines were taken needs others.
+        // A draft whose lines were taken needs a buffer again.
         let _ = SPARE.try_with(|spare| {
             let mut draft = spare.take().unwrap_or_default();
             if draft.fields.capacity() < lines.capacity() {
@@ -129,7 +132,7 @@ pub(super) fn into_bytes(lines: Vec<u8>) -> Bytes {
     bytes
 }
 
-/// Whether a buffer is shared as it is: it has no room to spare, or too little to be worth a copy.
+/// Returns whether a buffer is shared without a copy: it has no spare capacity, or too little to be worth one.
 #[inline]
 fn is_worth_keeping(lines: &Vec<u8>) -> bool {
     let spare = lines.capacity() - lines.len();

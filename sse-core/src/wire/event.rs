@@ -10,12 +10,12 @@ use super::{
     write_lines,
 };
 
-/// One event of a server, as a builder.
+/// A builder for one event of a server.
 ///
-/// A wrong id or type does not fail in the chain: it is kept, and [`Frame::try_from`], a channel's `send` or a
-/// hub's `publish` returns it as [`InvalidEvent`]. So an `Event` may be wrong, and a [`Frame`] cannot. Fields are
-/// written in the order of the calls, each as `name: value`; where a client keeps only one (id, type, retry), the
-/// last call wins, and each call of [`data`](Event::data) adds lines.
+/// An invalid id or type does not fail in the chain: the error is kept, and [`Frame::try_from`], a channel's
+/// `send` or a hub's `publish` returns it as [`InvalidEvent`]. So an `Event` may be wrong, and a [`Frame`] cannot.
+/// Fields are written in the order of the calls, each as `name: value`; where a client keeps only one (id, type,
+/// retry), the last call wins, and each call of [`data`](Event::data) adds lines.
 ///
 /// ```
 /// use sse_core::{Event, Frame};
@@ -28,20 +28,20 @@ use super::{
 #[must_use = "an event is sent by yielding it, by `send` or by `publish`"]
 pub struct Event(Box<Draft>);
 
-/// How the types begin that only a hub may use.
+/// The prefix of the types that only a hub may use.
 const RESERVED_TYPES: &str = "sse.";
 
 const DATA: &[u8] = b"data: ";
 
 impl Event {
-    /// An event with this text as its data. CR, LF and CRLF each end a line, and reach the client as LF.
+    /// Makes an event with this text as its data. CR, LF and CRLF each end a line, and reach the client as LF.
     pub fn message(data: impl AsRef<str>) -> Self {
         Self::default().data(data)
     }
 
-    /// An event with `value` as JSON in its data.
+    /// Makes an event with `value` as JSON in its data.
     ///
-    /// If the value cannot be serialized, the error is kept like any other of the builder's.
+    /// If the value cannot be serialized, the builder keeps the error like any other.
     ///
     /// ```
     /// use sse_core::{Event, Frame};
@@ -62,13 +62,13 @@ impl Event {
         }
     }
 
-    /// Adds `text` as lines of data; the empty text is one empty line.
+    /// Adds `text` as lines of data; an empty text is one empty line.
     pub fn data(mut self, text: impl AsRef<str>) -> Self {
         self.write_data(text.as_ref());
         self
     }
 
-    /// Adds each text of `lines` as data, as [`data`](Event::data) does one.
+    /// Adds each text of `lines` as data, like one call of [`data`](Event::data) for each.
     ///
     /// ```
     /// use sse_core::{Event, Frame};
@@ -83,31 +83,33 @@ impl Event {
 
     /// Adds `value` as JSON data.
     ///
-    /// Unlike [`Event::json`] it returns the error at once, as the frameworks' own builders do.
+    /// Unlike [`Event::json`] this method returns the error at once, as the frameworks' own builders do.
     ///
     /// # Errors
     /// [`InvalidEvent::Json`] if the value cannot be serialized.
     #[cfg(feature = "json")]
     pub fn json_data<T: serde::Serialize>(self, value: T) -> Result<Self, InvalidEvent> {
-        // A `RawValue` may hold line breaks, so the text goes through the same splitting as any other data.
+        // A `RawValue` may contain line breaks, so the text is split like any other data.
         match serde_json::to_string(&value) {
             Ok(text) => Ok(self.data(text)),
             Err(error) => Err(InvalidEvent::Json(Arc::new(error))),
         }
     }
 
-    /// Sets the type under which page code listens for it; see [`EventType`](super::EventType) for what is allowed.
+    /// Sets the type under which page code listens for the event; see [`EventType`](super::EventType) for the
+    /// allowed text.
     pub fn event(mut self, event_type: impl AsRef<str>) -> Self {
         self.write_type(event_type.as_ref());
         self
     }
 
-    /// Sets the id that the client sends back as `Last-Event-ID`; see [`EventId`](super::EventId) for what is allowed.
+    /// Sets the id that the client sends back as `Last-Event-ID`; see [`EventId`](super::EventId) for the allowed
+    /// text.
     ///
-    /// A hub sets the ids of what it publishes itself, and refuses an event that has one.
+    /// A hub sets the ids of the events that it publishes, and rejects an event that has one.
     ///
-    /// Call it last: fields are written in the order of the calls, and npm's `fetch-event-source` believes an id before the
-    /// event has ended, so that it skips an event whose connection breaks behind its id.
+    /// Call this last: fields are written in the order of the calls, and npm's `fetch-event-source` applies an id
+    /// before the event has ended, so it skips an event whose connection breaks after its id.
     pub fn id(mut self, id: impl IntoEventId) -> Self {
         let draft = &mut *self.0;
         let start = draft.fields.len();
@@ -126,16 +128,16 @@ impl Event {
         self
     }
 
-    /// Makes the client forget its last event id, by the empty id.
+    /// Makes the client forget its last event id, by sending the empty id.
     pub fn reset_id(self) -> Self {
         self.id("")
     }
 
     /// Sets how long the client waits before it reconnects, in whole milliseconds.
     ///
-    /// Clients use the value at once and keep it for the connections that follow. The limits are 500 ms and 1 h: a delay
-    /// outside them is replaced by the nearest one, and the first such delay is logged as a warning. With a smaller delay
-    /// Chromium and WebKit reconnect in a tight loop.
+    /// Clients apply the value at once and keep it for the connections that follow. The limits are 500 ms and 1 h:
+    /// a delay outside them is replaced by the nearest limit, and the first such delay is logged as a warning.
+    /// With a smaller delay Chromium and WebKit reconnect in a tight loop.
     ///
     /// ```
     /// use std::time::Duration;
@@ -153,35 +155,36 @@ impl Event {
         self
     }
 
-    /// Adds `text` as comment lines, which clients skip.
+    /// Adds `text` as comment lines, which clients ignore.
     ///
-    /// They are written behind the fields, because some clients drop an event whose block starts with a comment.
+    /// Comments are written after the fields, because some clients drop an event whose block starts with a
+    /// comment.
     pub fn comment(mut self, text: impl AsRef<str>) -> Self {
         write_lines(&mut self.0.comments, b": ", text.as_ref());
         self
     }
 
-    /// Whether it has an id of its own.
+    /// Returns whether the event has its own id.
     pub(crate) fn has_id(&self) -> bool {
         self.0.has_id
     }
 
-    /// Whether its type is one that only a hub may use.
+    /// Returns whether the type is reserved for hubs.
     pub(crate) fn is_reserved(&self) -> bool {
         self.0.is_reserved
     }
 
-    /// Whether it has data, without which clients do not dispatch it.
+    /// Returns whether the event has data; clients do not dispatch an event without data.
     pub(crate) fn has_data(&self) -> bool {
         self.0.has_data
     }
 
-    /// The checked lines without the blank line that ends them.
+    /// Returns the checked lines without the blank line that ends them.
     pub(crate) fn into_lines(self) -> Result<Vec<u8>, InvalidEvent> {
         Ok(self.checked()?.into_lines())
     }
 
-    /// With its comments behind its fields, if it can be sent.
+    /// Returns the draft with its comments after its fields, if it can be sent.
     fn checked(mut self) -> Result<Box<Draft>, InvalidEvent> {
         let draft = &mut *self.0;
         if let Some(error) = draft.error.take() {
@@ -199,7 +202,7 @@ impl Event {
         Ok(self.0)
     }
 
-    /// Whatever is not an event with data, without comments and without a mistake.
+    /// Makes a frame of an event without data, with comments or with an error.
     #[cold]
     fn into_unusual_frame(self) -> Result<Frame, InvalidEvent> {
         let is_block = self.is_block();
@@ -213,8 +216,8 @@ impl Event {
         Ok(if comments_alone { Frame::comments(bytes) } else { Frame::shared(bytes, retry) })
     }
 
-    /// Whether the lines are a block that a blank line must end. A `retry` or a comment alone is not: for some
-    /// clients each blank line is an event.
+    /// Returns whether the lines are a block that a blank line must end. A lone `retry` or comment is not: for
+    /// some clients each blank line is an event.
     fn is_block(&self) -> bool {
         self.0.has_data || self.0.has_id
     }
@@ -287,17 +290,17 @@ impl fmt::Debug for Event {
     }
 }
 
-/// Why an [`Event`] cannot be sent.
+/// The reason why an [`Event`] cannot be sent.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum InvalidEvent {
-    /// The event has neither data nor id, type, retry or comment. Give it data.
+    /// The event has no data, id, type, retry or comment. Give it data.
     Empty,
     /// The id is not allowed.
     Id(InvalidEventId),
     /// The data could not be serialized as JSON.
     Json(Arc<dyn error::Error + Send + Sync>),
-    /// The event has a type but no data, so no client would dispatch it. Add `.data("")`.
+    /// The event has a type but no data, so clients would not dispatch it. Add `.data("")`.
     NoData,
     /// The type is not allowed.
     Type(InvalidEventType),

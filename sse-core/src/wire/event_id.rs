@@ -20,20 +20,20 @@ use super::line::control_character;
 pub struct EventId(Arc<str>);
 
 impl EventId {
-    /// The longest id in bytes.
+    /// The maximum length of an id in bytes.
     pub const MAX_LEN: usize = 512;
 
     /// Checks `text` and makes an id of it.
     ///
     /// # Errors
-    /// [`InvalidEventId`], which names what is wrong and where.
+    /// [`InvalidEventId`] describes what is wrong and where.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidEventId> {
         let text = text.as_ref();
         check(text)?;
         Ok(Self(text.into()))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -74,7 +74,7 @@ impl TryFrom<String> for EventId {
     }
 }
 
-/// Why a text cannot be an event's id.
+/// The reason why a text cannot be an event's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidEventId {
@@ -83,7 +83,7 @@ pub enum InvalidEventId {
         /// The byte's index in the text.
         at: usize,
     },
-    /// A space at the start or the end, which HTTP would trim. Trim it, or encode the id.
+    /// A space at the start or the end, which HTTP would remove. Trim the text, or encode the id.
     OuterSpace,
     /// Longer than [`EventId::MAX_LEN`]. Use a shorter key, such as a hash.
     TooLong {
@@ -114,13 +114,14 @@ impl fmt::Display for InvalidEventId {
 
 impl error::Error for InvalidEventId {}
 
-/// What [`Event::id`](super::Event::id) takes: any integer, text, an [`EventId`] or a [`Cursor`](crate::Cursor).
+/// A value that [`Event::id`](super::Event::id) accepts: any integer, text, an [`EventId`] or a
+/// [`Cursor`](crate::Cursor).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an event's id",
     note = "an id is an integer, `&str`, `String`, `Cow<str>`, `EventId` or `Cursor`"
 )]
 pub trait IntoEventId {
-    /// Appends the id's text to `out`, or returns why it is not an id.
+    /// Appends the id's text to `out`, or returns why it is not valid.
     ///
     /// # Errors
     /// [`InvalidEventId`] if the text is not a valid id; `out` is then unchanged.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use super::{Event, Frame, Message};
 
-/// An event's fields as they are named on the wire.
+/// An event's fields, named as on the wire.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename = "Event", default, deny_unknown_fields)]
 struct EventFields {
@@ -16,7 +16,7 @@ struct EventFields {
     data: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
-    /// In milliseconds.
+    /// The delay in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,7 +24,7 @@ struct EventFields {
 }
 
 impl EventFields {
-    /// Takes a line that the builder wrote. Of a field that a client keeps once, the last such line counts.
+    /// Adds a line that the builder wrote. For a field that a client keeps once, the last such line counts.
     fn add(&mut self, line: &str) -> Option<()> {
         let (name, value) = line.split_once(": ")?;
         match name {
@@ -49,7 +49,8 @@ fn add_line(text: &mut Option<String>, line: &str) {
     }
 }
 
-/// As `{"event", "data", "id", "retry", "comment"}`, each of them only if it was set; `retry` in milliseconds.
+/// Serializes to `{"event", "data", "id", "retry", "comment"}`, each of them only if it was set; `retry` in
+/// milliseconds.
 ///
 /// Lines are joined by LF. An event that cannot be sent is an error.
 ///
@@ -77,9 +78,9 @@ impl Serialize for Event {
     }
 }
 
-/// From `{"event", "data", "id", "retry", "comment"}`, all of them optional; `retry` in milliseconds.
+/// Deserializes `{"event", "data", "id", "retry", "comment"}`, all of them optional; `retry` in milliseconds.
 ///
-/// What the builder refuses is an error, and so is an unknown field.
+/// A value that the builder rejects is an error, and so is an unknown field.
 ///
 /// ```
 /// use sse_core::{Event, Frame};
@@ -113,7 +114,7 @@ impl<'de> Deserialize<'de> for Event {
     }
 }
 
-/// A message's parts as page code names them.
+/// A message's parts, named as in page code.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Message", rename_all = "camelCase")]
 struct MessageFields<T> {
@@ -122,7 +123,7 @@ struct MessageFields<T> {
     last_event_id: T,
 }
 
-/// As `{"type", "data", "lastEventId"}`, the names that page code knows.
+/// Serializes to `{"type", "data", "lastEventId"}`, the names that page code uses.
 ///
 /// ```
 /// use sse_core::Decoder;
@@ -139,9 +140,9 @@ impl Serialize for Message {
     }
 }
 
-/// From `{"type", "data", "lastEventId"}`; an empty type is `message`.
+/// Deserializes `{"type", "data", "lastEventId"}`; an empty type becomes `message`.
 ///
-/// Nothing is checked, because a stream may have any text in them.
+/// Nothing is checked, because these fields of a stream may contain any text.
 impl<'de> Deserialize<'de> for Message {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let MessageFields::<String> { r#type, data, last_event_id } = Deserialize::deserialize(deserializer)?;

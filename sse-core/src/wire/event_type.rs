@@ -2,10 +2,10 @@ use std::{error, fmt, sync::Arc};
 
 use super::line::control_character;
 
-/// An event's type: the name under which page code listens for it. Without one it is `message`.
+/// An event's type: the name under which page code listens for it. The type of an event without one is `message`.
 ///
-/// Any text but the empty one, without control characters: a line break would inject a field, and Firefox loses the
-/// line after a NUL. The length has no limit besides the decoder's.
+/// Any non-empty text without control characters: a line break would inject a field, and Firefox loses the line
+/// after a NUL. The length has no limit except the decoder's.
 ///
 /// ```
 /// use sse_core::EventType;
@@ -21,14 +21,14 @@ impl EventType {
     /// Checks `text` and makes a type of it.
     ///
     /// # Errors
-    /// [`InvalidEventType`], which names what is wrong and where.
+    /// [`InvalidEventType`] describes what is wrong and where.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidEventType> {
         let text = text.as_ref();
         check(text)?;
         Ok(Self(text.into()))
     }
 
-    /// The type as text.
+    /// Returns the type as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -61,7 +61,7 @@ impl TryFrom<&str> for EventType {
     }
 }
 
-/// Why a text cannot be an event's type.
+/// The reason why a text cannot be an event's type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidEventType {
@@ -70,7 +70,7 @@ pub enum InvalidEventType {
         /// The byte's index in the text.
         at: usize,
     },
-    /// The empty text, which a client reads as `message`. Leave the type out instead.
+    /// An empty text, which a client reads as `message`. Leave the type out instead.
     Empty,
     /// The type begins with `sse.`, which is reserved for the hub's own events. Choose another name.
     Reserved,

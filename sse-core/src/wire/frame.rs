@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::{Event, InvalidEvent, draft};
 
-/// An encoded event: checked, immutable, cheap to clone. Only frames reach a socket.
+/// An encoded event: checked, immutable, cheap to clone. Only frames are written to a socket.
 ///
-/// Encode once and send the same frame to everyone:
+/// Encode once and send the same frame to all readers:
 ///
 /// ```
 /// use sse_core::{Event, Frame};
@@ -19,39 +19,41 @@ use super::{Event, InvalidEvent, draft};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     bytes: Bytes,
-    /// The last `retry` in it in milliseconds, 0 if there is none, or [`COMMENTS_ALONE`]. One whole word, because a frame
-    /// is moved about right after it was made, and a load of several small stores waits for them.
+    /// The last `retry` in the frame in milliseconds, 0 if there is none, or [`COMMENTS_ALONE`]. A single word,
+    /// because a frame is moved right after it is made, and a load that follows several small stores must wait
+    /// for them.
     retry: u64,
 }
 
 const COMMENTS_ALONE: u64 = u64::MAX;
 
 impl Frame {
-    /// The encoded bytes, shared.
+    /// Returns the encoded bytes, shared.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// A block of fields as a hub writes them, its blank line included. Its `retry` is read from its lines, so that it is
-    /// known wherever they come from.
+    /// Makes a frame of a block of fields as a hub writes them, with its blank line. The `retry` is read from the
+    /// lines, so it is known for lines from any source.
     pub(crate) fn block(bytes: Vec<u8>) -> Self {
         let retry = last_retry(&bytes);
         Self::shared(draft::into_bytes(bytes), retry)
     }
 
-    /// Whole lines that are shared with others.
+    /// Makes a frame of whole lines that are shared with others.
     #[inline]
     pub(crate) fn shared(bytes: Bytes, retry: Option<Duration>) -> Self {
         Self { bytes, retry: retry.map_or(0, millis) }
     }
 
-    /// Comment lines, before which the connection writes a `retry` line: no block may start with a comment.
+    /// Makes a frame of comment lines. The connection writes a `retry` line before them: a block must not start
+    /// with a comment.
     pub(crate) fn comments(bytes: Bytes) -> Self {
         Self { bytes, retry: COMMENTS_ALONE }
     }
 
-    /// Returns the last `retry` that the frame carries.
+    /// Returns the last `retry` of the frame.
     pub(crate) fn last_retry(&self) -> Option<Duration> {
         (!matches!(self.retry, 0 | COMMENTS_ALONE)).then(|| Duration::from_millis(self.retry))
     }
@@ -65,7 +67,7 @@ impl Frame {
     }
 }
 
-/// The last `retry` among whole lines, each `name: value` and a line feed.
+/// Returns the last `retry` among whole lines, each `name: value` and a line feed.
 fn last_retry(lines: &[u8]) -> Option<Duration> {
     let value = |line: &[u8]| {
         let digits = std::str::from_utf8(line.strip_prefix(b"retry: ")?).ok()?;
@@ -92,7 +94,7 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// What can be sent: an [`Event`], which is checked and encoded, or a [`Frame`] as it is.
+/// A value that can be sent: an [`Event`], which is checked and encoded, or a [`Frame`], which is used unchanged.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as a server-sent event",
     label = "not an `Event` or a `Frame`",
@@ -100,7 +102,7 @@ impl fmt::Debug for Frame {
     note = "for a stream of `Result<Event, E>` use `Sse::try_new` instead of `Sse::new`"
 )]
 pub trait IntoFrame {
-    /// The encoded event, or what is wrong with it.
+    /// Returns the encoded event, or the reason why it is not valid.
     ///
     /// # Errors
     /// [`InvalidEvent`], which states what to correct.

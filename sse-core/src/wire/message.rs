@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::MessageRef;
 
-/// What a client receives: an event's type, its data, and the last event id after it.
+/// An event as a client receives it: its type, its data, and the last event id after it.
 ///
 /// ```
 /// use sse_core::Decoder;
@@ -21,19 +21,19 @@ pub struct Message {
 }
 
 impl Message {
-    /// The event's type; `message` if the stream gave none.
+    /// Returns the event's type; `message` if the stream gave none.
     #[must_use]
     pub fn event_type(&self) -> &str {
         self.text.get(self.data_len..self.data_len + self.type_len).unwrap_or_default()
     }
 
-    /// The data, its lines joined by LF.
+    /// Returns the data, its lines joined by LF.
     #[must_use]
     pub fn data(&self) -> &str {
         self.text.get(..self.data_len).unwrap_or_default()
     }
 
-    /// The id of this event, or else that of the last event which had one; empty if none had.
+    /// Returns the id of this event, or else that of the last event with an id; empty if there was none.
     ///
     /// A client sends it as `Last-Event-ID` when it reconnects.
     #[must_use]
@@ -41,14 +41,14 @@ impl Message {
         self.text.get(self.data_len + self.type_len..).unwrap_or_default()
     }
 
-    /// The data without a copy.
+    /// Returns the data without a copy.
     #[must_use]
     pub fn into_data(mut self) -> String {
         self.text.truncate(self.data_len);
         self.text
     }
 
-    /// The data read as JSON.
+    /// Returns the data, parsed as JSON.
     ///
     /// ```
     /// use sse_core::Decoder;
@@ -61,7 +61,7 @@ impl Message {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidJson`] if the data is not the JSON of a `T`.
+    /// [`InvalidJson`] if the data is not valid JSON for a `T`.
     #[cfg(feature = "json")]
     pub fn json<'de, T: serde::Deserialize<'de>>(&'de self) -> Result<T, InvalidJson> {
         serde_json::from_str(self.data()).map_err(InvalidJson)
@@ -100,7 +100,7 @@ impl fmt::Debug for Message {
     }
 }
 
-/// Why a message's data is not the JSON that was asked for.
+/// The reason why a message's data is not the requested JSON.
 #[cfg(feature = "json")]
 #[derive(Debug)]
 pub struct InvalidJson(serde_json::Error);

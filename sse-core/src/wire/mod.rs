@@ -1,7 +1,7 @@
 //! The wire format: encoding and decoding, without I/O, clock or HTTP.
 //!
-//! [`Event`] is what a server writes, [`Frame`] its checked and encoded form, [`Message`] what a client receives, and [`Decoder`]
-//! turns bytes into messages.
+//! [`Event`] is the builder of a server, [`Frame`] its checked and encoded form, [`Message`] what a client
+//! receives, and [`Decoder`] turns bytes into messages.
 
 mod decoder;
 mod draft;

@@ -1,4 +1,4 @@
-//! How long a client waits before it reconnects: limits, jitter and the line on the wire.
+//! The delay before a client reconnects: limits, jitter and the line on the wire.
 
 use std::{
     panic::Location,
@@ -6,17 +6,18 @@ use std::{
     time::Duration,
 };
 
-/// A shorter delay makes Chromium and WebKit reconnect in a tight loop.
+/// The minimum delay: a shorter one makes Chromium and WebKit reconnect in a tight loop.
 pub(crate) const MIN_RETRY: Duration = Duration::from_millis(500);
 
-/// A longer delay looks like a stream that has died. Positions and finished topics are remembered for longer than this.
+/// The maximum delay: a longer one looks like a dead stream. Positions and finished topics are remembered for
+/// longer than this.
 pub(crate) const MAX_RETRY: Duration = Duration::from_secs(60 * 60);
 
-/// The delay, or the nearest limit.
+/// Returns the delay, or the nearest limit.
 ///
-/// All setters of a `retry` use it, so that a value which is legal in another library never ends a stream. The first value
-/// outside the limits is logged with the place of the call; the others are not, because a stream may set one for each
-/// event.
+/// All setters of a `retry` use this, so that a value which is legal in another library never ends a stream. The
+/// first value outside the limits is logged with the location of the call; the others are not, because a stream
+/// may set one for each event.
 #[track_caller]
 pub(crate) fn limited(delay: Duration) -> Duration {
     static IS_LOGGED: AtomicBool = AtomicBool::new(false);
@@ -31,7 +32,8 @@ pub(crate) fn limited(delay: Duration) -> Duration {
     limited
 }
 
-/// A delay between the base and twice the base, at most [`MAX_RETRY`], so that many clients do not come back together.
+/// Returns a delay between the base and twice the base, at most [`MAX_RETRY`], so that many clients do not come
+/// back together.
 pub(crate) fn jittered(base: Duration) -> Duration {
     let base = base.clamp(MIN_RETRY, MAX_RETRY);
     let longest = (2 * base).min(MAX_RETRY);

@@ -1,4 +1,4 @@
-//! Records as bytes: what is committed together is stored together, and read without copying each.
+//! Encodes records as bytes: the records of one commit are stored together, and each is read without a copy.
 
 use bytes::{Buf, Bytes};
 
@@ -11,7 +11,7 @@ use crate::{
 /// A checksum and a count.
 const HEADER: usize = 8;
 
-/// A block that is being filled.
+/// A block under construction.
 #[derive(Debug, Default)]
 pub(super) struct BlockWriter {
     bytes: Vec<u8>,
@@ -39,7 +39,7 @@ impl BlockWriter {
         self.count == 0
     }
 
-    /// The bytes to store under the position of the last record; the next record begins a new block.
+    /// Returns the bytes to store under the position of the last record; the next record begins a new block.
     pub(super) fn take(&mut self, last: u64) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.bytes);
         let count = std::mem::take(&mut self.count);
@@ -54,7 +54,7 @@ impl BlockWriter {
     }
 }
 
-/// The records after `after` in the block that ends at `last`, appended to `records` up to `limit`.
+/// Appends the records after `after` in the block that ends at `last` to `records`, up to `limit`.
 pub(super) fn read(
     block: &[u8],
     last: u64,
@@ -83,7 +83,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Of the position as well: a record must never be read under another one's.
+/// The checksum covers the position too: a record must never be read under the position of another one.
 fn checksum(last: u64, rest: &[u8]) -> [u8; 4] {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&last.to_le_bytes());

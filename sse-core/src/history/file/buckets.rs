@@ -1,4 +1,4 @@
-//! Buckets: what is trimmed at once.
+//! Buckets: the units of trimming.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,25 +17,25 @@ use crate::{
     resume::EpochTable,
 };
 
-/// Into how many buckets what is retained is divided.
+/// The number of buckets into which the retained records are divided.
 const BUCKETS_KEPT: u32 = 8;
 
-/// A bucket may not be larger than this, whatever is retained.
+/// The maximum number of events in a bucket, whatever the retention.
 const MOST_EVENTS: u64 = 100_000;
 
-/// Some neighbouring records.
+/// A bucket: neighbouring records.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     first: u64,
     last: u64,
     bytes: u64,
-    /// When its last record was written.
+    /// The time at which the last record was written.
     newest: u64,
-    /// When it was begun, as far as this process knows.
+    /// The time at which the bucket was begun, as far as this process knows.
     begun: u64,
 }
 
-/// The buckets, oldest first, and what may be kept.
+/// The buckets, oldest first, and the retention.
 #[derive(Debug)]
 pub(super) struct Buckets {
     kept: VecDeque<Bucket>,
@@ -56,13 +56,13 @@ impl Buckets {
         Ok(buckets)
     }
 
-    /// The oldest position that is kept.
+    /// Returns the oldest stored position.
     pub(super) fn oldest(&self, head: u64) -> u64 {
         self.kept.front().map_or(head + 1, |bucket| bucket.first)
     }
 
-    /// Lets what was written in the future, before the clock was set back, be written now: else it would be kept, and
-    /// everything after it, until that future has come.
+    /// Moves times that lie in the future, because the clock was set back, to `now`: else those records, and all
+    /// after them, would be kept until that future has come.
     pub(super) fn set_back(&mut self, now: u64) {
         for bucket in self.kept.iter_mut().filter(|bucket| bucket.newest > now || bucket.begun > now) {
             bucket.newest = bucket.newest.min(now);
@@ -78,17 +78,17 @@ impl Buckets {
         }
     }
 
-    /// The first position of the newest bucket.
+    /// Returns the first position of the newest bucket.
     pub(super) fn newest(&self) -> u64 {
         self.kept.back().map_or(1, |newest| newest.first)
     }
 
-    /// How many more records fit into the newest bucket.
+    /// Returns how many more records fit into the newest bucket.
     pub(super) fn room(&self) -> u64 {
         self.kept.back().map_or(0, |newest| self.most_events().saturating_sub(newest.last + 1 - newest.first))
     }
 
-    /// Takes notice of a block that ends at `last`.
+    /// Adds a block that ends at `last`.
     pub(super) fn grow(
         &mut self,
         transaction: &WriteTransaction,
@@ -107,7 +107,7 @@ impl Buckets {
         Ok(())
     }
 
-    /// Whether the oldest bucket must go.
+    /// Returns whether the oldest bucket must be dropped.
     pub(super) fn is_trim_due(&self, now: u64) -> bool {
         let (Some(oldest), Some(newest)) = (self.kept.front(), self.kept.back()) else { return false };
         let rest = newest.last.saturating_sub(oldest.last);
@@ -117,7 +117,7 @@ impl Buckets {
             || u128::from(now.saturating_sub(oldest.newest)) > age.as_millis()
     }
 
-    /// Drops the buckets that must go; returns the last position that each topic had in them.
+    /// Drops the expired buckets; returns the last position that each topic had in them.
     pub(super) fn trim(
         &mut self,
         transaction: &WriteTransaction,
@@ -175,7 +175,7 @@ mod tests {
         buckets.set_back(now);
         assert!(!buckets.is_trim_due(now + 60_000));
         assert!(buckets.is_trim_due(now + 60_001));
-        // What is full by its age is so too.
+        // The age alone can make a bucket full.
         assert!(buckets.is_full(&bucket(1, now), now + 60_001));
     }
 }

@@ -1,10 +1,10 @@
-//! What the storage engine's errors mean for a caller.
+//! Maps the storage engine's errors to what they mean for a caller.
 
 use redb::{DatabaseError, StorageError};
 
 use crate::history::{HistoryError, HistoryErrorKind};
 
-/// The file cannot be read.
+/// The error if the file's contents are not valid.
 pub(super) fn damaged(what: &str) -> HistoryError {
     let message = format!(
         "the file is damaged: {what}; move it away and keep it, then restore a copy or begin a new one: readers get a \
@@ -13,7 +13,7 @@ pub(super) fn damaged(what: &str) -> HistoryError {
     HistoryError::new(HistoryErrorKind::Damaged, message)
 }
 
-/// The file cannot be opened.
+/// The error if the file cannot be opened.
 pub(super) fn open(error: DatabaseError) -> HistoryError {
     match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => HistoryError::new(
@@ -26,7 +26,7 @@ pub(super) fn open(error: DatabaseError) -> HistoryError {
     }
 }
 
-/// Reading or writing failed before anything was committed.
+/// The error if reading or writing failed before anything was committed.
 pub(super) fn failed(what: &str, error: impl Into<redb::Error>) -> HistoryError {
     let error = error.into();
     match &error {
@@ -48,28 +48,28 @@ pub(super) fn failed(what: &str, error: impl Into<redb::Error>) -> HistoryError 
     }
 }
 
-/// For `map_err` over the storage engine's own errors while reading.
+/// For `map_err` on the storage engine's own errors while reading.
 pub(super) fn reading(error: impl Into<redb::Error>) -> HistoryError {
     failed("read the file", error)
 }
 
-/// For `map_err` over the storage engine's own errors while writing.
+/// For `map_err` on the storage engine's own errors while writing.
 pub(super) fn writing(error: impl Into<redb::Error>) -> HistoryError {
     failed("write the file", error)
 }
 
-/// As `writing`, for errors of single operations.
+/// As `writing`, for the errors of single operations.
 pub(super) fn storing(error: StorageError) -> HistoryError {
     writing(error)
 }
 
-/// Another file lies where the open one was.
+/// Another file is at the path of the open one.
 pub(super) fn replaced() -> HistoryError {
     let message = "the file was moved away, removed or replaced while it was open; open the file again";
     HistoryError::new(HistoryErrorKind::Unavailable, message)
 }
 
-/// After a failed write nothing more is appended.
+/// The error of an append after a failed write.
 pub(super) fn stopped(cause: &HistoryError) -> HistoryError {
     let message =
         "an earlier write failed, so nothing more is appended; drop this history and open the file again";

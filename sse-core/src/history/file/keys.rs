@@ -1,4 +1,4 @@
-//! Keys: in generations, a table each, so that forgetting drops a table.
+//! Keys in generations, each with its own table, so that forgetting drops a table.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -13,19 +13,19 @@ use crate::{
     resume::{Cursor, Epoch},
 };
 
-/// How many keys a generation has at most.
+/// The maximum number of keys in a generation.
 const MOST: u64 = 250_000;
 
-/// How many full generations are kept beside the one being filled.
+/// The number of full generations kept beside the current one.
 const KEPT: usize = 4;
 
-/// How long a generation is filled.
+/// The time for which a generation is filled.
 const FILLED: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// How long a key is remembered.
+/// The time for which a key is remembered.
 const MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A generation: its number, when it began and how many keys it has.
+/// A generation: its number, its start and the number of its keys.
 #[derive(Debug, Clone, Copy)]
 struct Generation {
     number: u64,
@@ -49,7 +49,7 @@ impl Generations {
         Ok(Self(generations))
     }
 
-    /// Begins a new generation if it is time, and forgets the oldest.
+    /// Begins a new generation if one is due, and forgets the oldest.
     pub(super) fn turn(&mut self, transaction: &WriteTransaction, now: u64) -> Result<(), HistoryError> {
         let newest = self.0.back().copied();
         if newest.is_none_or(|newest| newest.count >= MOST || is_over(newest.begun, FILLED, now)) {
@@ -65,7 +65,7 @@ impl Generations {
         Ok(())
     }
 
-    /// Opens the tables for one transaction.
+    /// Opens the tables for a transaction.
     pub(super) fn open<'a>(
         &mut self,
         transaction: &'a WriteTransaction,
@@ -78,7 +78,7 @@ impl Generations {
         Ok(OpenKeys { tables, added: 0 })
     }
 
-    /// Takes notice of the keys added in a transaction.
+    /// Counts the keys added in a transaction.
     pub(super) fn added(&mut self, transaction: &WriteTransaction, added: u64) -> Result<(), HistoryError> {
         let mut table = transaction.open_table(GENERATIONS).map_err(writing)?;
         if let Some(newest) = self.0.back_mut() {
@@ -88,7 +88,8 @@ impl Generations {
         Ok(())
     }
 
-    /// Whether even the newest key of the oldest generation is too old: the next one began that long ago.
+    /// Returns whether even the newest key of the oldest generation is too old: the next generation began that
+    /// long ago.
     fn has_forgotten(&self, now: u64) -> bool {
         self.0.get(1).is_some_and(|second| is_over(second.begun, MEMORY, now))
     }

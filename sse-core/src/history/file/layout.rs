@@ -1,11 +1,11 @@
 //! The tables of the file.
 //!
-//! Records lie in buckets, a table each, so that trimming drops a table and never a row.
+//! Each bucket of records has its own table, so that trimming drops a table and never a row.
 
 use redb::TableDefinition;
 
-/// The version of this layout: since 2 the checksum of a block covers its position, and what is
-/// trimmed of each topic is noted.
+/// The version of this layout: since 2 the checksum of a block covers its position, and the trimmed position of
+/// each topic is stored.
 pub(super) const FORMAT: u64 = 2;
 
 /// Single values by name.
@@ -13,29 +13,29 @@ pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("me
 pub(super) const META_FORMAT: &str = "format";
 /// The last position.
 pub(super) const META_HEAD: &str = "head";
-/// No topic that was forgotten had a record after this position.
+/// A position after which no forgotten topic had a record.
 pub(super) const META_FORGOTTEN: &str = "forgotten";
 
-/// Each epoch's place in the table: its name and first position.
+/// Each epoch by its index in the table of epochs: its name and first position.
 pub(super) const EPOCHS: TableDefinition<'_, u64, (u64, u64)> = TableDefinition::new("epochs");
 
-/// Each bucket's first position: its last position, its bytes, and when its last record was written (milliseconds since
+/// Each bucket's first position: its last position, its bytes, and the time of its last record (milliseconds since
 /// 1970).
 pub(super) const BUCKETS: TableDefinition<'_, u64, (u64, u64, u64)> = TableDefinition::new("buckets");
 
-/// Each topic: its last position, the epoch of that, when it was written, and whether it is a finish.
+/// Each topic: its last position, the epoch and time of that record, and whether it is a finish.
 pub(super) const TOPICS: TableDefinition<'_, &str, (u64, u64, u64, bool)> = TableDefinition::new("topics");
 
-/// Each topic of which a record was trimmed: the last position of those.
+/// Each topic with a trimmed record: the last such position.
 pub(super) const TRIMMED: TableDefinition<'_, &str, u64> = TableDefinition::new("trimmed");
 
-/// Each generation of keys: when it began, and how many keys it has.
+/// Each generation of keys: its start, and the number of its keys.
 pub(super) const GENERATIONS: TableDefinition<'_, u64, (u64, u64)> = TableDefinition::new("key generations");
 
-/// Blocks of records by the position of their last one.
+/// Blocks of records by the position of their last record.
 pub(super) type Records<'a> = TableDefinition<'a, u64, &'static [u8]>;
 
-/// Keys with their scope: the position of their event, and its epoch.
+/// Keys with their scope: the position and epoch of their event.
 pub(super) type Keys<'a> = TableDefinition<'a, &'static str, (u64, u64)>;
 
 pub(super) fn bucket_name(first: u64) -> String {

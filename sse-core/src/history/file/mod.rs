@@ -35,37 +35,38 @@ use read::Reader;
 use store::WriterStatus;
 use writer::Writer;
 
-/// How many signals a tail may be behind before it loses the oldest.
+/// The number of signals that a tail may be behind before it loses the oldest.
 const SIGNALS: usize = 1_024;
 
-/// How many records the tail reads at once.
+/// The number of records that the tail reads at once.
 const BLOCK: usize = 500;
 
-/// How many bytes of them, unless one record is longer.
+/// The number of bytes that the tail reads at once, unless one record is longer.
 const BLOCK_BYTES: usize = 1 << 20;
 
 /// A history in one file (redb): it survives the process, and serves one process at a time.
 ///
-/// A handle, cheap to clone: every clone is the same history. The file is closed when the last clone and the hubs over
-/// it are gone.
+/// A handle, cheap to clone: every clone is the same history. The file is closed when the last clone and the hubs
+/// over it are dropped.
 ///
-/// **Durability.** An append returns when the file has been synced: what was acknowledged survives a crash of the
-/// process and a power failure, as far as the disk keeps what it says. Whatever is published at the same time shares
-/// one sync. With [`sync_every`](FileHistoryBuilder::sync_every) an append waits for the next sync; it is never
-/// acknowledged before it, so neither mode loses anything acknowledged.
+/// **Durability.** An append returns when the file has been synced: an acknowledged event survives a crash of the
+/// process and a power failure, as far as the disk keeps what it acknowledges. Events published at the same time
+/// share one sync. With [`sync_every`](FileHistoryBuilder::sync_every) an append waits for the next sync; it is
+/// never acknowledged before the sync, so neither mode loses acknowledged events.
 ///
-/// **Epochs.** Every open begins a new epoch, so that a file that was copied or restored never gives an id twice. Older
-/// cursors stay exact up to where their epoch ended in this file.
+/// **Epochs.** Every open begins a new epoch, so that a copied or restored file never gives an id twice. Older
+/// cursors stay exact up to the end of their epoch in this file.
 ///
-/// **Retention.** See [`FileHistoryBuilder::retention`]. The file does not shrink; space that was freed is used again.
+/// **Retention.** See [`FileHistoryBuilder::retention`]. The file does not shrink; freed space is used again.
 ///
-/// **Keys.** A key is remembered for 24 h, and of more than 1,000,000 keys the newest are.
+/// **Keys.** A key is remembered for 24 h; if there are more than 1,000,000 keys, the oldest are forgotten.
 ///
-/// **A file that is replaced**, moved away or removed while it is open is left alone: nothing more is appended, as after a
-/// failed write, because it would be lost when the file is closed. Put copies back while nothing has the file open.
+/// **Replaced files.** If the file is replaced, moved or removed while it is open, nothing more is appended, as
+/// after a failed write, because it would be lost when the file is closed. Restore copies while no process has the
+/// file open.
 ///
-/// **Errors.** After a failed write nothing more is appended, because nobody can say what the disk holds: every append
-/// fails with an error that says to open the file again. Reading goes on.
+/// **Errors.** After a failed write nothing more is appended, because the contents of the disk are unknown: every
+/// append fails with an error that asks to open the file again. Reads continue.
 ///
 /// ```no_run
 /// use sse_core::{FileHistory, Hub};
@@ -80,7 +81,7 @@ pub struct FileHistory {
     shared: Arc<Shared>,
 }
 
-/// Dropped with the last handle; the tails hold it weakly.
+/// Dropped with the last handle; the tails hold a weak reference.
 struct Shared {
     reader: Reader,
     writer: Writer,
@@ -89,18 +90,18 @@ struct Shared {
 }
 
 impl FileHistory {
-    /// Opens the file, or makes it if there is none, with the default options.
+    /// Opens the file, or creates it if there is none, with the default options.
     ///
-    /// It blocks while it does so; after a crash of the process it checks the whole file.
+    /// Blocks until the file is open; after a crash of the process it checks the whole file.
     ///
     /// # Errors
-    /// [`HistoryErrorKind::Unavailable`] if the file is open already or the system refuses it,
-    /// [`HistoryErrorKind::Damaged`] if what it holds cannot be read. The message says what to do.
+    /// [`HistoryErrorKind::Unavailable`] if the file is already open or the system refuses it,
+    /// [`HistoryErrorKind::Damaged`] if its contents cannot be read. The message describes what to do.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, HistoryError> {
         Self::builder().open(path)
     }
 
-    /// Options for a history in a file.
+    /// Returns the options for a history in a file.
     pub fn builder() -> FileHistoryBuilder {
         FileHistoryBuilder::default()
     }
@@ -111,7 +112,7 @@ impl FileHistory {
     ) -> Result<T, HistoryError> {
         let shared = Arc::clone(&self.shared);
         let read = tokio::task::spawn_blocking(move || read(&shared.reader));
-        // The storage engine may panic over pages that were altered behind its back.
+        // The storage engine may panic if pages were altered by another program.
         read.await.map_err(|error| failure::damaged("reading it broke off").with_source(error))?
     }
 }
@@ -145,7 +146,7 @@ impl History for FileHistory {
     }
 
     async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {
-        // Without a tail there is nobody to tell.
+        // Without a tail nothing receives the signal.
         let tails = self.shared.signals.send(entry).unwrap_or(0);
         Ok(SignalReceipt { processes: Some(u64::from(tails > 0)) })
     }
@@ -165,7 +166,7 @@ impl fmt::Debug for FileHistory {
     }
 }
 
-/// Tells what becomes readable after a position, until the history is closed or nobody listens.
+/// Reports what becomes readable after a position, until the history is closed or the receiver is dropped.
 async fn follow(
     shared: Weak<Shared>,
     mut told: watch::Receiver<WriterStatus>,
@@ -196,7 +197,7 @@ async fn follow(
                         }
                     }
                 }
-                // The next look says up to where.
+                // The next look returns the new bounds.
                 Err(error) if error.kind() == HistoryErrorKind::Trimmed => tokio::task::yield_now().await,
                 Err(error) => {
                     drop(changes.send(Err(error)).await);
@@ -217,7 +218,7 @@ async fn follow(
     }
 }
 
-/// Tells signals; a tail that is too slow loses the oldest.
+/// Forwards signals; a tail that is too slow loses the oldest.
 async fn forward(mut signals: broadcast::Receiver<Entry>, changes: TailEvents) {
     loop {
         match signals.recv().await {

@@ -32,29 +32,29 @@ impl Default for FileHistoryBuilder {
 }
 
 impl FileHistoryBuilder {
-    /// What is kept of the whole history, whichever limit is reached first. The default is 1,000,000 events, 1 GiB and
-    /// 7 days.
+    /// Sets how much of the whole history is kept, whichever limit is reached first. The default is 1,000,000
+    /// events, 1 GiB and 7 days.
     ///
-    /// The oldest eighth is dropped at once, so up to an eighth more is kept than said. Which epoch and topic came
-    /// last is remembered longer, so that readers of quiet topics get no needless gap.
+    /// The oldest eighth is dropped at once, so up to an eighth more than these limits is kept. The epochs and the
+    /// last position of each topic are remembered longer, so that readers of quiet topics get no needless gap.
     pub fn retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
     }
 
-    /// Syncs at most once in this time, so that more appends share a sync: slower to acknowledge, kinder to the disk.
-    /// The default syncs at every commit.
+    /// Sets the shortest time between two syncs, so that more appends share a sync: acknowledgements are slower,
+    /// and the disk has less work. The default syncs at every commit.
     ///
-    /// An append waits for the sync, and so do the readers: nothing that was acknowledged or read can be lost.
+    /// An append waits for the sync, and so do the readers: an event that was acknowledged or read cannot be lost.
     pub fn sync_every(self, sync_every: Duration) -> Self {
         Self { sync_every, ..self }
     }
 
-    /// How much of the file is kept in memory, in bytes. The default is 64 MiB.
+    /// Sets how much of the file is cached in memory, in bytes. The default is 64 MiB.
     pub fn cache_bytes(self, cache_bytes: usize) -> Self {
         Self { cache_bytes, ..self }
     }
 
-    /// Opens the file, or makes it if there is none; see [`FileHistory::open`].
+    /// Opens the file, or creates it if there is none; see [`FileHistory::open`].
     ///
     /// # Errors
     /// As [`FileHistory::open`].

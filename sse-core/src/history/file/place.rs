@@ -1,4 +1,4 @@
-//! Where the file lies, and whether it still does.
+//! The path of the file, and whether the open file is still there.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ impl Place {
         Self { path, identity }
     }
 
-    /// Whether the file was moved away or removed: what is written to it then is gone once it is closed.
+    /// Returns whether the file was moved away or removed: later writes are lost once it is closed.
     pub(super) fn is_replaced(&self) -> bool {
         self.identity.is_some() && identity(&self.path) != self.identity
     }
@@ -33,7 +33,7 @@ fn identity(path: &Path) -> Option<Identity> {
     Some(Identity(metadata.dev(), metadata.ino()))
 }
 
-/// Other systems do not let an open file be replaced.
+/// Other systems do not allow an open file to be replaced.
 #[cfg(not(unix))]
 fn identity(_: &Path) -> Option<Identity> {
     None

@@ -1,4 +1,4 @@
-//! Reading, from any thread.
+//! Reads, from any thread.
 
 use std::{
     collections::VecDeque,
@@ -19,17 +19,17 @@ use crate::{
     resume::EpochTable,
 };
 
-/// How many of the newest records are kept in memory for the tails.
+/// The number of the newest records kept in memory for the tails.
 const RECENT: usize = 1_024;
 
-/// How many bytes of them.
+/// The number of bytes of those records.
 const RECENT_BYTES: usize = 4 << 20;
 
-/// What a reading thread needs.
+/// The data that a reading thread needs.
 #[derive(Clone)]
 pub(super) struct Reader {
     pub(super) database: Arc<Database>,
-    /// Fixed while the file is open.
+    /// The table of epochs; it does not change while the file is open.
     pub(super) epochs: Arc<EpochTable>,
     pub(super) recent: Arc<Recent>,
 }
@@ -39,7 +39,7 @@ pub(super) struct Reader {
 pub(super) struct Recent(Mutex<(VecDeque<Record>, usize)>);
 
 impl Recent {
-    /// Adds the newest, and drops what was trimmed.
+    /// Adds the newest records, and drops those that were trimmed.
     pub(super) fn extend(&self, new: impl IntoIterator<Item = Record>, oldest: u64) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (records, bytes) = &mut *kept;
@@ -60,7 +60,7 @@ impl Recent {
         let (records, _) = &*kept;
         let first = records.front()?.cursor.seq();
         let skip = usize::try_from((after + 1).checked_sub(first)?).ok()?;
-        // At the head, an answer from here could be older than the caller's own append.
+        // At the head, an answer from memory could be older than the caller's own append.
         (skip < records.len()).then(|| {
             let mut found = records.iter().skip(skip).take(limit).cloned().collect();
             cut_to_bytes(&mut found, max_bytes);
@@ -70,7 +70,7 @@ impl Recent {
 }
 
 impl Reader {
-    /// The records after `after` if they are still in memory.
+    /// Returns the records after `after` if they are still in memory.
     pub(super) fn recent(&self, after: u64, limit: usize, max_bytes: usize) -> Option<Vec<Record>> {
         self.recent.after(after, limit, max_bytes)
     }
@@ -128,7 +128,7 @@ impl Reader {
     }
 }
 
-/// What can be read in a transaction.
+/// The bounds of the history in a transaction.
 struct Bounds {
     oldest: u64,
     head: u64,

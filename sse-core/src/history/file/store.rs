@@ -1,4 +1,4 @@
-//! What the writer alone does: open, commit, trim.
+//! The operations of the writer alone: open, commit, trim.
 
 use std::{
     collections::HashMap,
@@ -26,16 +26,16 @@ use crate::{
     resume::{Cursor, Epoch, EpochRow, EpochTable},
 };
 
-/// A block is stored once it is as large as this.
+/// The length at which a block is stored.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// How many epochs are remembered although nothing of them is kept any more: for readers of quiet topics.
+/// The number of epochs remembered without stored records: for readers of quiet topics.
 const EPOCHS_KEPT: usize = 1_000;
 
-/// How many there are at most: beyond that, a cursor of an older one gets a gap notice.
+/// The maximum number of epochs: a cursor of an older epoch gets a gap notice.
 const MOST_EPOCHS: usize = 10_000;
 
-/// What a tail is told after each commit.
+/// The message to the tails after each commit.
 #[derive(Debug, Clone)]
 pub(super) struct WriterStatus {
     pub(super) oldest: u64,
@@ -43,12 +43,12 @@ pub(super) struct WriterStatus {
     pub(super) failure: Option<HistoryError>,
 }
 
-/// Whether anything may have been kept when a commit failed.
+/// Whether anything may have been stored when a commit failed.
 #[derive(Debug)]
 pub(super) enum CommitFailure {
-    /// Nothing was.
+    /// Nothing was stored.
     Before(HistoryError),
-    /// Nobody can say.
+    /// The entries may have been stored.
     During(HistoryError),
 }
 
@@ -62,9 +62,9 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens or makes the file, and begins a new epoch in it.
+    /// Opens or creates the file, and begins a new epoch in it.
     pub(super) fn open(path: &Path, options: &FileHistoryBuilder) -> Result<Self, HistoryError> {
-        // The storage engine may panic over pages that are not its own.
+        // The storage engine may panic if it reads pages that it did not write.
         catch_unwind(AssertUnwindSafe(|| Self::try_open(path, options)))
             .unwrap_or_else(|_| Err(failure::damaged("opening it broke off")))
     }
@@ -93,7 +93,7 @@ impl Store {
         WriterStatus { oldest: self.buckets.oldest(self.head), head: self.head, failure: None }
     }
 
-    /// Keeps the entries of several appends in one synced transaction.
+    /// Stores the entries of several appends in one synced transaction.
     pub(super) fn commit(&mut self, appends: &[Vec<Entry>]) -> Result<Vec<Vec<Appended>>, CommitFailure> {
         if self.is_replaced() {
             return Err(CommitFailure::Before(failure::replaced()));
@@ -105,14 +105,14 @@ impl Store {
         Ok(answers)
     }
 
-    /// Whether something is to be trimmed although nothing is appended.
+    /// Returns whether a trim is due without an append.
     pub(super) fn is_trim_due(&mut self) -> bool {
         let now = now();
         self.buckets.set_back(now);
         self.buckets.is_trim_due(now)
     }
 
-    /// Whether another file, or none, is where this one was opened.
+    /// Returns whether the path of this file now has another file or none.
     pub(super) fn is_replaced(&self) -> bool {
         self.place.is_replaced()
     }
@@ -200,7 +200,7 @@ impl Store {
     }
 }
 
-/// A transaction that is synced when it is committed.
+/// Begins a transaction that is synced when it is committed.
 fn begin(database: &Database) -> Result<WriteTransaction, HistoryError> {
     let mut transaction = database.begin_write().map_err(writing)?;
     transaction.set_durability(Durability::Immediate).map_err(writing)?;
@@ -236,7 +236,7 @@ fn head(transaction: &WriteTransaction) -> Result<u64, HistoryError> {
     Ok(head.map_or(0, |head| head.value()))
 }
 
-/// Adds a row to the table of epochs, and drops those that nobody needs any more.
+/// Adds a row to the table of epochs, and drops the rows that are not needed any more.
 fn begin_epoch(transaction: &WriteTransaction, head: u64, oldest: u64) -> Result<EpochTable, HistoryError> {
     let mut table = transaction.open_table(EPOCHS).map_err(writing)?;
     let mut rows = Vec::new();
@@ -253,8 +253,8 @@ fn begin_epoch(transaction: &WriteTransaction, head: u64, oldest: u64) -> Result
     let mut kept = Vec::with_capacity(EPOCHS_KEPT);
     for (number, &(place, row)) in rows.iter().enumerate() {
         let next = rows.get(number + 1).map_or(u64::MAX, |(_, next)| next.begins);
-        // The cursor before the oldest record is still exact: the epoch that it is of stays. An epoch without a record
-        // is what an open leaves behind that nothing was published after.
+        // The cursor before the oldest record is still exact, so its epoch stays. An epoch without a record comes
+        // from an open after which nothing was published.
         let is_needless = next < oldest || next == row.begins || rows.len() - number > MOST_EPOCHS;
         if excess > 0 && is_needless {
             excess -= 1;
@@ -267,14 +267,14 @@ fn begin_epoch(transaction: &WriteTransaction, head: u64, oldest: u64) -> Result
     EpochTable::from_rows(rows).ok_or_else(|| failure::damaged("it has no epoch"))
 }
 
-/// Makes the new file's name as durable as what will be in it.
+/// Makes the new file's name as durable as its contents.
 fn sync_folder(path: &Path) -> Result<(), HistoryError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(|error| failure::failed("sync the file's folder", redb::Error::Io(error)))
 }
 
-/// Milliseconds since 1970.
+/// Returns the milliseconds since 1970.
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

@@ -1,4 +1,4 @@
-//! What is remembered of each topic after its records are gone.
+//! What the history remembers of each topic after its records were trimmed.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -13,34 +13,34 @@ use crate::{
     resume::{Cursor, Epoch},
 };
 
-/// How many topics are remembered beyond those that have records.
+/// The number of topics remembered in addition to those that have records.
 const MOST: u64 = 100_000;
 
-/// How many more than that there may be before the oldest are forgotten.
+/// The number of further topics allowed before the oldest are forgotten.
 const SLACK: u64 = 10_000;
 
-/// How long a finish is remembered at least: twice the longest `retry`.
+/// The minimum time for which a finish is remembered: twice the longest `retry`.
 const FINISH_MEMORY: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// How many topics are looked through for one question, for all its patterns with wildcards together. Beyond that the
-/// answer is an upper bound.
+/// The maximum number of topics scanned for one query, for all its patterns with wildcards together. Beyond that
+/// the answer is an upper bound.
 const MOST_SCANNED: usize = 10_000;
 
 /// The last record of each topic in a transaction.
 pub(super) type LastRecords = HashMap<Topic, (Cursor, EntryKind)>;
 
-/// What is known of some topics together.
+/// The summary of some topics.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The last position of a record with one of them.
+    /// The last position of a record with one of these topics.
     pub(super) last: u64,
-    /// The last position of those that were trimmed.
+    /// The last trimmed position of these topics.
     pub(super) trimmed: u64,
-    /// Which of the exact ones are finished, and where.
+    /// The exact topics that are finished, with the position of the finish.
     pub(super) finished: Vec<(Topic, Cursor)>,
 }
 
-/// Looks some topics up.
+/// Looks up some topics.
 pub(super) fn look_up(
     transaction: &ReadTransaction,
     patterns: &[Pattern],
@@ -60,7 +60,7 @@ pub(super) fn look_up(
         if seq < oldest {
             return Ok(seq);
         }
-        // A topic that came back after it was forgotten may have been trimmed up to there.
+        // A topic that came back after it was forgotten may have been trimmed up to `forgotten`.
         let noted = trims.get(topic).map_err(reading)?.map_or(forgotten, |trimmed| trimmed.value());
         Ok(noted.min(oldest - 1))
     };
@@ -100,7 +100,7 @@ pub(super) fn look_up(
             }
             scanned += 1;
             let seq = row.value().0;
-            // Nothing below what is known already changes anything.
+            // A position below both known values changes nothing.
             if seq > (*last).min(*trimmed) && matcher.matches(name.value()) {
                 *last = seq.max(*last);
                 *trimmed = trimmed_of(name.value(), seq)?.max(*trimmed);
@@ -110,7 +110,7 @@ pub(super) fn look_up(
     Ok(found)
 }
 
-/// How the topics begin that the patterns stand for, each topic once: none of these begins with another one.
+/// Returns the literal prefixes of the patterns, without duplicates: none of them begins with another one.
 fn prefixes<'a>(wild: &[&'a Pattern]) -> Vec<&'a str> {
     let mut prefixes: Vec<&str> = wild.iter().map(|pattern| pattern.literal_prefix()).collect();
     prefixes.sort_unstable();
@@ -118,7 +118,7 @@ fn prefixes<'a>(wild: &[&'a Pattern]) -> Vec<&'a str> {
     prefixes
 }
 
-/// Notes up to where records of these topics were trimmed.
+/// Stores the position up to which the records of these topics were trimmed.
 pub(super) fn note_trimmed(
     transaction: &WriteTransaction,
     trimmed: &HashMap<Topic, u64>,
@@ -130,14 +130,14 @@ pub(super) fn note_trimmed(
     Ok(())
 }
 
-/// Makes the tables.
+/// Creates the tables.
 pub(super) fn make_tables(transaction: &WriteTransaction) -> Result<(), HistoryError> {
     transaction.open_table(TOPICS).map_err(writing)?;
     transaction.open_table(TRIMMED).map_err(writing)?;
     Ok(())
 }
 
-/// Notes the last records of a transaction.
+/// Stores the last records of a transaction.
 pub(super) fn remember(
     transaction: &WriteTransaction,
     lasts: &LastRecords,
@@ -151,8 +151,8 @@ pub(super) fn remember(
     Ok(())
 }
 
-/// Forgets the topics that were quiet for longest, if there are too many: never one that has records, or a finish that
-/// a reader may still ask for.
+/// Forgets the topics that have been quiet for longest, if there are too many: never a topic that has records, or
+/// a finish that a reader may still ask for.
 pub(super) fn forget(transaction: &WriteTransaction, oldest: u64, now: u64) -> Result<(), HistoryError> {
     let mut topics = transaction.open_table(TOPICS).map_err(writing)?;
     let count = topics.len().map_err(storing)?;

@@ -1,4 +1,4 @@
-//! The one thread that writes: whatever waits is committed together.
+//! The only thread that writes: it commits all waiting appends together.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -15,13 +15,13 @@ use super::{
 };
 use crate::history::{Appended, Entry, HistoryError, HistoryErrorKind, codec};
 
-/// How many bytes one commit takes at most, unless a single append has more.
+/// The maximum number of bytes in a commit, unless a single append has more.
 const MOST_BYTES: usize = 8 << 20;
 
-/// How many entries.
+/// The maximum number of entries in a commit.
 const MOST_ENTRIES: usize = 10_000;
 
-/// How often it is looked whether something has become too old.
+/// The interval between two checks for expired records.
 const TICK: Duration = Duration::from_secs(1);
 
 type Answer = Result<Vec<Appended>, HistoryError>;
@@ -32,14 +32,14 @@ struct Append {
     reply: oneshot::Sender<Answer>,
 }
 
-/// The queue to the thread; when it is dropped, the thread has ended and the file is synced.
+/// The queue to the thread; its drop waits until the thread has ended and the file is synced.
 pub(super) struct Writer {
     queue: Option<Sender<Append>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts the thread; the receiver is told after each commit.
+    /// Starts the thread; the receiver is notified after each commit.
     pub(super) fn start(
         store: Store,
         sync_every: Duration,
@@ -76,7 +76,8 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // It ends after the commit under way; a panic of it was told to those who waited.
+            // The thread ends after the current commit; the appends that waited have received its panic as an
+            // error.
             drop(thread.join());
         }
     }
@@ -117,7 +118,7 @@ impl State {
         };
         match answers {
             Ok(answers) => {
-                // Told before it is answered: who published can read it.
+                // The tails are notified before the answer is sent, so that the publisher can read its own event.
                 self.tell.send_replace(self.store.told());
                 for (reply, answer) in replies.into_iter().zip(answers) {
                     drop(reply.send(Ok(answer)));
@@ -129,7 +130,7 @@ impl State {
 
     fn try_commit(&mut self, entries: &[Vec<Entry>]) -> Result<Vec<Vec<Appended>>, HistoryError> {
         let store = &mut self.store;
-        // The storage engine may panic over pages that were altered behind its back.
+        // The storage engine may panic if pages were altered by another program.
         let committed = catch_unwind(AssertUnwindSafe(|| store.commit(entries)))
             .unwrap_or_else(|_| Err(CommitFailure::During(failure::damaged("writing it broke off"))));
         committed.map_err(|error| {
@@ -151,7 +152,7 @@ impl State {
     }
 }
 
-/// Everything that waits, or comes before the next sync is due.
+/// Returns all waiting appends, and those that arrive before the next sync is due.
 fn gather(first: Append, appends: &Receiver<Append>, due: Instant) -> Vec<Append> {
     let mut bytes = first.bytes;
     let mut entries = first.entries.len();

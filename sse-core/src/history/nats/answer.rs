@@ -1,23 +1,24 @@
-//! What comes of a request: an answer, a refusal, or a word on whether it may have been done.
+//! The result of a request: an answer, a refusal, or an error that states whether the request may have been
+//! executed.
 
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::super::{HistoryError, HistoryErrorKind};
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It was not sent.
+    /// The request was not sent.
     NotConnected,
-    /// It was not sent, because the server does not take as much.
+    /// The request was not sent, because it is larger than the server accepts.
     TooLarge(String),
-    /// The server knows nobody who takes it.
+    /// The server knows no receiver for it.
     NoResponders,
-    /// It was sent, or may have been, and the answer did not come.
+    /// The request was sent, or may have been, and the answer did not arrive.
     Lost,
 }
 
-/// What the server says of a request that it refused.
+/// The server's description of a request that it refused.
 #[derive(Debug, Deserialize)]
 pub(super) struct Refusal {
     #[serde(default)]
@@ -27,7 +28,7 @@ pub(super) struct Refusal {
 }
 
 impl Failure {
-    /// As the error of something that changes nothing, or that can be done twice.
+    /// Returns the error for a request that changes nothing, or that can be repeated.
     pub(super) fn into_unavailable(self) -> HistoryError {
         let message = match self {
             Self::TooLarge(message) => {
@@ -50,13 +51,13 @@ impl Failure {
 
 impl Refusal {
     pub(super) fn into_error(self) -> HistoryError {
-        // 4xx is about what was asked, 5xx about the server's state; both may change, and nothing was done.
+        // 4xx concerns the request, 5xx the server's state; both may change, and the request was not executed.
         let message = format!("JetStream refused it: {} ({})", self.description, self.err_code);
         HistoryError::new(HistoryErrorKind::Unavailable, message)
     }
 }
 
-/// Reads an answer of JetStream.
+/// Parses an answer of JetStream.
 pub(super) fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<Result<T, Refusal>, HistoryError> {
     #[derive(Deserialize)]
     struct Outcome {

@@ -1,4 +1,4 @@
-//! Appending and signalling.
+//! Appends and sends signals.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::resume::Cursor;
 
-/// Where the server says that a message stands.
+/// The position of a message, as the server acknowledges it.
 #[derive(Debug, Deserialize)]
 struct Ack {
     stream: String,
@@ -32,7 +32,8 @@ impl Inner {
             asks.push(Ask { subject, headers, payload: entry.lines });
             checks.push(check);
         }
-        // Before any is sent: what the server refuses for its size must not leave the others half done.
+        // Checked before any is sent: a message that the server refuses for its size must not leave an append half
+        // done.
         let (most, longest) = (self.link.max_payload(), asks.iter().map(Ask::len).max().unwrap_or(0));
         if longest > most {
             return Err(
@@ -63,7 +64,8 @@ impl Inner {
                 Err(failure) => {
                     is_certain &= !matches!(failure, Failure::Lost);
                     if matches!(failure, Failure::NoResponders) {
-                        // Nobody takes what is published to the stream: it may be gone, and is made again by a look.
+                        // The subjects have no receiver: the stream may be deleted; the next look creates it
+                        // again.
                         self.unfence();
                     }
                     failed = failed.or(Some(failure.into_unavailable()));
@@ -77,11 +79,11 @@ impl Inner {
             let message = "the NATS server did not acknowledge all of it; publish again with the same key";
             return Err(HistoryError::new(HistoryErrorKind::Uncertain, message).with_source(error));
         }
-        // A position that was known before is given again only by a stream that was made again.
+        // A position that was known before can be acknowledged again only by a stream that was created again.
         if acks.iter().any(|ack| !ack.duplicate && ack.seq <= newest) {
             self.unfence();
         }
-        // The acknowledgement may be of a new connection or stream; then its epoch has to be known first.
+        // The acknowledgement may be from a new connection or stream; then its epoch must be known first.
         if let Err(error) = self.fence().await {
             tracing::debug!(%error, "the epoch of an appended event could not be looked up");
         }
@@ -105,7 +107,8 @@ impl Inner {
         }
         let cursor = Cursor::new(self.known().at(ack.seq), ack.seq);
         let check = if ack.duplicate {
-            // The first one's; if it was trimmed meanwhile, or does not come, the position has to do.
+            // The check of the first entry; if that was trimmed meanwhile, or does not arrive, there is only the
+            // position.
             self.stored(ack.seq).await.ok().flatten().map(|stored| stored.check())
         } else {
             Some(check)
@@ -120,7 +123,7 @@ impl Inner {
         let payload: Bytes = entry.lines;
         let told = self.link.tell(Ask { subject, headers, payload }, None).await;
         told.map_err(Failure::into_unavailable)?;
-        // Plain publish-subscribe does not say who listens.
+        // Plain publish-subscribe does not report who listens.
         Ok(SignalReceipt { processes: None })
     }
 }

@@ -5,14 +5,14 @@ use super::{
     NatsHistory,
 };
 
-/// Where JetStream keeps the events.
+/// The storage in which JetStream keeps the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum NatsStorage {
-    /// In files of the server: they survive its restart.
+    /// Files of the server: the events survive its restart.
     #[default]
     File,
-    /// In the server's memory: after its restart every reader gets a gap notice.
+    /// The server's memory: after its restart every reader gets a gap notice.
     Memory,
 }
 
@@ -25,9 +25,9 @@ impl NatsStorage {
     }
 }
 
-/// Options for a [`NatsHistory`]: what the stream is like if it has to be made.
+/// Options for a [`NatsHistory`]: the settings of the stream if it has to be created.
 ///
-/// A stream that exists keeps its own limits, replicas and storage.
+/// An existing stream keeps its own limits, replicas and storage.
 ///
 /// ```no_run
 /// use sse_core::{Hub, NatsHistory, Retention};
@@ -62,36 +62,38 @@ impl Default for NatsHistoryBuilder {
 }
 
 impl NatsHistoryBuilder {
-    /// How much the stream keeps; the oldest go first. The default is 1,000,000 events, 1 GiB and 7 days.
+    /// Sets how much the stream keeps; the oldest events are dropped first. The default is 1,000,000 events, 1 GiB
+    /// and 7 days.
     pub fn retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
     }
 
-    /// How many servers of a cluster keep the stream. The default is 1; use 3 to survive the loss of a server.
+    /// Sets how many servers of a cluster keep the stream. The default is 1; use 3 to survive the loss of a
+    /// server.
     pub fn replicas(self, replicas: usize) -> Self {
         Self { replicas, ..self }
     }
 
-    /// Where the events are kept. The default is [`NatsStorage::File`].
+    /// Sets where the events are stored. The default is [`NatsStorage::File`].
     pub fn storage(self, storage: NatsStorage) -> Self {
         Self { storage, ..self }
     }
 
-    /// How long a publisher's key is remembered, which is never longer than an event is kept. The default is 2
+    /// Sets how long a publisher's key is remembered; it is never longer than an event is kept. The default is 2
     /// minutes; the server keeps the keys of this time in memory.
     pub fn key_window(self, key_window: Duration) -> Self {
         Self { key_window, ..self }
     }
 
-    /// Connects to a NATS server and opens the stream `name`, which is made if it is missing.
+    /// Connects to a NATS server and opens the stream `name`, which is created if it is missing.
     ///
-    /// Several servers of a cluster are divided by commas. A user and password, or a token, stand in the URL; `tls://`
-    /// asks for TLS.
+    /// Separate several servers of a cluster with commas. The URL contains the user and password, or the token;
+    /// `tls://` requests TLS.
     ///
     /// # Errors
     /// [`HistoryError`] of the kind `Unavailable` if no server answers or JetStream is off, and `Settings` if the
-    /// server is older than 2.10, the URL or name is not valid, or an existing stream has settings with which events
-    /// would be lost; the message names each.
+    /// server is older than 2.10, the URL or name is not valid, or an existing stream has settings that would lose
+    /// events; the message lists each.
     pub async fn connect(
         self,
         url: impl AsRef<str>,

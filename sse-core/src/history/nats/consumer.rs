@@ -1,4 +1,4 @@
-//! One plain consumer of the stream, which is thrown away whenever anything is out of order.
+//! A plain consumer of the stream, which is discarded whenever anything is out of order.
 
 use std::time::Duration;
 
@@ -13,23 +13,23 @@ use super::{
     link::Ask,
 };
 
-/// How many records one pull asks for; the next pull goes out when half of them are here.
+/// The number of records that one pull requests; the next pull is sent when half of them have arrived.
 const PULL: usize = 512;
 
-/// How many bytes one pull asks for at least.
+/// The minimum number of bytes that one pull requests.
 const PULL_BYTES: usize = 4 << 20;
 
-/// How long a pull waits for records.
+/// The time for which a pull waits for records.
 const EXPIRES: Duration = Duration::from_secs(30);
 
-/// How long the server keeps a consumer that nobody pulls from.
+/// The time for which the server keeps a consumer without pulls.
 const ABANDONED: Duration = Duration::from_secs(60);
 
-/// Why following broke off.
+/// The reason why following the stream broke off.
 pub(super) enum Break {
-    /// Nobody takes the changes any more.
+    /// The receiver of the changes was dropped.
     Dropped,
-    /// The consumer is gone or out of order: make another.
+    /// The consumer was lost or is out of order: create another.
     Again,
     Failed(HistoryError),
 }
@@ -46,18 +46,18 @@ impl From<Failure> for Break {
     }
 }
 
-/// A consumer that nobody else uses and that the server forgets by itself.
+/// A consumer for this process only, which the server deletes by itself when it is abandoned.
 pub(super) struct Consumer {
     name: String,
     inbox: String,
     pub(super) messages: Subscriber,
-    /// How many records were asked for and are not here yet.
+    /// The number of records that were requested and have not arrived yet.
     wanted: usize,
-    /// How many records it has given.
+    /// The number of records that it has delivered.
     delivered: u64,
 }
 
-/// What the reply subject of a record says.
+/// The contents of a record's reply subject.
 pub(super) struct Delivered {
     pub(super) seq: u64,
     pub(super) consumer_seq: u64,
@@ -90,12 +90,12 @@ impl Consumer {
         Ok(Self { name, inbox, messages, wanted: 0, delivered: 0 })
     }
 
-    /// Asks for more if less than half of a pull is on its way.
+    /// Requests more records if less than half of a pull is outstanding.
     pub(super) async fn pull(&mut self, inner: &Inner) -> Result<(), Break> {
         if self.wanted > PULL / 2 {
             return Ok(());
         }
-        // A record that does not fit would never come.
+        // A record that does not fit would never arrive.
         let max_bytes = PULL_BYTES.max(2 * inner.link.max_payload());
         let request = json!({ "batch": PULL, "expires": nanos(EXPIRES), "max_bytes": max_bytes });
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", inner.name, self.name);
@@ -105,12 +105,12 @@ impl Consumer {
         Ok(())
     }
 
-    /// The record in a message, if it is not a word about a pull.
+    /// Returns the record in a message, if it is not a status of a pull.
     pub(super) fn take(&mut self, message: Message) -> Result<Option<(Delivered, Message)>, Break> {
         match message.status {
             None | Some(StatusCode::OK) => {}
             Some(StatusCode::IDLE_HEARTBEAT) => return Ok(None),
-            // A pull that has ended says how much of it did not come.
+            // The status of an ended pull contains how much of it did not arrive.
             Some(StatusCode::TIMEOUT | StatusCode::REQUEST_TERMINATED) => {
                 let headers = message.headers.as_ref();
                 let pending = headers.and_then(|headers| headers.get("Nats-Pending-Messages"));
@@ -139,7 +139,7 @@ impl Consumer {
 }
 
 impl Delivered {
-    /// Reads `$JS.ACK[.<domain>.<account>].<stream>.<consumer>.<times>.<seq>.<consumer seq>.<nanos>.<pending>…`.
+    /// Parses `$JS.ACK[.<domain>.<account>].<stream>.<consumer>.<times>.<seq>.<consumer seq>.<nanos>.<pending>…`.
     pub(super) fn parse(reply: &str) -> Option<Self> {
         let parts: Vec<&str> = reply.strip_prefix("$JS.ACK.")?.split('.').collect();
         let at = if parts.len() > 7 { 5 } else { 3 };

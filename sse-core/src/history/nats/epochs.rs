@@ -1,4 +1,4 @@
-//! The table of epochs, and when it gets a new row. The reasons are told in the module's own comment.
+//! The table of epochs, and when it gets a new row. The comment of the parent module explains why.
 
 use std::sync::PoisonError;
 
@@ -18,33 +18,34 @@ use super::{
 };
 use crate::resume::{Epoch, EpochRow, EpochTable};
 
-/// How many epochs are kept; a cursor of an older one is a gap.
+/// The number of epochs kept; a cursor of an older one gets a gap.
 const MOST: usize = 1_000;
 
-/// How often a change of the table is tried, when other processes change it at the same time.
+/// The number of attempts to change the table when other processes change it at the same time.
 const TRIES: usize = 20;
 
-/// The server's words for "another message came first".
+/// The server's codes for "another message came first".
 const WRONG_LAST: [u32; 2] = [10_071, 10_164];
 
-/// The table as it is stored: one message, replaced as a whole.
+/// The table as it is stored: one message, which is replaced as a whole.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Table {
-    /// When the stream of events was created: another time is another stream.
+    /// The creation time of the stream of events: another time means another stream.
     created: String,
-    /// The run of the server in which the newest row was written, if runs can be told apart.
+    /// The run of the server in which the newest row was written, if runs can be distinguished.
     server: Option<String>,
-    /// Each epoch in hexadecimal digits and the position where it begins, oldest first.
+    /// Each epoch in hexadecimal digits, with the position where it begins, oldest first.
     epochs: Vec<(String, u64)>,
 }
 
-/// A table, and the message that holds it: a new table is stored only if that is still the newest.
+/// A table, and the message that contains it: a new table is stored only if that message is still the newest.
 struct Found {
     table: Option<Table>,
     revision: u64,
 }
 
-/// What this process knows of the table. Rows are only ever added, so that it and its readers agree.
+/// The part of the table that this process knows. Rows are only ever added, so that the process and its readers
+/// agree.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     rows: Vec<EpochRow>,
@@ -60,7 +61,7 @@ impl Known {
         &self.rows
     }
 
-    /// The epoch of the record that stands at `seq` now.
+    /// Returns the epoch of the current record at `seq`.
     pub(super) fn at(&self, seq: u64) -> Epoch {
         let row = self.rows.iter().rev().find(|row| row.begins <= seq).or(self.rows.first());
         row.map_or(Epoch::from_bits(0), |row| row.epoch)
@@ -78,7 +79,7 @@ impl Known {
     }
 }
 
-/// How safe a stream is.
+/// The safety of a stream: its replicas and storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Safety {
     replicas: usize,
@@ -92,7 +93,7 @@ impl Safety {
 }
 
 impl Table {
-    /// The table in a message, if it has a row.
+    /// Reads the table in a message, if it has a row.
     fn read(bytes: &[u8]) -> Option<Self> {
         let table: Self = serde_json::from_slice(bytes).ok()?;
         table.epochs.iter().any(|(epoch, _)| u64::from_str_radix(epoch, 16).is_ok()).then_some(table)
@@ -106,7 +107,7 @@ impl Table {
 }
 
 impl Inner {
-    /// Looks at the stream and the table, after which both are known to belong together on this connection: a new
+    /// Looks at the stream and the table; after that, both are known to belong together on this connection: a new
     /// stream, or a new run of its server, has begun a new epoch before anything is appended or read.
     pub(super) async fn look(&self) -> Result<Info, HistoryError> {
         for _ in 0..TRIES {
@@ -116,7 +117,7 @@ impl Inner {
             self.match_safety(&info).await?;
             let server = self.link.server();
             if self.link.connects() != connects {
-                // The answer may be the former server's, but the server's name the new one's.
+                // The answer may come from the former server, but the server's name from the new one.
                 continue;
             }
             settings::check_version(&server.version)?;
@@ -139,7 +140,7 @@ impl Inner {
                     tracing::info!(stream = %self.name, begins, "a new epoch of the history begins");
                     self.adopt(&table);
                 }
-                // Looked at again either way: the connection may have changed, or another process was first.
+                // Look again in both cases: the connection may have changed, or another process was first.
                 continue;
             }
             if let Some(table) = &found.table {
@@ -153,8 +154,8 @@ impl Inner {
         Err(contended())
     }
 
-    /// Begins a new epoch at `begins`, because `lost` is no longer what the stream holds there; does nothing if
-    /// another process was first.
+    /// Begins a new epoch at `begins`, because the stream no longer contains `lost` there; does nothing if another
+    /// process was first.
     pub(super) async fn fork(&self, begins: u64, lost: Mark) -> Result<(), HistoryError> {
         for _ in 0..TRIES {
             let found = self.table().await?;
@@ -177,7 +178,7 @@ impl Inner {
         Err(contended())
     }
 
-    /// Whether a later epoch begins at or before the record.
+    /// Returns whether a later epoch begins at or before the record.
     fn is_replaced(&self, mark: Mark) -> bool {
         let epochs = self.known().epochs();
         matches!(epochs.and_then(|epochs| epochs.fork_after(mark.epoch)), Some(Some(fork)) if fork <= mark.seq)
@@ -202,15 +203,15 @@ impl Inner {
         }
     }
 
-    /// The table as this process knows it, to be stored where it was lost.
+    /// Returns the table as this process knows it, to be stored where it was lost.
     fn own_table(&self) -> Table {
         let known = self.known();
         let epochs = known.rows.iter().map(|row| (row.epoch.to_string(), row.begins)).collect();
         Table { created: known.created.clone(), server: None, epochs }
     }
 
-    /// The newest table that can be read. Another client may have published something else on its subject: that is
-    /// passed over, and the next table is stored behind it.
+    /// Returns the newest table that can be read. If another client has published something else on its subject,
+    /// that is skipped, and the next table is stored after it.
     async fn table(&self) -> Result<Found, HistoryError> {
         let call = format!("STREAM.MSG.GET.{}", self.epochs);
         let mut request = json!({ "last_by_subj": self.epochs });
@@ -241,14 +242,15 @@ impl Inner {
         }
     }
 
-    /// The table's stream is as safe as that of the events.
+    /// Returns the settings of the table's stream, which is as safe as the stream of events.
     fn epochs_stream(&self) -> serde_json::Value {
         let safety = self.safety.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Safety { replicas, storage } = safety.unwrap_or_else(|| Safety::of_options(&self.options));
         settings::epochs_stream(&self.epochs, replicas, &storage)
     }
 
-    /// Notes how safe the stream of events is, and raises the table's to that, once for each that is found.
+    /// Stores how safe the stream of events is, and raises the safety of the table to that, once for each level
+    /// found.
     pub(super) async fn match_safety(&self, info: &Info) -> Result<(), HistoryError> {
         let found =
             Safety { replicas: info.config.num_replicas.max(1), storage: info.config.storage.clone() };
@@ -289,7 +291,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Stores a table if the one at `revision` is still the newest.
+    /// Stores a table if the one at `revision` is still the newest. Returns whether it did.
     async fn store(&self, table: &Table, revision: u64) -> Result<bool, HistoryError> {
         let payload = serde_json::to_vec(table).map_err(|error| {
             HistoryError::new(HistoryErrorKind::Damaged, "the table of epochs cannot be written")

@@ -1,4 +1,5 @@
-//! The connection: requests with an answer, a time limit, and a clear word on whether they may have been done.
+//! The connection: requests with an answer, a time limit, and errors that state whether a request may have been
+//! executed.
 
 use std::{
     future::{Future, poll_fn},
@@ -22,25 +23,25 @@ use super::{
     answer::{Failure, Refusal, parse},
 };
 
-/// How long the server may take to answer.
+/// The time within which the server must answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
 
-/// How long the server may be silent: after this it is asked, and after three times this it is gone.
+/// The silence of the server after which it is pinged; after three times this, the connection counts as lost.
 const PING: Duration = Duration::from_secs(5);
 
 /// The longest pause between two attempts to connect.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// One connection of a process, which is made again by itself when it breaks.
+/// A process's connection, which reconnects by itself.
 pub(super) struct Link {
     client: Client,
     lost: watch::Receiver<u64>,
     statistics: Arc<Statistics>,
-    /// Held while several requests are handed over, so that those of one call stay together.
+    /// Held while several requests are sent, so that those of one call stay together.
     sending: tokio::sync::Mutex<()>,
 }
 
-/// Something to be sent, to which an answer is expected.
+/// A message that expects an answer.
 pub(super) struct Ask {
     pub(super) subject: String,
     pub(super) headers: HeaderMap,
@@ -48,7 +49,7 @@ pub(super) struct Ask {
 }
 
 impl Link {
-    /// Connects to one of the servers that `url` lists, divided by commas.
+    /// Connects to one of the servers in `url`, which are separated by commas.
     pub(super) async fn connect(url: &str) -> Result<Self, HistoryError> {
         let servers: Result<Vec<ServerAddr>, _> = url.split(',').map(|url| url.trim().parse()).collect();
         let servers = servers.map_err(|error| {
@@ -74,24 +75,24 @@ impl Link {
         Ok(Self { client, lost, statistics, sending: tokio::sync::Mutex::new(()) })
     }
 
-    /// How often it was connected: another number is another connection, perhaps to another server.
+    /// Returns the number of connects: another number means another connection, perhaps to another server.
     pub(super) fn connects(&self) -> u64 {
         self.statistics.connects.load(Ordering::Acquire)
     }
 
-    /// Whether something sent now reaches a server now. What is sent while there is none would be kept by the client
-    /// and sent to the next one, long after its sender was told that it failed.
+    /// Returns whether a message sent now reaches a server now. A message sent without a server would be kept by
+    /// the client and sent to the next one, long after its sender has received an error.
     pub(super) fn is_connected(&self) -> bool {
-        // The client says that a connection broke before it shows it in its state.
+        // The client reports a broken connection before its state shows it.
         self.client.connection_state() == State::Connected && self.connects() > *self.lost.borrow()
     }
 
-    /// The server of the newest connection.
+    /// Returns the server of the newest connection.
     pub(super) fn server(&self) -> async_nats::ServerInfo {
         self.client.server_info()
     }
 
-    /// Sends one request and waits for its answer.
+    /// Sends a request and waits for its answer.
     pub(super) async fn ask(&self, ask: Ask) -> Result<Message, Failure> {
         use async_nats::client::RequestErrorKind;
         if !self.is_connected() {
@@ -160,7 +161,7 @@ impl Link {
         answers
     }
 
-    /// Sends one request whose answer is many messages, of which the last has a status.
+    /// Sends a request whose answer is many messages, the last of which has a status.
     pub(super) async fn ask_many(&self, subject: &str, request: &Value) -> Result<Vec<Message>, Failure> {
         let inbox = self.client.new_inbox();
         let mut replies = self.subscribe(&inbox).await?;
@@ -193,7 +194,7 @@ impl Link {
         self.client.new_inbox()
     }
 
-    /// Sends something to which no answer is expected, and waits until it is on its way.
+    /// Sends a message that expects no answer, and waits until it is on its way.
     pub(super) async fn tell(&self, ask: Ask, reply: Option<&str>) -> Result<(), Failure> {
         if !self.is_connected() {
             return Err(Failure::NotConnected);
@@ -224,14 +225,14 @@ impl Link {
         parse(&answer.payload)
     }
 
-    /// Changes whenever the connection breaks from now on.
+    /// Returns a receiver that changes whenever the connection breaks from now on.
     pub(super) fn losses(&self) -> watch::Receiver<u64> {
         let mut lost = self.lost.clone();
         lost.mark_unchanged();
         lost
     }
 
-    /// How many bytes a message may have.
+    /// Returns the maximum length of a message in bytes.
     pub(super) fn max_payload(&self) -> usize {
         self.client.max_payload()
     }
@@ -250,7 +251,7 @@ impl Link {
 }
 
 impl Ask {
-    /// How many bytes the server counts.
+    /// Returns the length in bytes, as the server counts it.
     pub(super) fn len(&self) -> usize {
         const VERSION_AND_END: usize = "NATS/1.0\r\n\r\n".len();
         let fields =
@@ -260,7 +261,7 @@ impl Ask {
         VERSION_AND_END + headers + self.payload.len()
     }
 
-    /// A request to JetStream itself.
+    /// Makes a request to JetStream itself.
     pub(super) fn api(call: &str, request: &Value) -> Self {
         Self {
             subject: format!("$JS.API.{call}"),
@@ -270,13 +271,13 @@ impl Ask {
     }
 }
 
-/// The next message of a subscription.
+/// Returns the next message of a subscription.
 pub(super) async fn next(subscriber: &mut Subscriber) -> Option<Message> {
     use futures_core::Stream;
     poll_fn(|cx| std::pin::Pin::new(&mut *subscriber).poll_next(cx)).await
 }
 
-/// The pause before an attempt to connect: doubling, with jitter.
+/// Returns the pause before an attempt to connect: doubling, with jitter.
 fn pause(attempts: usize) -> Duration {
     if attempts <= 1 {
         return Duration::ZERO;

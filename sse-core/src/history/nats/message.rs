@@ -1,4 +1,4 @@
-//! How an entry looks as a message of the stream: subject, headers and payload.
+//! Encodes an entry as a message of the stream: subject, headers and payload.
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use crate::{
 
 use super::super::Record;
 
-/// Where events of several topics go. No topic has this subject: a leading `$` is doubled.
+/// The subject of events with several topics. No topic has this subject: a leading `$` is doubled.
 const MULTI: &str = "$multi";
 
 const CHECK: &str = "Sse-Check";
@@ -18,7 +18,7 @@ const KIND: &str = "Sse-Kind";
 const TOPICS: &str = "Sse-Topics";
 const FINISH: &str = "finish";
 
-/// The subject of an event with these topics under `prefix`.
+/// Returns the subject of an event with these topics under `prefix`.
 pub(super) fn subject(prefix: &str, topics: &[Topic]) -> String {
     match topics {
         [topic] => escaped(prefix, topic.as_str()),
@@ -26,23 +26,24 @@ pub(super) fn subject(prefix: &str, topics: &[Topic]) -> String {
     }
 }
 
-/// The subject under which events of several topics stand.
+/// Returns the subject of events with several topics.
 pub(super) fn multi(prefix: &str) -> String {
     format!("{prefix}.{MULTI}")
 }
 
-/// The subjects of the topics that match, in the server's own wildcards, which mean the same.
+/// Returns the subjects of the matching topics, in the server's own wildcards, which mean the same.
 pub(super) fn filter(prefix: &str, pattern: &Pattern) -> String {
     escaped(prefix, pattern.as_str())
 }
 
-/// A topic may hold nothing that a subject may not, so only the name of [`MULTI`] has to be kept free.
+/// Returns the topic's subject. All characters of topics are allowed in subjects, so only the name of [`MULTI`]
+/// needs an escape.
 fn escaped(prefix: &str, topic: &str) -> String {
     let dollar = if topic.starts_with('$') { "$" } else { "" };
     format!("{prefix}.{dollar}{topic}")
 }
 
-/// The headers of an entry, with a new random check, and the check.
+/// Returns the headers of an entry, with a new random check, and the check.
 pub(super) fn headers(entry: &Entry) -> (HeaderMap, u32) {
     let check = fastrand::u32(..);
     let mut headers = HeaderMap::new();
@@ -59,7 +60,7 @@ pub(super) fn headers(entry: &Entry) -> (HeaderMap, u32) {
     (headers, check)
 }
 
-/// A key with its scope, as text that a header can hold: never the same for two scopes or two keys.
+/// Returns a key with its scope, as text that fits into a header: never the same for two scopes or two keys.
 fn scoped(topics: &[Topic], key: &str) -> String {
     let mut scoped = joined(topics);
     scoped.push(' ');
@@ -77,7 +78,7 @@ fn joined(topics: &[Topic]) -> String {
     topics.join(" ")
 }
 
-/// What the headers of a message say, as far as its payload bears it out.
+/// The contents of a message's headers, as far as its payload confirms them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields {
     check: Option<u32>,
@@ -96,7 +97,7 @@ impl Fields {
         fields.compared_with(payload)
     }
 
-    /// Reads headers as the server stores them: a version line, then `name: value` lines.
+    /// Parses headers as the server stores them: a version line, then `name: value` lines.
     pub(super) fn of_text(text: &str, payload: &[u8]) -> Self {
         let mut fields = Self::default();
         for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
@@ -114,26 +115,26 @@ impl Fields {
         }
     }
 
-    /// Anybody can set the headers: a finish has the lines of one.
+    /// Any client can set the headers: a finish must have the lines of a finish.
     fn compared_with(self, payload: &[u8]) -> Self {
         let has_lines = || foreign::is_written_here(EntryKind::Finish, payload);
         Self { is_finish: self.is_finish && self.check.is_some() && has_lines(), ..self }
     }
 }
 
-/// A message that the stream holds.
+/// A message that the stream contains.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) seq: u64,
     pub(super) subject: String,
     pub(super) fields: Fields,
-    /// When the server stored it, in nanoseconds since 1970.
+    /// The time at which the server stored it, in nanoseconds since 1970.
     pub(super) nanos: u64,
 }
 
 impl Stored {
-    /// The check that the record's id carries: the one its publisher chose, or for the message of a publisher that
-    /// knows nothing of it, a hash of the time at which it was stored.
+    /// Returns the check in the record's id: the one that its publisher chose, or for the message of a foreign
+    /// publisher, a hash of the time at which it was stored.
     pub(super) fn check(&self) -> u32 {
         self.fields.check.unwrap_or_else(|| hash(self.nanos))
     }
@@ -142,7 +143,7 @@ impl Stored {
         self.fields.is_finish
     }
 
-    /// Its topics; none if the subject of a foreign message is not one.
+    /// Returns the topics; none if the subject of a foreign message is not a topic.
     pub(super) fn topics(&self, prefix: &str) -> Vec<Topic> {
         let name =
             self.subject.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
@@ -169,7 +170,7 @@ impl Stored {
     }
 }
 
-/// A signal as it was sent, unless it is one between hubs that no hub has sent.
+/// Returns a signal as it was sent, unless its topic is reserved for hubs and it did not come from one.
 pub(super) fn signal(message: async_nats::Message, prefix: &str) -> Option<Entry> {
     let subject = message.subject.to_string();
     let fields = Fields::of(message.headers.as_ref(), &message.payload);
@@ -182,14 +183,14 @@ pub(super) fn signal(message: async_nats::Message, prefix: &str) -> Option<Entry
     Some(Entry { topics, kind: EntryKind::Event, lines, key: None })
 }
 
-/// 32 bits of a number, each of which depends on each bit of it (the finalizer of SplitMix64).
+/// Returns 32 bits of a number, each of which depends on each of its bits (the finalizer of SplitMix64).
 fn hash(value: u64) -> u32 {
     let mixed = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     ((mixed ^ mixed >> 31) >> 32) as u32
 }
 
-/// The nanoseconds since 1970 of a time as the server writes it, such as `2026-11-25T03:40:41.36298Z`.
+/// Parses a time as the server writes it, such as `2026-11-25T03:40:41.36298Z`, to nanoseconds since 1970.
 pub(super) fn nanos(time: &str) -> Option<u64> {
     let (date, time) = time.strip_suffix('Z')?.split_once('T')?;
     let mut date = date.splitn(3, '-').map(|part| part.parse::<u64>().ok());
@@ -198,7 +199,7 @@ pub(super) fn nanos(time: &str) -> Option<u64> {
     let mut time = time.splitn(3, ':').map(|part| part.parse::<u64>().ok());
     let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
     let fraction: u64 = format!("{fraction:0<9}").parse().ok()?;
-    // Counted from March, a year's months have the lengths that 153 days in 5 months give, and a leap day comes last.
+    // Counted from March, the months have the lengths that 153 days in 5 months give, and a leap day comes last.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
     let days =
         year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day.checked_sub(1)?;
@@ -207,7 +208,7 @@ pub(super) fn nanos(time: &str) -> Option<u64> {
     seconds.checked_mul(1_000_000_000)?.checked_add(fraction)
 }
 
-/// Decodes base64, in which the server writes headers inside JSON; `None` if it is not.
+/// Decodes base64, in which the server writes headers inside JSON; `None` if it is not valid.
 pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut held) = (0_u32, 0);

@@ -1,38 +1,42 @@
-//! NATS JetStream: a stream whose sequence numbers are the positions.
+//! NATS JetStream: the sequence numbers of a stream are the positions.
 //!
 //! # Why an id names one record
-//! A JetStream sequence number alone does not: a server that is killed, or whose store is put back from a copy, may
-//! come back without the end of the stream and use its numbers again, while `created` stays as it was and clients
-//! reconnect by themselves. So an id is `<epoch>-<seq>-<check>`. The check is 32 random bits that the publisher puts
-//! into a header, and for messages of foreign publishers a hash of the server's timestamp; two records at one
-//! position differ in it but for one case in 2^32. Unlike a timestamp, which the acknowledgement does not carry, it
-//! costs no second request per append. Whoever resumes has the record at its cursor compared.
+//! A JetStream sequence number alone does not name one record: a server that is killed, or whose store is restored
+//! from a copy, may come back without the end of the stream and use its numbers again, while `created` stays the
+//! same and clients reconnect by themselves. So an id is `<epoch>-<seq>-<check>`. The check is 32 random bits that
+//! the publisher puts into a header, and for messages of foreign publishers a hash of the server's timestamp; two
+//! records at one position differ in it except for one case in 2^32. Unlike a timestamp, which the acknowledgement
+//! does not contain, it needs no second request per append. On resume, the record at the cursor is compared with
+//! the check.
 //!
 //! # Why two nodes agree on the epochs
-//! The table of epochs is the newest message of a stream of its own, `<name>-epochs`. It is replaced as a whole and
-//! only if no other process was first (`Nats-Expected-Last-Subject-Sequence`), so all processes see the same rows in
-//! the same order; each only adds rows to what it knows. A row is added
-//! - when there is no table, or when `created` is another time than the table says: the stream is new, and the epoch
-//!   begins at 1, so that every older cursor is a fork;
-//! - when the stream has one replica and the server that leads it is another run than the table says. A server has a
-//!   new id in each run. Every process looks at this on each new connection *before* it appends or reads, so nothing
-//!   is written in a run before its row is there, and the row begins exactly after what survived: readers of what was
-//!   lost are beyond the fork, all others before it. A harmless restart costs a row and nobody a gap;
-//! - when a process finds that what it told its readers is no longer there, which is how a replicated stream, or one
-//!   restored under a running server, is caught. On every connection, on every new consumer and every second of
-//!   idling, the tail compares the last record that it told. If that differs or is gone, it searches backwards for the
-//!   last one that stands, and begins the epoch after it, unless another process has done so.
+//! The table of epochs is the newest message of a separate stream, `<name>-epochs`. It is replaced as a whole and
+//! only if no other process was first (`Nats-Expected-Last-Subject-Sequence`), so all processes see the same rows
+//! in the same order; each process only adds rows to those it knows. A row is added
+//! - when there is no table, or when `created` differs from the time in the table: the stream is new, and the
+//!   epoch begins at 1, so that every older cursor is a fork;
+//! - when the stream has one replica and the server that leads it is in another run than the table records. A
+//!   server has a new id in each run. Every process checks this on each new connection *before* it appends or
+//!   reads, so nothing is written in a run before its row is stored, and the row begins exactly after what
+//!   survived: readers of the lost records are beyond the fork, all others before it. A harmless restart costs a
+//!   row and gives no reader a gap;
+//! - when a process finds that records which it sent to its readers are lost; this detects the loss in a
+//!   replicated stream, or in one restored under a running server. On every connection, on every new consumer and
+//!   every second of idling, the tail compares the last record that it reported. If that record differs or is
+//!   missing, the tail searches backwards for the last one that is still there, and begins the epoch after it,
+//!   unless another process has done so.
 //!
-//! Every process hears of a new row on the connection on which it appends and reads. The row is stored before anything is
-//! appended to a stream that was made again, so the news arrives before the acknowledgement of anything that comes after;
-//! and an acknowledgement of a position that was known before, which only a stream that was made again can give, is looked
-//! into first. So an id in a receipt names the epoch that readers are told.
+//! Every process receives a new row on the connection on which it appends and reads. The row is stored before
+//! anything is appended to a stream that was created again, so the notification arrives before the acknowledgement
+//! of any later append. An acknowledgement of a position that was known before, which only a stream that was
+//! created again can give, is checked first. So the id in a receipt names the same epoch as the ids that readers
+//! receive.
 //!
-//! The table may lose its own end along with the stream. Then a cursor of a lost epoch is a gap of an unknown epoch,
-//! which is a gap too many and never one too few. An append that was on its way while the server restarted may get
-//! ahead of the row; its id still differs in the check, and the comparison finds the fork.
+//! The table may lose its own end along with the stream. Then a cursor of a lost epoch is a gap of an unknown
+//! epoch, which is one gap too many and never one too few. An append that was on its way while the server
+//! restarted may arrive before the row; its id still differs in the check, and the comparison finds the fork.
 //!
-//! Signals and news of the table go by plain publish-subscribe, so that positions stay dense.
+//! Signals and notifications of the table use plain publish-subscribe, so that positions stay dense.
 
 mod answer;
 mod append;
@@ -72,32 +76,36 @@ use epochs::{Known, Safety};
 use link::Link;
 use told::Told;
 
-/// How many reads of records run at once; others wait.
+/// The number of concurrent reads of records; further reads wait.
 const READS: usize = 8;
 
-/// How long the table of epochs is taken for current without another look, while the connection stands.
+/// The time for which the table of epochs counts as current without another look, while the connection lasts.
 const CURRENT: Duration = Duration::from_secs(5);
 
-/// A history in NATS JetStream, for many processes and one order.
+/// A history in NATS JetStream: many processes share one order.
 ///
 /// A handle, cheap to clone: every clone is the same connection.
 ///
-/// The topic `prices.eur` of the history `shop` is the subject `shop.prices.eur` of the stream `shop`, so other NATS
-/// clients can read along, and what they publish there becomes an event with the payload as its data. With our headers and
-/// well-formed lines it counts as ours: give the right to publish there only to those who may publish events. An event of several topics is one message on `shop.$multi`. The table of epochs is in the stream
-/// `shop-epochs`, and signals go by plain publish-subscribe on `shop-signal.>`.
+/// The topic `prices.eur` of the history `shop` is the subject `shop.prices.eur` of the stream `shop`, so other
+/// NATS clients can read the stream, and a message that they publish there becomes an event with the payload as
+/// its data. A message with this crate's headers and well-formed lines counts as one of its own: give the right to
+/// publish there only to clients that may publish events. An event of several topics is one message on
+/// `shop.$multi`. The table of epochs is in the stream `shop-epochs`, and signals use plain publish-subscribe on
+/// `shop-signal.>`.
 ///
-/// What it promises:
-/// - An acknowledged event is as safe as the stream: with one replica it survives the server's restart, and a power
-///   failure if the server's `sync_interval` is `always`. What is lost after a reader saw it is a gap for that reader.
+/// Promises and limits:
+/// - An acknowledged event is as safe as the stream: with one replica it survives the server's restart, and a
+///   power failure if the server's `sync_interval` is `always`. An event that is lost after a reader saw it is a
+///   gap for that reader.
 /// - A key is remembered for the stream's duplicate window, 2 minutes by default.
-/// - Several entries of one append are kept in their order, but not all or none of them: if the connection breaks
-///   in between, the error is of the kind `Uncertain`.
-/// - A topic whose events were trimmed gives a gap to a cursor from before the oldest event, although nothing of it may
-///   be missing, unless this process has seen all since the cursor: JetStream does not remember where they stood.
-/// - The number of processes that a signal reached is not known.
-/// - Nothing can be deleted or purged, because that would renumber or hide events; the limits trim the oldest. A
-///   stream that was deleted is made again, and every reader gets a gap notice.
+/// - Several entries of one append are stored in their order, but not all or none of them: if the connection
+///   breaks in between, the error is of the kind `Uncertain`.
+/// - A topic whose events were trimmed gives a gap to a cursor from before the oldest event, although none of its
+///   events may be missing, unless this process has seen all events since the cursor: JetStream does not remember
+///   their positions.
+/// - The number of processes that a signal reached is unknown.
+/// - Events cannot be deleted or purged, because that would renumber or hide events; the limits trim the oldest. A
+///   stream that was deleted is created again, and every reader gets a gap notice.
 ///
 /// ```no_run
 /// use sse_core::{Event, Hub, NatsHistory};
@@ -117,27 +125,27 @@ struct Inner {
     options: NatsHistoryBuilder,
     /// The stream of events, and the first part of its subjects.
     name: String,
-    /// The stream of the table of epochs, and its subject.
+    /// The stream of the table of epochs, which is also its subject.
     epochs: String,
     /// The first part of the subjects of signals.
     signals: String,
     known: Mutex<Known>,
     told: Mutex<Told>,
-    /// How safe the stream of events was found to be.
+    /// The safety that was found for the stream of events.
     safety: Mutex<Option<Safety>>,
-    /// How many rows of the table a reader knew when it first asked.
+    /// The number of rows in the table when a reader first asked.
     first_rows: OnceLock<usize>,
-    /// The connection on which the stream and the table were looked at last, and when.
+    /// The connection on which the stream and the table were last looked at, and the time.
     fenced: Mutex<Option<(u64, Instant)>>,
-    /// What was published to the table since: it arrives before the answers that follow from it.
+    /// The notifications about the table since then: they arrive before the answers that follow from them.
     news: Mutex<Subscriber>,
     looking: tokio::sync::Mutex<()>,
     replays: Semaphore,
 }
 
 impl NatsHistory {
-    /// Connects to a NATS server, 2.10 or newer, and opens the stream `name`, which is made if it is missing; must be
-    /// called within a Tokio runtime.
+    /// Connects to a NATS server, 2.10 or newer, and opens the stream `name`, which is created if it is missing.
+    /// Must be called within a Tokio runtime.
     ///
     /// # Errors
     /// As [`NatsHistoryBuilder::connect`].
@@ -145,7 +153,7 @@ impl NatsHistory {
         Self::builder().connect(url, name).await
     }
 
-    /// Options for a history.
+    /// Returns the options for a history.
     pub fn builder() -> NatsHistoryBuilder {
         NatsHistoryBuilder::default()
     }
@@ -178,7 +186,7 @@ impl NatsHistory {
 }
 
 impl Inner {
-    /// Makes sure that the stream and the table were looked at on this connection, a short while ago at most.
+    /// Ensures that the stream and the table were looked at on this connection, within the last [`CURRENT`].
     async fn fence(&self) -> Result<(), HistoryError> {
         if !self.link.is_connected() {
             return Err(answer::Failure::NotConnected.into_unavailable());
@@ -200,12 +208,12 @@ impl Inner {
         fenced.is_some_and(|(connects, at)| connects == self.link.connects() && at.elapsed() < CURRENT)
     }
 
-    /// Lets the stream and the table be looked at again before anything else.
+    /// Causes another look at the stream and the table before any other request.
     fn unfence(&self) {
         *self.fenced.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Whether the table was changed since this was asked last, by whichever process.
+    /// Returns whether any process has changed the table since the last call.
     fn has_news(&self) -> bool {
         let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         let mut has_any = false;

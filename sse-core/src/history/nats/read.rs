@@ -1,4 +1,4 @@
-//! Reading what the stream holds.
+//! Reads the contents of the stream.
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ use super::{
 };
 use crate::resume::Cursor;
 
-/// How many records one request asks for.
+/// The number of records that one request asks for.
 const BATCH: usize = 1_000;
 
-/// How many records are asked for at once, each by itself, where their bytes are limited.
+/// The number of concurrent requests for single records, used where their bytes are limited.
 const AT_ONCE: usize = 16;
 
-/// How often a replica that lags behind is asked again, and after which pause.
+/// The number of requests to a replica that lags behind, and the pause between them.
 const LAGGING: (usize, Duration) = (20, Duration::from_millis(50));
 
-/// How many events of several topics are looked through for the end of a finished topic.
+/// The maximum number of events of several topics that are searched for a later event of a finished topic.
 const MULTIS: usize = 256;
 
 impl Inner {
@@ -51,7 +51,7 @@ impl Inner {
                 let cursor = Cursor::new(self.known().at(stored.seq), stored.seq);
                 records.push(stored.record(&self.name, message.payload, cursor));
             }
-            // A server that was asked for fewer bytes may have answered fewer records.
+            // A server that was asked for fewer bytes may have returned fewer records.
             if cut_to_bytes(&mut records, max_bytes) || (max_bytes < usize::MAX && records.len() > before) {
                 break;
             }
@@ -78,12 +78,12 @@ impl Inner {
         if self.known().rows().len() == rows {
             return Ok(records);
         }
-        // What was read may be of a stream that was made again, and named as of the one before.
+        // The records may be of a stream that was created again, but have the epoch of the one before.
         let message = "a new epoch began while records were read; read them again";
         Err(HistoryError::new(HistoryErrorKind::Unavailable, message))
     }
 
-    /// Messages from a position on, in order; they come from any replica.
+    /// Returns the messages from a position on, in order; any replica may send them.
     async fn messages(
         &self,
         first: u64,
@@ -113,11 +113,11 @@ impl Inner {
         Ok(messages)
     }
 
-    /// Whether the record at the cursor is the one it names.
+    /// Returns whether the record at the cursor is the one that the cursor names.
     ///
-    /// Only a cursor with a check can be compared. One without names a place whose record was gone when it was made,
-    /// and a record that has been trimmed since cannot be compared either: for both, the table of epochs alone
-    /// decides.
+    /// Only a cursor with a check can be compared. A cursor without a check names a position whose record was
+    /// already trimmed when the cursor was made, and a record that has been trimmed since cannot be compared
+    /// either: for both, the table of epochs alone decides.
     pub(super) async fn holds(&self, cursor: Cursor) -> Result<bool, HistoryError> {
         self.fence().await?;
         let Some(check) = cursor.check().filter(|_| cursor.seq() > 0) else {
@@ -137,12 +137,12 @@ impl Inner {
         };
         self.first_rows.get_or_init(|| epochs.rows().len());
         let (last, finished) = self.last(patterns, &info).await?;
-        // Where the last trimmed event of a topic stood is not remembered.
+        // The position of the last trimmed event of a topic is not remembered.
         let trimmed = last.min(info.oldest() - 1);
         Ok(HistoryBounds { oldest: info.oldest(), head: info.head(), epochs, last, trimmed, finished })
     }
 
-    /// The last position of the patterns, or a higher one; and which exact topics are finished.
+    /// Returns the last position of the patterns, or a higher one; and the exact topics that are finished.
     async fn last(
         &self,
         patterns: &[Pattern],
@@ -166,7 +166,7 @@ impl Inner {
         }
         let mut found = found.into_iter();
         let multi = found.next().flatten().map_or(0, |stored| stored.seq);
-        // What was trimmed may have had any of the topics. An event of several topics may have one of them.
+        // The trimmed events may have had any of the topics. An event of several topics may have one of them.
         let mut last = multi.max(info.oldest() - 1);
         let mut finished = Vec::new();
         for (pattern, stored) in patterns.iter().zip(found) {
@@ -181,8 +181,9 @@ impl Inner {
         Ok((last, finished))
     }
 
-    /// Whether an event of several topics, after `finish` and up to `last`, has this topic. Of very many such events
-    /// it is not looked for: then the topic counts as open, and the reader gets 200 where it could have got 204.
+    /// Returns whether an event of several topics, after `finish` and up to `last`, has this topic. After
+    /// [`MULTIS`] such events the search stops: then the topic counts as open, and the reader gets 200 instead of
+    /// 204.
     async fn is_reopened(&self, topic: &Topic, finish: u64, last: u64) -> Result<bool, HistoryError> {
         let call = format!("STREAM.MSG.GET.{}", self.name);
         let mut after = finish;
@@ -204,8 +205,8 @@ impl Inner {
         Ok(true)
     }
 
-    /// The first position, up to `told`, that the stream no longer holds as it was told, and a record of those lost.
-    /// Only what was told before `info` was asked for can be compared with it.
+    /// Returns the first position, up to `told`, at which the stream no longer holds the reported record, and one
+    /// of the lost records. Only records that were reported before `info` was requested can be compared with it.
     pub(super) async fn first_lost(
         &self,
         told: u64,
@@ -216,7 +217,8 @@ impl Inner {
             return Ok(None);
         }
         let marks = self.told().marks_up_to(told);
-        // Up to some place all stand, from there on none: what was written after a loss never has an old check.
+        // Up to some position all records are unchanged, after it none: a record written after a loss never has an
+        // old check.
         let (mut standing, mut lost) = (0, marks.len().saturating_sub(1));
         while standing < lost {
             let middle = standing + (lost - standing) / 2;
@@ -232,7 +234,7 @@ impl Inner {
         Ok(Some((before.map_or(1, |before| before.seq + 1), *mark)))
     }
 
-    /// Whether the stream holds the record as it was told, as far as that can be proved.
+    /// Returns whether the stream holds the record unchanged, as far as that can be proved.
     async fn stands(&self, mark: Mark, info: &Info) -> Result<bool, HistoryError> {
         if mark.seq > info.head() || mark.seq < info.oldest() {
             return Ok(mark.seq < info.oldest());
@@ -242,7 +244,7 @@ impl Inner {
     }
 }
 
-/// A message of the stream as a direct read gives it.
+/// Reads a message of the stream from the answer to a direct read.
 fn stored(message: &Message) -> Option<Stored> {
     let headers = message.headers.as_ref()?;
     let value = |name: &str| headers.get_last(name).map(|value| value.as_str());

@@ -1,4 +1,4 @@
-//! What the server and the streams must be like, and what is wrong with those found.
+//! The required settings of the server and the streams, and the check of existing ones.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use super::{
     NatsHistoryBuilder,
 };
 
-/// The oldest server that will do.
+/// The oldest supported server version.
 const OLDEST: (u64, u64) = (2, 10);
 
-/// The first server that answers a read of many records at once.
+/// The first server version that answers a read of many records at once.
 const BATCHES: (u64, u64) = (2, 11);
 
-/// A stream's settings, as far as they matter.
+/// The settings of a stream that matter here.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Config {
@@ -44,10 +44,10 @@ pub(super) struct Config {
     pub(super) subject_transform: Option<Value>,
 }
 
-/// The request that makes the stream of events.
+/// Returns the request that creates the stream of events.
 pub(super) fn events_stream(name: &str, options: &NatsHistoryBuilder) -> Value {
     let (events, bytes, age) = limits(options.retention);
-    // The server refuses a window longer than the age.
+    // The server rejects a window longer than the age.
     let window = nanos(options.key_window).min(if age == 0 { u64::MAX } else { age });
     json!({
         "name": name,
@@ -70,7 +70,7 @@ pub(super) fn events_stream(name: &str, options: &NatsHistoryBuilder) -> Value {
     })
 }
 
-/// The request that makes the stream that holds the table of epochs.
+/// Returns the request that creates the stream for the table of epochs.
 pub(super) fn epochs_stream(name: &str, replicas: usize, storage: &str) -> Value {
     json!({
         "name": name,
@@ -85,7 +85,7 @@ pub(super) fn epochs_stream(name: &str, replicas: usize, storage: &str) -> Value
 }
 
 impl Config {
-    /// Checks that the stream keeps events as a history needs it.
+    /// Checks that the stream keeps events as a history requires.
     pub(super) fn check(&self, name: &str) -> Result<(), HistoryError> {
         let wrong = self.wrong(name);
         if wrong.is_empty() {
@@ -128,7 +128,7 @@ impl Config {
         wrong
     }
 
-    /// Says so if an existing stream keeps more or less than was asked for: its own limits count.
+    /// Logs a warning if an existing stream keeps more or less than the options: its own limits apply.
     pub(super) fn warn_of_limits(&self, name: &str, options: &NatsHistoryBuilder) {
         if (self.max_msgs, self.max_bytes, self.max_age) != limits(options.retention) {
             tracing::warn!(
@@ -142,7 +142,8 @@ impl Config {
     }
 }
 
-/// The limits in the server's terms: nanoseconds for the age, and no limit where it cannot count so far.
+/// Returns the limits in the server's units: nanoseconds for the age, and no limit if the number is too large for
+/// it.
 fn limits(retention: Retention) -> (i64, i64, u64) {
     let count = |limit: usize| i64::try_from(limit).unwrap_or(-1);
     (count(retention.events), count(retention.bytes), nanos(retention.age))
@@ -164,18 +165,18 @@ pub(super) fn check_version(version: &str) -> Result<(), HistoryError> {
     Err(HistoryError::new(HistoryErrorKind::Settings, message))
 }
 
-/// Whether the server answers a read of many records at once.
+/// Returns whether the server answers a read of many records at once.
 pub(super) fn has_batches(version: &str) -> bool {
     number(version).is_some_and(|number| number >= BATCHES)
 }
 
-/// The first two numbers of a version such as `2.11.0-RC.1`.
+/// Returns the first two numbers of a version such as `2.11.0-RC.1`.
 fn number(version: &str) -> Option<(u64, u64)> {
     let mut parts = version.trim_start_matches('v').split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// Checks a name: it is a stream's, and the first part of subjects.
+/// Checks a name: it names a stream and is the first part of subjects.
 pub(super) fn check_name(name: &str) -> Result<(), HistoryError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if !name.is_empty() && name.len() <= 64 && name.bytes().all(allowed) {

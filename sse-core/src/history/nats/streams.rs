@@ -1,4 +1,4 @@
-//! Questions to JetStream about the streams and single messages.
+//! Requests to JetStream about streams and single messages.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,18 +11,18 @@ use super::{
     settings::{self, Config},
 };
 
-/// The server's codes for "there is no such ...".
+/// The server's codes for a missing message and a missing stream.
 pub(super) const NO_MESSAGE: u32 = 10_037;
 pub(super) const NO_STREAM: u32 = 10_059;
 
-/// The server's code for a stream that another process made at the same time, in its own way.
+/// The server's code for a stream that another process created at the same time with other settings.
 const NAME_IN_USE: u32 = 10_058;
 
-/// What JetStream says of a stream.
+/// The state of a stream, as JetStream reports it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Info {
     pub(super) config: Config,
-    /// When it was made: two streams of one name differ in it.
+    /// The creation time: two streams of one name differ in it.
     pub(super) created: String,
     state: State,
     cluster: Option<Cluster>,
@@ -61,8 +61,9 @@ pub(super) struct RawAnswer {
 }
 
 impl Info {
-    /// The first position that can be read. Nothing can be deleted from the middle, but a damaged store may have
-    /// holes: what lies before the last one counts as trimmed, so that nobody reads across it unawares.
+    /// Returns the first position that can be read. Messages cannot be deleted from the middle, but a damaged
+    /// store may have holes: everything before the last hole counts as trimmed, so that no reader passes a hole
+    /// unnoticed.
     pub(super) fn oldest(&self) -> u64 {
         let hole = self.state.deleted.iter().flatten().max().map_or(0, |hole| hole + 1);
         self.state.first_seq.max(hole).max(1)
@@ -72,7 +73,7 @@ impl Info {
         self.state.last_seq
     }
 
-    /// Whether this server alone keeps the stream, so that a new run of it may have lost the end.
+    /// Returns whether this server alone keeps the stream, so that a new run of it may have lost the end.
     pub(super) fn is_led_by(&self, server: &str) -> bool {
         let leader = self.cluster.as_ref().and_then(|cluster| cluster.leader.as_deref());
         self.config.num_replicas <= 1 && leader == Some(server)
@@ -80,7 +81,7 @@ impl Info {
 }
 
 impl Inner {
-    /// The stream of events; made if it is missing.
+    /// Returns the state of the stream of events, which is created if it is missing.
     pub(super) async fn info_or_create(&self) -> Result<Info, HistoryError> {
         let call = format!("STREAM.INFO.{}", self.name);
         let mut info = self.link.call::<Info>(&call, &json!({})).await?;
@@ -95,7 +96,7 @@ impl Inner {
         info.map_err(Refusal::into_error)
     }
 
-    /// Makes a stream, unless another process has just made it.
+    /// Creates a stream, unless another process has just created it.
     pub(super) async fn create(&self, name: &str, stream: &Value) -> Result<(), HistoryError> {
         match self.link.call::<Value>(&format!("STREAM.CREATE.{name}"), stream).await? {
             Err(refusal) if refusal.err_code != NAME_IN_USE => Err(refusal.into_error()),
@@ -103,7 +104,7 @@ impl Inner {
         }
     }
 
-    /// The message at a position, from where writes go.
+    /// Returns the message at a position, read where writes go.
     pub(super) async fn stored(&self, seq: u64) -> Result<Option<Stored>, HistoryError> {
         let call = format!("STREAM.MSG.GET.{}", self.name);
         match self.link.call::<RawAnswer>(&call, &json!({ "seq": seq })).await? {

@@ -1,4 +1,4 @@
-//! Following the stream: one plain consumer, made again whenever anything is out of order.
+//! Follows the stream with one plain consumer, which is created again whenever anything is out of order.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,16 +20,16 @@ use super::{
 };
 use crate::resume::Cursor;
 
-/// How long without a record until the stream is looked at.
+/// The time without a record after which the stream is looked at.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// How long a leader may be behind another replica.
+/// The time by which a leader may be behind another replica.
 const LAG: Duration = Duration::from_millis(500);
 
-/// The shortest and the longest pause before another try.
+/// The shortest and the longest pause before another attempt.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
-/// The changes after a position; needs a runtime.
+/// Returns the changes after a position; needs a runtime.
 pub(super) fn tail(inner: Arc<Inner>, after: u64) -> TailStream {
     let (changes, mut tail) = tail::channel();
     tail.spawn(Follower::new(inner, after, changes).run());
@@ -39,13 +39,13 @@ pub(super) fn tail(inner: Arc<Inner>, after: u64) -> TailStream {
 struct Follower {
     inner: Arc<Inner>,
     changes: TailEvents,
-    /// The last record told.
+    /// The position of the last reported record.
     position: u64,
-    /// How many rows of the table were told.
+    /// The number of rows of the table that were reported.
     rows: usize,
-    /// Up to where it was told that the stream was trimmed.
+    /// The oldest position that was reported to be readable.
     oldest: u64,
-    /// Whether an error was told since the stream was last followed.
+    /// Whether an error was reported since the stream was last followed.
     is_away: bool,
     /// Whether records could be followed since the last break.
     was_well: bool,
@@ -58,7 +58,8 @@ impl Follower {
 
     async fn run(mut self) {
         let mut pause = PAUSES.0;
-        // What was found since the reader first asked may have been told to nobody; it is no news for the position.
+        // Rows found since the reader first asked may not have been reported to any reader; they do not affect the
+        // position.
         let found = self.inner.known().rows().len();
         self.rows = *self.inner.first_rows.get_or_init(|| found);
         let told = self.tell_rows(found).await;
@@ -126,7 +127,7 @@ impl Follower {
                 }
                 _ = tick.tick() => {
                     let head = self.settle_again().await?;
-                    // A consumer that says nothing although there is more has died unnoticed.
+                    // A consumer that sends nothing although there are more records has died unnoticed.
                     if head > self.position && behind == Some(self.position) {
                         return Err(Break::Again);
                     }
@@ -147,14 +148,14 @@ impl Follower {
         if self.position == before { Ok(info.head()) } else { Err(Break::Again) }
     }
 
-    /// Finds out whether the stream still holds what was told, tells of new epochs and of what was trimmed before it
-    /// could be read.
+    /// Checks whether the stream still holds the reported records, and reports new epochs and records that were
+    /// trimmed before they could be read.
     async fn settle(&mut self, info: &Info) -> Result<(), Break> {
         self.tell_rows(0).await?;
         let is_suspect =
             self.position > info.head() || self.inner.first_lost(self.position, info).await?.is_some();
         let again = if is_suspect && info.config.num_replicas > 1 {
-            // A leader may apply a moment later what another replica has delivered already.
+            // A leader may apply a moment later what another replica has already delivered.
             tokio::time::sleep(LAG).await;
             Some(self.inner.look().await?)
         } else {
@@ -176,7 +177,7 @@ impl Follower {
             self.position = self.position.max(self.oldest - 1);
             self.tell(Ok(TailEvent::Trimmed { oldest: self.oldest })).await?;
         }
-        // So that even a stream that loses its end before anything is told can be caught.
+        // With this mark, even a stream that loses its end before any report is detected.
         if self.inner.told().last().is_none()
             && self.position > 0
             && let Some(stored) = self.inner.stored(self.position).await?
@@ -187,8 +188,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Reports the table if it has rows that were not reported yet. Those after the first `old` ones, if they begin before
-    /// the position, replace what was reported from there on.
+    /// Reports the table if it has rows that were not reported yet. Rows after the first `old` ones that begin
+    /// before the position replace what was reported from there on.
     async fn tell_rows(&mut self, old: usize) -> Result<(), Break> {
         let (table, fork) = {
             let known = self.inner.known();
@@ -209,7 +210,7 @@ impl Follower {
 
     async fn record(&mut self, delivered: &Delivered, message: Message) -> Result<(), Break> {
         if delivered.seq != self.position + 1 {
-            // Trimmed before it could be read, or lost on the way: the next look finds out.
+            // The records were trimmed before they could be read, or lost on the way: the next look decides which.
             return Err(Break::Again);
         }
         let (epoch, has_news) = {

@@ -119,7 +119,7 @@ fn e14_headers_alone_do_not_make_a_finish() {
     {
         let fields = Fields::of(Some(&headers), payload.as_bytes());
         let stored = Stored { seq: 1, subject: "shop.a".to_owned(), fields, nanos: 7 };
-        // Its id does not change: other processes may have reported it by that.
+        // The id does not change: other processes may have reported the event under that id.
         assert!(!stored.is_finish() && stored.check() == check, "{payload}");
         let record = stored.record("shop", Bytes::from(payload), Cursor::new(Epoch::from_bits(1), 1));
         assert_eq!(record.kind, EntryKind::Event, "{payload}");
@@ -187,17 +187,17 @@ fn the_newest_told_are_remembered_each_and_older_ones_in_steps() {
     assert!((20_000 - 8_191..=20_000).all(|seq| marks.contains(&mark(seq))));
     assert_eq!(marks.first(), Some(&mark(256)));
     assert!(marks.len() < 8_300);
-    // What another tail has told beyond a position does not count for it.
+    // A record that another tail has reported beyond a position does not count for it.
     assert_eq!(told.last_up_to(15_000), Some(mark(15_000)));
     assert_eq!(told.last_up_to(1_000), Some(mark(768)));
     assert_eq!(told.last_up_to(255), None);
     assert!(told.marks_up_to(15_000).iter().all(|mark| mark.seq <= 15_000));
-    // The same again changes nothing; another in its place replaces what follows.
+    // The same record again changes nothing; another record at its position replaces what follows.
     told.push(mark(19_000));
     assert_eq!(told.last(), Some(mark(20_000)));
     told.push(Mark { check: 7, ..mark(19_000) });
     assert_eq!(told.last(), Some(Mark { check: 7, ..mark(19_000) }));
-    // After a jump nothing is known of what lies between.
+    // After a jump nothing is known about the records in between.
     told.push(mark(30_000));
     assert!(told.marks_up_to(u64::MAX).iter().all(|mark| mark.seq <= 11_808 || mark.seq == 30_000));
 }

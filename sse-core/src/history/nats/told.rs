@@ -1,39 +1,39 @@
-//! What this process has told its readers, so that a server that lost it can be caught.
+//! The records that this process has reported to its readers, so that a server that lost one of them is detected.
 
 use std::collections::VecDeque;
 
 use crate::resume::{Epoch, EpochTable};
 
-/// How many of the newest records are remembered each.
+/// The number of the newest records of which each is remembered.
 const NEWEST: usize = 8_192;
 
-/// Of the records before those, every so many-th is remembered.
+/// Of the records before those, one in this many is remembered.
 const STEP: u64 = 256;
 
-/// How many of those are remembered.
+/// The number of those that are remembered.
 const OLDER: usize = 8_192;
 
-/// A record that was told.
+/// A reported record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) seq: u64,
     pub(super) check: u32,
-    /// The epoch in which it was told.
+    /// The epoch under which it was reported.
     pub(super) epoch: Epoch,
 }
 
-/// The newest records told, each, and of about two million before them some: enough to find the last one that the
-/// server still has, in a few questions.
+/// Each of the newest reported records, and some of about two million records before them: enough to find, in a
+/// few requests, the last one that the server still has.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     older: VecDeque<Mark>,
     newest: VecDeque<Mark>,
-    /// The highest position that an append was acknowledged at since the newest epoch began.
+    /// The highest acknowledged position since the newest epoch began.
     acked: u64,
 }
 
 impl Told {
-    /// Remembers a record; of one that is known already, the new look counts.
+    /// Remembers a record; a different record at its position is replaced, together with all after it.
     pub(super) fn push(&mut self, mark: Mark) {
         match self.last() {
             Some(last) if mark.seq <= last.seq => {
@@ -58,17 +58,17 @@ impl Told {
         }
     }
 
-    /// Remembers where an append was acknowledged.
+    /// Remembers the position of an acknowledged append.
     pub(super) fn acked(&mut self, seq: u64) {
         self.acked = self.acked.max(seq);
     }
 
-    /// The highest position that this process knows to be taken.
+    /// Returns the highest position that this process knows to be in use.
     pub(super) fn newest(&self) -> u64 {
         self.last().map_or(0, |last| last.seq).max(self.acked)
     }
 
-    /// Forgets what a later epoch replaced.
+    /// Forgets the records that a later epoch replaced.
     pub(super) fn drop_replaced(&mut self, epochs: &EpochTable) {
         let begins = epochs.rows().last().map_or(0, |row| row.begins);
         self.acked = self.acked.min(begins.saturating_sub(1));
@@ -82,13 +82,13 @@ impl Told {
         self.newest.back().or(self.older.back()).copied()
     }
 
-    /// The newest up to a position.
+    /// Returns the newest record up to a position.
     pub(super) fn last_up_to(&self, position: u64) -> Option<Mark> {
         let mut newest_first = self.newest.iter().rev().chain(self.older.iter().rev());
         newest_first.find(|mark| mark.seq <= position).copied()
     }
 
-    /// All up to a position, in order.
+    /// Returns all records up to a position, in order.
     pub(super) fn marks_up_to(&self, position: u64) -> Vec<Mark> {
         let all = self.older.iter().chain(&self.newest);
         all.take_while(|mark| mark.seq <= position).copied().collect()

@@ -1,4 +1,4 @@
-//! What the server answers, as what it means.
+//! Decodes the server's answers.
 
 use bytes::Bytes;
 use redis::{FromRedisValue, ParsingError, Value};
@@ -11,24 +11,24 @@ use crate::{
     resume::{Cursor, Epoch, EpochRow, EpochTable},
 };
 
-/// The most records of one block.
+/// The maximum number of records in a block.
 const MOST_RECORDS: u64 = 256;
 
-/// What the script returns that asks what is kept.
+/// The result of the script `span`.
 #[derive(Debug)]
 pub(super) struct BoundsReply {
     pub(super) head: u64,
     oldest: u64,
-    /// Of the exact topics: the last position, and the last that was trimmed.
+    /// For the exact topics: the last position, and the last trimmed position.
     last: u64,
     trimmed: u64,
-    /// Whether none of them may have been forgotten.
+    /// Whether none of them can be among the forgotten topics.
     all_remembered: bool,
-    /// The highest last position of the topics that were forgotten.
+    /// The highest last position of the forgotten topics.
     pub(super) forgotten: u64,
     pub(super) epochs: EpochTable,
     finished: Vec<(Topic, Cursor)>,
-    /// The newest topics, if wildcards are asked for.
+    /// The newest topics, if wildcards were requested.
     pub(super) newest: Vec<Row>,
 }
 
@@ -37,7 +37,7 @@ impl FromRedisValue for BoundsReply {
         type Answer = (u64, u64, u64, u64, u8, u64, Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Row>);
         let (head, oldest, last, trimmed, all_remembered, forgotten, epochs, finished, newest) =
             Answer::from_redis_value(value)?;
-        // Rows that were not written here are passed over; the newest one always is ours.
+        // Rows that this crate did not write are skipped; the newest one is always its own.
         let rows = epochs.iter().filter_map(|row| cursor(std::str::from_utf8(row).ok()?));
         let rows = rows.map(|row| EpochRow { epoch: row.epoch(), begins: row.seq() });
         let epochs = EpochTable::from_rows(rows.collect())
@@ -54,7 +54,7 @@ impl FromRedisValue for BoundsReply {
 }
 
 impl BoundsReply {
-    /// The span, with the last position of the topics that wildcards stand for, if there were any.
+    /// Returns the bounds, with the last position of the topics that the wildcards match, if there were any.
     pub(super) fn into_span(self, wild: Option<u64>) -> HistoryBounds {
         let Self { head, oldest, epochs, finished, .. } = self;
         let (mut last, mut trimmed) = (self.last, self.trimmed);
@@ -67,7 +67,7 @@ impl BoundsReply {
     }
 }
 
-/// A stream's entry: some neighbouring records of one epoch.
+/// An entry of the stream: neighbouring records of one epoch.
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) first: u64,
@@ -77,9 +77,9 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Its records after `after`, appended to `records` up to `limit`.
+    /// Appends the records after `after` to `records`, up to `limit`.
     ///
-    /// What another client wrote in the form of a block has its positions, so that nothing after it is out of place, but
+    /// A block that another client wrote has its positions, so that the blocks after it are in order, but it has
     /// neither topics nor lines.
     pub(super) fn records(&self, after: u64, limit: usize, records: &mut Vec<Record>) {
         let (mut bytes, mut is_readable) = (self.bytes.clone(), true);
@@ -105,7 +105,7 @@ impl Block {
     }
 }
 
-/// The blocks of an `XRANGE`, and how many entries of other clients were among them.
+/// Returns the blocks of an `XRANGE`, and the number of entries of other clients among them.
 pub(super) fn blocks(value: Value) -> Result<(Vec<Block>, usize), HistoryError> {
     match value {
         Value::Array(entries) => {
@@ -119,7 +119,7 @@ pub(super) fn blocks(value: Value) -> Result<(Vec<Block>, usize), HistoryError> 
     }
 }
 
-/// The same of an `XREAD` of one stream; nothing if nothing came in time.
+/// Returns the same for an `XREAD` of one stream; empty if nothing arrived in time.
 pub(super) fn read_blocks(value: Value) -> Result<(Vec<Block>, usize), HistoryError> {
     match value {
         Value::Nil => Ok((Vec::new(), 0)),
@@ -131,7 +131,7 @@ pub(super) fn read_blocks(value: Value) -> Result<(Vec<Block>, usize), HistoryEr
     }
 }
 
-/// The entry as a block, or nothing if another client wrote it.
+/// Reads an entry as a block; `None` if another client wrote it.
 fn block(entry: Value) -> Option<Block> {
     let Value::Array(entry) = entry else { return None };
     let [Value::BulkString(id), Value::Array(fields)] = <[Value; 2]>::try_from(entry).ok()? else {
@@ -148,7 +148,7 @@ fn block(entry: Value) -> Option<Block> {
     (1..=MOST_RECORDS).contains(&count).then(|| Block { first, last, epoch, bytes: bytes.into() })
 }
 
-/// The places of appended entries.
+/// Returns the positions of appended entries.
 pub(super) fn appended(answers: &[String]) -> Option<Vec<Appended>> {
     let place = |answer: &String| {
         let (duplicate, place) = match answer.strip_prefix('=') {
@@ -169,7 +169,7 @@ fn epoch_of(text: &str) -> Option<Epoch> {
     u64::from_str_radix(text, 16).ok().map(Epoch::from_bits)
 }
 
-/// The keys hold what this crate did not write.
+/// The keys contain data that this crate did not write.
 pub(super) fn damaged() -> HistoryError {
     let message = "its keys hold something that was not written by it; rename them away, and open it again under the \
                    same name or another: readers get a gap notice, not a silent loss";

@@ -1,5 +1,5 @@
--- Keeps entries, all or none. ARGV: how many milliseconds a key is remembered, how many entries there are, and of each:
--- its topics, 1 if it is a finish, the place of its key among those in KEYS or 0, its bytes.
+-- Stores entries, all or none. ARGV: the milliseconds for which a key is remembered, the number of entries, and
+-- for each entry: its topics, 1 if it is a finish, the index of its key in KEYS or 0, its bytes.
 local memory, count = ARGV[6], tonumber(ARGV[7])
 
 local before = head
@@ -49,7 +49,7 @@ end
 for number, entry in ipairs(blocks) do
   local id = redis.pcall('XADD', log, entry[1], epoch, entry[2])
   if number == 1 and type(id) == 'table' and id.err and string.find(id.err, 'equal or smaller', 1, true) then
-    -- Another client wrote to the stream, or the other keys are older than it.
+    -- Another client wrote to the stream, or the other keys are older than the stream.
     local reached = head
     head = before
     sweep()
@@ -67,7 +67,8 @@ end
 for name, place in pairs(placed) do
   redis.call('SET', name, place, 'PX', memory)
 end
--- A topic whose records were all trimmed comes back: nothing of it lies between the last of those and the first new one.
+-- A topic whose records were all trimmed comes back: it has no record between the last trimmed one and the first
+-- new one.
 local from, forgotten = oldest(), text(counted(redis.call('HGET', meta, 'forgotten')))
 for topic, seq in pairs(firsts) do
   local former = redis.call('ZSCORE', topics, topic)

@@ -1,4 +1,4 @@
-//! Appending: whatever waits while the server is busy goes in one script.
+//! Appends: all appends that wait while the server is busy are sent in one script.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Shared, answer, failure};
 use crate::history::{Appended, Entry, HistoryError, HistoryErrorKind, codec};
 
-/// How many appends wait for the server before publishers do.
+/// The number of appends that may wait for the server before publishers wait.
 const QUEUE: usize = 1_024;
 
-/// How many entries one script takes at most, unless a single append has more.
+/// The maximum number of entries in one script, unless a single append has more.
 const MOST_ENTRIES: usize = 1_024;
 
-/// How many bytes.
+/// The maximum number of bytes in one script.
 const MOST_BYTES: usize = 4 << 20;
 
 type Answer = Result<Vec<Appended>, HistoryError>;
@@ -24,7 +24,7 @@ struct Append {
     reply: oneshot::Sender<Answer>,
 }
 
-/// The queue to the task that appends; it ends when this is dropped.
+/// The queue to the task that appends; the task ends when the queue is dropped.
 #[derive(Debug)]
 pub(super) struct Appender(mpsc::Sender<Append>);
 

@@ -7,7 +7,7 @@ use crate::history::{HistoryError, Retention};
 
 /// Options for a [`RedisHistory`].
 ///
-/// Every process that opens the same history should be given the same options.
+/// Every process that opens the same history should use the same options.
 ///
 /// ```no_run
 /// use sse_core::{RedisHistory, Retention};
@@ -37,16 +37,17 @@ impl Default for RedisHistoryBuilder {
 }
 
 impl RedisHistoryBuilder {
-    /// What is kept of the whole history, whichever limit is reached first. The default is 1,000,000 events, 256 MiB and
-    /// 7 days.
+    /// Sets how much of the whole history is kept, whichever limit is reached first. The default is 1,000,000
+    /// events, 256 MiB and 7 days.
     ///
-    /// Redis drops whole nodes of about a hundred events, and bytes and age are counted in 64 steps, so somewhat more is
-    /// kept than said. Which topic came last is remembered longer, so that readers of quiet topics get no needless gap.
+    /// Redis drops whole nodes of about a hundred events, and bytes and age are counted in 64 steps, so somewhat
+    /// more than these limits is kept. The last position of each topic is remembered longer, so that readers of
+    /// quiet topics get no needless gap.
     pub fn retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
     }
 
-    /// How long a publisher's key is remembered. The default is 24 h.
+    /// Sets how long a publisher's key is remembered. The default is 24 h.
     pub fn key_memory(self, key_memory: Duration) -> Self {
         Self { key_memory, ..self }
     }
@@ -74,7 +75,7 @@ impl RedisHistoryBuilder {
     }
 }
 
-/// One client for each URL.
+/// Returns one client for each URL.
 fn clients(urls: &str) -> Result<Vec<Client>, HistoryError> {
     if urls.contains("rediss://") || urls.contains("valkeys://") {
         choose_cryptography();
@@ -82,10 +83,10 @@ fn clients(urls: &str) -> Result<Vec<Client>, HistoryError> {
     urls.split(',').map(|url| Client::open(url.trim()).map_err(failure::connecting)).collect()
 }
 
-/// The client's TLS takes the process's cryptography and panics if there is more than one to choose from.
+/// The client's TLS uses the process's default cryptography and panics if there is more than one to choose from.
 fn choose_cryptography() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // It fails only if somebody else has just chosen.
+        // This fails only if another thread has just chosen.
         drop(rustls::crypto::ring::default_provider().install_default());
     }
 }

@@ -1,10 +1,10 @@
-//! What a Redis error means for a caller.
+//! Maps Redis errors to what they mean for a caller.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::history::{HistoryError, HistoryErrorKind};
 
-/// Whether the connection is of no use any more: broken, or to a server that is no primary now.
+/// Returns whether the connection is unusable: broken, or to a server that is not a primary any more.
 pub(super) fn is_broken(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::Server(
@@ -16,7 +16,7 @@ pub(super) fn is_broken(error: &RedisError) -> bool {
     }
 }
 
-/// An append that came back with an error: a server that answers has kept nothing.
+/// The error of an append: a server that answers with an error has stored nothing.
 pub(super) fn appending(error: RedisError) -> HistoryError {
     if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) {
         return refused(error);
@@ -25,7 +25,7 @@ pub(super) fn appending(error: RedisError) -> HistoryError {
     HistoryError::new(HistoryErrorKind::Uncertain, message).with_source(error)
 }
 
-/// A question that came back with an error.
+/// The error of a query.
 pub(super) fn asking(error: RedisError) -> HistoryError {
     if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) {
         return refused(error);
@@ -34,7 +34,7 @@ pub(super) fn asking(error: RedisError) -> HistoryError {
         .with_source(error)
 }
 
-/// No connection could be made.
+/// The error of a failed connect.
 pub(super) fn connecting(error: RedisError) -> HistoryError {
     let (kind, message) = match error.kind() {
         ErrorKind::InvalidClientConfig => (
@@ -45,7 +45,7 @@ pub(super) fn connecting(error: RedisError) -> HistoryError {
             HistoryErrorKind::Settings,
             "Redis refuses the user or the password in the URL, or what the user may do",
         ),
-        // An error among several answers has no code of its own.
+        // If there are several answers, an error among them has no code of its own.
         _ if ["NOAUTH", "WRONGPASS"].iter().any(|code| error.to_string().contains(code)) => {
             (HistoryErrorKind::Settings, "Redis wants a password; write redis://[user]:password@host")
         }

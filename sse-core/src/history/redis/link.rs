@@ -1,4 +1,4 @@
-//! Connections to the primary: one for what is asked, which is renewed by itself.
+//! Connections to the primary: one for queries, which reconnects by itself.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -10,16 +10,16 @@ use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, RedisResult, aio::Mu
 use super::failure;
 use crate::history::{HistoryError, HistoryErrorKind};
 
-/// How long a connection may take to be made.
+/// The time limit for a connect.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// How long an answer may take.
+/// The time limit for an answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Waiting between attempts: doubled each time, up to the second.
+/// The shortest and the longest pause between attempts: doubled each time.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// The servers of which one is the primary, and a connection to it.
+/// The servers, one of which is the primary, and a connection to it.
 #[derive(Debug)]
 pub(super) struct Link {
     clients: Vec<Client>,
@@ -32,7 +32,7 @@ enum State {
     Down { number: u64, error: HistoryError },
 }
 
-/// A connection, and which one it is.
+/// A connection, with its number.
 #[derive(Clone)]
 pub(super) struct Linked {
     pub(super) connection: MultiplexedConnection,
@@ -48,7 +48,7 @@ impl Link {
         Ok(Arc::new(Self { clients, state: Mutex::new(state) }))
     }
 
-    /// The connection, or at once why there is none.
+    /// Returns the connection, or immediately the error that explains why there is none.
     pub(super) fn get(&self) -> Result<Linked, HistoryError> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Up { connection, number, .. } => {
@@ -58,7 +58,7 @@ impl Link {
         }
     }
 
-    /// Takes notice that a connection is of no use any more, and makes another in the background.
+    /// Marks a connection as unusable, and opens another in the background.
     pub(super) fn broken(self: &Arc<Self>, linked: &Linked, error: &RedisError) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &*state {
@@ -72,14 +72,14 @@ impl Link {
         }
     }
 
-    /// Takes notice that another connection broke: this one is made anew before somebody trips over it.
+    /// Called when another connection broke: this one is replaced before a caller fails on it.
     pub(super) fn suspect(self: &Arc<Self>, error: &RedisError) {
         if let Ok(linked) = self.get() {
             self.broken(&linked, error);
         }
     }
 
-    /// Makes another connection now, if the last one broke and there is none yet.
+    /// Opens another connection now, if the last one broke and there is none yet.
     pub(super) async fn restore(&self) -> RedisResult<()> {
         if self.get().is_err() {
             self.restored(primary(&self.clients, ANSWER).await?);
@@ -87,8 +87,8 @@ impl Link {
         Ok(())
     }
 
-    /// Whether what is asked goes to this run of this server. A process that reads from one primary and writes to another
-    /// one would follow two histories at once.
+    /// Returns whether queries go to this run of this server. A process that reads from one primary and writes to
+    /// another one would follow two histories at once.
     pub(super) fn is_to(&self, run: &str) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         matches!(&*state, State::Up { server, .. } if server == run)
@@ -103,13 +103,13 @@ impl Link {
         }
     }
 
-    /// A connection of its own to the primary.
+    /// Opens a separate connection to the primary.
     pub(super) async fn another(&self, answer: Duration) -> RedisResult<Primary> {
         primary(&self.clients, answer).await
     }
 }
 
-/// Waiting between attempts.
+/// The pauses between attempts.
 #[derive(Debug)]
 pub(super) struct Backoff(Duration);
 
@@ -120,7 +120,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Waits, each time longer; jittered, so that many processes do not come back together.
+    /// Waits, longer each time; jittered, so that many processes do not come back together.
     pub(super) async fn pause(&mut self) {
         tokio::time::sleep(self.0.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
         self.0 = (self.0 * 2).min(PAUSES.1);
@@ -143,7 +143,7 @@ async fn renew(link: Weak<Link>) {
     }
 }
 
-/// A connection to a primary, where that is, and which run of which server.
+/// A connection to a primary, with its address and the run of the server.
 pub(super) struct Primary {
     pub(super) connection: MultiplexedConnection,
     pub(super) client: Client,

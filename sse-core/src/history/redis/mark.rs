@@ -1,4 +1,4 @@
-//! The newest place that this process has seen, so that a server that does not have it can be caught.
+//! The newest position that this process has seen, so that a server without it is detected.
 
 use std::{
     collections::VecDeque,
@@ -7,13 +7,13 @@ use std::{
 
 use crate::resume::{Cursor, Epoch};
 
-/// How many earlier epochs are remembered: an answer that was late by more of them does not exist.
+/// The number of earlier epochs remembered: no answer can be late by more epochs than this.
 const EARLIER: usize = 64;
 
-/// The newest place that any script has returned or that the tail has read.
+/// The newest position that any script has returned or that the tail has read.
 ///
-/// Every script compares it with the server's: a former primary that was never demoted, a copy that was put back and
-/// an emptied server do not have it, and begin a new epoch.
+/// Every script compares it with the server's: a former primary that was never demoted, a restored copy and an
+/// emptied server do not have it, and begin a new epoch.
 #[derive(Debug, Default)]
 pub(super) struct Mark(Mutex<State>);
 
@@ -24,13 +24,13 @@ struct State {
 }
 
 impl Mark {
-    /// What a script is sent.
+    /// Returns the text that a script receives.
     pub(super) fn text(&self) -> String {
         let newest = self.lock().newest;
         newest.map_or_else(String::new, |newest| format!("{} {}", newest.epoch(), newest.seq()))
     }
 
-    /// Moves on to a place that a script has returned. An answer that comes late does not move it back.
+    /// Moves forward to a position that a script has returned. A late answer does not move it back.
     pub(super) fn returned(&self, place: Cursor) {
         let mut state = self.lock();
         let known = state.newest.map(Cursor::epoch);
@@ -45,7 +45,8 @@ impl Mark {
         }
     }
 
-    /// Moves on to a record that the tail has read. It may be of any epoch; only the newest one's count.
+    /// Moves forward to a record that the tail has read. The record may be of any epoch; only those of the newest
+    /// one count.
     pub(super) fn read(&self, place: Cursor) {
         let mut state = self.lock();
         if state.newest.is_some_and(|newest| newest.epoch() == place.epoch()) {

@@ -31,26 +31,28 @@ use script::Scripts;
 
 /// A history in Redis Streams (6.2 or newer): many processes publish to one order and serve the same ids.
 ///
-/// A handle, cheap to clone. Its keys begin with `sse:{name}:`; let nothing else write to them. What another client writes there
-/// is passed over, or removed where it is in the way, and logged.
+/// A handle, cheap to clone. Its keys begin with `sse:{name}:`; no other program should write to them. Entries of
+/// other clients are skipped, or removed if they are in the way, and logged.
 ///
-/// **Durability.** An append returns when the primary has it: what that is worth is the server's setting
-/// (`appendonly yes` and `appendfsync always` survive a power failure, the default second of `everysec` does not). Redis
-/// replicates asynchronously, so a failover may lose what was acknowledged. It is never lost silently: every script
-/// compares the server's `master_replid`, and begins a new epoch where it has changed; readers that saw what is gone get
-/// a gap notice, and the others go on.
+/// **Durability.** An append returns when the primary has it: how safe it is then depends on the server's settings
+/// (`appendonly yes` and `appendfsync always` survive a power failure; with the default, `everysec`, the last
+/// second does not). Redis replicates asynchronously, so a failover may lose acknowledged events. They are never
+/// lost silently: every script compares the server's `master_replid`, and begins a new epoch if it has changed;
+/// readers that saw lost events get a gap notice, and the others continue.
 ///
-/// **Failover.** Behind one address that moves (Sentinel with a proxy, a managed service), nothing is to be done. Else
-/// name all servers, separated by commas; the one that is the primary is used.
+/// **Failover.** Behind one address that moves (Sentinel with a proxy, a managed service), no configuration is
+/// needed. Otherwise name all servers, separated by commas; the one that is the primary is used.
 ///
-/// **A server that got older** (a former primary that was never demoted, a copy that was put back, one that was emptied) lacks
-/// what a process has seen. Every script compares that, and begins a new epoch; readers get a gap notice from where the two differ.
+/// **A server that became older** (a former primary that was never demoted, a restored copy, an emptied server)
+/// lacks records that a process has seen. Every script checks for this, and begins a new epoch; readers get a gap
+/// notice from the position where the two differ.
 ///
 /// **Retention.** See [`RedisHistoryBuilder::retention`].
 ///
 /// **Keys.** A key is remembered for 24 h; see [`RedisHistoryBuilder::key_memory`].
 ///
-/// **While Redis is away** publishing fails at once, tails say so and go on by themselves when it is back.
+/// **While Redis is unavailable** publishing fails immediately; tails report an error and continue by themselves
+/// when it is back.
 ///
 /// ```no_run
 /// use sse_core::{Hub, RedisHistory};
@@ -66,7 +68,7 @@ pub struct RedisHistory {
     appender: Arc<Appender>,
 }
 
-/// What the tasks share.
+/// The data that the tasks share.
 #[derive(Debug)]
 struct Shared {
     link: Arc<Link>,
@@ -74,7 +76,7 @@ struct Shared {
     scripts: Scripts,
 }
 
-/// What was chosen when it was opened.
+/// The options with which the history was opened.
 #[derive(Debug)]
 struct Settings {
     names: Names,
@@ -83,18 +85,18 @@ struct Settings {
 }
 
 impl RedisHistory {
-    /// Connects to `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS, and opens the history with this
-    /// name; must be called within a Tokio runtime. Several URLs are separated by commas.
+    /// Connects to `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS, and opens the history with
+    /// this name. Several URLs are separated by commas. Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// [`HistoryErrorKind::Settings`](super::HistoryErrorKind::Settings) if the URL is wrong, the password is, or the
-    /// server is set up so that the promises cannot be kept: the message names each setting.
+    /// [`HistoryErrorKind::Settings`](super::HistoryErrorKind::Settings) if the URL or the password is wrong, or
+    /// if the server's settings cannot keep the promises: the message lists each setting.
     /// [`HistoryErrorKind::Unavailable`](super::HistoryErrorKind::Unavailable) if no primary answers.
     pub async fn connect(url: impl AsRef<str>, name: impl AsRef<str>) -> Result<Self, HistoryError> {
         Self::builder().connect(url, name).await
     }
 
-    /// Options for a history in Redis.
+    /// Returns the options for a history in Redis.
     pub fn builder() -> RedisHistoryBuilder {
         RedisHistoryBuilder::default()
     }

@@ -1,26 +1,26 @@
 use crate::history::{HistoryError, HistoryErrorKind};
 
-/// The longest name in bytes.
+/// The maximum length of a name in bytes.
 const MAX_LEN: usize = 128;
 
-/// The keys of one history. All have the same hash tag, so that one node has them.
+/// The keys of one history. All have the same hash tag, so that they are on one node.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     /// The stream of blocks.
     pub(super) log: String,
     /// A hash: fence, head, epoch, bytes, forgotten.
     pub(super) meta: String,
-    /// A list: each epoch and its first position.
+    /// A list: each epoch with its first position.
     pub(super) epochs: String,
     /// A sorted set: each topic by its last position.
     pub(super) topics: String,
-    /// A hash: of each finished topic where and when.
+    /// A hash: each finished topic, with position and time.
     pub(super) finishes: String,
-    /// A hash: of each topic a place and the next one, between which it had no record, and the former was trimmed.
+    /// A hash: for each topic two positions between which it had no record; the former was trimmed.
     pub(super) lulls: String,
-    /// A list: how the stream grew.
+    /// A list: the growth of the stream.
     pub(super) marks: String,
-    /// The channel of signals.
+    /// The channel for signals.
     pub(super) signals: String,
     key: String,
 }
@@ -51,12 +51,12 @@ impl Names {
         })
     }
 
-    /// Where the place of a publisher's key is remembered.
+    /// Returns the key under which the position of a publisher's key is stored.
     pub(super) fn key(&self, scoped: &str) -> String {
         format!("{}{scoped}", self.key)
     }
 
-    /// Each key and the type that it must have.
+    /// Returns each key with the type that it must have.
     pub(super) fn types(&self) -> [(&str, &'static str); 7] {
         [
             (&self.log, "stream"),

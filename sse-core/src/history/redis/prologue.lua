@@ -1,8 +1,8 @@
--- What every script begins with: whether this server may answer, and whether the history may have lost its end.
--- KEYS: log, meta, epochs, topics, finishes, marks, lulls. ARGV: a fresh epoch, then how many events, bytes and milliseconds to keep,
--- then the newest place that the caller has seen, or nothing. Whatever the keys hold may be another client's: nothing that
--- was not written here may make a script fail.
--- Before 7.0, a script that asks for the time may write only what it did, not be run again elsewhere.
+-- The beginning of every script: checks whether this server may answer, and whether the history may have lost its
+-- end. KEYS: log, meta, epochs, topics, finishes, marks, lulls. ARGV: a fresh epoch, then how many events, bytes
+-- and milliseconds to keep, then the newest position that the caller has seen, or nothing. The keys may contain
+-- data of another client: data that was not written here must not make a script fail.
+-- Before 7.0, a script that asks for the time may write only if its effects are replicated instead of the script.
 if redis.replicate_commands then
   redis.replicate_commands()
 end
@@ -10,10 +10,10 @@ end
 local log, meta, epochs, topics, finishes, marks, lulls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local keep_events, keep_bytes, keep_age = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
--- How many topics are remembered beyond those that have records, how many more there may be for a while, and for how
--- many milliseconds a finish is remembered.
+-- The number of topics remembered in addition to those that have records, the number of further topics allowed for
+-- a while, and the milliseconds for which a finish is remembered.
 local MOST_TOPICS, SLACK, FINISH_MEMORY = 100000, 10000, 7200000
--- How many epochs are remembered although nothing of them is kept.
+-- The number of epochs remembered without stored records.
 local MOST_EPOCHS = 1000
 
 local function text(number)
@@ -33,7 +33,7 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local kept = redis.call('HMGET', meta, 'fence', 'head', 'epoch', 'bytes')
 
--- A count or a position; beyond what numbers hold here it is not one of ours.
+-- Parses a count or a position; a number too large to be exact here is not one of ours.
 local FARTHEST = 2 ^ 52
 local function counted(value)
   local number = tonumber(value or 0) or 0
@@ -42,8 +42,9 @@ end
 
 local head, epoch, bytes = counted(kept[2]), kept[3], counted(kept[4])
 
--- An entry of the stream is a block: its id is the position of its last record and how many records it has, its one field
--- the epoch. Returns the first and the last position and the epoch, or nothing for an entry of another client.
+-- An entry of the stream is a block: its id is the position of its last record and the number of its records, its
+-- only field is the epoch. Returns the first and the last position and the epoch, or nothing for an entry of
+-- another client.
 local MOST_RECORDS, MOST_BYTES = 256, 65536
 local function block_of(entry)
   local last, count = string.match(entry[1], '^(%d+)-(%d+)$')
@@ -54,7 +55,7 @@ local function block_of(entry)
   end
 end
 
--- Entries of other clients at the front are removed, a few at a time.
+-- Removes entries of other clients at the front, a few at a time. Returns the oldest position.
 local function oldest()
   for _ = 1, 16 do
     local entry = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
@@ -70,8 +71,8 @@ local function oldest()
   return head + 1
 end
 
--- Removes the entries of other clients at the end, which keep the next block from being added. What is ours beyond the head
--- that is known goes on where the head is: then the other keys are older than the stream.
+-- Removes the entries of other clients at the end, which prevent the next block from being added. Our own blocks
+-- after the known head move the head forward: then the other keys are older than the stream.
 local function sweep()
   local stands = text(head) .. '-0'
   for _, entry in ipairs(redis.call('XRANGE', log, text(head), '+', 'COUNT', 100)) do
@@ -87,7 +88,7 @@ local function sweep()
   redis.pcall('XSETID', log, stands)
 end
 
--- The last position of the stream, which the other keys may not know: they may be older, or gone.
+-- The last position of the stream, which the other keys may not know: they may be older, or lost.
 local function newest_kept()
   local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 16)
   for _, entry in ipairs(newest) do
@@ -106,7 +107,7 @@ local function newest_kept()
   return 0
 end
 
--- Whether this store lacks the newest place that the caller has seen: it got older, or it is another one.
+-- Whether this store lacks the newest position that the caller has seen: it became older, or it is another store.
 local function is_behind(place)
   local of, seq = string.match(place, '^(%x+) (%d+)$')
   if not of then
@@ -129,7 +130,7 @@ if kept[1] ~= fence or newest ~= epoch or is_behind(ARGV[5]) then
   epoch = ARGV[1]
   redis.call('RPUSH', epochs, epoch .. ' ' .. text(head + 1))
   redis.call('HSET', meta, 'fence', fence, 'head', text(head), 'epoch', epoch)
-  -- Epochs go that lie wholly below the oldest record, or that nothing was written in, or that are far too many.
+  -- Drops epochs that lie completely below the oldest record, that have no record, or that are far too many.
   local count = redis.call('LLEN', epochs)
   if count > MOST_EPOCHS then
     local rows, from, excess = redis.call('LRANGE', epochs, 0, -1), oldest(), count - MOST_EPOCHS
@@ -144,7 +145,7 @@ if kept[1] ~= fence or newest ~= epoch or is_behind(ARGV[5]) then
   end
 end
 
--- Marks say, from time to time: when, up to which position, after how many bytes.
+-- A mark records, from time to time: the time, the last position, the number of bytes before it.
 local function trim()
   local from = head - keep_events + 1
   while true do
@@ -155,7 +156,8 @@ local function trim()
     local at, seq, before = string.match(mark, '^(%d+) (%d+) (%d+)$')
     if at then
       if tonumber(at) > now then
-        -- It was written before the clock was set back; else nothing would become old until that time comes again.
+        -- The mark was written before the clock was set back; without this, nothing would expire until that time
+        -- comes again.
         at = text(now)
         redis.call('LSET', marks, 0, at .. ' ' .. seq .. ' ' .. before)
       end

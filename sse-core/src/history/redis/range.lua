@@ -1,4 +1,5 @@
--- The entries of the log from ARGV[1] to ARGV[2], at most ARGV[3] of them, and none once they have ARGV[4] bytes together.
+-- Returns the entries of the log from ARGV[1] to ARGV[2], at most ARGV[3], and none after they have ARGV[4] bytes
+-- together.
 local PAGE = 8
 local from, count, most = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local found, bytes = {}, 0

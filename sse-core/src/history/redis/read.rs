@@ -1,17 +1,17 @@
-//! Reading ranges of the stream.
+//! Reads ranges of the stream.
 
 use redis::{Cmd, aio::MultiplexedConnection};
 
 use super::{Shared, answer, answer::damaged, failure, link::Linked};
 use crate::history::{HistoryError, HistoryErrorKind, Record, engine::cut_to_bytes};
 
-/// How many records are asked for at once.
+/// The number of records requested at once.
 const MOST: u64 = 1_000;
 
-/// The most records of one block, less one.
+/// The maximum number of records in a block, less one.
 const WIDEST: u64 = 255;
 
-/// The records after `after`, up to `limit` and to `max_bytes` of lines, but at least one.
+/// Returns the records after `after`, up to `limit` and to `max_bytes` of lines, but at least one.
 pub(super) async fn read(
     shared: &Shared,
     after: u64,
@@ -28,7 +28,7 @@ pub(super) async fn read(
         let before = position;
         for block in blocks.iter().filter(|block| block.last > before) {
             if block.first > position + 1 {
-                // A hole; at the beginning it says that what was asked for is gone.
+                // A hole; at the beginning it means that the requested records were trimmed.
                 break;
             }
             block.records(position, limit, &mut records);
@@ -37,7 +37,7 @@ pub(super) async fn read(
         if position == before {
             return if records.is_empty() { at_the_end(shared, linked, after).await } else { Ok(records) };
         }
-        // Entries of other clients count among those that were asked for.
+        // Entries of other clients count towards the number of requested entries.
         let is_all = foreign == 0 && position < before.saturating_add(wanted);
         if is_all || cut_to_bytes(&mut records, max_bytes) {
             break;
@@ -47,7 +47,7 @@ pub(super) async fn read(
     Ok(records)
 }
 
-/// Nothing follows `after`: rightly so at the head, else it is gone.
+/// No record follows `after`: correct at the head, otherwise the records were trimmed.
 async fn at_the_end(shared: &Shared, mut linked: Linked, after: u64) -> Result<Vec<Record>, HistoryError> {
     let span = shared.scripts.span(&mut linked.connection, &shared.settings, &[]).await;
     let span = span.map_err(|error| shared.failed(&linked, error))?;
@@ -70,7 +70,7 @@ async fn range(
 ) -> redis::RedisResult<redis::Value> {
     let log = &shared.settings.names.log;
     let from = after.saturating_add(1);
-    // The last block wanted may end beyond the last record wanted.
+    // The last requested block may end beyond the last requested record.
     let to = format!("{}-{}", after.saturating_add(wanted).saturating_add(WIDEST), u64::MAX);
     if max_bytes < usize::MAX {
         return shared.scripts.range(connection, log, (from, &to), wanted, max_bytes).await;
@@ -81,7 +81,7 @@ async fn range(
 }
 
 impl Shared {
-    /// What a failed question means; a broken connection is made anew.
+    /// Returns the error for a failed query; a broken connection is replaced.
     pub(super) fn failed(&self, linked: &Linked, error: redis::RedisError) -> HistoryError {
         if failure::is_broken(&error) {
             self.link.broken(linked, &error);

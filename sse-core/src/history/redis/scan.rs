@@ -1,22 +1,22 @@
-//! Which topics match wildcards: looked through page by page, so that no question holds the server for long.
+//! Finds the topics that match wildcards: page by page, so that no query blocks the server for long.
 
 use redis::{Cmd, RedisResult, aio::MultiplexedConnection};
 
 use super::{answer::BoundsReply, names::Names};
 use crate::history::{Pattern, matcher::Matcher};
 
-/// How many topics the server returns at once: less than a millisecond of its time.
+/// The number of topics that the server returns at once: less than a millisecond of its time.
 pub(super) const PAGE: usize = 500;
 
-/// How many topics are looked through for one question, for all its patterns together. Beyond that the answer is the
-/// head, which is an upper bound.
+/// The maximum number of topics scanned for one query, for all its patterns together. Beyond that the answer is
+/// the head, which is an upper bound.
 const MOST_SCANNED: usize = 10_000;
 
-/// A topic and its last position, as the server has them.
+/// A topic and its last position, as the server returns them.
 pub(super) type Row = (Vec<u8>, f64);
 
-/// The last position of a record of a topic that matches one of the patterns, or that was forgotten; the first page came
-/// with the span. The newest topics come first, so the first one that matches decides.
+/// Returns the last position of a record of a topic that matches one of the patterns, or that was forgotten; the
+/// first page was returned with the bounds. The newest topics come first, so the first match decides.
 pub(super) async fn last_of(
     connection: &mut MultiplexedConnection,
     names: &Names,
@@ -40,7 +40,7 @@ pub(super) async fn last_of(
         }
         page = rows(connection, "ZREVRANGEBYSCORE", names, (lowest.to_string(), "-inf".to_owned())).await?;
         if page.len() >= PAGE && page.last().is_some_and(|(_, seq)| *seq >= lowest) {
-            // Too many topics of one position to go on behind it.
+            // Too many topics of one position to continue after it.
             return Ok(head);
         }
     };
@@ -57,8 +57,8 @@ pub(super) async fn last_of(
     Ok(last.max(forgotten.unwrap_or(0)))
 }
 
-/// What decides on this page, if anything does: a topic that matches, or that all further ones are older than what was
-/// forgotten.
+/// Returns the result, if this page decides it: a topic matches, or all further topics are older than the
+/// forgotten ones.
 fn last_on(page: &[Row], forgotten: u64, matches: impl Fn(&[u8]) -> bool) -> Option<u64> {
     page.iter().find_map(|(name, seq)| {
         let seq = *seq as u64;

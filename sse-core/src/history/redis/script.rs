@@ -1,4 +1,4 @@
-//! The scripts: everything that numbers records or answers for them runs in the server, in one piece.
+//! The scripts: every operation that numbers records or answers for them runs in the server, as one script.
 
 use redis::{FromRedisValue, RedisResult, Script, ScriptInvocation, Value, aio::MultiplexedConnection};
 
@@ -8,10 +8,10 @@ use crate::{
     resume::{Cursor, Epoch},
 };
 
-/// Redis counts in doubles inside scripts: larger limits are none.
+/// Redis counts in doubles inside scripts: larger limits count as unlimited.
 const UNLIMITED: u128 = 1 << 52;
 
-/// The scripts with their hashes, and what they have returned.
+/// The scripts with their hashes, and the newest position that they have returned.
 #[derive(Debug)]
 pub(super) struct Scripts {
     append: Script,
@@ -33,7 +33,7 @@ impl Default for Scripts {
 }
 
 impl Scripts {
-    /// Keeps the entries, which were checked; the answers are in their order.
+    /// Stores the entries, which were checked; the answers are in their order.
     pub(super) async fn append(
         &self,
         connection: &mut MultiplexedConnection,
@@ -63,7 +63,7 @@ impl Scripts {
         call.invoke_async(connection).await
     }
 
-    /// At most `count` entries of the log, and none once they have `max_bytes` together.
+    /// Returns at most `count` entries of the log, and none after they have `max_bytes` together.
     pub(super) async fn range(
         &self,
         connection: &mut MultiplexedConnection,
@@ -76,7 +76,7 @@ impl Scripts {
         self.range.key(log).arg(from).arg(to).arg(count).arg(max_bytes).invoke_async(connection).await
     }
 
-    /// What is kept now.
+    /// Returns the bounds of the history.
     pub(super) async fn span(
         &self,
         connection: &mut MultiplexedConnection,
@@ -86,7 +86,7 @@ impl Scripts {
         self.ask(connection, settings, patterns, false).await
     }
 
-    /// As `span`, after the entries of other clients were removed from the end of the stream.
+    /// As `span`, after removing the entries of other clients from the end of the stream.
     pub(super) async fn sweep(
         &self,
         connection: &mut MultiplexedConnection,

@@ -1,4 +1,4 @@
-//! Settings of the server without which the promises cannot be kept.
+//! The settings of the server without which the promises cannot be kept.
 
 use redis::{Cmd, RedisResult, aio::MultiplexedConnection};
 
@@ -8,7 +8,7 @@ use crate::history::{HistoryError, HistoryErrorKind};
 /// The oldest version that can trim by position.
 const OLDEST_VERSION: (u32, u32) = (6, 2);
 
-/// Asks the server, and names every setting that is wrong.
+/// Reads the server's settings, and names each one that is wrong.
 pub(super) async fn check(
     connection: &mut MultiplexedConnection,
     names: &Names,

@@ -1,5 +1,5 @@
--- What is kept. ARGV: 1 if entries of other clients are to be removed from the end, how many topics of the newest are wanted for
--- wildcards, then the exact topics that are asked for.
+-- Returns the bounds. ARGV: 1 to remove entries of other clients from the end, the number of newest topics wanted
+-- for wildcards, then the requested exact topics.
 local PAGE = tonumber(ARGV[7])
 
 if ARGV[6] == '1' then
@@ -9,7 +9,7 @@ end
 trim()
 local from, forgotten = oldest(), counted(redis.call('HGET', meta, 'forgotten'))
 
--- Up to where the records of a topic were trimmed, as far as it is known.
+-- The position up to which the records of a topic were trimmed, as far as it is known.
 local function trimmed_of(topic, seq)
   if seq < from then
     return seq
@@ -21,7 +21,7 @@ local function trimmed_of(topic, seq)
   return from - 1
 end
 
--- A topic that is remembered is not one that was forgotten.
+-- A topic that is remembered is not one of the forgotten ones.
 local last, trimmed, all_remembered, finished = 0, 0, 1, {}
 for place = 8, #ARGV do
   local topic = ARGV[place]

@@ -21,20 +21,20 @@ use crate::{
     resume::{Cursor, EpochTable},
 };
 
-/// How long a read waits for something; after that role, table and bounds are read again.
+/// The time for which a read waits; after that, role, table and bounds are read again.
 const BLOCK: Duration = Duration::from_secs(1);
 
-/// How much longer than that an answer may take before the connection is given up.
+/// The additional time for an answer before the connection is dropped.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How many blocks are read at once.
+/// The number of blocks read at once.
 const COUNT: usize = 64;
 
-/// Why the connection of a tail was given up.
+/// The reason why a tail's connection was dropped.
 enum TailFailure {
     Redis(RedisError),
     History(HistoryError),
-    /// Nobody listens any more.
+    /// The receiver was dropped.
     Gone,
 }
 
@@ -44,7 +44,7 @@ impl From<RedisError> for TailFailure {
     }
 }
 
-/// Tells everything after a position until nobody listens.
+/// Reports everything after a position until the receiver is dropped.
 pub(super) async fn follow(shared: Arc<Shared>, after: u64, changes: TailEvents) {
     let mut tail = Tail { shared, changes, position: after, oldest: 0, known: None, is_away: false };
     let mut backoff = Backoff::default();
@@ -73,7 +73,7 @@ struct Tail {
     shared: Arc<Shared>,
     changes: TailEvents,
     position: u64,
-    /// The oldest position that was told.
+    /// The oldest position that was reported.
     oldest: u64,
     /// The table of epochs that was reported.
     known: Option<EpochTable>,
@@ -81,7 +81,7 @@ struct Tail {
 }
 
 impl Tail {
-    /// One connection, from its beginning to its end.
+    /// Runs one connection, from its start to its end.
     async fn session(&mut self, backoff: &mut Backoff) -> TailFailure {
         match self.try_session(backoff).await {
             Ok(never) => match never {},
@@ -91,7 +91,7 @@ impl Tail {
 
     async fn try_session(&mut self, backoff: &mut Backoff) -> Result<std::convert::Infallible, TailFailure> {
         let Primary { mut connection, client, server } = self.shared.link.another(BLOCK + GRACE).await?;
-        // Whoever is told something may ask for more.
+        // A receiver may send queries as soon as it gets a report.
         self.shared.link.restore().await?;
         self.stays_with(&server)?;
         let _listener = Listener::start(client, &self.shared, self.changes.clone());
@@ -122,7 +122,8 @@ impl Tail {
                     continue;
                 }
                 if !self.is_next(&block) {
-                    // Replaced or trimmed, or another client's: the bounds say which, and from where on it is read again.
+                    // Replaced, trimmed, or of another client: the bounds decide which, and from which position to
+                    // read again.
                     let before = self.position;
                     self.look(&mut connection, true).await?;
                     if self.position != before || !self.is_next(&block) {
@@ -141,7 +142,7 @@ impl Tail {
         }
     }
 
-    /// What is read and what is written must be the same server's.
+    /// Reads and writes must go to the same server.
     fn stays_with(&self, server: &str) -> Result<(), TailFailure> {
         if self.shared.link.is_to(server) {
             return Ok(());
@@ -151,13 +152,13 @@ impl Tail {
         Err(TailFailure::Redis(error.into()))
     }
 
-    /// Whether the block begins where this stands, or before, and is of the epoch that its positions belong to.
+    /// Returns whether the block begins at the next position, or before, and has the epoch of its positions.
     fn is_next(&self, block: &answer::Block) -> bool {
         let names = |epochs: &EpochTable| epochs.names(Cursor::new(block.epoch, block.last));
         block.first <= self.position + 1 && self.known.as_ref().is_some_and(names)
     }
 
-    /// Reads role, table and bounds again, and reports what is new; removes entries of other clients if asked to.
+    /// Reads role, table and bounds again, and reports changes; removes entries of other clients on request.
     async fn look(
         &mut self,
         connection: &mut MultiplexedConnection,
@@ -170,7 +171,7 @@ impl Tail {
             shared.scripts.span(connection, &shared.settings, &[]).await?
         };
         if self.known.as_ref() != Some(&epochs) {
-            // At the beginning the hub finds out what is new: the newest record that it has may be replaced.
+            // At the start the hub finds the difference itself: its newest record may have been replaced.
             let fork = self.known.as_ref().and_then(|known| known.first_difference(&epochs));
             self.position = self.position.min(fork.map_or(u64::MAX, |fork| fork.saturating_sub(1)));
             self.tell(TailEvent::EpochTable(epochs.clone())).await?;
@@ -182,13 +183,14 @@ impl Tail {
             self.position = self.position.max(oldest - 1);
             self.tell(TailEvent::Trimmed { oldest }).await?;
         }
-        // Nothing is read beyond the head, wherever the hub said that it stands.
+        // Never read beyond the head, whatever position the hub gave.
         self.position = self.position.min(head.max(oldest.saturating_sub(1)));
         Ok(())
     }
 
-    /// A block that does not follow although the bounds are known: entries were removed from the middle of the stream, and
-    /// what is gone is gone. Or it is of an epoch that nobody began, and another client's; then it is passed over.
+    /// Skips a hole before a block that does not follow although the bounds are known: entries were removed from
+    /// the middle of the stream and are lost. A block whose epoch is not in the table is from another client; it
+    /// is skipped.
     async fn pass_hole(&mut self, before: u64, block: &answer::Block) -> Result<(), TailFailure> {
         if self.position != before {
             return Ok(());

@@ -4,14 +4,14 @@ use std::{mem, ops::Range};
 
 use super::{DecodeError, Limits, Oversized, field::Kind, scan::Fields, text::Text};
 
-/// How many more bytes a line's value may have, and what it is when it has more.
+/// The number of bytes that a line's value may still have, and the error if it has more.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
     pub(super) left: usize,
     pub(super) error: DecodeError,
 }
 
-/// The block that is being read. Its fields are in the chunk as long as that is there, then in here.
+/// The current block. Its fields are in the chunk while that is available, then in this struct.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
     pub(super) data: Text,
@@ -19,12 +19,12 @@ pub(super) struct Block {
     pub(super) id: Vec<u8>,
     pub(super) has_data: bool,
     pub(super) has_id: bool,
-    /// The first limit that the event exceeded; its data and type are dropped then.
+    /// The first limit that the event exceeded; its data and type are then dropped.
     pub(super) skipped: Option<DecodeError>,
     limits: Limits,
-    /// A block whose lines together are within this is within every limit but that of the id.
+    /// A block whose lines together are at most this long is within every limit except that of the id.
     harmless: usize,
-    /// At least the length of its fields together.
+    /// An upper bound for the length of all fields together.
     len: usize,
 }
 
@@ -52,12 +52,12 @@ impl Block {
         self.harmless = limits.line.min(limits.event);
     }
 
-    /// Whether nothing has been read that the end of the stream would lose.
+    /// Returns whether the end of the stream would lose nothing.
     pub(super) fn is_empty(&self) -> bool {
         !self.has_data && !self.has_id && self.event_type.len() == 0 && self.skipped.is_none()
     }
 
-    /// Forgets the fields and keeps the buffers.
+    /// Clears the fields and keeps the buffers.
     #[inline]
     pub(super) fn clear(&mut self) {
         self.clear_event();
@@ -74,7 +74,7 @@ impl Block {
         self.has_data = false;
     }
 
-    /// Copies what is still in the chunk.
+    /// Copies the fields that are still in the chunk.
     pub(super) fn keep(&mut self, fields: &Fields, chunk: &[u8]) {
         let part = |range: &Option<Range<usize>>| range.clone().and_then(|range| chunk.get(range));
         if let Some(data) = part(&fields.data) {
@@ -90,7 +90,7 @@ impl Block {
         }
     }
 
-    /// Takes the value of a whole line.
+    /// Stores the value of a whole line.
     pub(super) fn put(&mut self, kind: Kind, value: &[u8]) {
         match kind {
             Kind::Data if self.has_data => self.data.push_line(value),
@@ -112,7 +112,7 @@ impl Block {
         }
     }
 
-    /// Whether a line is a field of an event and cannot have reached a limit.
+    /// Returns whether a line is a field of an event and cannot have reached a limit.
     #[inline]
     pub(super) fn is_harmless(&mut self, kind: Kind, line_len: usize, value_len: usize) -> bool {
         let room = match kind {
@@ -128,12 +128,12 @@ impl Block {
         is_harmless
     }
 
-    /// Only the id of an event that is skipped is kept.
+    /// Returns whether a field is kept: of a skipped event only the id is.
     pub(super) fn wants(&self, kind: Kind) -> bool {
         self.skipped.is_none() || !matches!(kind, Kind::Data | Kind::Type)
     }
 
-    /// Whether a line is to be kept by the limits. All fields must be in here.
+    /// Returns whether the limits allow a line. All fields must be in this block.
     #[cold]
     pub(super) fn admits(
         &mut self,
@@ -152,16 +152,17 @@ impl Block {
             return Ok(true);
         }
         self.exceed(kind, room.error)?;
-        // The event was too large, its id need not be.
+        // The event was too large, but its id may still fit.
         Ok(kind == Kind::Id && len <= self.room(kind, before).left)
     }
 
-    /// The LF that joins another line of data.
+    /// Returns the length of the LF that joins another line of data.
     fn joint(&self, kind: Kind) -> usize {
         usize::from(kind == Kind::Data && self.has_data)
     }
 
-    /// The room for a value, its joint included, by the tightest of the limits. All fields must be in here.
+    /// Returns the room for a value, with its joint, by the tightest of the limits. All fields must be in this
+    /// block.
     pub(super) fn room(&self, kind: Kind, before: usize) -> Room {
         let Limits { line, event, id, .. } = self.limits;
         let left = line.saturating_sub(before) + self.joint(kind);
@@ -170,14 +171,14 @@ impl Block {
             Kind::Data => self.data.len() + self.event_type.len() + self.id.len(),
             Kind::Type => self.data.len() + self.id.len(),
             Kind::Id => self.data.len() + self.event_type.len(),
-            // Nothing is kept of it but the number.
+            // Only the number of this line is kept.
             Kind::Retry => return Room { left: usize::MAX, ..room },
             Kind::Comment | Kind::Other => return room,
         };
         if kind == Kind::Id && id < room.left {
             room = Room { left: id, error: DecodeError::IdTooLong { limit: id } };
         }
-        // A skipped event has no data and no type left to add up.
+        // A skipped event has no data and no type to count.
         let left = event.saturating_sub(others);
         if self.skipped.is_none() && left < room.left {
             room = Room { left, error: DecodeError::EventTooLarge { limit: event } };
@@ -185,7 +186,8 @@ impl Block {
         room
     }
 
-    /// Fails, or drops the event. A comment or an unknown field does not belong to it, so only the line is dropped then.
+    /// Fails, or drops the event. A comment or an unknown field does not belong to the event, so only the line is
+    /// dropped.
     pub(super) fn exceed(&mut self, kind: Kind, error: DecodeError) -> Result<(), DecodeError> {
         if self.limits.oversized == Oversized::Fail {
             return Err(error);
@@ -193,13 +195,13 @@ impl Block {
         if kind.is_of_event() {
             self.clear_event();
             self.skipped.get_or_insert(error);
-            // None of its lines is harmless any more.
+            // No further line counts as harmless.
             self.len = usize::MAX;
         }
         Ok(())
     }
 
-    /// Starts a line that comes in parts.
+    /// Starts a line that arrives in parts.
     pub(super) fn begin(&mut self, kind: Kind) {
         match kind {
             Kind::Data => self.has_data = true,
@@ -208,7 +210,7 @@ impl Block {
         }
     }
 
-    /// Takes a part of a value that there is room for.
+    /// Appends a part of a value that fits into the room.
     #[inline]
     pub(super) fn append(&mut self, kind: Kind, part: &[u8]) {
         self.len = self.len.saturating_add(part.len());
@@ -219,7 +221,7 @@ impl Block {
         }
     }
 
-    /// Takes the whole of an id in exchange for the old one. The standard ignores an id with a NUL in it.
+    /// Replaces the id with a whole new one. The standard ignores an id with a NUL in it.
     pub(super) fn set_id(&mut self, id: &mut Vec<u8>) {
         self.len = self.len.saturating_add(id.len());
         if !id.contains(&0) {

@@ -1,10 +1,10 @@
-//! One line of the stream, taken apart (section 9.2.6 of the HTML standard).
+//! Splits one line of the stream (section 9.2.6 of the HTML standard).
 
 use std::time::Duration;
 
 use memchr::memchr2;
 
-/// What a line is for.
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Data,
@@ -23,10 +23,12 @@ impl Kind {
     }
 }
 
-/// This number of bytes of a line decides its kind and where its value begins: the longest known name, its colon and a space.
+/// The number of bytes of a line that decide its kind and the start of its value: the longest known name, its
+/// colon and a space.
 pub(super) const HEAD: usize = b"retry: ".len();
 
-/// A line's kind and value. The value of a comment is its text; that of an unknown field is the whole line.
+/// Returns a line's kind and value. The value of a comment is its text; that of an unknown field is the whole
+/// line.
 pub(super) fn split(line: &[u8]) -> (Kind, &[u8]) {
     let (kind, rest) = match line {
         [b'd', b'a', b't', b'a', rest @ ..] => (Kind::Data, rest),
@@ -43,7 +45,7 @@ pub(super) fn split(line: &[u8]) -> (Kind, &[u8]) {
     }
 }
 
-/// Where the first line ends, if its CR or LF is there already.
+/// Returns where the first line ends, if the input contains its CR or LF.
 #[inline]
 pub(super) fn line_end(bytes: &[u8]) -> Option<usize> {
     let (near, far) = bytes.split_at(bytes.len().min(NEAR));
@@ -58,20 +60,21 @@ pub(super) fn line_end(bytes: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 thread_local! {
-    /// How many bytes [`line_end`] has looked at.
+    /// The number of bytes that [`line_end`] has looked at.
     pub(super) static SEARCHED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// The first line, and the rest from its CR or LF on, if that is there already.
+/// Returns the first line, and the rest from its CR or LF on, if the input contains that.
 #[inline]
 pub(super) fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     bytes.split_at_checked(line_end(bytes)?)
 }
 
-/// The length of the CR, LF or CRLF that `bytes` starts with. A CR at their end is one: nothing waits for the LF.
+/// Returns the length of the CR, LF or CRLF at the start of `bytes`. A CR at the end counts as one byte: the
+/// decoder does not wait for the LF.
 #[inline]
 pub(super) fn line_break(bytes: &[u8]) -> usize {
-    // A branch that is foretold, so that the search for the next line need not wait for this byte.
+    // A predictable branch, so that the search for the next line need not wait for this byte.
     if bytes.first() == Some(&b'\n') { 1 } else { line_break_with_cr(bytes) }
 }
 
@@ -80,10 +83,10 @@ fn line_break_with_cr(bytes: &[u8]) -> usize {
     if bytes.starts_with(b"\r\n") { 2 } else { 1 }
 }
 
-/// Most lines end within this. Farther than that, `memchr2` is faster for its wider registers.
+/// The distance within which most lines end. Beyond it, `memchr2` is faster because of its wider registers.
 const NEAR: usize = 128;
 
-/// A search that is inlined. `memchr2` asks at run time what the machine can do, which costs more than a short line.
+/// An inlined search. `memchr2` checks the features of the CPU at run time, which costs more than a short line.
 #[inline]
 fn near_line_end(bytes: &[u8]) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
@@ -93,7 +96,7 @@ fn near_line_end(bytes: &[u8]) -> Option<usize> {
     memchr2(b'\n', b'\r', bytes)
 }
 
-/// The number of a `retry` line, read as it comes in: leading zeros may fill any number of chunks.
+/// The number of a `retry` line, parsed as it arrives: leading zeros may fill any number of chunks.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Digits {
     /// An empty value is not a number, and neither is a value with a byte other than a digit.

@@ -3,63 +3,65 @@ use std::{fmt, iter::FusedIterator, time::Duration};
 use super::{DecodeError, Decoder};
 use crate::wire::Message;
 
-/// What a [`Decoder`](super::Decoder) finds in a stream, borrowed from it or from the chunk.
+/// An item that a [`Decoder`](super::Decoder) finds in a stream, borrowed from the decoder or from the chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Item<'a> {
-    /// A comment line without its colon and the space behind it, if [asked for](super::Decoder::report_comments).
+    /// A comment line without its colon and the following space, if [requested](super::Decoder::report_comments).
     Comment(&'a str),
-    /// A field that the standard does not know, if [asked for](super::Decoder::report_fields).
+    /// A field that the standard does not know, if [requested](super::Decoder::report_fields).
     Field {
         /// The name, never empty.
         name: &'a str,
         /// The value, empty if the line has no colon.
         value: &'a str,
     },
-    /// A block without data set the last event id to this. Nothing is dispatched, but a client moves its cursor.
+    /// A block without data set the last event id to this value. Nothing is dispatched, but a client moves its
+    /// cursor.
     Id(&'a str),
     /// An event.
     Message(MessageRef<'a>),
-    /// Data of an event that has not ended, if [asked for](super::Decoder::report_parts).
+    /// Data of an event that has not ended, if [requested](super::Decoder::report_parts).
     Part(&'a str),
-    /// The stream set the time to wait before a reconnect. It holds at once, whether an event follows or not.
+    /// The stream set the delay before a reconnect. The delay applies at once, whether an event follows or not.
     ///
-    /// Any number of milliseconds up to `u64::MAX`, which a larger one becomes: a client sets its own bounds.
+    /// Any number of milliseconds up to `u64::MAX`; a larger one becomes `u64::MAX`. A client sets its own limits.
     Retry(Duration),
     /// An event beyond the limits was left out, under [`Oversized::Skip`](super::Oversized::Skip).
     Skipped {
-        /// Which limit it exceeded first.
+        /// The limit that it exceeded first.
         error: DecodeError,
-        /// The last event id after it: its own unless that was too long or absent, so that a client can move past it.
+        /// The last event id after the event: its own unless that was too long or absent, so that a client can
+        /// move past it.
         last_event_id: &'a str,
     },
 }
 
-/// An event as the decoder hands it out, without a copy where the chunk has it in one piece.
+/// An event in the decoder's output, without a copy if the chunk contains it in one piece.
 ///
-/// [`Message::from`](Message) makes an owned one of it.
+/// [`Message::from`](Message) makes an owned message of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MessageRef<'a> {
-    /// Never empty.
+    /// The event's type; never empty.
     pub(super) event_type: &'a str,
     pub(super) data: &'a str,
     pub(super) last_event_id: &'a str,
 }
 
 impl<'a> MessageRef<'a> {
-    /// The event's type; `message` if the stream gave none.
+    /// Returns the event's type; `message` if the stream gave none.
     #[must_use]
     pub fn event_type(&self) -> &'a str {
         self.event_type
     }
 
-    /// The data, its lines joined by LF.
+    /// Returns the data, its lines joined by LF.
     #[must_use]
     pub fn data(&self) -> &'a str {
         self.data
     }
 
-    /// The id of this event, or else that of the last event which had one; empty if none had.
+    /// Returns the id of this event, or else that of the last event with an id; empty if there was none.
     #[must_use]
     pub fn last_event_id(&self) -> &'a str {
         self.last_event_id
@@ -76,7 +78,7 @@ impl fmt::Debug for MessageRef<'_> {
     }
 }
 
-/// The messages in one chunk; see [`Decoder::messages`].
+/// An iterator over the messages in one chunk; see [`Decoder::messages`].
 #[derive(Debug)]
 #[must_use = "the chunk is decoded as the messages are taken"]
 pub struct Messages<'a, 'i> {
@@ -95,7 +97,7 @@ impl Iterator for Messages<'_, '_> {
     type Item = Result<Message, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // The decoder repeats its error for ever, which would make an endless iterator.
+        // The decoder repeats its error for ever, which would make the iterator endless.
         while !self.failed {
             match self.decoder.decode(self.input) {
                 Ok(Some(Item::Message(message))) => return Some(Ok(message.into())),

@@ -2,11 +2,11 @@ use std::{error, fmt};
 
 use super::field::HEAD;
 
-/// How much a [`Decoder`](super::Decoder) keeps in memory, and what it does with an event beyond that.
+/// The limits on the memory of a [`Decoder`](super::Decoder), and its behaviour for an event beyond them.
 ///
-/// All limits count bytes as received. A value exactly as long as its limit passes; one byte more does not, even if its
-/// line has not ended yet. Lines that are not kept have no limit: `retry`, and comments and unknown fields
-/// unless they were asked for. The standard has no limits; the defaults are wide.
+/// All limits count bytes as received. A value exactly as long as its limit passes; one byte more does not, even
+/// if its line has not ended yet. Lines that are not kept have no limit: `retry`, and comments and unknown fields
+/// unless they are requested. The standard has no limits; the defaults are generous.
 ///
 /// ```
 /// use sse_core::{Decoder, Limits, Oversized};
@@ -25,7 +25,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 16 MiB for a line, as much for an event, 8 KiB for an id, and the decoder fails beyond them.
+    /// 16 MiB for a line, 16 MiB for an event, 8 KiB for an id; beyond them the decoder fails.
     ///
     /// A longer id could not be sent back: common servers refuse request headers above 8 KiB.
     fn default() -> Self {
@@ -35,44 +35,45 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The longest line, with its field name and without its line end; at least 7 bytes.
+    /// Sets the maximum length of a line, with its field name and without its line end; at least 7 bytes.
     pub fn line(mut self, bytes: usize) -> Self {
         self.line = bytes.max(HEAD);
         self
     }
 
-    /// The largest event: its data with the line breaks in it, its type and its id together.
+    /// Sets the maximum size of an event in bytes: its data with the line breaks in it, its type and its id
+    /// together.
     pub fn event(mut self, bytes: usize) -> Self {
         self.event = bytes;
         self
     }
 
-    /// The longest id.
+    /// Sets the maximum length of an id in bytes.
     pub fn id(mut self, bytes: usize) -> Self {
         self.id = bytes;
         self
     }
 
-    /// What happens to an event beyond a limit. The default is [`Oversized::Fail`].
+    /// Sets the behaviour for an event beyond a limit. The default is [`Oversized::Fail`].
     pub fn oversized(mut self, oversized: Oversized) -> Self {
         self.oversized = oversized;
         self
     }
 }
 
-/// What a [`Decoder`](super::Decoder) does with an event beyond its [`Limits`].
+/// The behaviour of a [`Decoder`](super::Decoder) for an event beyond its [`Limits`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Oversized {
-    /// Fails with a [`DecodeError`], and again on every call until it is reset.
+    /// Fails with a [`DecodeError`], and again on every call until the decoder is reset.
     #[default]
     Fail,
-    /// Leaves the event out, reports it as [`Item::Skipped`](super::Item::Skipped) where it ends, and continues.
+    /// Leaves the event out, reports it as [`Item::Skipped`](super::Item::Skipped) at its end, and continues.
     ///
-    /// A comment or an unknown field beyond the limit is left out by itself.
+    /// If a comment or an unknown field is beyond the limit, only that line is left out.
     Skip,
 }
 
-/// Which of its [`Limits`] an event exceeded.
+/// The limit of the [`Limits`] that an event exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -86,7 +87,7 @@ pub enum DecodeError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// One of its lines. Raise [`Limits::line`] or skip such events.
+    /// A line of an event. Raise [`Limits::line`] or skip such events.
     LineTooLong {
         /// The limit in bytes.
         limit: usize,

@@ -1,4 +1,4 @@
-//! From bytes to messages, as section 9.2.6 of the HTML standard specifies.
+//! Decodes bytes to messages, as section 9.2.6 of the HTML standard specifies.
 
 use std::{fmt, time::Duration};
 
@@ -20,12 +20,12 @@ use block::Block;
 use open_line::OpenLine;
 use read::Report;
 
-/// Turns the bytes of an event stream into [`Item`]s, in whatever chunks they come.
+/// Turns the bytes of an event stream into [`Item`]s, in chunks of any size.
 ///
-/// The decoder does no I/O and has no clock. Bytes that are not UTF-8 become U+FFFD; none is an error. Memory is bounded by
-/// [`Limits`], work is linear in the bytes. An event that the chunk has in one piece is borrowed from it, not copied.
-/// An event that is not finished when a connection ends is discarded, as the standard wants it: call
-/// [`reset`](Decoder::reset) before the next connection.
+/// The decoder does no I/O and has no clock. Bytes that are not UTF-8 become U+FFFD and are never an error. Memory
+/// is bounded by [`Limits`], work is linear in the bytes. An event that the chunk contains in one piece is
+/// borrowed from it, not copied. An event that is not finished when a connection ends is discarded, as the
+/// standard requires: call [`reset`](Decoder::reset) before the next connection.
 ///
 /// ```
 /// use sse_core::{Decoder, Item};
@@ -48,14 +48,14 @@ use read::Report;
 #[must_use = "a decoder does nothing until it is fed"]
 pub struct Decoder {
     report: Report,
-    /// Whether none of the next three needs to be looked at.
+    /// Whether none of the next three fields needs a check.
     is_settled: bool,
-    /// How much of a byte order mark the stream began with; all of it once that is decided.
+    /// The length of the byte order mark read so far; its full length once that is decided.
     mark_len: usize,
-    /// The chunk ended with a CR, so that an LF at the start of the next one belongs to it.
+    /// Whether the chunk ended with a CR, so that an LF at the start of the next one belongs to it.
     is_after_cr: bool,
     failed: Option<DecodeError>,
-    /// The last message may still be in the block, because the caller was lent it.
+    /// Whether the last message may still be in the block, because the caller borrowed it.
     is_lent: bool,
     line: OpenLine,
     block: Block,
@@ -64,14 +64,14 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder for a stream that is read from its start.
+    /// Makes a decoder for a stream that is read from its start.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A decoder that goes on after the event with this id.
+    /// Makes a decoder that continues after the event with this id.
     ///
-    /// Events without an id of their own have this one until the stream sets another, as in Chromium: the standard's
+    /// Events without their own id have this one until the stream sets another, as in Chromium: the standard's
     /// last event id string belongs to the event source and outlives its connections.
     ///
     /// ```
@@ -86,30 +86,30 @@ impl Decoder {
         Self { last_event_id: id.into(), ..Self::default() }
     }
 
-    /// Sets how much it keeps in memory. The default is [`Limits::default`].
+    /// Sets the limits on the decoder's memory. The default is [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.block.set_limits(limits);
         self
     }
 
-    /// Reports comments as [`Item::Comment`]. By default they are passed over.
+    /// Reports comments as [`Item::Comment`]. By default they are skipped.
     pub fn report_comments(mut self) -> Self {
         self.report.comments = true;
         self
     }
 
-    /// Reports unknown fields as [`Item::Field`]. By default they are passed over, as the standard wants it.
+    /// Reports unknown fields as [`Item::Field`]. By default they are skipped, as the standard requires.
     pub fn report_fields(mut self) -> Self {
         self.report.fields = true;
         self
     }
 
-    /// Hands out the data of an event before its end, as [`Item::Part`], once this number of bytes is buffered.
+    /// Returns the data of an event before its end, as [`Item::Part`], once `bytes` bytes are buffered.
     ///
-    /// So an event of any size is read in bounded memory. Its message then has the rest of the data, which may be
-    /// empty, with the type and the id. Until that has come the parts are not an event: they are void if the stream
-    /// ends before. The [`Limits`] count what is in memory; they should leave room for this and a chunk. By default
-    /// all of an event comes at once.
+    /// This way an event of any size is read in bounded memory. Its message then has the rest of the data, which
+    /// may be empty, with the type and the id. Until the message is returned, the parts are not an event: discard
+    /// them if the stream ends before. The [`Limits`] count the bytes in memory; leave room for `bytes` and a
+    /// chunk. By default an event is returned whole.
     ///
     /// ```
     /// use sse_core::{Decoder, Item};
@@ -130,18 +130,18 @@ impl Decoder {
     /// # Ok::<(), sse_core::DecodeError>(())
     /// ```
     pub fn report_parts(mut self, bytes: usize) -> Self {
-        // An unfinished character stays behind, and must not be a part by itself.
+        // An unfinished character is held back, and must not be a part by itself.
         self.report.parts = Some(bytes.max(8));
         self
     }
 
-    /// Takes bytes from the front of `input` up to the next item, or all of them if they hold none.
+    /// Reads bytes from the front of `input` up to the next item, or all of them if they contain none.
     ///
-    /// Call it until it returns `None`, then give it the next chunk. `input` always is what has not been read.
+    /// Call it until it returns `None`, then pass the next chunk. `input` is always the unread rest.
     ///
     /// # Errors
-    /// [`DecodeError`] if an event exceeds the [`Limits`] and they are set to [`Oversized::Fail`]; then for every call until
-    /// [`reset`](Decoder::reset).
+    /// [`DecodeError`] if an event exceeds the [`Limits`] and they are set to [`Oversized::Fail`]; then on every
+    /// call until [`reset`](Decoder::reset).
     pub fn decode<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Item<'a>>, DecodeError> {
         match self.advance(input) {
             Ok(None) => Ok(self.part()),
@@ -154,7 +154,7 @@ impl Decoder {
         }
     }
 
-    /// The messages in `input`, owned, until it is used up. Items of other kinds are passed over.
+    /// Returns the messages in `input`, owned, until it is used up. Items of other kinds are skipped.
     ///
     /// ```
     /// use sse_core::Decoder;
@@ -171,9 +171,9 @@ impl Decoder {
         Messages::new(self, input)
     }
 
-    /// Makes it ready for the next connection: forgets the unfinished event, and an error.
+    /// Prepares the decoder for the next connection: discards the unfinished event, and an error.
     ///
-    /// The last event id and the retry delay stay, and so do the settings.
+    /// The last event id, the retry delay and the settings stay.
     pub fn reset(&mut self) {
         self.is_settled = false;
         self.mark_len = 0;
@@ -184,21 +184,22 @@ impl Decoder {
         self.is_lent = false;
     }
 
-    /// What a client sends as `Last-Event-ID` when it reconnects; nothing if it is empty.
+    /// Returns what a client sends as `Last-Event-ID` when it reconnects; a client sends no header if it is empty.
     ///
-    /// Changes where an event ends, even one without data. The id may hold characters that a header cannot.
+    /// The value changes at the end of an event, even of one without data. The id may contain characters that a
+    /// header cannot.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
     }
 
-    /// The last delay that the stream asked for, if any. It may be any number of milliseconds.
+    /// Returns the last delay that the stream requested, if any. It may be any number of milliseconds.
     #[must_use]
     pub fn retry(&self) -> Option<Duration> {
         self.retry
     }
 
-    /// Whether an event has begun and not ended, so that the end of the stream would cut it off.
+    /// Returns `true` if an event has begun and not ended, so that the end of the stream would cut it off.
     #[must_use]
     pub fn is_mid_event(&self) -> bool {
         self.line.is_of_event() || !(self.is_lent || self.block.is_empty())

@@ -1,4 +1,4 @@
-//! A line that comes in more than one chunk.
+//! A line that arrives in more than one chunk.
 
 use std::mem;
 
@@ -10,17 +10,17 @@ use super::{
     text::Text,
 };
 
-/// A line whose end has not come yet. Bytes that certainly belong to a value go straight to its buffer.
+/// A line whose end has not arrived yet. Bytes that certainly belong to a value go straight to its buffer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OpenLine {
     state: State,
     /// The first bytes of the line, until its kind is known.
     head: [u8; HEAD],
     head_len: usize,
-    /// How many of those are in front of the value.
+    /// The number of those bytes before the value.
     before: usize,
     digits: Digits,
-    /// An id is valid only when all of it has been seen.
+    /// The id so far; it is valid only when it is complete.
     id: Vec<u8>,
     /// A comment's text, or the whole line of an unknown field.
     pub(super) text: Text,
@@ -32,7 +32,7 @@ enum State {
     Closed,
     Head,
     Value(Kind, Room),
-    /// A line without a limit: none of it is kept.
+    /// A line without a limit that is not kept.
     Ignored,
 }
 
@@ -41,11 +41,11 @@ impl OpenLine {
         !matches!(self.state, State::Closed)
     }
 
-    /// Whether it may belong to an event.
+    /// Returns whether the line may belong to an event.
     pub(super) fn is_of_event(&self) -> bool {
         match self.state {
             State::Closed | State::Ignored => false,
-            // As long as its kind is not known, its first letter has to do: of `data`, `event` or `id`.
+            // While its kind is unknown, the first letter decides: that of `data`, `event` or `id`.
             State::Head => matches!(self.head, [b'd' | b'e' | b'i', ..]),
             State::Value(kind, _) => kind.is_of_event(),
         }
@@ -55,7 +55,7 @@ impl OpenLine {
         self.state = State::Closed;
     }
 
-    /// Takes the next bytes of the line.
+    /// Reads the next bytes of the line.
     #[inline]
     pub(super) fn push(&mut self, part: &[u8], block: &mut Block, report: Report) -> Result<(), DecodeError> {
         match self.state {
@@ -124,7 +124,7 @@ impl OpenLine {
         self.state = State::Ignored;
         let room = block.room(kind, self.before);
         match room.left.checked_sub(self.id.len()) {
-            // The event was too large, its id need not be.
+            // The event was too large, but its id may still fit.
             Some(left) if kind == Kind::Id && part.len() <= left => {
                 self.state = State::Value(kind, Room { left, ..room });
                 self.append(part, block)
@@ -133,14 +133,14 @@ impl OpenLine {
         }
     }
 
-    /// Gives a line of data the room that it had at its start: what was read of it has left the block.
+    /// Restores the room of a line of data to that at its start: the data read so far has left the block.
     pub(super) fn make_room(&mut self, block: &Block) {
         if let State::Value(Kind::Data, room) = &mut self.state {
             *room = block.room(Kind::Data, self.before);
         }
     }
 
-    /// The line, if it ended before its kind was known.
+    /// Returns the line, if it ended before its kind was known.
     pub(super) fn take_short(&mut self) -> Option<([u8; HEAD], usize)> {
         let State::Head = self.state else { return None };
         self.state = State::Closed;

@@ -1,4 +1,4 @@
-//! The way from bytes to items.
+//! Reads items from bytes.
 
 use std::{mem, ops::Range, time::Duration};
 
@@ -12,17 +12,17 @@ use super::{
 
 const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 
-/// Items that are reported on request only.
+/// The items that are reported only on request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Report {
     pub(super) comments: bool,
     pub(super) fields: bool,
-    /// From how many bytes on the data of an event is handed out before its end.
+    /// The number of bytes from which the data of an event is returned before its end.
     pub(super) parts: Option<usize>,
 }
 
 impl Report {
-    /// Whether lines of this kind are kept.
+    /// Returns whether lines of this kind are kept.
     pub(super) fn wants(self, kind: Kind) -> bool {
         match kind {
             Kind::Data | Kind::Type | Kind::Id | Kind::Retry => true,
@@ -32,7 +32,8 @@ impl Report {
     }
 }
 
-/// An item without what it borrows. A range is where that is in the chunk; else it is in the decoder.
+/// An item without its borrowed text. A range is the position of the text in the chunk; without one it is in the
+/// decoder.
 pub(super) enum Step {
     Comment(Option<Range<usize>>),
     /// The whole line of an unknown field.
@@ -101,7 +102,7 @@ impl Decoder {
         }
     }
 
-    /// Reads on in a line that began in an earlier chunk.
+    /// Continues a line that began in an earlier chunk.
     fn finish_line(&mut self, input: &mut &[u8]) -> Result<Option<Step>, DecodeError> {
         let Some((part, rest)) = split_line(input) else {
             self.line.push(mem::take(input), &mut self.block, self.report)?;
@@ -124,7 +125,7 @@ impl Decoder {
         Ok(step)
     }
 
-    /// Settles what the calls before have left.
+    /// Completes what the previous calls left open.
     fn settle(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -136,7 +137,7 @@ impl Decoder {
                     self.mark_len += 1;
                     *input = rest;
                 }
-                // Not a mark after all, so what looked like one is the start of the first line.
+                // Not a byte order mark, so these bytes are the start of the first line.
                 Some(_) => {
                     let len = mem::replace(&mut self.mark_len, BYTE_ORDER_MARK.len());
                     let line = BYTE_ORDER_MARK.get(..len).unwrap_or_default();
@@ -156,7 +157,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Notes a CR at the end of the chunk.
+    /// Remembers a CR at the end of the chunk.
     #[inline]
     fn note_end(&mut self, read: &[u8], rest: &[u8]) {
         if rest.is_empty() && read.ends_with(b"\r") {
@@ -165,7 +166,7 @@ impl Decoder {
         }
     }
 
-    /// Takes a whole line of `len` bytes. The text of a comment or a field stays where it is.
+    /// Takes a whole line of `len` bytes. The text of a comment or a field is not copied.
     fn take(&mut self, kind: Kind, len: usize, value: &[u8]) -> Result<Option<Step>, DecodeError> {
         if kind == Kind::Retry {
             let mut digits = Digits::default();
@@ -183,7 +184,7 @@ impl Decoder {
         Ok(None)
     }
 
-    /// A delay holds from its own line on.
+    /// Applies a delay, which is valid from its own line on.
     fn apply(&mut self, step: Option<Step>) -> Option<Step> {
         if let Some(Step::Retry(delay)) = step {
             self.retry = Some(delay);
@@ -191,7 +192,7 @@ impl Decoder {
         step
     }
 
-    /// Ends the block at a blank line. Its id counts even without data.
+    /// Ends the block at a blank line. The id of the block counts even without data.
     #[inline]
     fn end_block(&mut self, fields: Fields, read: Read<'_>) -> Option<Step> {
         let Block { has_data, has_id, skipped, .. } = self.block;
@@ -211,7 +212,7 @@ impl Decoder {
         skipped.map(Step::Skipped).or(has_id.then_some(Step::Id))
     }
 
-    /// What has come of a large event's data, at the end of a chunk.
+    /// Returns the available part of a large event's data, at the end of a chunk.
     pub(super) fn part(&mut self) -> Option<Item<'_>> {
         let least = self.report.parts?;
         if self.is_lent || self.block.data.len() < least {

@@ -1,4 +1,4 @@
-//! The lines that most streams consist of.
+//! Scans the lines that most streams consist of.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::{
     field::{Kind, line_break, split, split_line},
 };
 
-/// Where the fields of a block are, as far as they need not be copied.
+/// The positions of a block's fields in the chunk, while they need not be copied.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     pub(super) data: Option<Range<usize>>,
@@ -15,28 +15,28 @@ pub(super) struct Fields {
     pub(super) id: Option<Range<usize>>,
 }
 
-/// How far [`Block::scan`] got.
+/// The result of [`Block::scan`].
 pub(super) struct Scanned {
-    /// So many bytes were taken.
+    /// The number of bytes that were read.
     pub(super) at: usize,
     pub(super) stop: Stop,
 }
 
-/// Why [`Block::scan`] came back.
+/// The reason why [`Block::scan`] stopped.
 pub(super) enum Stop {
-    /// Took a blank line. The fields that need no copy are here, the others in the block.
+    /// A blank line was read. The fields that need no copy are here, the others in the block.
     Blank(Fields),
-    /// Took a line that needs a closer look.
+    /// A line needs a closer look.
     Line { kind: Kind, len: usize, value: Range<usize> },
     /// The rest is not a whole line.
     Unfinished,
 }
 
 impl Block {
-    /// Takes whole lines, as long as they are fields of an event within the limits.
+    /// Reads whole lines, as long as they are fields of an event within the limits.
     ///
-    /// The state is in local variables meanwhile: to go through memory for each line would cost more than the search
-    /// for its end.
+    /// The state is kept in local variables meanwhile: an access to memory for each line would cost more than the
+    /// search for its end.
     #[inline]
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Scanned {
         let mut fields = Fields::default();

@@ -1,4 +1,4 @@
-//! What only the inside can count.
+//! Counts that only a test inside the module can make.
 
 use super::{
     Decoder,
@@ -33,7 +33,7 @@ fn a_line_end_is_found_wherever_it_is() {
         let mut bytes = vec![b'x'; len];
         assert_eq!(line_end(&bytes), None, "{len}");
         for at in (0..len).rev() {
-            // There is another one behind it from the second round on.
+            // From the second round on, another one follows it.
             bytes[at] = if at % 2 == 0 { b'\r' } else { b'\n' };
             assert_eq!(line_end(&bytes), Some(at), "{at} of {len}");
         }

@@ -1,11 +1,11 @@
-//! Bytes that become text: those of a chunk, and those that are collected from several.
+//! Bytes that become text: those of one chunk, and those collected from several.
 
 use std::{borrow::Cow, mem, ops::Range, str};
 
-/// So much of a buffer is kept for the next event; a larger one is given back.
+/// The capacity of a buffer that is kept for the next event; a larger one is shrunk to this.
 const KEPT_CAPACITY: usize = 64 * 1024;
 
-/// From this length on a vectorised check of UTF-8 is the faster one.
+/// From this length on a vectorised check of UTF-8 is faster.
 const LONG: usize = 256;
 
 /// A buffer that is filled with bytes, then read as text.
@@ -23,13 +23,13 @@ impl Text {
     #[inline]
     pub(super) fn push(&mut self, bytes: &[u8]) {
         match bytes {
-            // A stream that comes byte by byte; copying one by a call of `memcpy` costs several times as much.
+            // The stream arrives byte by byte; copying one byte with `memcpy` costs several times as much.
             [byte] => self.bytes.push(*byte),
             bytes => self.bytes.extend_from_slice(bytes),
         }
     }
 
-    /// Adds a line to the one before.
+    /// Appends a line to the one before.
     pub(super) fn push_line(&mut self, line: &[u8]) {
         self.bytes.reserve(1 + line.len());
         self.bytes.push(b'\n');
@@ -45,7 +45,7 @@ impl Text {
 
     fn recycle(&mut self) {
         if self.text.capacity() > self.bytes.capacity() {
-            // The buffer went into the text without a copy, and comes back the same way.
+            // The buffer was moved into the text without a copy, and is moved back the same way.
             self.bytes = mem::take(&mut self.text).into_bytes();
         }
         self.text.clear();
@@ -67,7 +67,7 @@ impl Text {
         &self.text
     }
 
-    /// Sets apart what is complete so far, and keeps the first bytes of a character that is not.
+    /// Sets aside the complete characters, and keeps the first bytes of an incomplete one.
     pub(super) fn set_apart(&mut self) {
         let len = self.bytes.len() - unfinished(&self.bytes);
         let rest = self.bytes.split_off(len);
@@ -80,7 +80,7 @@ impl Text {
     }
 }
 
-/// How many bytes at the end are the beginning of a character.
+/// Returns the number of bytes at the end that begin an incomplete character.
 fn unfinished(bytes: &[u8]) -> usize {
     let tail = bytes.iter().rev().take(3).enumerate();
     for (at, byte) in tail {
@@ -100,7 +100,7 @@ fn unfinished(bytes: &[u8]) -> usize {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Read<'i> {
     bytes: &'i [u8],
-    /// All of them, if they have been checked and are UTF-8.
+    /// The whole text, if the bytes have been checked and are UTF-8.
     text: Option<&'i str>,
 }
 
@@ -109,9 +109,9 @@ impl<'i> Read<'i> {
         Self { bytes, text: None }
     }
 
-    /// Checks them all at once. If most of them are in fields, this is cheaper than field by field.
+    /// Checks all bytes at once. If most of them are in fields, this is cheaper than field by field.
     pub(super) fn checked(bytes: &'i [u8]) -> Self {
-        // The vectorised check pays off only on longer ones.
+        // The vectorised check pays off only for longer chunks.
         let text = if bytes.len() < LONG {
             str::from_utf8(bytes).ok()
         } else {
@@ -120,10 +120,10 @@ impl<'i> Read<'i> {
         Self { bytes, text }
     }
 
-    /// A field as text. Bytes that are not UTF-8 become U+FFFD, as in the Encoding standard's decoder.
+    /// Returns a field as text. Bytes that are not UTF-8 become U+FFFD, as in the Encoding standard's decoder.
     ///
-    /// Field by field this equals decoding the whole stream, because no line end, colon or space can be a part of a
-    /// longer sequence.
+    /// Decoding field by field gives the same result as decoding the whole stream, because a line end, colon or
+    /// space cannot be part of a longer sequence.
     #[inline]
     pub(super) fn text(&self, range: &Range<usize>) -> Cow<'i, str> {
         match self.text.and_then(|text| text.get(range.clone())) {
