@@ -26,7 +26,7 @@ pub enum Error {
     Origin(ForbiddenOrigin),
     /// Nothing was published, or the outcome is unknown.
     Publish(PublishError),
-    /// A run cannot begin or go on.
+    /// A run cannot begin or continue.
     Run(RunError),
     /// A subscription was refused.
     Subscribe(SubscribeError),

@@ -14,9 +14,9 @@ const MERCY: u32 = 1;
 ///
 /// The hub's [`Shutdown`] and Rocket's own begin together, whichever is triggered first, so that every stream
 /// ends within the window. Rocket counts whole seconds: its `shutdown.grace` becomes the first whole second
-/// after the window, so that bytes sent at the end of the window still go out, and `shutdown.mercy` becomes 1
-/// s. A hub without a `Shutdown` does not change Rocket's settings, and its streams end as soon as Rocket shuts
-/// down.
+/// after the window, so that bytes sent at the end of the window still go out, and `shutdown.mercy` becomes
+/// 1 s. A hub without a `Shutdown` does not change Rocket's settings, and its streams end as soon as Rocket
+/// shuts down.
 ///
 /// The fairing also reports a HEAD to [`LastEventId`](crate::LastEventId), which Rocket hides from the handlers
 /// of GETs: without the fairing, a HEAD subscribes as a GET does.

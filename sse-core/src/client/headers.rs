@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::InvalidRequest;
 
-/// The number of a cursor's first characters that an error shows.
+/// The number of a cursor's first bytes that an error shows.
 const SHOWN: usize = 64;
 
 /// Returns `true` if the essence of the response's type is `text/event-stream` (the Fetch standard's "extract a

@@ -22,9 +22,9 @@ use crate::{
 
 /// Creates a channel for one handler's events: give the [`Receiver`] to `Sse::new`, and send from anywhere.
 ///
-/// `capacity` is the number of events that the channel holds before [`send`](Sender::send) waits; 0 counts as
-/// 1. The stream ends when every sender is dropped; if a panic dropped one of them, the stream ends with an
-/// error.
+/// `capacity` is the number of events that the channel holds before [`send`](Sender::send) waits; 0
+/// counts as 1. The stream ends when every sender is dropped; if a panic dropped one of them, it ends as a
+/// failed stream.
 ///
 /// ```
 /// use sse_core::{Event, channel};

@@ -43,7 +43,7 @@ pub(crate) struct SourceChunk {
     pub(crate) events: u64,
     /// The last `retry` in the bytes.
     pub(crate) retry: Option<Duration>,
-    /// When the last of it was published, if that is known; approximately now.
+    /// The time when the last of them was published, if known; approximately now.
     pub(crate) at: Option<Instant>,
 }
 

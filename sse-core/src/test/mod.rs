@@ -15,7 +15,7 @@ mod stream;
 pub use proxy::Proxy;
 pub use stream::TestStream;
 
-/// What the adapters' assertions need.
+/// Required by the adapters' assertions.
 #[doc(hidden)]
 #[track_caller]
 #[allow(clippy::panic, reason = "a failed assertion panics")]

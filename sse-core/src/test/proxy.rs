@@ -50,7 +50,7 @@ pub struct Proxy {
 struct Fault {
     /// Resets connections that began before this number of cuts.
     cuts: u64,
-    /// Whether nothing passes; neither end is notified.
+    /// Whether the proxy passes nothing; neither end is notified.
     held: bool,
     /// Resets each connection after this number of bytes from the server.
     after: Option<u64>,

@@ -17,7 +17,7 @@ use crate::wire::{Decoder, Item, Message};
 /// How long an assertion waits: slightly longer than the usual keep-alive.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The number of a response's bytes that a failure shows if it is not an event stream.
+/// The number of characters that a failure shows of a response that is not an event stream.
 const SHOWN: usize = 500;
 
 type AnyError = Box<dyn error::Error + Send + Sync>;
