@@ -39,7 +39,7 @@ pub fn read(response: impl IntoResponse) -> TestStream<'static> {
     TestStream::new(response.into_response().map(Body::into_data_stream))
 }
 
-/// The application answers GET with an event stream.
+/// Asserts that the application answers GET with an event stream.
 #[track_caller]
 pub fn get_sse_ok<S>(app: &S, uri: &str) -> impl Future<Output = TestStream<'static>>
 where
@@ -48,7 +48,7 @@ where
     established(app, request(Method::GET, uri, Body::empty()), format!("get_sse_ok {uri}"))
 }
 
-/// The application answers POST with an event stream.
+/// Asserts that the application answers POST with an event stream.
 #[track_caller]
 pub fn post_sse_ok<S>(app: &S, uri: &str, body: impl Into<Body>) -> impl Future<Output = TestStream<'static>>
 where
@@ -57,7 +57,7 @@ where
     established(app, request(Method::POST, uri, body.into()), format!("post_sse_ok {uri}"))
 }
 
-/// The application answers this request with an event stream.
+/// Asserts that the application answers this request with an event stream.
 #[track_caller]
 pub fn request_sse_ok<S>(app: &S, request: Request) -> impl Future<Output = TestStream<'static>>
 where

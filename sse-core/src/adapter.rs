@@ -1,7 +1,7 @@
-//! What every adapter spells the same way: hidden macros that define its local types.
+//! Hidden macros that define each adapter's local types in the same way.
 //!
-//! The orphan rule wants `Sse`, `LastEventId`, `Error` and `Mount` to be local to each adapter; the macros keep their names,
-//! their methods and their documentation equal.
+//! The orphan rule requires `Sse`, `LastEventId`, `Error` and `Mount` to be local to each adapter; the macros
+//! keep their names, methods and documentation equal.
 
 /// Defines an adapter's `Sse`; the adapter implements its framework's responder for it.
 #[doc(hidden)]
@@ -10,9 +10,10 @@ macro_rules! __define_sse {
     ($adapter:literal) => {
         /// A response of server-sent events: return it from a handler.
         ///
-        /// Made of a stream of [`Event`](crate::Event)s, a [`Subscription`](crate::Subscription) of a hub, or the
-        /// receiver of a [`channel`](crate::channel()). It sends its first bytes at once, keeps the connection alive,
-        /// and never fails half-way: an error of the application is logged and ends it after what came before.
+        /// Accepts a stream of [`Event`](crate::Event)s, a [`Subscription`](crate::Subscription) of a hub, or
+        /// the receiver of a [`channel`](crate::channel()). The response sends its first bytes at once, keeps
+        /// the connection alive, and never fails half-way: an error of the application is logged and ends it
+        /// after the events before it.
         ///
         /// ```
         #[doc = concat!("use ", $adapter, "::{Event, KeepAlive, Sse};")]
@@ -28,12 +29,13 @@ macro_rules! __define_sse {
         pub struct Sse($crate::EventStream);
 
         impl Sse {
-            /// A response of a stream of events or frames, a subscription, or a channel's receiver.
+            /// Creates a response from a stream of events or frames, a subscription, or a channel's receiver.
             pub fn new(events: impl $crate::IntoEventStream) -> Self {
                 Self($crate::EventStream::new(events))
             }
 
-            /// A response of a stream that may fail: the first error is logged and ends it, after a `retry` of 30 s.
+            /// Creates a response from a stream that may fail: the first error is logged and ends it, after a
+            /// `retry` of 30 s.
             ///
             /// ```
             #[doc = concat!("use ", $adapter, "::{Event, Sse};")]
@@ -52,32 +54,34 @@ macro_rules! __define_sse {
                 Self($crate::EventStream::try_new(events))
             }
 
-            /// When it says that it is alive: every 15 s unless told otherwise, and never with `None`.
+            /// Sets the keep-alive: every 15 s by default, and never with `None`.
             pub fn keep_alive(self, keep_alive: impl Into<Option<$crate::KeepAlive>>) -> Self {
                 Self(self.0.keep_alive(keep_alive))
             }
 
-            /// Ends when `future` completes, before another byte is written; of several, when the first does.
+            /// Ends the stream when `future` completes, before another byte is written. Can be called more than
+            /// once; the first future to complete wins.
             pub fn until(self, future: impl ::std::future::Future<Output = ()> + Send + 'static) -> Self {
                 Self(self.0.until(future))
             }
 
-            /// Ends at this age, or up to a fifth earlier so that many do not end together; the reader reconnects.
+            /// Ends the stream at this age, or up to a fifth earlier so that many do not end together; the
+            /// reader reconnects.
             pub fn max_age(self, max_age: ::std::time::Duration) -> Self {
                 Self(self.0.max_age(max_age))
             }
 
-            /// Sets the least time that a reader waits before it reconnects: 500 ms to 1 h, 2 s by default; see
-            /// [`EventStream::retry`](crate::EventStream::retry).
+            /// Sets the minimum time that a reader waits before it reconnects: 500 ms to 1 h, 2 s by default;
+            /// see [`EventStream::retry`](crate::EventStream::retry).
             #[track_caller]
             pub fn retry(self, retry: ::std::time::Duration) -> Self {
                 Self(self.0.retry(retry))
             }
 
-            /// Sends gzip, flushed with every chunk, to a reader whose request allows it: give it what the request's
-            /// [`LastEventId`] remembers, or the text of its `Accept-Encoding` header.
+            /// Sends gzip, flushed with every chunk, to a reader whose request allows it. Pass what the
+            /// request's [`LastEventId`] holds, or the text of its `Accept-Encoding` header.
             ///
-            /// Readers of the same topics of a hub share one compressor. What it costs, and when it leaks, stands at
+            /// Readers of the same topics of a hub share one compressor. For its costs, and when it leaks, see
             /// [`EventStream::compress`](crate::EventStream::compress).
             ///
             /// ```
@@ -93,7 +97,7 @@ macro_rules! __define_sse {
                 Self(self.0.compress(accepts))
             }
 
-            /// Calls `hook` once when it has ended, with the reason and what was sent.
+            /// Calls `hook` once when the stream has ended, with the reason and what was sent.
             pub fn on_end(self, hook: impl FnOnce($crate::StreamSummary) + Send + 'static) -> Self {
                 Self(self.0.on_end(hook))
             }
@@ -118,10 +122,11 @@ macro_rules! __define_sse {
 #[macro_export]
 macro_rules! __define_last_event_id {
     ($adapter:literal) => {
-        /// Where the request left off: its `Last-Event-ID` header, or the query's `last_event_id` in its place; and how
-        /// it wants to be answered: see the core's [`LastEventId`](sse_core::LastEventId).
+        /// The position at which the request resumes, from its `Last-Event-ID` header or else the query's
+        /// `last_event_id`, and how it wants to be answered: see the core's
+        /// [`LastEventId`](sse_core::LastEventId).
         ///
-        /// Extracting it never fails, whatever the bytes are; give it to `hub.subscribe(..).after(last)`.
+        /// Extracting it never fails, whatever the bytes are; pass it to `hub.subscribe(..).after(last)`.
         ///
         /// ```
         #[doc = concat!("use ", $adapter, "::{Hub, LastEventId, Result, Sse};")]
@@ -134,40 +139,42 @@ macro_rules! __define_last_event_id {
         pub struct LastEventId($crate::LastEventId);
 
         impl LastEventId {
-            /// The text, if there is one and it is UTF-8.
+            /// Returns the text, if there is one and it is UTF-8.
             #[must_use]
             pub fn as_str(&self) -> Option<&str> {
                 self.0.as_str()
             }
 
-            /// Whether the request said nothing: neither where it left off nor that it refuses a stream.
+            /// Returns `true` if the request states neither where it resumes nor that it refuses a stream.
             #[must_use]
             pub fn is_empty(&self) -> bool {
                 self.0.is_empty()
             }
 
-            /// Whether the request would rather have an HTML page than an event stream, as a browser that follows a
-            /// link: lets one route answer both.
+            /// Returns `true` if the client prefers an HTML page to an event stream, as a browser that follows
+            /// a link does, so one route can serve both.
             #[must_use]
             pub fn prefers_html(&self) -> bool {
                 self.0.prefers_html()
             }
 
-            /// Whether the request may come from an `EventSource`, which any status but 200 stops for good.
+            /// Returns `true` if the request may come from an `EventSource`, which any status but 200 stops for
+            /// good.
             #[must_use]
             pub fn is_event_source(&self) -> bool {
                 self.0.is_event_source()
             }
 
-            /// Whether the request is a HEAD, OPTIONS or TRACE, which must not have effects; a subscription after it
-            /// has none.
+            /// Returns `true` for HEAD, OPTIONS or TRACE, which must not have effects; a subscription after
+            /// such a request has none.
             #[must_use]
             pub fn is_probe(&self) -> bool {
                 self.0.is_probe()
             }
         }
 
-        /// So that what takes the core's type, such as [`OriginPolicy::check`](crate::OriginPolicy::check), takes this.
+        /// Makes functions that take the core's type, such as
+        /// [`OriginPolicy::check`](crate::OriginPolicy::check), accept this one.
         impl ::std::ops::Deref for LastEventId {
             type Target = $crate::LastEventId;
 
@@ -178,7 +185,8 @@ macro_rules! __define_last_event_id {
 
         #[cfg(feature = "compress")]
         impl LastEventId {
-            /// What the request's `Accept-Encoding` header says, for [`Sse::compress`](crate::Sse::compress).
+            /// Returns the content of the request's `Accept-Encoding` header, for
+            /// [`Sse::compress`](crate::Sse::compress).
             #[must_use]
             pub fn accept_encoding(&self) -> $crate::AcceptEncoding {
                 self.0.accept_encoding()
@@ -195,14 +203,14 @@ macro_rules! __define_last_event_id {
 
 /// Defines an adapter's `Error` and `Result`; the adapter implements its framework's error response for it.
 ///
-/// The `crate` in it is the adapter, on purpose: its own `Sse` is meant.
+/// `crate` in the macro is the adapter, on purpose: it means the adapter's own `Sse`.
 #[doc(hidden)]
 #[macro_export]
 #[allow(clippy::crate_in_macro_def)]
 macro_rules! __define_error {
     ($adapter:literal) => {
-        /// Anything that can go wrong in a handler: `?` makes it of the core's errors, and as a response it is the
-        /// right status with `{"error":"…"}`.
+        /// Anything that can go wrong in a handler. `?` converts the core's errors to it; as a response it is
+        /// the right status with `{"error":"…"}`.
         ///
         /// ```
         #[doc = concat!("use ", $adapter, "::{Error, Topic};")]
@@ -215,17 +223,17 @@ macro_rules! __define_error {
         #[derive(Debug, Clone)]
         pub struct Error($crate::Error);
 
-        /// What a handler returns: an `Sse` or an [`Error`].
+        /// The result of a handler: an `Sse` or an [`Error`].
         pub type Result<T = crate::Sse, E = Error> = ::std::result::Result<T, E>;
 
         impl Error {
-            /// The status to answer.
+            /// Returns the status of the response.
             #[must_use]
             pub fn status(&self) -> $crate::__private::StatusCode {
                 self.0.status()
             }
 
-            /// The core's error.
+            /// Returns the core's error.
             #[must_use]
             pub fn into_inner(self) -> $crate::Error {
                 self.0
@@ -275,17 +283,18 @@ macro_rules! __define_error {
 
 /// Defines an adapter's `preflight` and `Preflight`; the adapter lets its framework's router take them.
 ///
-/// It is given the example of its documentation.
+/// The argument is the example in its documentation.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __define_preflight {
     ($example:literal) => {
-        /// What a handler's route answers to other methods: OPTIONS by this policy, and 405 with `Allow`.
+        /// Answers requests with other methods than the handler's: OPTIONS by this policy, and 405 with
+        /// `Allow`.
         ///
-        /// A handler that subscribes with [`origins`](crate::Subscribe::origins) decides about a request once it is
-        /// there. But before a page's `fetch` sends one with a header such as `Last-Event-ID`, the browser asks by OPTIONS
-        /// whether it may: that is called a preflight, and without an answer the request is not sent. Give the same
-        /// policy to both. [Mounted routes](crate::mount()) answer it themselves.
+        /// A handler that subscribes with [`origins`](crate::Subscribe::origins) decides about a request when
+        /// it arrives. But before a page's `fetch` sends one with a header such as `Last-Event-ID`, the browser
+        /// asks for permission by OPTIONS: that is called a preflight, and without an answer the request is not
+        /// sent. Give the same policy to both. [Mounted routes](crate::mount()) answer preflights themselves.
         ///
         /// ```
         #[doc = $example]
@@ -294,13 +303,13 @@ macro_rules! __define_preflight {
             Preflight($crate::__private::Preflight::new(policy))
         }
 
-        /// The answers that [`preflight()`] makes.
+        /// The answers that [`preflight()`] returns.
         #[derive(Debug, Clone)]
         #[must_use = "nothing is answered until a router takes it"]
         pub struct Preflight($crate::__private::Preflight);
 
         impl Preflight {
-            /// Of a route whose handlers take POST as well as GET and HEAD.
+            /// Adds POST: for a route whose handlers take POST as well as GET and HEAD.
             pub fn post(self) -> Self {
                 Self(self.0.post())
             }
@@ -310,26 +319,27 @@ macro_rules! __define_preflight {
 
 /// Defines an adapter's `mount` and `Mount`; the adapter lets its framework's router take them.
 ///
-/// It is given the example of its documentation and the bound of the access hook.
+/// The arguments are the example in its documentation and the bound of the access hook.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __define_mount {
     ($example:literal, $($bound:tt)+) => {
-        /// Ready-made routes over a hub: a GET subscribes, and a POST publishes where that is [allowed](Mount::publish).
+        /// Creates ready-made routes over a hub: GET subscribes, and POST publishes if
+        /// [`publish`](Mount::publish) enables it.
         ///
-        /// `access` decides about each request, which it sees in the framework's own type: a function, a type that
-        /// implements [`Access`](crate::Access) where it must wait, or [`PublicRead`](crate::PublicRead). What is asked for
-        /// and not covered by its [`Permit`](crate::Permit) is answered 403.
+        /// `access` decides about each request, which it gets in the framework's own type: a function, a type
+        /// that implements [`Access`](crate::Access) if it must wait, or [`PublicRead`](crate::PublicRead).
+        /// Requests for anything that its [`Permit`](crate::Permit) does not cover get 403.
         ///
         /// | Query | |
         /// |---|---|
-        /// | `topic=` | as often as wanted; for a GET with wildcards, which the permit must cover whole |
+        /// | `topic=` | repeatable; for a GET with wildcards, which the permit must cover entirely |
         /// | `start=` | `live`, `earliest` or a number of latest events |
-        /// | `last_event_id=` | goes on after it, if there is no `Last-Event-ID` header |
-        /// | `event=`, `key=` | of a POST: the event's type, and a key under which it is published only once |
+        /// | `last_event_id=` | resumes after this id, unless there is a `Last-Event-ID` header |
+        /// | `event=`, `key=` | for a POST: the event's type, and a key under which it is published only once |
         ///
-        /// The body of a POST is the data; the answer is `{"id":"…","receivers":N}`. Pages of other origins are refused
-        /// unless a [policy](Mount::origins) allows them.
+        /// The body of a POST is the data; the response is `{"id":"…","receivers":N}`. Pages of other origins
+        /// are refused unless a [policy](Mount::origins) allows them.
         ///
         /// ```
         #[doc = $example]
@@ -338,7 +348,7 @@ macro_rules! __define_mount {
             Mount { routes: $crate::__private::Routes::new(hub), access: ::std::sync::Arc::new(access) }
         }
 
-        /// The routes that [`mount()`] makes.
+        /// The routes that [`mount()`] returns.
         #[derive(Debug)]
         #[must_use = "nothing is served until a router takes it"]
         pub struct Mount<A> {
@@ -347,12 +357,13 @@ macro_rules! __define_mount {
         }
 
         impl<A> Mount<A> {
-            /// From where the routes may be used; by default from pages of the same origin, and by what is no browser.
+            /// Sets the origins from which the routes may be used. The default is pages of the same origin, and
+            /// non-browser clients.
             pub fn origins(self, policy: $crate::OriginPolicy) -> Self {
                 Self { routes: self.routes.origins(policy), ..self }
             }
 
-            /// Which topics they are about, in place of those in the query.
+            /// Sets the topics, in place of those in the query.
             ///
             /// # Errors
             /// [`InvalidTopic`](crate::InvalidTopic) if one is not valid, or there is none.
@@ -363,12 +374,13 @@ macro_rules! __define_mount {
                 Ok(Self { routes: self.routes.topics(topics)?, ..self })
             }
 
-            /// Lets those publish whose permit says so, with a body of at most so many bytes.
+            /// Enables POST for principals whose permit allows publishing, with a body of at most `max_bytes`
+            /// bytes.
             pub fn publish(self, max_bytes: usize) -> Self {
                 Self { routes: self.routes.publish(max_bytes), ..self }
             }
 
-            /// Options of all streams: keep-alive, age, a hook for their end.
+            /// Sets options of all streams: keep-alive, age, a hook for their end.
             pub fn stream(
                 self,
                 options: impl Fn($crate::EventStream) -> $crate::EventStream + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! Pages of longer prose: how to operate what this crate does.
+//! Guides: how to operate this crate.
 
 #[doc = include_str!("docs/resume.md")]
 pub mod resume {}

@@ -10,23 +10,23 @@ use crate::{
     wire::{InvalidEvent, InvalidEventId, InvalidEventType},
 };
 
-/// Anything that can go wrong in a handler, with the status to answer.
+/// Anything that can go wrong in a handler, with the status of the response.
 ///
-/// The adapters' `Error` is made of one, so that `?` works in a handler.
+/// The adapters' `Error` wraps one, so that `?` works in a handler.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
-    /// Somebody may not do what they ask for.
+    /// Access is denied.
     Denied(AccessDenied),
     /// An event is not valid.
     Event(InvalidEvent),
-    /// A history cannot do what was asked.
+    /// A history cannot do what was requested.
     History(HistoryError),
-    /// A request comes from where it must not.
+    /// A request comes from an origin that is not allowed.
     Origin(ForbiddenOrigin),
-    /// Nothing was published, or nobody can say.
+    /// Nothing was published, or the outcome is unknown.
     Publish(PublishError),
-    /// A run cannot begin or go on.
+    /// A run cannot begin or continue.
     Run(RunError),
     /// A subscription was refused.
     Subscribe(SubscribeError),
@@ -35,8 +35,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// The status to answer: 400 or 406 for the caller's mistakes, 401, 403 or 404 for what they may not do, 404 for a topic
-    /// that must exist and does not, 409 for a run that goes on already or is over, 503 for a history that does not answer.
+    /// Returns the status of the response: 400 or 406 for the caller's mistakes, 401, 403 or 404 for denied
+    /// access, 404 for a topic that must exist and does not, 409 for a run that is active already or is over,
+    /// 503 for a history that does not answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -54,7 +55,7 @@ impl Error {
         }
     }
 
-    /// The answer: the status, and `{"error":"…"}` with a message that says what to do.
+    /// Returns the response: the status, and `{"error":"…"}` with a message that states what to do.
     #[must_use]
     pub fn into_response(self) -> Response<String> {
         let decisive = match &self {
@@ -70,7 +71,7 @@ impl Error {
     }
 }
 
-/// An answer in JSON to one request, which no cache may give to another.
+/// Returns a JSON response to one request, which no cache may give to another.
 pub(crate) fn json_response(status: StatusCode, json: String) -> Response<String> {
     let mut response = Response::new(json);
     *response.status_mut() = status;
@@ -80,7 +81,7 @@ pub(crate) fn json_response(status: StatusCode, json: String) -> Response<String
     response
 }
 
-/// The body of an answer that says what went wrong: `{"error":"…"}`.
+/// Returns the body of an error response: `{"error":"…"}`.
 pub(crate) fn error_json(message: &str) -> String {
     format!("{{\"error\":{}}}", json_string(message))
 }

@@ -3,20 +3,21 @@
 //! Most applications add one of the adapters, `sse-axum`, `sse-rocket`, `sse-warp` or `sse-poem`, which re-export all of
 //! this. The standard is WHATWG HTML, section 9.2 "Server-sent events".
 //!
-//! # Map of the house
-//! Each floor stands on those before it.
+//! # Crate layout
+//! Each module depends only on the ones above it.
 //!
-//! | Floor | Holds |
+//! | Module | Contents |
 //! |---|---|
-//! | wire | [`Event`] what a server says; [`Frame`] its checked, encoded form; [`Message`] what a client is told; [`Decoder`] |
-//! | resume | [`Cursor`] and [`Epoch`]; [`LastEventId`] what a request says; [`Resume`] and [`Gap`] what comes of it; [`OriginPolicy`] |
+//! | wire | [`Event`], as a server defines it; [`Frame`], its checked, encoded form; [`Message`], as a client receives it; [`Decoder`] |
+//! | resume | [`Cursor`] and [`Epoch`]; [`LastEventId`], read from a request; [`Resume`] and [`Gap`], the result; [`OriginPolicy`] |
 //! | history | [`Topic`] and [`Pattern`]; [`History`], the trait of durable engines |
-//! | hub | [`Hub`] fan-out; [`Subscription`] one reader; [`Retention`], [`Start`], [`Receipt`] |
-//! | response | [`EventStream`] status, headers and body; [`KeepAlive`]; [`channel`]; [`Access`] and [`Permit`] of mounted routes |
+//! | hub | [`Hub`], the fan-out; [`Subscription`], one reader; [`Retention`], [`Start`], [`Receipt`] |
+//! | response | [`EventStream`]: status, headers and body; [`KeepAlive`]; [`channel`]; [`Access`] and [`Permit`] of mounted routes |
 //! | client | [`messages()`] of any stream of bytes; with the feature `client`, `EventSource`, which reconnects and resumes |
 //!
-//! Longer prose stands in [`docs`]. Beside the stairs: [`Shutdown`] ends streams, [`listen`] sets up a listener for them, [`Error`] is the union of errors.
-//! The feature `test` adds assertions for tests, the feature `metrics` counts what [operating](docs::operating) lists.
+//! Guides are in [`docs`]. Outside these layers, [`Shutdown`] ends streams, [`listen`] sets up a listener for
+//! them, and [`Error`] is the union of errors. The feature `test` adds assertions for tests, and the feature
+//! `metrics` counts what [operating](docs::operating) lists.
 //!
 //! # Publish and subscribe
 //! ```
@@ -83,7 +84,7 @@ pub use wire::*;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// What the adapters' macros need; not part of the API.
+/// Required by the adapters' macros; not part of the API.
 #[doc(hidden)]
 pub mod __private {
     pub use futures_core::Stream;

@@ -1,7 +1,7 @@
-//! Numbers for whatever recorder the process has, by the crate `metrics`; without the feature nothing here does
-//! anything. The page [`docs::operating`](crate::docs::operating) explains each.
+//! Metrics for the process's recorder, by the crate `metrics`; without that feature these functions do nothing.
+//! The page [`docs::operating`](crate::docs::operating) explains each metric.
 //!
-//! Counters that count chunks are looked up once; the others are rare.
+//! Counters of chunks are looked up once; the others are rare.
 
 #![cfg_attr(not(feature = "metrics"), allow(unused_variables, reason = "nothing is counted"))]
 
@@ -15,7 +15,7 @@ use ::metrics::{
     Counter, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-/// Counters of the busiest paths.
+/// The counters of the busiest paths.
 #[cfg(feature = "metrics")]
 struct Busy {
     published: Counter,
@@ -23,7 +23,7 @@ struct Busy {
     sent_bytes: Counter,
 }
 
-/// Looked up when the first hub or stream is made, which also describes all that there is.
+/// Looked up when the first hub or stream is made, which also describes all metrics.
 #[cfg(feature = "metrics")]
 static BUSY: LazyLock<Busy> = LazyLock::new(|| {
     describe();
@@ -69,13 +69,13 @@ fn describe() {
     }
 }
 
-/// An event was put into a window.
+/// Counts an event that was put into a window.
 pub(crate) fn published() {
     #[cfg(feature = "metrics")]
     BUSY.published.increment(1);
 }
 
-/// A chunk was handed to a connection.
+/// Counts a chunk that was handed to a connection.
 #[inline]
 pub(crate) fn sent(events: u64, bytes: usize) {
     #[cfg(feature = "metrics")]
@@ -85,7 +85,7 @@ pub(crate) fn sent(events: u64, bytes: usize) {
     }
 }
 
-/// A response began.
+/// Counts a response that began.
 pub(crate) fn stream_began() {
     #[cfg(feature = "metrics")]
     {
@@ -94,7 +94,7 @@ pub(crate) fn stream_began() {
     }
 }
 
-/// A response ended.
+/// Counts a response that ended.
 pub(crate) fn stream_ended(reason: &'static str, lasted: Duration) {
     #[cfg(feature = "metrics")]
     {
@@ -104,7 +104,7 @@ pub(crate) fn stream_ended(reason: &'static str, lasted: Duration) {
     }
 }
 
-/// A reader is let in.
+/// Counts a reader that was admitted.
 pub(crate) fn reader_entered() {
     #[cfg(feature = "metrics")]
     {
@@ -113,19 +113,19 @@ pub(crate) fn reader_entered() {
     }
 }
 
-/// A reader is taken out.
+/// Counts a reader that left.
 pub(crate) fn reader_left() {
     #[cfg(feature = "metrics")]
     gauge!("sse_readers").decrement(1);
 }
 
-/// A subscription began so.
+/// Counts a subscription that began with this outcome.
 pub(crate) fn subscribed(resume: &'static str) {
     #[cfg(feature = "metrics")]
     counter!("sse_subscriptions_total", "resume" => resume).increment(1);
 }
 
-/// A reader began behind, and what it has not seen is there.
+/// Counts a reader that began behind, and whose missed events are available.
 pub(crate) fn replayed(source: &'static str) {
     #[cfg(feature = "metrics")]
     counter!("sse_replays_total", "source" => source).increment(1);
@@ -137,13 +137,13 @@ pub(crate) fn gap(reason: &'static str) {
     counter!("sse_gaps_total", "reason" => reason).increment(1);
 }
 
-/// So many readers were dropped because they did not read.
+/// Counts `readers` readers that were dropped because they did not read.
 pub(crate) fn stalled(readers: u64) {
     #[cfg(feature = "metrics")]
     counter!("sse_stalled_total").increment(readers);
 }
 
-/// A signal did not get into the history.
+/// Counts a signal that did not get into the history.
 pub(crate) fn signal_lost() {
     #[cfg(feature = "metrics")]
     counter!("sse_lost_signals_total").increment(1);

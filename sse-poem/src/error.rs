@@ -12,7 +12,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// A response that holds no stream.
+/// Returns a response without a stream.
 pub(crate) fn text(response: http::Response<String>) -> Response {
     let (head, body) = response.into_parts();
     let mut response = Response::from(Body::from(body));

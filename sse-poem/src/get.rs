@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use poem::{EndpointExt, IntoEndpoint, IntoResponse, Response, RouteMethod};
 
-/// A route for GET and HEAD: use it in place of [`poem::get`], which hides from a handler that the request is a HEAD.
+/// A route for GET and HEAD. Use it in place of [`poem::get`], which hides from a handler that the request is a
+/// HEAD.
 ///
-/// [`LastEventId`](crate::LastEventId) then knows it, and a subscription after it has no effects.
+/// [`LastEventId`](crate::LastEventId) then holds the method, and a subscription after a HEAD has no effects.
 ///
 /// ```
 /// use poem::{Route, handler, web::Data};

@@ -7,10 +7,11 @@ use poem::{
 };
 use tokio::net::TcpStream;
 
-/// A listener set up for event streams, on which Poem serves: see the core's [`listen`](sse_core::listen()).
+/// Creates a listener set up for event streams, on which Poem serves: see the core's
+/// [`listen`](sse_core::listen()).
 ///
-/// It pauses while no file descriptor is free, and logs that once a minute; on a listener of its own Poem then loops without
-/// a pause and without a message.
+/// The listener pauses while no file descriptor is free, and logs that once a minute; with Poem's own
+/// listener, Poem then loops without a pause and without a message.
 ///
 /// # Errors
 /// The error of the operating system, such as an address in use.
@@ -28,13 +29,13 @@ pub fn listen(addr: impl Into<SocketAddr>, keep_alive: Duration) -> io::Result<L
     Ok(Listener(sse_core::listen(addr, keep_alive)?.into()))
 }
 
-/// The listener that [`listen()`] makes.
+/// The listener that [`listen()`] returns.
 #[derive(Debug)]
 #[must_use = "nothing is accepted until a server takes it"]
 pub struct Listener(sse_core::Listener);
 
 impl Listener {
-    /// The address on which it listens.
+    /// Returns the address on which it listens.
     ///
     /// # Errors
     /// The error of the operating system.

@@ -24,7 +24,7 @@ impl<E: Endpoint> Middleware<E> for Preflight {
     }
 }
 
-/// A route whose other methods a [`Preflight`] answers.
+/// A route with a [`Preflight`] that answers its other methods.
 #[derive(Debug)]
 pub struct Preflighted<E> {
     endpoint: E,

@@ -33,14 +33,14 @@ pub fn read(response: impl IntoResponse) -> TestStream<'static> {
     TestStream::new(response)
 }
 
-/// The application answers GET with an event stream.
+/// Asserts that the application answers GET with an event stream.
 #[track_caller]
 pub fn get_sse_ok<E: Endpoint>(app: &E, uri: &str) -> impl Future<Output = TestStream<'static>> {
     let request = Request::builder().method(http::Method::GET).uri(parse_uri(uri)).finish();
     established(app, request, format!("get_sse_ok {uri}"))
 }
 
-/// The application answers POST with an event stream.
+/// Asserts that the application answers POST with an event stream.
 #[track_caller]
 pub fn post_sse_ok<E: Endpoint>(
     app: &E,
@@ -51,7 +51,7 @@ pub fn post_sse_ok<E: Endpoint>(
     established(app, request, format!("post_sse_ok {uri}"))
 }
 
-/// The application answers this request with an event stream.
+/// Asserts that the application answers this request with an event stream.
 #[track_caller]
 pub fn request_sse_ok<E: Endpoint>(app: &E, request: Request) -> impl Future<Output = TestStream<'static>> {
     let assertion = format!("request_sse_ok {} {}", request.method(), request.uri());

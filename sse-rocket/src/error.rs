@@ -14,7 +14,7 @@ impl<'r> Responder<'r, 'static> for Error {
     }
 }
 
-/// A response that holds no stream.
+/// Returns a response without a stream.
 pub(crate) fn text(response: http::Response<String>) -> response::Result<'static> {
     let (head, body) = response.into_parts();
     let mut response = Response::build();
@@ -23,7 +23,7 @@ pub(crate) fn text(response: http::Response<String>) -> response::Result<'static
     response.sized_body(body.len(), Cursor::new(body)).ok()
 }
 
-/// Rocket's headers are text.
+/// Adds headers. Rocket's headers are text.
 pub(crate) fn add_headers(response: &mut response::Builder<'_>, headers: &http::HeaderMap) {
     for (name, value) in headers {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();

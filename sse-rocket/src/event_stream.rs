@@ -1,4 +1,4 @@
-/// A stream of events as a handler's return type and value, as Rocket's own macro of this name.
+/// A stream of events as a handler's return type and value, like Rocket's own macro of this name.
 ///
 /// As a type, `EventStream![]` is [`Sse`](crate::Sse). As a value, the block may `yield` events and `await`.
 ///

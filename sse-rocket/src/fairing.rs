@@ -7,18 +7,19 @@ use sse_core::{Hub, Shutdown};
 
 use crate::last_event_id::remember_method;
 
-/// What Rocket may still need after the window, in seconds, to close connections whose peers do not read.
+/// The time, in seconds, that Rocket may need after the window to close connections whose peers do not read.
 const MERCY: u32 = 1;
 
-/// Manages the hub, so that handlers take `&State<Hub>`, and lets it shut down with Rocket.
+/// Manages the hub, so that handlers take `&State<Hub>`, and lets the hub shut down with Rocket.
 ///
-/// The hub's [`Shutdown`] and Rocket's own begin together, whichever is told first, so that every stream ends within the
-/// window. Rocket counts whole seconds: its `shutdown.grace` becomes the first after the window, so that what ends with
-/// the window is still sent, and `shutdown.mercy` 1 s. A hub without a `Shutdown` leaves Rocket's settings alone, and its
-/// streams end as soon as Rocket shuts down.
+/// The hub's [`Shutdown`] and Rocket's own begin together, whichever is triggered first, so that every stream
+/// ends within the window. Rocket counts whole seconds: its `shutdown.grace` becomes the first whole second
+/// after the window, so that bytes sent at the end of the window still go out, and `shutdown.mercy` becomes
+/// 1 s. A hub without a `Shutdown` does not change Rocket's settings, and its streams end as soon as Rocket
+/// shuts down.
 ///
-/// It also lets [`LastEventId`](crate::LastEventId) know of a HEAD, which Rocket hides from the handlers of GETs: without the
-/// fairing, a HEAD subscribes as a GET does.
+/// The fairing also reports a HEAD to [`LastEventId`](crate::LastEventId), which Rocket hides from the handlers
+/// of GETs: without the fairing, a HEAD subscribes as a GET does.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,7 +36,7 @@ pub fn fairing(hub: Hub) -> Fairing {
     Fairing { hub }
 }
 
-/// The fairing that [`fairing()`] makes.
+/// The fairing that [`fairing()`] returns.
 #[derive(Debug)]
 pub struct Fairing {
     hub: Hub,
@@ -51,7 +52,7 @@ impl fairing::Fairing for Fairing {
     }
 
     async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
-        // Managing a type twice would panic; whoever did it first is right.
+        // Managing a type twice would panic, so the first hub stays.
         let rocket = if rocket.state::<Hub>().is_none() { rocket.manage(self.hub.clone()) } else { rocket };
         let Some(shutdown) = self.hub.shutdown() else { return Ok(rocket) };
         let figment = rocket.figment().clone();
@@ -81,7 +82,7 @@ impl fairing::Fairing for Fairing {
     }
 }
 
-/// The first whole second after the window: what ends at its end must still be sent.
+/// Returns the first whole second after the window: bytes sent at the end of the window must still go out.
 fn grace(shutdown: &Shutdown) -> u32 {
     u32::try_from(shutdown.window().as_secs() + 1).unwrap_or(u32::MAX)
 }

@@ -20,24 +20,25 @@ impl<'r> FromRequest<'r> for LastEventId {
     }
 }
 
-/// The method as the client sent it, where it was remembered: Rocket turns a HEAD into a GET for the handlers of GETs.
+/// Returns the method as the client sent it, if it was stored: Rocket turns a HEAD into a GET for the handlers
+/// of GETs.
 pub(crate) fn method(request: &Request<'_>) -> http::Method {
     let method = match (remember_method(request), request.method()) {
         (Method::Head, Method::Get) => Method::Head,
         (_, method) => method,
     };
-    // What Rocket has read is a method.
+    // Rocket has parsed it, so it is a method.
     http::Method::from_bytes(method.as_str().as_bytes()).unwrap_or_default()
 }
 
-/// Remembers the request's method, before it is routed.
+/// Stores the request's method, before the request is routed.
 pub(crate) fn remember_method(request: &Request<'_>) -> Method {
     struct Sent(Method);
 
     request.local_cache(|| Sent(request.method())).0
 }
 
-/// The request's headers as the core takes them; an HTTP/2 request names its host elsewhere.
+/// Returns the request's headers for the core; an HTTP/2 request has its host elsewhere.
 pub(crate) fn headers(request: &Request<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for pair in request.headers().iter() {

@@ -32,7 +32,7 @@ let rocket = rocket::build().mount("/events", mount(hub, access));
     for<'r> Access<Request<'r>>
 );
 
-/// All methods that a target can be asked by; of a HEAD that has no route of its own, Rocket makes a GET.
+/// All methods with which a target can be requested; Rocket makes a GET of a HEAD that has no route of its own.
 pub(crate) const METHODS: [Method; 8] = [
     Method::Get,
     Method::Head,
@@ -73,7 +73,7 @@ impl<A: for<'r> Access<Request<'r>>> Mount<A> {
     }
 }
 
-/// The target, which Rocket has read.
+/// Returns the target, which Rocket has parsed.
 pub(crate) fn uri(request: &Request<'_>) -> http::Uri {
     request.uri().to_string().parse().unwrap_or_default()
 }

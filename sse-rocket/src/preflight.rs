@@ -26,7 +26,7 @@ let rocket = rocket::build().mount("/", routes![events]).mount("/events", prefli
 # Ok(()) }"#
 );
 
-/// After every route of the application.
+/// The rank after every route of the application.
 const RANK: isize = isize::MAX;
 
 impl From<Preflight> for Vec<Route> {

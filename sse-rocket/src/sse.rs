@@ -22,10 +22,10 @@ use crate::error::add_headers;
 
 sse_core::__define_sse!("sse_rocket");
 
-/// Which part of Rocket's grace a stream may use; after it Rocket cuts.
+/// The share of Rocket's grace that a stream may use; after the grace, Rocket cuts the connection.
 const BEFORE_GRACE_ENDS: f64 = 0.9;
 
-/// How much Rocket reads at once: it copies into a buffer of this size for each chunk that it sends.
+/// How much Rocket reads at once: it copies each chunk that it sends into a buffer of this size.
 const CHUNK: usize = 16 << 10;
 
 impl<'r> Responder<'r, 'static> for Sse {
@@ -35,15 +35,15 @@ impl<'r> Responder<'r, 'static> for Sse {
         let mut response = Response::build();
         response.status(Status::new(head.status.as_u16()));
         add_headers(&mut response, &head.headers);
-        // In this order: setting a body sets the chunk size back to its default.
+        // The order matters: setting a body resets the chunk size to its default.
         response.streamed_body(Reader { body, rest: Bytes::new() }).max_chunk_size(CHUNK).ok()
     }
 }
 
-/// Ends the stream when Rocket shuts down, although nobody named a handle.
+/// Ends the stream when Rocket shuts down, even if the application named no handle.
 ///
-/// A subscription ends by its hub's handle, which spreads the ends over the window, and any other stream at once; but one
-/// whose end the application has named goes on until the window ends.
+/// A subscription ends by its hub's handle, which spreads the ends over the window. Any other stream ends at
+/// once, unless the application has set its end: then it continues until the window ends.
 fn ending_with(stream: EventStream, rocket: &Rocket<Orbit>) -> EventStream {
     let begun = rocket.shutdown();
     if let Some(handle) = stream.shutdown().cloned() {
@@ -72,7 +72,7 @@ fn ending_with(stream: EventStream, rocket: &Rocket<Orbit>) -> EventStream {
     }
 }
 
-/// The body as Rocket wants it: whatever is ready goes into one buffer, and so into one chunk on the wire.
+/// The body in Rocket's form: everything that is ready goes into one buffer, and so into one chunk on the wire.
 struct Reader {
     body: Body,
     rest: Bytes,

@@ -38,7 +38,7 @@ use rocket::{
 };
 pub use sse_core::test::*;
 
-/// How much is read at once.
+/// The number of bytes read at once.
 const CHUNK: usize = 8 << 10;
 
 /// Reads the response of a local client; the stream borrows the client.
@@ -54,13 +54,13 @@ pub fn read(response: LocalResponse<'_>) -> TestStream<'_> {
     TestStream::new(head.map(|()| Chunks { response }))
 }
 
-/// The application answers GET with an event stream.
+/// Asserts that the application answers GET with an event stream.
 #[track_caller]
 pub fn get_sse_ok<'c>(client: &'c Client, uri: &str) -> impl Future<Output = TestStream<'c>> {
     established(client.get(checked(uri)), format!("get_sse_ok {uri}"))
 }
 
-/// The application answers POST with an event stream.
+/// Asserts that the application answers POST with an event stream.
 #[track_caller]
 pub fn post_sse_ok<'c>(
     client: &'c Client,
@@ -70,14 +70,14 @@ pub fn post_sse_ok<'c>(
     established(client.post(checked(uri)).body(body), format!("post_sse_ok {uri}"))
 }
 
-/// This request of a local client is answered with an event stream.
+/// Asserts that this request of a local client is answered with an event stream.
 #[track_caller]
 pub fn request_sse_ok(request: LocalRequest<'_>) -> impl Future<Output = TestStream<'_>> {
     let assertion = format!("request_sse_ok {} {}", request.method(), request.uri());
     established(request, assertion)
 }
 
-/// Rocket itself would panic with less to say.
+/// Checks a URI, because Rocket's own panic would contain less information.
 #[track_caller]
 fn checked(uri: &str) -> String {
     let _ = parse_uri(uri);
@@ -90,7 +90,7 @@ fn established(request: LocalRequest<'_>, assertion: String) -> impl Future<Outp
     async move { read(request.dispatch().await).established(assertion, at).await }
 }
 
-/// A local response's bytes.
+/// The bytes of a local response.
 struct Chunks<'c> {
     response: LocalResponse<'c>,
 }

@@ -9,7 +9,7 @@ use warp::{
 
 use crate::{LastEventId, Sse};
 
-/// Extracts where the request left off; it never rejects, unlike Warp's own filter of this name.
+/// Extracts the position at which the request resumes; never rejects, unlike Warp's own filter of this name.
 ///
 /// ```
 /// use sse_warp::{Hub, LastEventId, Sse};
@@ -32,7 +32,7 @@ pub fn last_event_id() -> impl Filter<Extract = (LastEventId,), Error = Infallib
     })
 }
 
-/// Matches GET and HEAD: use it in place of [`warp::get`], which answers 405 to a HEAD.
+/// Matches GET and HEAD. Use it in place of [`warp::get`], which answers a HEAD with 405.
 ///
 /// ```
 /// use sse_warp::Event;
@@ -48,7 +48,7 @@ pub fn get() -> impl Filter<Extract = (), Error = Rejection> + Copy {
     warp::get().or(warp::head()).unify()
 }
 
-/// The request's headers and query; an HTTP/2 request names its host elsewhere.
+/// Extracts the request's headers and query; an HTTP/2 request has its host elsewhere.
 pub(crate) fn head() -> impl Filter<Extract = (HeaderMap, Option<String>), Error = Infallible> + Clone {
     let query = warp::query::raw().map(Some).or(warp::any().map(|| None)).unify();
     let host = warp::host::optional().or(warp::any().map(|| None)).unify();
@@ -65,7 +65,8 @@ fn with_host(mut headers: HeaderMap, host: Option<Authority>) -> HeaderMap {
     headers
 }
 
-/// A response of a stream of events or frames, a subscription, or a channel's receiver: [`Sse::new`] in Warp's words.
+/// Creates a response from a stream of events or frames, a subscription, or a channel's receiver: [`Sse::new`]
+/// with Warp's name.
 ///
 /// ```
 /// use sse_warp::Event;

@@ -28,7 +28,7 @@ let route = warp::path!("events").and(mount(hub, access).into_filter());
 );
 
 impl<A: Access<Request<()>>> Mount<A> {
-    /// The routes as a filter; it takes every method, and rejects nothing.
+    /// Returns the routes as a filter, which takes every method and rejects nothing.
     #[must_use = "a filter does nothing until it is part of a route"]
     pub fn into_filter(self) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
         let mount = warp::any().map(move || self.clone());
@@ -45,7 +45,7 @@ impl<A: Access<Request<()>>> Mount<A> {
     }
 }
 
-/// The request as Warp's filters saw it.
+/// Returns the request from the parts that Warp's filters extract.
 pub(crate) fn request(
     method: Method,
     path: FullPath,
@@ -59,7 +59,7 @@ pub(crate) fn request(
         Some(query) => format!("{}?{query}", path.as_str()),
         None => path.as_str().to_owned(),
     };
-    // Both parts were read from a target, so they are one.
+    // Both parts were read from a target, so together they are a target.
     *request.uri_mut() = target.parse().unwrap_or_default();
     request
 }

@@ -16,7 +16,7 @@ let routes = events.or(warp::path!("events").and(preflight(policy).into_filter()
 );
 
 impl Preflight {
-    /// The answers as a filter, to stand after the route's handlers; it rejects their methods.
+    /// Returns the answers as a filter, to add after the route's handlers; it rejects the handlers' methods.
     #[must_use = "a filter does nothing until it is part of a route"]
     pub fn into_filter(self) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
         let request = warp::method().and(warp::path::full()).and(head()).map(request);

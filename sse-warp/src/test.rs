@@ -37,14 +37,14 @@ use warp::{
 
 pub use sse_core::test::*;
 
-/// Reads a reply, such as the one that `warp::test::request().filter(&routes)` gives.
+/// Reads a reply, such as one from `warp::test::request().filter(&routes)`.
 ///
 /// `warp::test`'s own `reply` waits for the end of the body.
 pub fn read(reply: impl Reply) -> TestStream<'static> {
     TestStream::new(reply.into_response().map(|body| Data(Box::pin(body))))
 }
 
-/// The application, made by `warp::service(routes)`, answers GET with an event stream.
+/// Asserts that the application, made by `warp::service(routes)`, answers GET with an event stream.
 #[track_caller]
 pub fn get_sse_ok<S>(app: &S, uri: &str) -> impl Future<Output = TestStream<'static>>
 where
@@ -53,7 +53,7 @@ where
     established(app, request(Method::GET, uri, String::new()), format!("get_sse_ok {uri}"))
 }
 
-/// The application answers POST with an event stream.
+/// Asserts that the application answers POST with an event stream.
 #[track_caller]
 pub fn post_sse_ok<S>(
     app: &S,
@@ -66,7 +66,7 @@ where
     established(app, request(Method::POST, uri, body.into()), format!("post_sse_ok {uri}"))
 }
 
-/// The application answers this request with an event stream.
+/// Asserts that the application answers this request with an event stream.
 #[track_caller]
 pub fn request_sse_ok<S>(app: &S, request: Request<String>) -> impl Future<Output = TestStream<'static>>
 where
@@ -108,7 +108,7 @@ where
     }
 }
 
-/// A body's bytes without its trailers.
+/// A body's bytes, without its trailers.
 struct Data<B>(Pin<Box<B>>);
 
 impl<B: Body> Stream for Data<B> {

@@ -1,13 +1,14 @@
 use std::time::{Duration, Instant};
 
-/// The reconnection time of the standard's "few seconds", until the server names one.
+/// The standard's "few seconds", until the server sends a reconnection time.
 const DEFAULT_RETRY: Duration = Duration::from_secs(3);
 
 /// How long a client waits before it tries again.
 ///
-/// The wait is drawn evenly from nothing up to a bound that doubles with each try in vain ("full jitter"), and never
-/// less than the floor: the time that the server asked for by `retry`, or by `Retry-After`. A try is in vain if it
-/// brings no event; after a connection that brought some, the client waits the server's time, as a browser does.
+/// Each wait is random between zero and a bound that doubles with each failed try ("full jitter"), but never
+/// less than the minimum: the time that the server requested by `retry` or by `Retry-After`. A try fails if it
+/// brings no event; after a connection that brought some, the client waits the server's time, as a browser
+/// does.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,7 +27,8 @@ pub struct Backoff {
 }
 
 impl Default for Backoff {
-    /// At least 500 ms; jitter up to 60 s; a server may ask for up to 1 h; a connection is healthy after 60 s.
+    /// Returns a backoff of at least 500 ms, with jitter up to 60 s; a server may request up to 1 h; a
+    /// connection is healthy after 60 s.
     fn default() -> Self {
         Self {
             min: Duration::from_millis(500),
@@ -38,28 +40,29 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The shortest wait, even if the server asks for less. The default is 500 ms.
+    /// Sets the shortest wait, even if the server requests less. The default is 500 ms.
     pub fn min(self, min: Duration) -> Self {
         Self { min, ..self }
     }
 
-    /// The bound up to which the jitter grows. The default is 60 s; a server's longer time is honoured all the same.
+    /// Sets the bound up to which the jitter grows. The default is 60 s; a longer time from the server still
+    /// applies.
     pub fn max(self, max: Duration) -> Self {
         Self { max, ..self }
     }
 
-    /// The longest time that a server can impose by `retry` or `Retry-After`. The default is 1 h.
+    /// Sets the longest time that a server can require by `retry` or `Retry-After`. The default is 1 h.
     pub fn longest_retry(self, longest_retry: Duration) -> Self {
         Self { longest_retry, ..self }
     }
 
-    /// A connection that lasted so long makes the client forget earlier failures. The default is 60 s.
+    /// Sets how long a connection must last before the client forgets earlier failures. The default is 60 s.
     pub fn healthy_after(self, healthy_after: Duration) -> Self {
         Self { healthy_after, ..self }
     }
 }
 
-/// The backoff of one client, and how often it has tried in vain.
+/// The backoff of one client, and the number of its failed tries.
 #[derive(Debug)]
 pub(super) struct Waits {
     backoff: Backoff,
@@ -72,7 +75,8 @@ impl Waits {
         Self { backoff, in_vain: 0, random: fastrand::Rng::new() }
     }
 
-    /// Counts a connection that has ended: open since when, if it was, and whether it brought an event.
+    /// Counts a connection that has ended. `opened` is when it opened, if it did; `brought_events` is whether
+    /// it brought an event.
     pub(super) fn ended(&mut self, opened: Option<Instant>, brought_events: bool, now: Instant) {
         if opened.is_some_and(|opened| now.saturating_duration_since(opened) >= self.backoff.healthy_after) {
             self.in_vain = 0;
@@ -81,7 +85,7 @@ impl Waits {
         }
     }
 
-    /// The wait before the next try, given what the server asked for.
+    /// Returns the wait before the next try, given what the server requested.
     pub(super) fn draw(&mut self, retry: Option<Duration>, retry_after: Option<Duration>) -> Duration {
         let Backoff { min, max, longest_retry, .. } = self.backoff;
         let longest_retry = longest_retry.max(min);

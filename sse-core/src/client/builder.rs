@@ -16,11 +16,11 @@ use super::{
 };
 use crate::wire::{Decoder, Limits};
 
-/// How long to wait for a head, and for each byte after it, where the request is repeated.
+/// The time limit for a head, and for each byte after it, where the request is repeated.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const IDLE_TIMEOUT: Duration = Duration::from_millis(37_500);
 
-/// Options for a client; from [`EventSource::get`], [`post`](EventSource::post) or
+/// The options of a client; from [`EventSource::get`], [`post`](EventSource::post) or
 /// [`from_request`](EventSource::from_request).
 ///
 /// Nothing is sent before the stream that [`connect`](EventSourceBuilder::connect) returns is polled.
@@ -65,7 +65,7 @@ impl EventSourceBuilder {
         }
     }
 
-    /// Adds a header. It replaces one of the client's own: `accept`, `accept-encoding` and `cache-control`.
+    /// Adds a header. It replaces the client's own `accept`, `accept-encoding` or `cache-control`.
     pub fn header<K, V>(mut self, name: K, value: V) -> Self
     where
         HeaderName: TryFrom<K, Error: Into<http::Error>>,
@@ -86,101 +86,103 @@ impl EventSourceBuilder {
         self
     }
 
-    /// Begins after the event with this id, such as one that an earlier process has saved. Empty is none. White space
-    /// around it, such as a file's last line feed, is removed.
+    /// Resumes after the event with this id, such as one that an earlier process has saved. An empty id counts
+    /// as none. White space around the id, such as a file's last line feed, is removed.
     ///
-    /// An id that no header can carry is [`InvalidRequest::LastEventId`] when the client is made, and so is one in a
-    /// `last-event-id` header.
+    /// An id that cannot be sent in a header is [`InvalidRequest::LastEventId`] when the client is made; so is
+    /// such an id in a `last-event-id` header.
     ///
-    /// It goes to the origin of the request's address and to no other, not even by a redirect.
+    /// The id is sent only to the origin of the request's address, even after a redirect.
     pub fn last_event_id(mut self, id: impl Into<String>) -> Self {
         self.last_event_id = Some(id.into());
         self
     }
 
-    /// How often and how long to try until the first stream opens. The default is without end, as in browsers.
+    /// Limits the number and the time of tries until the first stream opens. The default is unlimited, as in browsers.
     pub fn first_connection(mut self, attempts: Attempts) -> Self {
         self.options.first = attempts;
         self
     }
 
-    /// How often and how long to try after a stream was lost. The default is without end, as in browsers.
+    /// Limits the number and the time of tries after a stream was lost. The default is unlimited, as in browsers.
     pub fn reconnection(mut self, attempts: Attempts) -> Self {
         self.options.reconnection = attempts;
         self
     }
 
-    /// How long to wait before each try. See [`Backoff`].
+    /// Sets how long to wait before each try. See [`Backoff`].
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// Tries again after 429 and 5xx, not before `Retry-After`. By default they are final, as in browsers.
+    /// Tries again after 429 and 5xx, but not before `Retry-After`. By default they are final, as in browsers.
     pub fn retry_unavailable(mut self) -> Self {
         self.options.retry_unavailable = true;
         self
     }
 
-    /// Sends the request again even if its method may change something on the server, such as POST.
+    /// Repeats the request even if its method may change something on the server, such as POST.
     ///
-    /// By default only GET, HEAD and OPTIONS are. Others are sent once: the stream ends with the response, and the client
-    /// waits for the response as long as it takes (see [`idle_timeout`](Self::idle_timeout)).
+    /// By default only GET, HEAD and OPTIONS are repeated. Other requests are sent once: the stream ends with
+    /// the response, and the client waits for the response without a time limit (see
+    /// [`idle_timeout`](Self::idle_timeout)).
     pub fn repeat(mut self) -> Self {
         self.options.repeat = true;
         self
     }
 
-    /// Which redirects to follow. See [`Redirects`].
+    /// Sets which redirects to follow. See [`Redirects`].
     pub fn redirects(mut self, redirects: Redirects) -> Self {
         self.redirects = redirects;
         self
     }
 
-    /// How long the head of a response may take; `None` is without end.
+    /// Sets the time limit for the head of a response; `None` means unlimited.
     ///
-    /// The default is 30 s for requests that are repeated, and without end for those that are sent once (see
-    /// [`repeat`](Self::repeat)), because their answer would be lost for good. To connect takes 30 s at most in any case,
-    /// with the default transport.
+    /// The default is 30 s for requests that are repeated. Those that are sent once have none (see
+    /// [`repeat`](Self::repeat)), because their response would be lost for good. With the default transport,
+    /// connecting always has a limit of 30 s.
     pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.connect_timeout = Timeout::Chosen(timeout.into());
         self
     }
 
-    /// After how long without a single byte a connection is given up; `None` never does.
+    /// Closes a connection after this time without a single byte; `None` never does.
     ///
-    /// The default is 37.5 s for requests that are repeated, two and a half times the 15 s after which most servers send
-    /// a keep-alive. Raise it for a server that sends none. For requests that are sent once (see [`repeat`](Self::repeat))
-    /// the default is `None`: a model may think for minutes. A server that is gone is noticed all the same, by TCP and
-    /// HTTP/2, with the default transport.
+    /// The default is 37.5 s for requests that are repeated: two and a half times the 15 s after which most
+    /// servers send a keep-alive. Raise it for a server that sends none. For requests that are sent once (see
+    /// [`repeat`](Self::repeat)) the default is `None`: a model may think for minutes. With the default
+    /// transport, TCP and HTTP/2 still detect a server that has disappeared.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.idle_timeout = Timeout::Chosen(timeout.into());
         self
     }
 
-    /// How large an event may be, and what happens to a larger one. See [`Limits`].
+    /// Sets how large an event may be, and what happens to a larger one. See [`Limits`].
     ///
-    /// With [`Oversized::Fail`](crate::Oversized::Fail), the default, the client stops, because it would get the same
-    /// event again; with [`Oversized::Skip`](crate::Oversized::Skip) the cursor moves past it.
+    /// With [`Oversized::Fail`](crate::Oversized::Fail), the default, the client stops, because it would
+    /// receive the same event again; with [`Oversized::Skip`](crate::Oversized::Skip) the cursor moves past the
+    /// event.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Shows the data of large events before their end, in parts of at least so many bytes, so that an event of any
-    /// size takes bounded memory.
+    /// Reports the data of large events before their end, in parts of at least `bytes` bytes, so that an event
+    /// of any size takes bounded memory.
     ///
-    /// Only [`events`](Self::events) shows them, as [`ClientEvent::Part`](super::ClientEvent::Part);
+    /// Only [`events`](Self::events) reports parts, as [`ClientEvent::Part`](super::ClientEvent::Part);
     /// [`connect`](Self::connect) always collects whole messages. See [`Decoder::report_parts`].
     pub fn parts(mut self, bytes: usize) -> Self {
         self.parts = Some(bytes);
         self
     }
 
-    /// Asks `hook` what to do after each lost connection and each try that failed.
+    /// Calls `hook` after each lost connection and each failed try, to decide what to do.
     ///
-    /// It gets the cause and what the client would do, and its answer holds; only a try beyond
-    /// [`first_connection`](Self::first_connection) or [`reconnection`](Self::reconnection) is not made.
+    /// The hook gets the cause and what the client would do, and its return value decides. But it cannot add a
+    /// try beyond [`first_connection`](Self::first_connection) or [`reconnection`](Self::reconnection).
     ///
     /// ```
     /// use sse_core::{Disconnect, EventSource, Verdict};
@@ -199,22 +201,22 @@ impl EventSourceBuilder {
         self
     }
 
-    /// Tells the server that it may compress by gzip or deflate, and decompresses what comes.
+    /// Allows the server to compress by gzip or deflate, and decompresses the response.
     ///
-    /// Off by default: it saves bytes for large events of text, and costs memory and delay otherwise.
+    /// Off by default: compression saves bytes for large text events, and otherwise costs memory and delay.
     #[cfg(feature = "gzip")]
     pub fn gzip(mut self) -> Self {
         self.gzip = true;
         self
     }
 
-    /// Sends requests by another HTTP client. The default is a [`HyperTransport`] of its own.
+    /// Sends requests with another HTTP client. The default is a [`HyperTransport`] of the client's own.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
     }
 
-    /// The client as a stream of messages. It connects when it is first polled.
+    /// Returns the client as a stream of messages. It connects when it is first polled.
     ///
     /// # Errors
     /// [`InvalidRequest`] if the address, a header or the last event id is not valid, or the default transport cannot send
@@ -223,10 +225,10 @@ impl EventSourceBuilder {
         Ok(EventSource::new(self.driver(false)?))
     }
 
-    /// The client as a stream of all that happens to it. It connects when it is first polled.
+    /// Returns the client as a stream of all its events. It connects when it is first polled.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect).
+    /// The same as for [`connect`](Self::connect).
     pub fn events(self) -> Result<Events, InvalidRequest> {
         Ok(Events::new(self.driver(true)?))
     }

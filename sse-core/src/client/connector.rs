@@ -1,4 +1,4 @@
-//! Makes connections: to a server, or through a proxy.
+//! Makes connections to a server, or through a proxy.
 
 use std::{
     error, fmt,
@@ -24,18 +24,19 @@ use super::{
     transport::BoxError,
 };
 
-/// For one of several addresses of a host.
+/// The time limit for one of several addresses of a host.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// For all of a connection: names, TCP, the proxy's tunnel, TLS.
+/// The time limit for the whole connection: names, TCP, the proxy's tunnel, TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A peer that is gone is noticed after a minute and a half, also where the client waits without a limit.
+/// A peer that has disappeared is detected after a minute and a half, even where the client waits without a
+/// limit.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(45);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
 
-/// The largest head of a proxy's answer to `CONNECT`.
+/// The largest head of a proxy's response to `CONNECT`.
 const MAX_TUNNEL_HEAD: usize = 16 * 1024;
 
 pub(super) type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
@@ -50,7 +51,7 @@ pub(super) struct Connector {
 impl Connector {
     pub(super) fn new(proxies: Proxies) -> Self {
         let mut tcp = HttpConnector::new();
-        // The scheme decides what is spoken over the connection, which is not this connector's part.
+        // The scheme decides the protocol over the connection, which is outside this connector.
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(ADDRESS_TIMEOUT));
@@ -85,7 +86,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// Lets the proxy connect to a server: from then on the connection is the server's.
+/// Asks the proxy for a tunnel to a server: from then on the connection is the server's.
 async fn tunnel(io: TokioIo<TcpStream>, uri: &Uri, proxy: &Proxy) -> Result<TokioIo<TcpStream>, BoxError> {
     let stream = io.into_inner();
     let host = uri.host().unwrap_or_default();
@@ -101,7 +102,7 @@ async fn tunnel(io: TokioIo<TcpStream>, uri: &Uri, proxy: &Proxy) -> Result<Toki
     let status = status.and_then(|status| http::StatusCode::from_bytes(status).ok());
     match status {
         Some(status) if status.is_success() => Ok(TokioIo::new(stream)),
-        // The proxy does not want it, and will not later. What it cannot do now may work later.
+        // The proxy refuses, and will refuse later too. A failure of the proxy itself may pass.
         Some(status) if status.is_client_error() => Err(PermanentError::new(TunnelRefused(status)).into()),
         Some(status) => Err(TunnelRefused(status).into()),
         None => Err(io::Error::new(io::ErrorKind::InvalidData, "the proxy does not speak HTTP").into()),
@@ -120,7 +121,7 @@ async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads up to the empty line. Nothing follows it until this side has spoken.
+/// Reads up to the empty line. Nothing follows it until this side has sent something.
 async fn read_head(stream: &TcpStream) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     let mut buffer = [0; 1024];
@@ -151,8 +152,8 @@ impl fmt::Display for TunnelRefused {
 
 impl error::Error for TunnelRefused {}
 
-/// Gives a connection up that takes too long. A request without a time limit of its own needs it: only its answer may
-/// take long.
+/// Aborts a connection that takes too long. A request without a time limit of its own needs this: only its
+/// response may take long.
 #[derive(Clone)]
 pub(super) struct Timed<C>(pub(super) C);
 
@@ -183,7 +184,7 @@ where
     }
 }
 
-/// A connection to the server, or to a proxy that is sent requests for it.
+/// A connection to the server, or to a proxy that gets requests for it.
 pub(super) struct Hop {
     io: TokioIo<TcpStream>,
     is_proxied: bool,

@@ -1,17 +1,19 @@
-//! Reads gzip and deflate, one over the other if a response says so.
+//! Reads gzip and deflate, one on top of the other if a response names both.
 
 use std::io::{self, Write};
 
 use bytes::Bytes;
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-/// Decompressed at a time: each stage turns it into a few MiB at most, even out of a bomb.
+/// The size of the input decompressed at a time: each stage turns it into a few MiB at most, even for a
+/// compression bomb.
 const SLICE: usize = 4 * 1024;
 
-/// The most codings of one response.
+/// The maximum number of codings of one response.
 const MAX_STAGES: usize = 5;
 
-/// The codings of a response: the first stage reads what came, each other one what the stage before it made.
+/// The codings of a response: the first stage reads the received bytes, each later stage reads the output of
+/// the one before it.
 pub(super) struct Chain {
     stages: Vec<Stage>,
 }
@@ -19,20 +21,21 @@ pub(super) struct Chain {
 struct Stage {
     name: &'static str,
     decompressor: Decompressor,
-    /// What has not been read yet.
+    /// The bytes that have not been read yet.
     pending: Bytes,
 }
 
 enum Decompressor {
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
-    /// Deflate whose first byte has not come.
+    /// Deflate whose first byte has not been received.
     Deflate,
     Zlib(Box<ZlibDecoder<Vec<u8>>>),
     Raw(Box<DeflateDecoder<Vec<u8>>>),
 }
 
 impl Chain {
-    /// The chain for these codings in the order in which they were applied; `None` if one cannot be decoded.
+    /// Returns the chain for these codings in the order in which they were applied; `None` if one cannot be
+    /// decoded.
     pub(super) fn new(codings: &[String]) -> Option<Self> {
         if codings.len() > MAX_STAGES {
             return None;
@@ -54,13 +57,14 @@ impl Chain {
         }
     }
 
-    /// The next decoded bytes; `None` if that takes more bytes, or the name of the coding that the bytes are not in.
+    /// Returns the next decoded bytes; `None` if more input is needed, or the name of the coding if the bytes
+    /// are not in it.
     pub(super) fn next_chunk(&mut self) -> Result<Option<Bytes>, String> {
         pull(&mut self.stages).map_err(str::to_owned)
     }
 }
 
-/// The next bytes of the last of these stages.
+/// Returns the next bytes of the last of these stages.
 fn pull(stages: &mut [Stage]) -> Result<Option<Bytes>, &'static str> {
     let Some((last, before)) = stages.split_last_mut() else { return Ok(None) };
     loop {
@@ -81,7 +85,7 @@ fn pull(stages: &mut [Stage]) -> Result<Option<Bytes>, &'static str> {
 impl Decompressor {
     fn decode(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         if let (Self::Deflate, Some(first)) = (&*self, bytes.first()) {
-            // Some servers leave out zlib's frame, whose first byte names the method 8 in its low half.
+            // Some servers omit zlib's frame, whose first byte has the method 8 in its low half.
             *self = match first & 0x0f {
                 8 => Self::Zlib(Box::new(ZlibDecoder::new(Vec::new()))),
                 _ => Self::Raw(Box::new(DeflateDecoder::new(Vec::new()))),

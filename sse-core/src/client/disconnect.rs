@@ -5,45 +5,46 @@ use http::{HeaderMap, StatusCode};
 
 use crate::wire::DecodeError;
 
-/// Why a connection ended, or could not be made.
+/// The reason why a connection ended, or could not be made.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Disconnect {
-    /// The response is compressed in a way that this client cannot decode, or its bytes are not what its
-    /// `Content-Encoding` names. A name that is not a coding, such as `none` or `utf-8`, is ignored.
+    /// The response has a compression that this client cannot decode, or its bytes do not match its
+    /// `Content-Encoding`. A name that is not a coding, such as `none` or `utf-8`, is ignored.
     ContentEncoding(String),
     /// The response is 200 but not of the type `text/event-stream`.
     ContentType(Box<UnexpectedResponse>),
-    /// An event is beyond the limits. The cursor is still before it: the same request gets it again.
+    /// An event exceeds the limits. The cursor is still before it: the same request gets it again.
     Decode(DecodeError),
-    /// The server ended the response as it should.
+    /// The server ended the response normally.
     Ended {
-        /// An event was cut off by it and is discarded.
+        /// Whether the end cut off an event, which is discarded.
         mid_event: bool,
     },
-    /// The response's head cannot be read: it is not HTTP, or beyond the limits, such as
+    /// The response's head cannot be read: it is not HTTP, or exceeds the limits, such as
     /// [`max_headers`](super::HyperTransport::max_headers). Three in a row are final.
     Head(Box<dyn error::Error + Send + Sync>),
-    /// Nothing came for as long as [`idle_timeout`](super::EventSourceBuilder::idle_timeout) says.
+    /// No byte was received for the time set by [`idle_timeout`](super::EventSourceBuilder::idle_timeout).
     Idle(Duration),
     /// [`Interrupt::interrupt`](super::Interrupt::interrupt) was called.
     Interrupted,
     /// The request could not be sent, or the response broke off.
     Network(Box<dyn error::Error + Send + Sync>),
-    /// 204: the server has nothing more to say, and the client is to stay away.
+    /// 204: the server has nothing more to send, and the client must not reconnect.
     NoContent,
     /// A redirect that cannot be followed.
     Redirect(InvalidRedirect),
     /// A status that is neither 200, nor 204, nor a redirect.
     Status(Box<UnexpectedResponse>),
-    /// No response for as long as [`connect_timeout`](super::EventSourceBuilder::connect_timeout) says.
+    /// No response was received for the time set by
+    /// [`connect_timeout`](super::EventSourceBuilder::connect_timeout).
     Timeout(Duration),
-    /// The transport cannot send such a request, and will not later: see [`PermanentError`](super::PermanentError).
+    /// The transport cannot send such a request, now or later: see [`PermanentError`](super::PermanentError).
     Transport(Box<dyn error::Error + Send + Sync>),
 }
 
 impl Disconnect {
-    /// The answer of a server that refused, if that is the cause.
+    /// Returns the response of a server that refused, if that is the cause.
     #[must_use]
     pub fn refusal(&self) -> Option<&UnexpectedResponse> {
         match self {
@@ -52,12 +53,12 @@ impl Disconnect {
         }
     }
 
-    /// Whether it is how a stream is meant to end: cleanly, or with 204.
+    /// Returns `true` for an intended end of a stream: a clean end, or 204.
     pub(super) fn is_normal(&self) -> bool {
         matches!(self, Self::Ended { mid_event: false } | Self::NoContent)
     }
 
-    /// What the standard wants: network errors and ends are tried again, answers are final.
+    /// Returns `true` where the standard tries again: after network errors and ends, but not after responses.
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Ended { .. }
@@ -107,7 +108,7 @@ impl fmt::Display for Disconnect {
     }
 }
 
-/// Writes an error with its causes: libraries print the outer error only, and the cause is what helps.
+/// Writes an error with its causes: libraries print the outer error only, and the cause is the useful part.
 fn write_chain(f: &mut fmt::Formatter<'_>, what: &str, error: &(dyn error::Error + 'static)) -> fmt::Result {
     write!(f, "{what}: {error}")?;
     let mut source = error.source();
@@ -129,7 +130,7 @@ impl error::Error for Disconnect {
     }
 }
 
-/// What a server answered instead of an event stream.
+/// A server's response that was not an event stream.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct UnexpectedResponse {
@@ -137,15 +138,15 @@ pub struct UnexpectedResponse {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The first bytes of the body, at most 4 KiB, as far as they came within 2 s; decompressed where
+    /// The first bytes of the body, at most 4 KiB, as far as they were received within 2 s; decompressed where
     /// [`ContentEncoding`](Disconnect::ContentEncoding) would not be an error.
     pub body: Bytes,
 }
 
 impl UnexpectedResponse {
-    /// The body as text for a log or a terminal: at most this many characters, without spaces at its ends, with control
-    /// characters (but tabs and line feeds) escaped, so that a server cannot control the terminal. Empty if there is
-    /// none.
+    /// Returns the body as text for a log or a terminal: at most `max_chars` characters, without spaces at its
+    /// ends, with control characters (except tabs and line feeds) escaped, so that a server cannot control the
+    /// terminal. Empty without a body.
     #[must_use]
     pub fn excerpt(&self, max_chars: usize) -> String {
         let text = String::from_utf8_lossy(&self.body).replace("\r\n", "\n");
@@ -165,32 +166,34 @@ impl UnexpectedResponse {
     }
 }
 
-/// Why a redirect cannot be followed.
+/// The reason why a redirect cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRedirect {
-    /// It would take the request's body to another origin, and
+    /// The redirect would send the request's body to another origin, and
     /// [`Redirects::cross_origin_body`](super::Redirects::cross_origin_body) was not set.
     Body {
-        /// Where to.
+        /// The target.
         location: String,
     },
-    /// It leads to another origin, and [`Redirects::same_origin`](super::Redirects::same_origin) forbids that.
+    /// The redirect leads to another origin, and [`Redirects::same_origin`](super::Redirects::same_origin)
+    /// forbids that.
     CrossOrigin {
-        /// Where to.
+        /// The target.
         location: String,
     },
-    /// It leads to http, where everybody on the way can read and change the stream, and the application named https.
+    /// The redirect leads to http, where everyone on the path can read and change the stream, and the
+    /// application named https.
     Insecure {
-        /// Where to.
+        /// The target.
         location: String,
     },
-    /// Its `Location` is not an address that can be asked.
+    /// The `Location` is not an address that a client can request.
     Location {
         /// The header, as text.
         location: String,
     },
-    /// One after the other, more than [`Redirects::most`](super::Redirects::most) allows.
+    /// More redirects in a row than [`Redirects::most`](super::Redirects::most) allows.
     TooMany {
         /// The limit.
         most: u32,

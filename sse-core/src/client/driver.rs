@@ -1,4 +1,4 @@
-//! The machine with its I/O: a stream of all that happens.
+//! The machine with its I/O: a stream of all client events.
 
 use std::{
     future::Future,
@@ -32,7 +32,7 @@ enum Io {
     Reading(BoxBody),
 }
 
-/// What the transport reported.
+/// A report from the transport.
 enum Report {
     Head(Response<BoxBody>),
     Bytes(Bytes),
@@ -66,7 +66,7 @@ impl Driver {
             match self.machine.next(now.into_std()) {
                 Next::Event(event) => return Poll::Ready(Some(Ok(event))),
                 Next::Send(request) => {
-                    // The old connection goes first, so that a server never counts two.
+                    // The old connection is dropped first, so that a server never counts two.
                     self.io = Io::Idle;
                     self.io = Io::Sending(Arc::clone(&self.transport).send(request));
                 }
@@ -87,14 +87,15 @@ impl Driver {
         }
     }
 
-    /// Tells the machine what has happened; false if nothing has, and the task is woken when something does.
+    /// Passes the next report, timeout or interruption to the machine. Returns false if there was none; the task
+    /// is then woken by the next one.
     fn wait(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         if self.interrupt.poll_asked(cx) {
             self.io = Io::Idle;
             self.machine.interrupt(now.into_std());
             return true;
         }
-        // Before the clock: what has come in the meantime has come in time.
+        // Before the clock: bytes that have arrived meanwhile are in time.
         if let Poll::Ready(report) = self.io.poll(cx) {
             let now = now.into_std();
             match report {

@@ -6,10 +6,11 @@ use http::{HeaderMap, header};
 #[cfg(feature = "gzip")]
 use super::decompress::Chain;
 
-/// The codings that browsers decode. A body under any other name comes as it is: servers send `none` and `utf-8`.
+/// The codings that browsers decode. A body under any other name is read unchanged: servers send `none` and
+/// `utf-8`.
 const REAL: [&str; 5] = ["gzip", "x-gzip", "deflate", "br", "zstd"];
 
-/// How a response's body is read.
+/// The way to read a response's body.
 #[derive(Default)]
 pub(super) enum Encoding {
     #[default]
@@ -18,7 +19,7 @@ pub(super) enum Encoding {
     Compressed(Chain),
 }
 
-/// The encoding that a response names, or the codings if they are real and cannot be decoded.
+/// Returns the encoding that a response names, or the codings if they are real and cannot be decoded.
 pub(super) fn of(headers: &HeaderMap) -> Result<Encoding, String> {
     let codings = codings(headers);
     if codings.is_empty() || codings.iter().any(|coding| !REAL.contains(&&**coding)) {
@@ -31,7 +32,7 @@ pub(super) fn of(headers: &HeaderMap) -> Result<Encoding, String> {
     Err(codings.join(", "))
 }
 
-/// The names in all `Content-Encoding` lines, in order and in lower case.
+/// Returns the names in all `Content-Encoding` lines, in order and in lower case.
 fn codings(headers: &HeaderMap) -> Vec<String> {
     let lines = headers.get_all(header::CONTENT_ENCODING).iter();
     let names = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
@@ -42,7 +43,7 @@ fn codings(headers: &HeaderMap) -> Vec<String> {
 }
 
 impl Encoding {
-    /// Takes bytes as they came: into `chunk` if they are to be read as they are.
+    /// Accepts received bytes. Bytes that need no decoding go directly to `chunk`.
     pub(super) fn receive(&mut self, bytes: Bytes, chunk: &mut Bytes) {
         match self {
             Self::Identity => *chunk = bytes,
@@ -51,7 +52,8 @@ impl Encoding {
         }
     }
 
-    /// The next decoded bytes; `None` if that takes more bytes, or the coding's name if the bytes are not in it.
+    /// Returns the next decoded bytes; `None` if more input is needed, or the coding's name if the bytes are
+    /// not in it.
     pub(super) fn next_chunk(&mut self) -> Result<Option<Bytes>, String> {
         match self {
             Self::Identity => Ok(None),

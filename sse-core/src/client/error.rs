@@ -2,9 +2,9 @@ use std::{error, fmt};
 
 use super::{Disconnect, UnexpectedResponse};
 
-/// Why a client stopped before the server told it to.
+/// The reason why a client stopped before the server ended the stream.
 ///
-/// Its message names the cause. No more items follow it.
+/// The message names the cause. No more items follow the error.
 #[derive(Debug)]
 pub struct ClientError {
     pub(super) cause: Disconnect,
@@ -12,25 +12,25 @@ pub struct ClientError {
 }
 
 impl ClientError {
-    /// The last failure.
+    /// Returns the last failure.
     #[must_use]
     pub fn cause(&self) -> &Disconnect {
         &self.cause
     }
 
-    /// The last failure, owned.
+    /// Returns the last failure, owned.
     #[must_use]
     pub fn into_cause(self) -> Disconnect {
         self.cause
     }
 
-    /// The server's answer, if that is what ended it: status, headers, and the first bytes of the body.
+    /// Returns the server's response, if it is the cause: status, headers, and the first bytes of the body.
     #[must_use]
     pub fn refusal(&self) -> Option<&UnexpectedResponse> {
         self.cause.refusal()
     }
 
-    /// How many tries there were since the last open stream, or since the start.
+    /// Returns the number of tries since the last open stream, or since the start.
     #[must_use]
     pub fn tries(&self) -> u32 {
         self.tries
@@ -53,26 +53,26 @@ impl error::Error for ClientError {
     }
 }
 
-/// Why a request cannot be sent at all.
+/// The reason why a request cannot be sent at all.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum InvalidRequest {
-    /// The address is not one that a client can ask.
+    /// The address is not one that a client can request.
     Address {
         /// The address.
         uri: String,
-        /// What is wrong with it.
+        /// The problem with it.
         reason: &'static str,
     },
     /// A part of the request is not valid: address, header name or header value.
     Http(http::Error),
-    /// The id to go on after is not one that a header can carry: it holds control bytes, or is not UTF-8.
+    /// The id to resume after cannot be sent in a header: it holds control bytes, or is not UTF-8.
     LastEventId {
-        /// The id's first characters, with what cannot be sent escaped.
+        /// The id's first characters, with those that cannot be sent escaped.
         id: String,
     },
-    /// The default transport cannot send it: the system's root certificates cannot be read, or the environment names a
-    /// proxy that cannot be used.
+    /// The default transport cannot send the request: the system's root certificates cannot be read, or the
+    /// environment names a proxy that cannot be used.
     Transport(Box<dyn error::Error + Send + Sync>),
 }
 

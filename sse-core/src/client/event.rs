@@ -8,7 +8,7 @@ use crate::{
     wire::{DecodeError, Message},
 };
 
-/// What happens to a client, for those who want to see more than messages; see [`Events`](super::Events).
+/// An event of a client, for applications that need more than messages; see [`Events`](super::Events).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientEvent {
@@ -16,35 +16,37 @@ pub enum ClientEvent {
     Comment(String),
     /// The cursor moved without a message: an event without data, or a hub's checkpoint.
     Cursor(String),
-    /// A connection ended, or a try failed. If the client gives up for good, the stream ends after this, or with an
-    /// error instead of it.
+    /// A connection ended, or a try failed. If the client stops for good, the stream ends after this, or with
+    /// an error in its place.
     Disconnected {
-        /// Why.
+        /// The reason.
         cause: Disconnect,
-        /// How long the client waits now; `None` if it is not going to reconnect.
+        /// How long the client waits now; `None` if it will not reconnect.
         retry_in: Option<Duration>,
     },
-    /// A hub says that events before this place are gone: the first event after a resume that was not exact.
+    /// A hub reports that events before this position are lost: the first event after a resume that was not
+    /// exact.
     Gap {
-        /// What is missing and where it goes on.
+        /// The missing events, and the position where the stream continues.
         gap: Gap,
-        /// The message that says so, of type `sse.gap`.
+        /// The message that reported it, of type `sse.gap`.
         message: Message,
     },
     /// A message.
     Message(Message),
-    /// The server answered with a stream of events.
+    /// The server responded with an event stream.
     Open(OpenedResponse),
-    /// Data of an event that has not ended, if [asked for](super::EventSourceBuilder::parts). The event's message has
-    /// the rest; if the connection is lost before it, the parts are void, and the event comes again from its start.
+    /// Data of an event that has not ended, if [enabled](super::EventSourceBuilder::parts). The event's message
+    /// has the rest. If the connection is lost before that, the parts are void, and the event comes again from
+    /// its start.
     Part(String),
-    /// The server set the time to wait before a reconnect.
+    /// The server set the reconnect delay.
     Retry(Duration),
-    /// An event beyond the limits was left out, and the cursor moved past it.
+    /// An event beyond the limits was skipped, and the cursor moved past it.
     Skipped {
-        /// Which limit it exceeded.
+        /// The limit that the event exceeded.
         error: DecodeError,
-        /// The cursor after it.
+        /// The cursor after the event.
         last_event_id: String,
     },
 }
@@ -53,7 +55,7 @@ pub enum ClientEvent {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct OpenedResponse {
-    /// The address that answered, after all redirects.
+    /// The address that responded, after all redirects.
     pub uri: Uri,
     /// The headers.
     pub headers: HeaderMap,

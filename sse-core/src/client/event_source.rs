@@ -11,12 +11,13 @@ use http::{Method, Request, Uri};
 use super::{ClientError, ClientEvent, EventSourceBuilder, Interrupt, driver::Driver};
 use crate::wire::Message;
 
-/// A client: a stream of the messages that a server sends, which reconnects and resumes by itself.
+/// A client: a stream of the messages that a server sends. It reconnects and resumes by itself.
 ///
-/// It reads any endpoint of server-sent events as browsers do (section 9.2 of the HTML standard), and adds what a
-/// program needs: jittered backoff, a watchdog, limits, and a cursor that can be saved. It does nothing until it is
-/// polled, and dropping it cancels everything. The stream ends when the server says so by 204, or with one error when
-/// trying again is of no use. It needs a Tokio runtime with time, and the default transport one with I/O.
+/// Reads any endpoint of server-sent events as browsers do (section 9.2 of the HTML standard), and adds what a
+/// program needs: jittered backoff, a watchdog, limits, and a cursor that can be saved. The client does nothing
+/// until it is polled, and dropping it cancels everything. The stream ends when the server responds with 204,
+/// or with one error when another try would not help. It needs a Tokio runtime with time, and the default
+/// transport needs one with I/O.
 ///
 /// ```no_run
 /// use futures_util::StreamExt;
@@ -42,7 +43,7 @@ pub struct EventSource {
 }
 
 impl EventSource {
-    /// Asks an address by GET. Reconnects as often as it takes, unless told otherwise.
+    /// Requests an address by GET. By default it reconnects without a limit.
     pub fn get<U>(uri: U) -> EventSourceBuilder
     where
         Uri: TryFrom<U, Error: Into<http::Error>>,
@@ -50,7 +51,7 @@ impl EventSource {
         EventSourceBuilder::new(Request::builder().method(Method::GET).uri(uri).body(Bytes::new()))
     }
 
-    /// Asks an address by POST. It is asked once: see [`repeat`](EventSourceBuilder::repeat).
+    /// Requests an address by POST. The request is sent once: see [`repeat`](EventSourceBuilder::repeat).
     pub fn post<U>(uri: U) -> EventSourceBuilder
     where
         Uri: TryFrom<U, Error: Into<http::Error>>,
@@ -58,29 +59,30 @@ impl EventSource {
         EventSourceBuilder::new(Request::builder().method(Method::POST).uri(uri).body(Bytes::new()))
     }
 
-    /// Sends a request of any method with headers and body that are ready.
+    /// Sends a complete request, with any method, headers and body.
     pub fn from_request(request: Request<impl Into<Bytes>>) -> EventSourceBuilder {
         EventSourceBuilder::new(Ok(request.map(Into::into)))
     }
 
-    /// The cursor: what a reconnect would send as `Last-Event-ID`. Empty if there is nothing to send.
+    /// Returns the cursor: the `Last-Event-ID` of the next reconnect. Empty if there is nothing to send.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.driver.machine().last_event_id()
     }
 
-    /// A handle by which another task can force a new connection.
+    /// Returns a handle by which another task can force a new connection.
     #[must_use]
     pub fn interrupt(&self) -> Interrupt {
         self.driver.interrupt().clone()
     }
 
-    /// Hands every message to `handler`, one after the other, and moves the cursor only after it has succeeded.
+    /// Passes every message to `handler`, one after the other, and moves the cursor only after it has
+    /// succeeded.
     ///
-    /// `save` is called with each new cursor, after the handler: what it has stored is where a new process can go on
-    /// from with [`last_event_id`](EventSourceBuilder::last_event_id), and then no message is lost. One that was being
-    /// handled when the process died comes again: delivery is at least once. While the handler works nothing more is
-    /// read, so memory is bounded and the server feels the back pressure.
+    /// `save` is called with each new cursor, after the handler. A new process can resume from the last saved
+    /// cursor with [`last_event_id`](EventSourceBuilder::last_event_id), and then no message is lost. A message
+    /// that was being handled when the process died comes again: delivery is at least once. While the handler
+    /// works, nothing more is read, so memory is bounded and the server sees back pressure.
     ///
     /// ```no_run
     /// use std::{fs, io};
@@ -94,8 +96,8 @@ impl EventSource {
     /// ```
     ///
     /// # Errors
-    /// [`ConsumeError::Handler`] with the first error of the handler or of `save`, and [`ConsumeError::Client`] if
-    /// the client has to give up. It returns without one when the server ends the stream by 204.
+    /// [`ConsumeError::Handler`] with the first error of the handler or of `save`, and [`ConsumeError::Client`]
+    /// if the client has to stop. Returns without an error when the server ends the stream by 204.
     pub async fn run<E>(
         self,
         mut handler: impl AsyncFnMut(Message) -> Result<(), E>,
@@ -150,22 +152,22 @@ impl fmt::Debug for EventSource {
     }
 }
 
-/// A client that shows all that happens to it; made by [`EventSourceBuilder::events`].
+/// A client that reports all its events; made by [`EventSourceBuilder::events`].
 ///
-/// A message of type `sse.gap` comes as [`ClientEvent::Gap`].
+/// A message of type `sse.gap` is reported as [`ClientEvent::Gap`].
 #[must_use = "streams do nothing unless polled"]
 pub struct Events {
     driver: Driver,
 }
 
 impl Events {
-    /// The cursor: what a reconnect would send as `Last-Event-ID`. Empty if there is nothing to send.
+    /// Returns the cursor: the `Last-Event-ID` of the next reconnect. Empty if there is nothing to send.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.driver.machine().last_event_id()
     }
 
-    /// A handle by which another task can force a new connection.
+    /// Returns a handle by which another task can force a new connection.
     #[must_use]
     pub fn interrupt(&self) -> Interrupt {
         self.driver.interrupt().clone()
@@ -200,13 +202,13 @@ impl fmt::Debug for Events {
     }
 }
 
-/// Why [`EventSource::run`] stopped.
+/// The reason why [`EventSource::run`] stopped.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConsumeError<E> {
-    /// The client gave up.
+    /// The client stopped.
     Client(ClientError),
-    /// The handler or the saving of the cursor failed. The cursor that was saved last is before that message.
+    /// The handler, or saving the cursor, failed. The last saved cursor is before that message.
     Handler(E),
 }
 

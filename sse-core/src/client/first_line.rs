@@ -1,8 +1,8 @@
 //! A connection whose first response may name any version of HTTP/1.
 //!
-//! Browsers and curl read `HTTP/1.0` with chunks, `HTTP/2.0` in text and `http/1.1`; hyper does not. All of them mean what
-//! HTTP/1.1 means by the rest of their heads, so that is what hyper is shown. A connection's later responses come from a
-//! server that was right before.
+//! Browsers and curl read `HTTP/1.0` with chunks, `HTTP/2.0` in text and `http/1.1`; hyper does not. The rest
+//! of such a head has the meaning that HTTP/1.1 gives it, so hyper gets an HTTP/1.1 line. Only the first
+//! response of a connection is changed: the later ones come from a server whose first one was accepted.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ use super::{connector::Connecting, transport::BoxError};
 
 const VERSION: &[u8; 8] = b"HTTP/1.1";
 
-/// Makes connections that are read so.
+/// A connector that changes the first line of each connection.
 #[derive(Clone)]
 pub(super) struct AnyVersion<C>(pub(super) C);
 
@@ -52,13 +52,13 @@ pub(super) struct FirstLine<T> {
 struct Version {
     bytes: [u8; VERSION.len()],
     len: usize,
-    /// How many have been passed on.
+    /// The number of bytes that have been passed on.
     passed: usize,
     is_complete: bool,
 }
 
 impl Version {
-    /// The bytes to pass on, once there are no more to come.
+    /// Completes the bytes to pass on, when no more will be received.
     fn complete(&mut self) {
         self.is_complete = true;
         let [name @ .., major, b'.', minor] = &self.bytes else { return };

@@ -1,4 +1,4 @@
-//! What the client reads from headers, and how a cursor becomes one.
+//! The headers that the client reads, and the header that carries the cursor.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::InvalidRequest;
 
-/// The start of a cursor that is shown in an error.
+/// The number of a cursor's first bytes that an error shows.
 const SHOWN: usize = 64;
 
-/// Whether the essence of the response's type is `text/event-stream` (the Fetch standard's "extract a MIME type": of
-/// several the last valid one counts). A space or a bracket ends the essence as a semicolon does, as in Chromium: servers
-/// do send `text/event-stream charset=utf-8`.
+/// Returns `true` if the essence of the response's type is `text/event-stream` (the Fetch standard's "extract a
+/// MIME type": the last valid one counts). A space or a bracket ends the essence as a semicolon does, as in
+/// Chromium: some servers send `text/event-stream charset=utf-8`.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     let mut is_event_stream = false;
     for value in headers.get_all(header::CONTENT_TYPE) {
@@ -26,7 +26,7 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     is_event_stream
 }
 
-/// The cursor as a header, in UTF-8; `None` if it is empty or HTTP cannot carry it.
+/// Returns the cursor as a header, in UTF-8; `None` if it is empty or HTTP cannot carry it.
 pub(super) fn last_event_id(id: &str) -> Option<HeaderValue> {
     // HTTP drops outer spaces anyway, and HTTP/2 forbids them.
     let id = id.trim_matches([' ', '\t']);
@@ -36,7 +36,8 @@ pub(super) fn last_event_id(id: &str) -> Option<HeaderValue> {
     HeaderValue::from_bytes(id.as_bytes()).ok()
 }
 
-/// A cursor from outside, such as a file: without the space and the line end around it, which a header would lose.
+/// Returns a cursor from outside, such as a file, without the spaces and the line end around it, which a header
+/// would lose.
 pub(super) fn cursor(id: &[u8]) -> Result<String, InvalidRequest> {
     let id = id.trim_ascii();
     match std::str::from_utf8(id) {
@@ -48,7 +49,8 @@ pub(super) fn cursor(id: &[u8]) -> Result<String, InvalidRequest> {
     }
 }
 
-/// How long `Retry-After` asks to wait. A date counts from the response's own `Date`: clocks may differ.
+/// Returns the time that `Retry-After` requests. A date counts from the response's own `Date`, because clocks
+/// may differ.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -58,7 +60,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds(text)?.saturating_sub(now)))
 }
 
-/// Cuts a list at its commas, but not within quotes.
+/// Splits a list at its commas, but not within quotes.
 fn split(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut is_quoted = false;
     let mut is_escaped = false;
@@ -76,7 +78,7 @@ fn split(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether this is a type and a subtype.
+/// Returns `true` for a type and a subtype.
 fn is_type(essence: &[u8]) -> bool {
     let is_token = |part: &[u8]| {
         !part.is_empty()
@@ -86,7 +88,7 @@ fn is_type(essence: &[u8]) -> bool {
     parts.next().is_some_and(is_token) && parts.next().is_some_and(is_token)
 }
 
-/// The seconds since the epoch of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Returns the seconds since the epoch of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn seconds(date: &str) -> Option<u64> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -99,7 +101,7 @@ fn seconds(date: &str) -> Option<u64> {
     for part in parts.next()?.splitn(3, ':') {
         seconds = seconds * 60 + part.parse::<u64>().ok().filter(|part| *part < 61)?;
     }
-    // Years begin in March here, so that the leap day is the last of a year.
+    // Years start in March here, so that the leap day is the last of a year.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
     Some((days - 719_468) * 86_400 + seconds)

@@ -28,21 +28,21 @@ use super::{
     first_line::AnyVersion,
 };
 
-/// Two in a row unanswered end an HTTP/2 connection well before the client's idle timeout.
+/// Two unanswered pings in a row end an HTTP/2 connection well before the client's idle timeout.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many headers a response may have by default, and at most: a `HeaderMap` holds few more.
+/// The default and the maximum number of headers of a response: a `HeaderMap` holds few more.
 const HEADERS: usize = 5_000;
 const MAX_HEADERS: usize = 20_000;
 
-/// How long a response's head may be, over HTTP/1.1 and over HTTP/2.
+/// The maximum length of a response's head, over HTTP/1.1 and over HTTP/2.
 const MAX_HEAD: usize = 256 * 1024;
 
 /// The default [`Transport`]: HTTP/1.1, or HTTP/2 where a server offers it over TLS; hyper and rustls.
 ///
-/// Cheap to clone; clones share their connections. It trusts the certificates that the system trusts, which are read
-/// when they are first needed, and goes through the proxies that the environment names when it is made (see
+/// Cheap to clone; clones share their connections. It trusts the system's certificates, which are read when
+/// they are first needed, and uses the proxies that the environment names when it is made (see
 /// [`Proxies::from_env`]). A response's head may be 256 KiB long. Use it within one Tokio runtime.
 ///
 /// ```
@@ -75,16 +75,17 @@ struct Settings {
 }
 
 impl HyperTransport {
-    /// A transport with its own connections.
+    /// Creates a transport with its own connections.
     #[must_use]
     pub fn new() -> Self {
         Self::with(Settings { trusted: Vec::new(), proxies: Proxies::from_env(), max_headers: HEADERS })
     }
 
-    /// A transport that also trusts these certificates, in PEM: a company's own authority, or a test's.
+    /// Creates a transport that also trusts these certificates, in PEM: for a company's own authority, or a
+    /// test's.
     ///
     /// # Errors
-    /// [`InvalidCertificate`] if it is not PEM or has no certificate in it.
+    /// [`InvalidCertificate`] if the text is not PEM or has no certificate in it.
     pub fn trusting(pem: impl AsRef<[u8]>) -> Result<Self, InvalidCertificate> {
         let certificates = CertificateDer::pem_slice_iter(pem.as_ref())
             .collect::<Result<Vec<_>, _>>()
@@ -99,20 +100,21 @@ impl HyperTransport {
         Ok(Self::new().set(|settings| settings.trusted = certificates))
     }
 
-    /// Goes through these proxies, with connections of its own. The default is [`Proxies::from_env`].
+    /// Uses these proxies, with its own connections. The default is [`Proxies::from_env`].
     #[must_use]
     pub fn proxies(self, proxies: Proxies) -> Self {
         self.set(|settings| settings.proxies = proxies)
     }
 
-    /// How many headers a response may have, with connections of its own: 5,000 by default, and at most 20,000. A response
-    /// with more is [`Disconnect::Head`](super::Disconnect::Head). Over HTTP/2 only the length of the head counts.
+    /// Sets how many headers a response may have, with its own connections: 5,000 by default, and at most
+    /// 20,000. A response with more is [`Disconnect::Head`](super::Disconnect::Head). Over HTTP/2 only the
+    /// length of the head counts.
     #[must_use]
     pub fn max_headers(self, max: usize) -> Self {
         self.set(|settings| settings.max_headers = max.clamp(1, MAX_HEADERS))
     }
 
-    /// Fails now rather than at every try if no request can ever be sent to this address.
+    /// Fails now rather than at every try, if no request can ever be sent to this address.
     pub(super) fn check(&self, uri: &Uri) -> Result<(), Box<dyn error::Error + Send + Sync>> {
         self.shared.settings.proxies.find(uri)?;
         if uri.scheme_str() == Some("https") {
@@ -153,7 +155,7 @@ impl Transport for HyperTransport {
         let mut request = request.map(|body| Once(Some(body).filter(|body| !body.is_empty())));
         let shared = &*self.shared;
         let response = if request.uri().scheme_str() == Some("https") {
-            // A proxy that has to open a tunnel is asked by the connector.
+            // The connector contacts a proxy that has to open a tunnel.
             shared.secure().map_err(PermanentError::new)?.request(request).await?
         } else {
             let proxy = shared.settings.proxies.find(request.uri()).map_err(PermanentError::new)?;
@@ -184,7 +186,7 @@ impl Settings {
         builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
-            // What browsers read and a strict parser does not: see the table in `docs::client`.
+            // Browsers read this and a strict parser does not: see the table in `docs::client`.
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
@@ -218,7 +220,7 @@ fn tls(trusted: &[CertificateDer<'static>]) -> io::Result<ClientConfig> {
         .with_no_client_auth())
 }
 
-/// A request's body: some bytes at once, or none.
+/// A request's body: some bytes in one piece, or none.
 struct Once(Option<Bytes>);
 
 impl HttpBody for Once {
@@ -255,7 +257,7 @@ impl Stream for HyperBody {
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
                 Poll::Ready(Some(Ok(frame))) => {
-                    // Trailers say nothing to a client of events.
+                    // Trailers have no meaning for a client of events.
                     if let Ok(bytes) = frame.into_data() {
                         return Poll::Ready(Some(Ok(bytes)));
                     }
@@ -265,7 +267,7 @@ impl Stream for HyperBody {
     }
 }
 
-/// Why some text is not certificates.
+/// The reason why a text does not hold certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidCertificate(String);
 

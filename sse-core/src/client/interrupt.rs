@@ -4,7 +4,8 @@ use std::sync::{
 };
 use std::task::{Context, Waker};
 
-/// Makes a client drop its connection and make a new one; from [`EventSource::interrupt`](super::EventSource::interrupt).
+/// Makes a client drop its connection and open a new one; from
+/// [`EventSource::interrupt`](super::EventSource::interrupt).
 ///
 /// Cheap to clone, and usable from any task or thread.
 #[derive(Debug, Clone, Default)]
@@ -19,10 +20,11 @@ struct Shared {
 }
 
 impl Interrupt {
-    /// Drops the connection, if there is one, and makes a new one at once; ends a wait between two.
+    /// Drops the connection, if there is one, and opens a new one at once; also ends a wait between two
+    /// connections.
     ///
-    /// Nothing is lost: the new request has the id of the last event handed out. A request that must not be repeated,
-    /// such as a POST, ends instead.
+    /// Nothing is lost: the new request has the id of the last event handed out. A request that must not be
+    /// repeated, such as a POST, ends instead.
     pub fn interrupt(&self) {
         self.shared.is_asked.store(true, Ordering::Release);
         let waker = self.waker().take();
@@ -31,7 +33,8 @@ impl Interrupt {
         }
     }
 
-    /// Whether it was asked for since the last call; if not, the task is woken when it is.
+    /// Returns `true` if an interruption was requested since the last call; otherwise the task is woken when
+    /// one is.
     pub(super) fn poll_asked(&self, cx: &Context<'_>) -> bool {
         {
             let mut waker = self.waker();

@@ -1,4 +1,5 @@
-//! Where a redirect leads, and whose data may go there (RFC 3986 section 5, and the Fetch standard's origins).
+//! The targets of redirects, and the data that may be sent there (RFC 3986 section 5, and the Fetch standard's
+//! origins).
 
 use std::borrow::Cow;
 
@@ -7,7 +8,7 @@ use http::{
     uri::{Authority, Scheme},
 };
 
-/// Who a request speaks to: what one origin gave or was trusted with is not told to another.
+/// The recipient of a request: data from or for one origin is not sent to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
     is_secure: bool,
@@ -16,7 +17,7 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// The origin of an address that [`check`] has passed.
+    /// Returns the origin of an address that [`check`] has accepted.
     pub(super) fn of(uri: &Uri) -> Self {
         let is_secure = uri.scheme() == Some(&Scheme::HTTPS);
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
@@ -24,13 +25,13 @@ impl Origin {
         Self { is_secure, host, port }
     }
 
-    /// Whether nobody on the way reads what is sent there.
+    /// Returns `true` if no one on the path can read what is sent there.
     pub(super) fn is_secure(&self) -> bool {
         self.is_secure
     }
 }
 
-/// Whether a client can ask this address: `http` or `https`, a host, and no password in it.
+/// Checks that a client can request this address: `http` or `https`, a host, and no password in it.
 pub(super) fn check(uri: &Uri) -> Result<(), &'static str> {
     match uri.scheme_str() {
         Some("http" | "https") => {}
@@ -46,12 +47,12 @@ pub(super) fn check(uri: &Uri) -> Result<(), &'static str> {
     }
 }
 
-/// The address that a `Location` header means, seen from the one that was asked.
+/// Returns the address of a `Location` header, relative to the one that was requested.
 pub(super) fn resolve(base: &Uri, location: &[u8]) -> Option<Uri> {
     let location = escape(location.trim_ascii());
     let location = location.split('#').next().unwrap_or_default();
     if let Some(scheme_end) = scheme_end(location) {
-        // A scheme without an authority, such as `mailto:`, leads nowhere.
+        // A scheme without an authority, such as `mailto:`, is not an address to follow.
         return location.get(scheme_end..)?.starts_with("://").then(|| location.parse().ok())?;
     }
     let (scheme, authority) = (base.scheme()?.clone(), base.authority()?.clone());
@@ -108,7 +109,7 @@ fn without_dots(path: &str) -> String {
     format!("/{}", kept.join("/"))
 }
 
-/// The length of a scheme at the start, if there is one.
+/// Returns the length of a scheme at the start, if there is one.
 fn scheme_end(text: &str) -> Option<usize> {
     let end = text.find([':', '/', '?'])?;
     let scheme = text.get(..end)?.as_bytes();
@@ -117,7 +118,7 @@ fn scheme_end(text: &str) -> Option<usize> {
     (is_scheme && text.as_bytes().get(end) == Some(&b':')).then_some(end)
 }
 
-/// Percent-encodes what an address cannot hold; servers do send spaces and UTF-8.
+/// Percent-encodes what an address cannot hold; some servers send spaces and UTF-8.
 fn escape(location: &[u8]) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
     if location.iter().copied().all(is_plain) {

@@ -8,10 +8,12 @@ use futures_core::Stream;
 
 use crate::wire::{DecodeError, Decoder, Limits, Message};
 
-/// The messages in any stream of bytes, such as the body of a response from an HTTP client that you use already.
+/// Returns the messages in any stream of bytes, such as the body of a response from the HTTP client that you
+/// already use.
 ///
-/// Nothing is sent and nothing reconnects; for that see `EventSource`. The chunks may be cut anywhere. An event that
-/// the stream's end cuts off is discarded, as the standard wants it; [`MessageStream::is_mid_event`] tells.
+/// Sends nothing and does not reconnect; for that see `EventSource`. The chunks may be cut anywhere. An
+/// event that the stream's end cuts off is discarded, as the standard requires; [`MessageStream::is_mid_event`]
+/// reports that.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -33,9 +35,9 @@ where
     MessageStream { bytes: Box::pin(bytes), decoder: Decoder::new(), chunk: Vec::new(), at: 0, ended: false }
 }
 
-/// Gives every stream of bytes the method [`messages`](MessagesExt::messages).
+/// Adds the method [`messages`](MessagesExt::messages) to every stream of bytes.
 pub trait MessagesExt: Stream + Sized {
-    /// The messages in this stream of bytes; see the function [`messages`].
+    /// Returns the messages in this stream of bytes; see the function [`messages`].
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -60,31 +62,32 @@ impl<S: Stream> MessagesExt for S {}
 
 /// The messages in a stream of bytes; made by [`messages`].
 ///
-/// It ends with the bytes, or with the first error.
+/// The stream ends with the bytes, or with the first error.
 #[must_use = "streams do nothing unless polled"]
 pub struct MessageStream<S> {
     bytes: Pin<Box<S>>,
     decoder: Decoder,
     chunk: Vec<u8>,
-    /// So much of the chunk has been decoded.
+    /// The number of bytes of the chunk that have been decoded.
     at: usize,
     ended: bool,
 }
 
 impl<S> MessageStream<S> {
-    /// Sets how much one event may take in memory. The default is [`Limits::default`].
+    /// Sets how much memory one event may take. The default is [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.decoder = self.decoder.limits(limits);
         self
     }
 
-    /// What a request that goes on from here would send as `Last-Event-ID`; empty if there is nothing to send.
+    /// Returns the `Last-Event-ID` of a request that would resume from here; empty if there is nothing to send.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.decoder.last_event_id()
     }
 
-    /// Whether an event has begun and not ended. If so at the stream's end, something was cut off.
+    /// Returns `true` if an event has begun and not ended. At the stream's end this means that the event was
+    /// cut off.
     #[must_use]
     pub fn is_mid_event(&self) -> bool {
         self.decoder.is_mid_event()
@@ -136,11 +139,11 @@ impl<S> fmt::Debug for MessageStream<S> {
     }
 }
 
-/// Why a [`MessageStream`] ended before its bytes did.
+/// The reason why a [`MessageStream`] ended before its bytes did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MessagesError<E> {
-    /// An event is beyond the limits.
+    /// An event exceeds the limits.
     Decode(DecodeError),
     /// The stream of bytes failed.
     Stream(E),

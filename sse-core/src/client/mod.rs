@@ -1,7 +1,9 @@
-//! The client: reads any endpoint of server-sent events as browsers do or better. It stands on the wire alone.
+//! The client: reads any endpoint of server-sent events as browsers do or better. Depends on `wire`, and on
+//! `resume` for gaps.
 //!
-//! [`messages()`] reads any stream of bytes, and is always there. The rest is the feature `client`: [`EventSource`] is
-//! the public face, `machine` the state machine without I/O or clock, `driver` the two together with a [`Transport`].
+//! [`messages()`] reads any stream of bytes, and is always available. The rest needs the feature `client`:
+//! [`EventSource`] is the public API, `machine` the state machine without I/O or clock, and `driver` combines
+//! it with a [`Transport`].
 
 mod messages;
 

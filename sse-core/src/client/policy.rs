@@ -1,10 +1,10 @@
-//! What a client does when something fails: the policies that its builder takes.
+//! The policies of a client's builder: what the client does when something fails.
 
 use std::time::Duration;
 
-/// How often and how long a client tries to get a response of events.
+/// Limits how often and how long a client tries to get a response of events.
 ///
-/// A try that ends in an open stream starts the count and the time anew.
+/// A try that opens a stream resets the count and the time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,41 +21,42 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// As often as it takes, as the standard wants it and browsers do. This is the default.
+    /// Allows any number of tries, as the standard requires and browsers do. This is the default.
     pub fn unlimited() -> Self {
         Self::default()
     }
 
-    /// A single try.
+    /// Allows a single try.
     pub fn once() -> Self {
         Self::unlimited().tries(1)
     }
 
-    /// At most so many tries in a row; 0 forbids even the first.
+    /// Allows at most `tries` tries in a row; 0 forbids even the first.
     pub fn tries(self, tries: u32) -> Self {
         Self { tries: Some(tries), ..self }
     }
 
-    /// No new try later than this after the first try, or after the loss of the connection.
+    /// Allows no new try later than `time` after the first try, or after the loss of the connection.
     pub fn within(self, time: Duration) -> Self {
         Self { within: Some(time), ..self }
     }
 
-    /// Whether another try may begin after so many, so long after the first.
+    /// Returns `true` if another try may begin after `tries` tries, `elapsed` after the first.
     pub(super) fn allow(self, tries: u32, elapsed: Duration) -> bool {
         self.tries.is_none_or(|most| tries < most) && self.within.is_none_or(|within| elapsed <= within)
     }
 }
 
-/// Which redirects a client follows.
+/// Limits the redirects that a client follows.
 ///
-/// Once a redirect has led to another origin, the client does not send the headers that the application set, also not
-/// if that origin redirects back, now or at a later reconnect. A cursor goes only to the origin that gave it. Where
-/// the application named https, a redirect to http is refused, and so is, from anywhere, one that would take the request's body to another origin (307 or 308; see
-/// [`cross_origin_body`](Redirects::cross_origin_body)).
+/// Once a redirect has led to another origin, the client does not send the headers that the application set.
+/// That holds even if that origin redirects back, now or at a later reconnect. A cursor is sent only to the
+/// origin from which it came. If the application named https, a redirect to http is refused. For any
+/// scheme, a redirect that would send the request's body to another origin (307 or 308) is refused; see
+/// [`cross_origin_body`](Redirects::cross_origin_body).
 ///
-/// A permanent redirect (301, 308) is remembered: the client reconnects to where it led, as the Fetch standard's redirected
-/// request does in Chromium. After a temporary one it requests the original address again.
+/// A permanent redirect (301, 308) is remembered: the client reconnects to its target, as the Fetch standard's
+/// redirected request does in Chromium. After a temporary one it requests the original address again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a policy does nothing until a client gets it"]
 pub struct Redirects {
@@ -65,36 +66,36 @@ pub struct Redirects {
 }
 
 impl Default for Redirects {
-    /// Up to 20 one after the other, to any origin.
+    /// Allows up to 20 redirects in a row, to any origin.
     fn default() -> Self {
         Self { most: 20, same_origin: false, cross_origin_body: false }
     }
 }
 
 impl Redirects {
-    /// None: a redirect is an error.
+    /// Allows no redirect: one is an error.
     pub fn none() -> Self {
         Self::default().most(0)
     }
 
-    /// At most so many one after the other. The default is 20, as in the Fetch standard.
+    /// Allows at most `most` redirects in a row. The default is 20, as in the Fetch standard.
     pub fn most(self, most: u32) -> Self {
         Self { most, ..self }
     }
 
-    /// Only to the same scheme, host and port.
+    /// Allows only redirects to the same scheme, host and port.
     pub fn same_origin(self) -> Self {
         Self { same_origin: true, ..self }
     }
 
-    /// Sends the request's body to other origins too, where a 307 or 308 leads there. Without this such a redirect is
-    /// an error, because a prompt or a form is meant for the server that the application named.
+    /// Sends the request's body to other origins too, if a 307 or 308 leads there. Without this such a redirect
+    /// is an error, because a prompt or a form is meant for the server that the application named.
     pub fn cross_origin_body(self) -> Self {
         Self { cross_origin_body: true, ..self }
     }
 }
 
-/// What a client does after a [`Disconnect`](super::Disconnect).
+/// The next step of a client after a [`Disconnect`](super::Disconnect).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// Waits and tries again.
@@ -103,7 +104,7 @@ pub enum Verdict {
     Stop,
 }
 
-/// How long to wait for a server: what the application chose, or the default.
+/// A time limit for a server: the application's choice, or the default.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Timeout {
     Default,
@@ -111,8 +112,8 @@ pub(super) enum Timeout {
 }
 
 impl Timeout {
-    /// The time, given the default. A request that is sent only once has none: its answer would be lost for good, and
-    /// models think for minutes before they write the first byte.
+    /// Returns the time limit, given the default. A request that is sent only once has no default limit: its
+    /// response would be lost for good, and models think for minutes before they send the first byte.
     pub(super) fn resolve(self, default: Duration, is_repeatable: bool) -> Option<Duration> {
         match self {
             Self::Default => Some(default).filter(|_| is_repeatable),

@@ -1,4 +1,4 @@
-//! Which proxy a request goes through.
+//! The choice of a proxy for a request.
 
 use std::{error, fmt, sync::Arc};
 
@@ -10,8 +10,8 @@ use hyper_util::client::proxy::matcher::Matcher;
 
 /// The HTTP proxies of a [`HyperTransport`](super::HyperTransport).
 ///
-/// Requests to `http` addresses are sent to the proxy; for `https` the proxy opens a tunnel by `CONNECT` and sees only
-/// host and port. A user and a password in the proxy's address become `Proxy-Authorization`.
+/// Requests to `http` addresses are sent to the proxy. For `https` the proxy opens a tunnel by `CONNECT` and
+/// sees only host and port. A user and a password in the proxy's address become `Proxy-Authorization`.
 ///
 /// ```
 /// use sse_core::{HyperTransport, Proxies};
@@ -31,52 +31,52 @@ pub struct Proxies {
 /// The proxy for one scheme.
 type Entry = Result<Option<String>, InvalidProxy>;
 
-/// A proxy and what it wants to see.
+/// A proxy and the credentials for it.
 pub(super) struct Proxy {
     pub(super) uri: Uri,
     pub(super) authorization: Option<HeaderValue>,
 }
 
 impl Proxies {
-    /// No proxy, whatever the environment names.
+    /// Uses no proxy, whatever the environment names.
     #[must_use]
     pub fn none() -> Self {
         Self::new(Ok(None), Ok(None), String::new())
     }
 
-    /// What the environment names, in the way of curl. This is the default.
+    /// Uses the proxies that the environment names, with curl's rules. This is the default.
     ///
-    /// `http_proxy` and `https_proxy` name the proxy for each scheme, `all_proxy` the one for the scheme that has none, and
-    /// `no_proxy` the hosts that are asked directly: names, with all names below them, addresses, networks such as
-    /// `10.0.0.0/8`, or `*`. Nothing is exempt by itself, not even `localhost`. The same names in capitals are read where
-    /// these are not set or empty. `HTTP_PROXY` is not read in a CGI process (one with `REQUEST_METHOD`), where a client's
-    /// `Proxy` header would set it.
+    /// `http_proxy` and `https_proxy` name the proxy for each scheme, and `all_proxy` the one for a scheme
+    /// without its own. `no_proxy` names the hosts that are requested directly: names, with all names below
+    /// them, addresses, networks such as `10.0.0.0/8`, or `*`. Nothing is exempt by default, not even
+    /// `localhost`. The names in capitals are read where these are not set or empty. `HTTP_PROXY` is not read
+    /// in a CGI process (one with `REQUEST_METHOD`), where a client's `Proxy` header would set it.
     ///
-    /// An address that cannot be used is an error of the requests that would go through it, so that nothing goes around a
-    /// proxy by accident.
+    /// An address that cannot be used is an error of the requests that would use it, so that no request
+    /// bypasses a proxy by accident.
     #[must_use]
     pub fn from_env() -> Self {
         Self::read(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
-    /// This proxy for all requests.
+    /// Uses this proxy for all requests.
     ///
     /// # Errors
-    /// [`InvalidProxy`] if it is not the address of an HTTP proxy.
+    /// [`InvalidProxy`] if the text is not the address of an HTTP proxy.
     pub fn all(address: &str) -> Result<Self, InvalidProxy> {
         let address = Some(check("the proxy", address)?);
         Ok(Self::new(Ok(address.clone()), Ok(address), String::new()))
     }
 
-    /// Requests these hosts directly: a list with commas, as in `no_proxy`; see [`from_env`](Self::from_env). It replaces
-    /// the list that there is.
+    /// Requests these hosts directly: a list with commas, as in `no_proxy`; see [`from_env`](Self::from_env).
+    /// Replaces the present list.
     #[must_use]
     pub fn except(self, hosts: &str) -> Self {
         Self::new(self.http, self.https, hosts.to_owned())
     }
 
     fn new(http: Entry, https: Entry, except: String) -> Self {
-        // One that cannot be used is matched all the same, so that its error is found.
+        // An unusable address is matched all the same, so that its error is found.
         let address = |entry: &Entry| match entry {
             Ok(address) => address.clone().unwrap_or_default(),
             Err(_) => "http://invalid".to_owned(),
@@ -104,9 +104,9 @@ impl Proxies {
         Self::new(entry("http_proxy"), entry("https_proxy"), except.unwrap_or_default())
     }
 
-    /// The proxy for a request to this address, if it does not go there directly.
+    /// Returns the proxy for a request to this address, unless the request is direct.
     pub(super) fn find(&self, uri: &Uri) -> Result<Option<Proxy>, InvalidProxy> {
-        // The matcher holds it against names alone, and not against addresses.
+        // The matcher compares `*` with names alone, and not with addresses.
         if hosts(&self.except).any(|host| host == "*") {
             return Ok(None);
         }
@@ -124,20 +124,21 @@ impl Proxies {
     }
 }
 
-// Without addresses: they may have passwords in them.
+// Without addresses: they may contain passwords.
 impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxies").field("except", &self.except).finish_non_exhaustive()
     }
 }
 
-/// The entries of a list such as `no_proxy`: curl takes spaces for commas, and ignores the dot after a full name.
+/// Returns the entries of a list such as `no_proxy`: like curl, takes spaces for commas, and ignores the dot
+/// after a full name.
 fn hosts(list: &str) -> impl Iterator<Item = &str> {
     let entries = list.split(|char: char| char == ',' || char.is_whitespace());
     entries.map(|entry| entry.strip_suffix('.').unwrap_or(entry)).filter(|entry| !entry.is_empty())
 }
 
-/// The address with a scheme, if it is that of an HTTP proxy.
+/// Returns the address with a scheme, if it is the address of an HTTP proxy.
 fn check(name: &str, address: &str) -> Result<String, InvalidProxy> {
     let fail = |reason| Err(InvalidProxy { name: name.to_owned(), reason });
     let address = address.trim();
@@ -156,7 +157,7 @@ fn check(name: &str, address: &str) -> Result<String, InvalidProxy> {
     }
 }
 
-/// Whether the authority is a host, with a port that is a number if there is one, and a user if there is one.
+/// Returns `true` if the authority is a host, with an optional numeric port and an optional user.
 fn is_host_and_port(authority: &Authority) -> bool {
     let mut parts = authority.as_str().split('@').rev();
     let place = parts.next().unwrap_or_default();
@@ -168,7 +169,7 @@ fn is_host_and_port(authority: &Authority) -> bool {
 
 /// The address of a proxy cannot be used.
 ///
-/// It names where the address comes from but not the address, which may have a password in it.
+/// The error names the source of the address but not the address, which may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidProxy {
     name: String,
@@ -193,7 +194,7 @@ mod tests {
         })
     }
 
-    /// The proxy's address and the authorization for a request.
+    /// Returns the proxy's address and the authorization for a request.
     fn found(proxies: &Proxies, uri: &str) -> String {
         match proxies.find(&uri.parse().unwrap()) {
             Ok(None) => "direct".to_owned(),

@@ -1,4 +1,4 @@
-//! What is asked, where, and what is sent along.
+//! The target of a request, and the data that is sent with it.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
@@ -10,23 +10,23 @@ use super::{
     location::{self, Origin},
 };
 
-/// The application's request, and the place that redirects have led to.
+/// The application's request, and the target of the redirects so far.
 #[derive(Debug)]
 pub(super) struct Target {
     headers: HeaderMap,
     body: Bytes,
-    /// The origin of the application's own address: only there go its headers.
+    /// The origin of the application's own address: its headers are sent only there.
     home: Origin,
-    /// Who gave the present cursor: only there it goes.
+    /// The origin of the present cursor: the cursor is sent only there.
     cursor_of: Origin,
     redirects: Redirects,
     accept_encoding: HeaderValue,
-    /// Where the next connection begins.
+    /// The target with which the next connection begins.
     start: Place,
-    /// Where this connection is.
+    /// The present target of this connection.
     here: Place,
     hops: u32,
-    /// This connection has only followed permanent redirects.
+    /// Whether this connection has followed only permanent redirects.
     is_permanent: bool,
 }
 
@@ -35,8 +35,8 @@ struct Place {
     uri: Uri,
     method: Method,
     has_body: bool,
-    /// Another origin than the application's led here, perhaps back home. It belongs to the place and not to the
-    /// connection: a place that is remembered stays one that somebody else has chosen.
+    /// Whether another origin than the application's led here, perhaps back to the first origin. A property of
+    /// the target, not of the connection: a remembered target is still one that another origin has chosen.
     has_crossed: bool,
 }
 
@@ -61,29 +61,29 @@ impl Target {
         }
     }
 
-    /// Goes back to where a connection begins.
+    /// Returns to the target with which a connection begins.
     pub(super) fn begin(&mut self) {
         self.here = self.start.clone();
         self.hops = 0;
         self.is_permanent = true;
     }
 
-    /// The address of this connection.
+    /// Returns the address of this connection.
     pub(super) fn uri(&self) -> &Uri {
         &self.here.uri
     }
 
-    /// Whether asking again changes nothing on the server.
+    /// Returns `true` if a repeated request changes nothing on the server.
     pub(super) fn is_safe(&self) -> bool {
         matches!(self.start.method, Method::GET | Method::HEAD | Method::OPTIONS)
     }
 
-    /// The cursor has changed on this connection.
+    /// Records that the cursor has changed on this connection.
     pub(super) fn cursor_came(&mut self) {
         self.cursor_of = Origin::of(&self.here.uri);
     }
 
-    /// The request to send now.
+    /// Returns the request to send now.
     pub(super) fn request(&self, last_event_id: &str) -> Request<Bytes> {
         let origin = Origin::of(&self.here.uri);
         let mut all = HeaderMap::with_capacity(self.headers.len() + 4);
@@ -126,7 +126,7 @@ impl Target {
         request
     }
 
-    /// Goes where a redirect leads, as the Fetch standard's "HTTP-redirect fetch" says.
+    /// Follows a redirect, as in the Fetch standard's "HTTP-redirect fetch".
     pub(super) fn follow(
         &mut self,
         status: StatusCode,
@@ -204,7 +204,7 @@ mod tests {
         let request = target.request("7");
         assert!(!request.headers().contains_key("authorization"));
         assert!(!request.headers().contains_key("last-event-id"));
-        // Back at home by the other origin's will: it must not aim the application's credentials.
+        // The other origin chose the way back home: it must not direct the application's credentials.
         follow(&mut target, 307, "http://a.example/other");
         assert!(!target.request("7").headers().contains_key("authorization"));
         target.begin();
@@ -235,7 +235,7 @@ mod tests {
             let to = HeaderValue::from_static("http://b.example/");
             let followed = post.follow(StatusCode::from_u16(status).unwrap(), &to);
             assert!(matches!(followed, Err(InvalidRedirect::Body { .. })), "{status}: {followed:?}");
-            // It stays where it was, and the next one is free to ask.
+            // The target is unchanged, and the next request may be sent.
             assert_eq!(post.uri().host(), Some("a.example"));
             follow(&mut post, 303, "http://b.example/");
             assert_eq!((post.request("").method(), post.request("").body().len()), (&Method::GET, 0));
@@ -260,7 +260,7 @@ mod tests {
             let down = secure.follow(StatusCode::FOUND, &http);
             assert!(matches!(down, Err(InvalidRedirect::Insecure { .. })), "{down:?}");
         }
-        // Who named http accepts it, but https is another origin.
+        // An application that named http accepts it, but https is another origin.
         let mut target = target(Method::GET);
         follow(&mut target, 307, "https://a.example/");
         assert!(!target.request("").headers().contains_key("authorization"));

@@ -6,15 +6,16 @@ use http::{Request, Response};
 
 use super::Disconnect;
 
-/// Sends a client's requests: the part of it that does HTTP.
+/// Sends a client's requests: the HTTP part of a client.
 ///
-/// [`HyperTransport`](super::HyperTransport) is the default. Implement this to send requests through the HTTP client
-/// that your application has already, with its proxies, certificates and metrics. An implementation
-/// - returns when the response's head is there, and passes its body on as it comes, with its end or its error;
+/// [`HyperTransport`](super::HyperTransport) is the default. Implement this to send requests with the HTTP
+/// client that your application already has, with its proxies, certificates and metrics. An implementation
+/// - returns when it has the response's head, and then passes on the body as it is received, with its end or
+///   its error;
 /// - follows no redirects and repeats nothing, because that is the client's part;
-/// - sets no limit to how long a whole response may take;
-/// - gives up the request when its future or its body is dropped;
-/// - returns a [`PermanentError`] where trying again is of no use, such as for a configuration that is wrong.
+/// - sets no time limit for a whole response;
+/// - cancels the request when its future or its body is dropped;
+/// - returns a [`PermanentError`] if another try would not help, for example after a configuration error.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -47,7 +48,7 @@ pub trait Transport: Send + Sync + 'static {
     /// A response's body.
     type Body: Stream<Item = Result<Bytes, Self::Error>> + Send + 'static;
 
-    /// Why a request or a body failed.
+    /// The error of a request or a body.
     type Error: Into<Box<dyn error::Error + Send + Sync>> + 'static;
 
     /// Sends a request.
@@ -57,8 +58,9 @@ pub trait Transport: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Response<Self::Body>, Self::Error>> + Send;
 }
 
-/// An error of a [`Transport`] after which trying again is of no use. Wherever it is in the chain of an error's sources,
-/// the client does not try again and fails with [`Disconnect::Transport`](super::Disconnect::Transport).
+/// An error of a [`Transport`] after which another try would not help. Wherever it is in the chain of an
+/// error's sources, the client does not try again and fails with
+/// [`Disconnect::Transport`](super::Disconnect::Transport).
 #[derive(Debug)]
 pub struct PermanentError(BoxError);
 
@@ -81,20 +83,20 @@ impl error::Error for PermanentError {
     }
 }
 
-/// What a request that was not answered means for the next one.
+/// Returns the kind of failure of a request without a response, which decides about the next try.
 pub(super) fn disconnect(error: BoxError) -> Disconnect {
     let mut cause: Option<&(dyn error::Error + 'static)> = Some(&*error);
     while let Some(at) = cause {
         if at.is::<PermanentError>() {
             return Disconnect::Transport(error);
         }
-        // Any transport that stands on hyper has these.
+        // Any transport based on hyper has these.
         let is_head = at.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
             || at.downcast_ref::<h2::Error>().is_some_and(is_malformed);
         if is_head {
             return Disconnect::Head(error);
         }
-        // An I/O error names the source of what it wraps, and not what it wraps.
+        // An I/O error returns the source of what it wraps, and not what it wraps.
         cause = match at.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => at.source(),
@@ -103,7 +105,8 @@ pub(super) fn disconnect(error: BoxError) -> Disconnect {
     Disconnect::Network(error)
 }
 
-/// Whether this side has refused what came over HTTP/2: a head that is not one, or is beyond the limits.
+/// Returns `true` if this side has refused what it received over HTTP/2: a head that is invalid, or exceeds the
+/// limits.
 fn is_malformed(error: &h2::Error) -> bool {
     error.is_library() && error.is_reset() && error.reason() == Some(h2::Reason::PROTOCOL_ERROR)
 }
@@ -112,7 +115,7 @@ pub(super) type BoxError = Box<dyn error::Error + Send + Sync>;
 pub(super) type BoxBody = Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>>;
 pub(super) type Sending = Pin<Box<dyn Future<Output = Result<Response<BoxBody>, BoxError>> + Send>>;
 
-/// A transport without its types, so that a client has none.
+/// A transport without its types, so that a client has no type parameter.
 pub(super) trait DynTransport: Send + Sync {
     fn send(self: Arc<Self>, request: Request<Bytes>) -> Sending;
 }

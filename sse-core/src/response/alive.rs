@@ -1,4 +1,4 @@
-//! What a body says when there is nothing to say: that it is alive.
+//! Keep-alives: what a body sends while its source has nothing to send.
 
 use std::{
     future::Future,
@@ -13,9 +13,9 @@ use super::{body::State, keep_alive::Form};
 use crate::wire::write_retry;
 
 impl State {
-    /// Bytes that say so, when a pause has been long enough.
+    /// Returns a keep-alive when the stream has been silent long enough.
     pub(super) fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
-        // Bytes do not reset the timer, which would cost more than to look again when it fires.
+        // Sending bytes does not reset the timer: that would cost more than checking again when it fires.
         if let Some(timer) = &mut self.timer
             && timer.as_mut().poll(cx).is_pending()
         {
@@ -24,7 +24,7 @@ impl State {
         self.set_timer(cx)
     }
 
-    /// Sets the timer if there is none, and says that the stream is alive if it fired and nothing was sent meanwhile.
+    /// Sets the timer if there is none. Returns a keep-alive if the timer fired and nothing was sent meanwhile.
     #[cold]
     fn set_timer(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         let Some(interval) = self.keep_alive else { return Poll::Pending };
@@ -52,7 +52,7 @@ impl State {
         }
     }
 
-    /// A checkpoint if the reader's place has moved, else what the options say.
+    /// Returns a checkpoint if the reader's position has moved, else the keep-alive that the options set.
     fn sign_of_life(&mut self) -> Bytes {
         if let Some(checkpoint) = self.source.checkpoint() {
             return self.count(checkpoint.into_bytes(), 1);

@@ -28,41 +28,43 @@ use crate::{
     wire::{self, write_lines, write_retry},
 };
 
-/// How long a reader waits whose exclusive place another one took, so that the two do not take turns.
+/// How long a reader waits after another reader took its exclusive place, so that the two do not keep evicting
+/// each other.
 const RETRY_AFTER_REPLACED: Duration = Duration::from_secs(30 * 60);
 
-/// How much padding a reader gets that asks for some: with the first line, more than the 2,056 bytes that old polyfills
-/// ask for.
+/// The padding, in bytes, for a reader that asks for some: together with the first line it is more than the
+/// 2,056 bytes that old polyfills need.
 const PADDING: usize = 2 << 10;
 
-/// How long a reader waits after an error of the application, so that browsers do not hammer the same poison.
+/// How long a reader waits after an application error, so that browsers do not repeat a request that fails each
+/// time.
 const RETRY_AFTER_ERROR: Duration = Duration::from_secs(30);
 
 /// The body of an event stream: a `Stream` of bytes that never fails.
 ///
-/// `Send` and `Sync`. Each item is whole lines; an event is never cut in two.
+/// Implements `Send` and `Sync`. Each item consists of whole lines; an event is never split.
 pub struct Body(Mutex<State>);
 
-/// Kept small: there is one for each reader, who mostly waits.
+/// Kept small: each reader has one, and most readers wait.
 pub(super) struct State {
     pub(super) source: Source,
     stage: Stage,
-    /// If it is not an event stream that is sent.
+    /// The format, if it is not an event stream.
     written: Option<Box<BodyFormat>>,
-    /// Whether an event or a handle said how long to wait.
+    /// Whether an event or a handle set the reconnect delay.
     is_retry_given: bool,
-    /// The base of the jittered retries, and the last one told, in milliseconds.
+    /// The base of the jittered `retry` values, and below it the last value sent; both in milliseconds.
     retry: u32,
     pub(super) last_retry: u32,
     pub(super) keep_alive: Option<Interval>,
-    /// What it then says; none is the `retry` line.
+    /// The form of the keep-alive; `None` is the `retry` line.
     pub(super) alive: Option<Box<Form>>,
     pub(super) timer: Option<Pin<Box<Sleep>>>,
     endings: Option<Box<EndConditions>>,
     events: u64,
     bytes: u64,
     pub(super) began_at: Instant,
-    /// In nanoseconds since it began.
+    /// The time of the last byte, in nanoseconds since `began_at`.
     pub(super) last_byte: u64,
 }
 
@@ -74,7 +76,8 @@ enum Stage {
 }
 
 impl Body {
-    /// `over` is how it has ended already, if it has; what is `written` is sent all the same.
+    /// Makes a body. `over` is the reason if the stream has already ended; what `written` holds is sent all the
+    /// same.
     pub(super) fn new(
         source: Source,
         options: Options,
@@ -89,7 +92,7 @@ impl Body {
         Self(Mutex::new(state))
     }
 
-    /// No body, for a probe: it is not counted, and the application's hook runs as for every response.
+    /// Makes an empty body, for a probe. It is not counted; the application's hook runs as for every response.
     pub(super) fn none(source: Source, options: Options) -> Self {
         let mut state = State::new(source, options, None, true);
         state.end(EndReason::Left);
@@ -101,7 +104,7 @@ impl Stream for Body {
     type Item = Result<Bytes, NoError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // The lock only makes the body `Sync`; through `&mut` it is never contended.
+        // The lock only makes the body `Sync`; with `&mut` it is never contended.
         let state = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         let span = state.endings.as_ref().and_then(|endings| endings.span.clone());
         let _entered = span.as_ref().map(Span::enter);
@@ -152,7 +155,7 @@ impl State {
         }
         match self.stage {
             Stage::Over => return Poll::Ready(None),
-            // Before anything else, so that no proxy waits for the first byte.
+            // Sent before anything else, so that no proxy waits for the first byte.
             _ if is_first => return Poll::Ready(Some(self.first_bytes())),
             Stage::New | Stage::Open => {}
         }
@@ -172,7 +175,7 @@ impl State {
         }
     }
 
-    /// Counts the stream when its body is first asked for; returns whether that is now.
+    /// Counts the stream when its body is first polled; returns whether this is the first poll.
     fn begin(&mut self) -> bool {
         let is_first = self.stage == Stage::New;
         if is_first {
@@ -182,7 +185,7 @@ impl State {
         is_first
     }
 
-    /// What ends it from outside, before another byte is written.
+    /// Checks the conditions that end the stream from outside, before another byte is written.
     #[inline]
     pub(super) fn poll_endings(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         match &mut self.endings {
@@ -191,7 +194,7 @@ impl State {
         }
     }
 
-    /// An answer that is sent in one piece.
+    /// Polls a response that is sent in one piece.
     fn poll_whole(&mut self, mut whole: Box<BodyFormat>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let polled = whole.poll(self, cx);
         if polled.is_pending() {
@@ -200,13 +203,13 @@ impl State {
         polled.map(Some)
     }
 
-    /// How long to wait before coming back, and the cursor with which to.
+    /// Returns the reconnect delay, and the cursor with which to reconnect.
     fn first_bytes(&mut self) -> Bytes {
         let Negotiated { wants_padding, needs_discard, .. } = self.source.negotiated();
         let event = self.source.first_event(needs_discard);
         let mut bytes = Vec::with_capacity(event.as_ref().map_or(0, |event| event.bytes().len()) + 16);
         write_retry(&mut bytes, Duration::from_millis(self.last_retry.into()));
-        // Before the event, because no block may begin with a comment.
+        // The padding precedes the event, because no block may begin with a comment.
         if wants_padding {
             write_lines(&mut bytes, b": ", &" ".repeat(PADDING));
         }
@@ -235,8 +238,8 @@ impl State {
         self.count_at(Instant::now(), bytes, events)
     }
 
-    /// Counts what is sent, and gives it the form in which it is sent. `at` may be a little before now, which makes a
-    /// keep-alive come that much earlier.
+    /// Counts the bytes and converts them to the format in which they are sent. `at` may be slightly before
+    /// now; the next keep-alive then comes earlier by the same time.
     fn count_at(&mut self, at: Instant, bytes: Bytes, events: u64) -> Bytes {
         let bytes = self.written_form(bytes);
         let since = at.saturating_duration_since(self.began_at).as_nanos();
@@ -255,7 +258,7 @@ impl State {
         }
     }
 
-    /// Ends the stream; a last `retry` says when to come back, if coming back is what the reader will do.
+    /// Ends the stream. A final `retry` sets the reconnect delay, if the reader is expected to reconnect.
     fn last_words(&mut self, end: EndReason) -> Option<Bytes> {
         let words = self.last_retry(&end).map(|retry| {
             self.last_retry = retry;
@@ -271,11 +274,12 @@ impl State {
         words
     }
 
-    /// When to come back, in milliseconds, if that is to be said once more.
+    /// Returns the reconnect delay in milliseconds, if it is to be sent once more.
     pub(super) fn last_retry(&self, end: &EndReason) -> Option<u32> {
         match end {
             EndReason::Error(error) => {
-                // As a value, which subscribers escape: the application's error may repeat what a stranger sent.
+                // Logged as a value, which subscribers escape: the application's error may contain untrusted
+                // text.
                 tracing::error!(error = error.to_string(), "an event stream failed");
                 Some(millis(RETRY_AFTER_ERROR))
             }
@@ -283,7 +287,7 @@ impl State {
             EndReason::Shutdown | EndReason::MaxAge | EndReason::Disconnected | EndReason::Expired
                 if self.source.resumes() =>
             {
-                // What the application or a handle said is kept.
+                // A delay that the application or a handle set is kept.
                 let base = Duration::from_millis(self.retry.into());
                 Some(if self.is_retry_given { self.last_retry } else { jittered(base) })
             }
@@ -291,7 +295,7 @@ impl State {
         }
     }
 
-    /// Sends these bytes, and nothing after them.
+    /// Returns these bytes as the last ones of the stream, which ends.
     pub(super) fn finish(&mut self, bytes: Bytes, events: u64, end: EndReason) -> Bytes {
         let bytes = self.count(bytes, events);
         self.end(end);
@@ -311,7 +315,7 @@ impl State {
         let _entered = span.as_ref().map(Span::enter);
         tracing::debug!(end = %ended.end, events = ended.events, bytes = ended.bytes, ?lasted, "an event stream ended");
         if let Some(on_end) = self.endings.as_mut().and_then(|endings| endings.on_end.take()) {
-            // It may run while the connection is dropped, perhaps because of another panic.
+            // The hook may run while the connection is dropped, perhaps because of another panic.
             if let Err(panic) = Panic::catch(|| on_end(ended)) {
                 tracing::error!(error = %panic, "the hook for a stream's end failed");
             }
@@ -333,7 +337,7 @@ impl fmt::Debug for Body {
     }
 }
 
-/// A [jittered](wire::jittered) delay in milliseconds.
+/// Returns a [jittered](wire::jittered) delay in milliseconds.
 pub(super) fn jittered(base: Duration) -> u32 {
     millis(wire::jittered(base))
 }

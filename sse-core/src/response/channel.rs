@@ -20,10 +20,11 @@ use crate::{
     wire::{Frame, IntoFrame, InvalidEvent},
 };
 
-/// A channel for one handler's events: give the [`Receiver`] to `Sse::new`, and send from anywhere.
+/// Creates a channel for one handler's events: give the [`Receiver`] to `Sse::new`, and send from anywhere.
 ///
-/// `capacity` is how many events may be under way before [`send`](Sender::send) waits; 0 counts as 1. The stream ends
-/// when every sender is gone; if a panic dropped one of them, it ends as a stream that failed.
+/// `capacity` is the number of events that the channel holds before [`send`](Sender::send) waits; 0
+/// counts as 1. The stream ends when every sender is dropped; if a panic dropped one of them, it ends as a
+/// failed stream.
 ///
 /// ```
 /// use sse_core::{Event, channel};
@@ -46,7 +47,7 @@ pub fn channel(capacity: usize) -> (Sender, Receiver) {
 #[derive(Clone)]
 pub struct Sender {
     sender: PollSender<Frame>,
-    /// A sender was dropped by a panic.
+    /// Whether a panic dropped a sender.
     panicked: Arc<AtomicBool>,
 }
 
@@ -54,7 +55,7 @@ impl Sender {
     /// Sends an event, waiting while the channel is full.
     ///
     /// # Errors
-    /// [`SendError::Left`] if the reader has left: time to stop working for it. [`SendError::Event`] if the event is
+    /// [`SendError::Left`] if the reader has left: stop working for it. [`SendError::Event`] if the event is
     /// not valid; the channel stays usable.
     pub async fn send(&self, event: impl IntoFrame) -> Result<(), SendError> {
         let frame = event.into_frame()?;
@@ -64,14 +65,15 @@ impl Sender {
 
     /// Waits until the reader has left.
     ///
-    /// On Axum and Warp that is noticed at once, on Rocket and Poem at the next write, so within two keep-alives.
+    /// Axum and Warp report this at once; Rocket and Poem report it at the next write, so within two
+    /// keep-alives.
     pub async fn closed(&self) {
         if let Some(sender) = self.sender.get_ref() {
             sender.closed().await;
         }
     }
 
-    /// Whether the reader has left.
+    /// Returns `true` if the reader has left.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.sender.get_ref().is_none_or(mpsc::Sender::is_closed)
@@ -123,7 +125,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// The next frame, or how the senders ended if one of them panicked.
+    /// Returns the next frame, or the failure if the senders ended because one of them panicked.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, BoxError>>> {
         self.receiver.poll_recv(cx).map(|frame| match frame {
             Some(frame) => Some(Ok(frame)),
@@ -132,12 +134,12 @@ impl Receiver {
         })
     }
 
-    /// The next frame; `None` when every sender is gone.
+    /// Returns the next frame; `None` when every sender is dropped.
     pub async fn next(&mut self) -> Option<Frame> {
         self.receiver.recv().await
     }
 
-    /// The frames as a `Stream`, for combinators.
+    /// Returns the frames as a `Stream`, for combinators.
     pub fn frames(self) -> impl Stream<Item = Frame> + Send + Sync {
         Frames(self)
     }
@@ -153,7 +155,7 @@ impl Stream for Frames {
     }
 }
 
-/// Why nothing was sent.
+/// The reason why an event was not sent.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SendError {

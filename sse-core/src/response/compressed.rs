@@ -5,14 +5,14 @@ use bytes::Bytes;
 use super::source::{Source, SourceChunk};
 use crate::{compress::Member, hub::EndReason};
 
-/// A source whose reader takes gzip.
+/// A source whose reader accepts gzip.
 pub(crate) struct Compressed {
     source: Source,
     member: Member,
 }
 
 impl Compressed {
-    /// A subscription shares its blocks with others, any other source has a compressor of its own.
+    /// Wraps a source. A subscription shares its blocks with others; any other source gets its own compressor.
     pub(crate) fn new(mut source: Source) -> Self {
         let member = match &mut source {
             Source::Subscription(subscription) => {
@@ -44,7 +44,8 @@ impl Compressed {
         self.source.poll_take(end, last_retry, cx)
     }
 
-    /// The bytes to send in place of `plain`, which was taken just now or is this reader's alone.
+    /// Returns the bytes to send in place of `plain`, which was just taken from the source or is for this
+    /// reader alone.
     pub(crate) fn encode(&mut self, plain: &Bytes) -> Bytes {
         let block = match &mut self.source {
             Source::Subscription(subscription) => subscription.take_block(),
@@ -53,7 +54,7 @@ impl Compressed {
         self.member.push(plain, block)
     }
 
-    /// The same for the last of all, which may be nothing.
+    /// Returns the last bytes to send, in place of `plain`, which may be empty.
     pub(crate) fn finish(&mut self, plain: &[u8]) -> Bytes {
         self.member.finish(plain)
     }

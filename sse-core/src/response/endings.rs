@@ -11,23 +11,23 @@ use tracing::Span;
 use super::StreamSummary;
 use crate::{Shutdown, hub::EndReason, panic::Panic};
 
-/// The part of the drain window over which readers are sent away.
+/// The share of the drain window over which the ends of streams are spread.
 const DRAINED_OVER: f64 = 0.5;
 
 pub(super) type Until = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) type OnEnd = Box<dyn FnOnce(StreamSummary) + Send>;
 
-/// How it may end, and how it is about to; not every stream has any of that.
+/// The ways in which a stream can end, and how it is about to end; some streams have none of them.
 #[derive(Default)]
 pub(super) struct EndConditions {
-    /// The source has ended so, but what it said before is still to be sent.
+    /// The reason for which the source has ended, while bytes from before the end are still to be sent.
     pub(super) of_source: Option<EndReason>,
     pub(super) until: Vec<Until>,
     pub(super) max_age: Option<Pin<Box<Sleep>>>,
     pub(super) shutdown: Option<Shutdown>,
     pub(super) drained: Option<Until>,
     pub(super) on_end: Option<OnEnd>,
-    /// Where somebody listens to it.
+    /// The stream's span, if a `tracing` subscriber wants it.
     pub(super) span: Option<Span>,
 }
 
@@ -39,7 +39,7 @@ impl EndConditions {
         is_timed || of_source.is_some() || !until.is_empty() || shutdown.is_some() || is_heard
     }
 
-    /// What ends the stream from outside, before another byte is written.
+    /// Checks the conditions that end the stream from outside, before another byte is written.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         for until in &mut self.until {
             match Panic::catch(|| until.as_mut().poll(cx)) {

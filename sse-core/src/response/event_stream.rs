@@ -21,18 +21,18 @@ use crate::{
     wire::{IntoFrame, limited},
 };
 
-/// What a cache may do with an event stream, and with anything else. A page, lines of JSON or a refusal is meant for one
-/// request at one moment; a browser that keeps it shows it again on the way back.
+/// The cache rules for an event stream, and for anything else. A page, JSON lines or a refusal is meant for one
+/// request at one moment; a browser that stores it would show it again on the way back.
 const STREAM_CACHING: &str = "no-cache, no-transform";
 const OTHER_CACHING: &str = "no-store, no-transform";
 
 /// The header that repeats a gap, for clients that can read headers.
 const SSE_GAP: header::HeaderName = header::HeaderName::from_static("sse-gap");
 
-/// A response of events that no framework knows yet: status, headers and body.
+/// A response of events that is independent of any framework: status, headers and body.
 ///
-/// The adapters' `Sse` is made of one; use it directly only to write an adapter. Its body never fails, and ends with a
-/// complete event: an error of the application is logged and ends the stream, after what came before it.
+/// The adapters' `Sse` wraps one; use it directly only to write an adapter. The body never fails, and ends with
+/// a complete event: an error of the application is logged and ends the stream after the events before it.
 ///
 /// ```
 /// use sse_core::{Event, EventStream};
@@ -48,13 +48,13 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// A response of a stream of [`Event`](crate::Event)s or [`Frame`](crate::Frame)s, a [`Subscription`], or a
-    /// channel's [`Receiver`].
+    /// Creates a response from a stream of [`Event`](crate::Event)s or [`Frame`](crate::Frame)s, a
+    /// [`Subscription`], or a channel's [`Receiver`].
     pub fn new(events: impl IntoEventStream) -> Self {
         events.into_event_stream()
     }
 
-    /// A response of a stream that may fail: the first error is logged and ends it.
+    /// Creates a response from a stream that may fail: the first error is logged and ends the response.
     pub fn try_new<S, E, X>(events: S) -> Self
     where
         S: Stream<Item = Result<E, X>> + Send + 'static,
@@ -64,54 +64,58 @@ impl EventStream {
         Self::of(Source::of_results(Boxed { events }))
     }
 
-    /// When it says that it is alive; `None` never does, and then a gone reader may not be noticed.
+    /// Sets the keep-alive. `None` disables it; the server may then not notice that a reader has left.
     pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
         self.options.keep_alive = keep_alive.into();
         self
     }
 
-    /// Ends when `future` completes, before another byte is written; of several, when the first does.
+    /// Ends the stream when `future` completes, before another byte is written. Can be called more than once;
+    /// the first future to complete wins.
     pub fn until(mut self, future: impl Future<Output = ()> + Send + 'static) -> Self {
         self.options.until.push(Box::pin(future));
         self
     }
 
-    /// Ends at this age, or up to a fifth earlier so that many do not end together; the reader reconnects.
+    /// Ends the stream at this age, or up to a fifth earlier so that many do not end together; the reader
+    /// reconnects.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.options.max_age = Some(max_age);
         self
     }
 
-    /// Sets the least time that a reader waits before it reconnects. Each connection gets a value of its own, up to twice as
-    /// long but never more than 1 h, so that many do not come back together.
+    /// Sets the minimum time that a reader waits before it reconnects. Each connection gets its own value, up
+    /// to twice as long but never more than 1 h, to spread reconnects.
     ///
-    /// The default is 2 s. The limits are those of [`Event::retry`](crate::Event::retry): 500 ms and 1 h, beyond which the
-    /// nearest one is used.
+    /// The default is 2 s. The limits are those of [`Event::retry`](crate::Event::retry): 500 ms and 1 h; the
+    /// nearest limit replaces a value beyond them.
     #[track_caller]
     pub fn retry(mut self, retry: Duration) -> Self {
         self.options.retry = limited(retry);
         self
     }
 
-    /// Sends gzip to a reader whose request allows it, flushed with every chunk; `Vary: Accept-Encoding` is sent to all.
+    /// Sends gzip to a reader whose request allows it, flushed with every chunk; all responses get
+    /// `Vary: Accept-Encoding`.
     ///
-    /// Give it what the request's [`LastEventId`](crate::LastEventId) remembers, or the header's text.
+    /// Pass what the request's [`LastEventId`](crate::LastEventId) holds, or the header's text.
     ///
     /// # What it costs
-    /// Readers of a hub who asked for the same topics share one compressor, which compresses an event once, however many
-    /// they are. It takes about 310 KB and keeps at most 768 KB of what it made for readers who are a little behind; it
-    /// is given back after 10 to 20 s without an event. A reader costs some 400 bytes more. A reader joins the others where
-    /// the compressor starts afresh, which is at once after a pause, and else every 64 events or 64 KiB if anybody waits
-    /// for it; until then, and while it catches up, its events are compressed without reference to those before them.
-    /// What only one reader gets (keep-alives, checkpoints, events that pass a filter or are read from the history) is
-    /// sent as it is if it is short, and puts the reader out until the compressor starts afresh.
+    /// Readers of a hub that requested the same topics share one compressor, which compresses each event once,
+    /// for any number of readers. The compressor takes about 310 KB and keeps at most 768 KB of its output for
+    /// readers that are slightly behind; it is freed after 10 to 20 s without an event. Each reader costs about
+    /// 400 bytes more. A reader joins the others where the compressor starts afresh: at once after a pause,
+    /// otherwise every 64 events or 64 KiB if a reader waits for it. Until then, and while the reader catches
+    /// up, its events are compressed without reference to earlier ones. Data for one reader alone (keep-alives,
+    /// checkpoints, events that pass a filter or are read from the history) is sent uncompressed if it is
+    /// short, and separates the reader from the others until the compressor starts afresh.
     ///
-    /// Every other stream has a compressor of its own. A process holds at most 256 compressors open, about 80 MB; streams
-    /// beyond that are valid, and hardly smaller than without.
+    /// Every other stream has its own compressor. A process has at most 256 open compressors, about 80 MB;
+    /// streams beyond that are valid, but hardly smaller than without compression.
     ///
     /// # When it leaks
-    /// The length of what is compressed tells whether two texts are alike (the attack is called BREACH). Do not use it
-    /// for streams that hold a secret of one user together with text that somebody else can choose.
+    /// The compressed length reveals whether two texts are alike (this attack is called BREACH). Do not
+    /// compress streams that contain one user's secret together with text that another person can choose.
     ///
     /// ```
     /// use sse_core::{Event, EventStream};
@@ -128,31 +132,31 @@ impl EventStream {
         self
     }
 
-    /// Calls `hook` once when it has ended, with the reason and what was sent.
+    /// Calls `hook` once when the stream has ended, with the reason and what was sent.
     pub fn on_end(mut self, hook: impl FnOnce(StreamSummary) + Send + 'static) -> Self {
         self.options.on_end = Some(Box::new(hook));
         self
     }
 
-    /// The handle that ends it with its hub, if the hub has one.
+    /// Returns the handle that ends the stream with its hub, if the hub has one.
     #[must_use]
     pub fn shutdown(&self) -> Option<&Shutdown> {
         self.source.shutdown()
     }
 
-    /// Whether the application itself has named its end, with [`until`](EventStream::until).
+    /// Returns `true` if the application itself set an end, with [`until`](EventStream::until).
     #[must_use]
     pub fn has_until(&self) -> bool {
         !self.options.until.is_empty()
     }
 
-    /// The finished response.
+    /// Builds the response.
     ///
-    /// A reader that has everything of finished topics gets 204, which tells it to stay away. A subscription is answered
-    /// as its request wants: as an event stream, JSON lines or a page of JSON; and where it was refused, 200 and an end
-    /// for an `EventSource`, 503 with `Retry-After` for others. A subscription for a
-    /// [probe](crate::LastEventId::is_probe) gets the head of all that, and no body. Each of these answers has
-    /// `Vary: Accept`, and all but event streams and 204 are not to be stored.
+    /// A reader that has all events of finished topics gets 204, so that it does not reconnect. A subscription
+    /// is answered in the format that its request prefers: an event stream, JSON lines or a JSON page. If the
+    /// subscription was refused, an `EventSource` gets 200 and an end, and other clients get 503 with
+    /// `Retry-After`. A subscription for a [probe](crate::LastEventId::is_probe) gets the same head without a
+    /// body. Each of these responses has `Vary: Accept`, and all but event streams and 204 must not be stored.
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
         let Self { source, options } = self;
@@ -162,7 +166,8 @@ impl EventStream {
         let mut written = BodyFormat::for_source(&source, options.keep_alive.as_ref());
         let is_probe = matches!(&source, Source::Subscription(subscription) if subscription.is_probe());
         if let Source::Subscription(subscription) = &source {
-            // It decides about the form, and whether a refusal is a status; so for each status and each form.
+            // `Accept` decides the format, and whether a refusal is a status; so for each status and each
+            // format.
             vary(&mut headers, "accept");
             if let Some(gap) = subscription.gap().and_then(|gap| HeaderValue::try_from(gap_json(gap)).ok()) {
                 headers.insert(SSE_GAP, gap);
@@ -219,22 +224,22 @@ impl fmt::Debug for EventStream {
     }
 }
 
-/// How a stream ended and what it carried.
+/// Reports how a stream ended and what was sent.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StreamSummary {
-    /// Why.
+    /// The reason.
     pub end: EndReason,
-    /// The events handed to the server, checkpoints and the hub's other notices included.
+    /// The number of events handed to the server, including checkpoints and the hub's other notices.
     pub events: u64,
-    /// The bytes handed to the server, in the form in which they are sent.
+    /// The number of bytes handed to the server, in the form in which they are sent.
     pub bytes: u64,
-    /// How long it lasted.
+    /// The duration of the stream.
     pub lasted: Duration,
 }
 
-/// What `Sse::new` takes: a stream of events or frames, a [`Subscription`], a channel's [`Receiver`], or an
-/// [`EventStream`].
+/// The types that `Sse::new` accepts: a stream of events or frames, a [`Subscription`], a channel's
+/// [`Receiver`], or an [`EventStream`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as server-sent events",
     label = "not a stream of events",
@@ -244,7 +249,7 @@ pub struct StreamSummary {
     note = "the stream must be `Send` and own what it uses (`'static`)"
 )]
 pub trait IntoEventStream {
-    /// The response.
+    /// Converts `self` to a response.
     fn into_event_stream(self) -> EventStream;
 }
 
@@ -276,7 +281,7 @@ impl IntoEventStream for EventStream {
 }
 
 pin_project_lite::pin_project! {
-    /// A stream with its errors boxed.
+    /// A stream with boxed errors.
     struct Boxed<S> {
         #[pin]
         events: S,

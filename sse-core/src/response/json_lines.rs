@@ -7,21 +7,21 @@ use crate::{
     wire::{Decoder, Item, Limits, MessageRef},
 };
 
-/// Makes JSON lines of an event stream: an event is `{"type":"…","data":"…","lastEventId":"…"}`, a time to wait
-/// before reconnecting `{"retry":N}`.
+/// Converts an event stream to JSON lines: an event becomes `{"type":"…","data":"…","lastEventId":"…"}`, a
+/// reconnect delay becomes `{"retry":N}`.
 pub(super) struct JsonLines {
     events: Events,
 }
 
-/// Reads our own frames, however large they are.
+/// Decodes this crate's own frames, of any size.
 pub(super) struct Events(Decoder);
 
-/// What a stream says to its client.
+/// An item of a stream that becomes a line.
 pub(super) enum JsonLine<'a> {
     Event(MessageRef<'a>),
     /// The last event id alone.
     Id(&'a str),
-    /// In milliseconds.
+    /// The reconnect delay in milliseconds.
     Retry(u64),
 }
 
@@ -30,7 +30,7 @@ impl JsonLines {
         Self { events: Events::new() }
     }
 
-    /// The same in lines.
+    /// Returns these bytes as JSON lines.
     pub(super) fn of(&mut self, bytes: &Bytes) -> Bytes {
         let mut lines = String::with_capacity(bytes.len() + bytes.len() / 2);
         self.events.each(bytes, |said| {
@@ -50,10 +50,10 @@ impl Events {
         Self(Decoder::new().limits(Limits::default().line(usize::MAX).event(usize::MAX).id(usize::MAX)))
     }
 
-    /// Everything in a chunk of whole events, in order.
+    /// Passes each item in a chunk of whole events to `take`, in order.
     pub(super) fn each(&mut self, bytes: &Bytes, mut take: impl FnMut(JsonLine<'_>)) {
         let mut input = &bytes[..];
-        // Without limits it cannot fail.
+        // Without limits the decoder cannot fail.
         while let Ok(Some(item)) = self.0.decode(&mut input) {
             match item {
                 Item::Message(message) => take(JsonLine::Event(message)),

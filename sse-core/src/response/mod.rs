@@ -1,4 +1,4 @@
-//! The response: what is sent to a reader, with status, headers and body. The only server floor that knows HTTP.
+//! Responses to readers, with status, headers and body. The only server layer that knows HTTP.
 
 mod alive;
 mod body;

@@ -1,6 +1,6 @@
 use std::{error, fmt, io};
 
-/// The error that a [`Body`](super::Body) never yields: servers drop what they have buffered when a body fails.
+/// The error that a [`Body`](super::Body) never returns: servers drop their buffered bytes when a body fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoError {}
 

@@ -12,7 +12,7 @@ pub(crate) struct Options {
     pub(crate) max_age: Option<Duration>,
     pub(crate) retry: Duration,
     pub(crate) on_end: Option<OnEnd>,
-    /// What the request said, if the application compresses at all.
+    /// The request's accepted encodings, if the application enabled compression.
     #[cfg(feature = "compress")]
     pub(crate) compress: Option<crate::AcceptEncoding>,
 }

@@ -1,4 +1,4 @@
-//! Long polling: one answer with what there is, or with what comes next.
+//! Long polling: one response with the available events, or with the next ones.
 
 use std::{
     pin::Pin,
@@ -19,19 +19,20 @@ use crate::{
     resume::Resume,
 };
 
-/// One answer: `{"events":[…],"cursor":"…"}`, with `"retry":N` if the client must wait before it asks again.
+/// One response: `{"events":[…],"cursor":"…"}`, with `"retry":N` if the client must wait before its next
+/// request.
 pub(super) struct Page {
     events: Events,
     json: String,
     count: u64,
     bytes: usize,
-    /// A new reader is answered at once, so that it has a cursor before it misses anything.
+    /// False for a new reader: it gets a response at once, so that it has a cursor before it misses anything.
     waits: bool,
     deadline: Pin<Box<Sleep>>,
 }
 
 impl Page {
-    /// A page for this reader, who is answered at the latest when a stream would say that it is alive.
+    /// Creates a page for this reader. It is sent at the latest when a stream would send a keep-alive.
     pub(super) fn new(subscription: &Subscription, keep_alive: Option<&KeepAlive>) -> Self {
         let hold = keep_alive.map_or_else(|| KeepAlive::default().pause(), KeepAlive::pause);
         Self {
@@ -44,7 +45,7 @@ impl Page {
         }
     }
 
-    /// The whole answer, once it is there.
+    /// Returns the whole page when it is complete.
     pub(super) fn poll(&mut self, state: &mut State, cx: &mut Context<'_>) -> Poll<Bytes> {
         loop {
             if let Poll::Ready(end) = state.poll_endings(cx) {
@@ -76,7 +77,7 @@ impl Page {
         let Self { events, json, count, bytes, .. } = self;
         *bytes += taken.bytes.len();
         events.each(&taken.bytes, |said| {
-            // The page's own cursor says what a checkpoint would.
+            // The page's own cursor takes the place of checkpoints.
             if let JsonLine::Event(message) = said
                 && message.event_type() != "sse.checkpoint"
             {
@@ -92,7 +93,8 @@ impl Page {
     fn finish(&mut self, state: &mut State, end: EndReason) -> Bytes {
         let mut place = place(&mut state.source);
         if matches!(end, EndReason::Expired) && self.count > 0 {
-            // Nothing is written after the lease is over: the client keeps its cursor, and gets the events when it may.
+            // Nothing is sent after the lease ends: the client keeps its cursor, and gets the events when it
+            // has access again.
             (self.json, self.count, place) = (String::new(), 0, None);
         }
         let cursor = place.map_or_else(|| "null".to_owned(), |cursor| json_string(&cursor));
@@ -105,7 +107,7 @@ impl Page {
     }
 }
 
-/// Where the reader goes on.
+/// Returns the cursor from which the reader continues.
 fn place(source: &mut Source) -> Option<String> {
     match source {
         Source::Subscription(subscription) => subscription.place().map(|cursor| cursor.to_string()),

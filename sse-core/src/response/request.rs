@@ -7,15 +7,17 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The most bytes of an origin or a host: a name has at most 253, and a scheme and a port stand beside it. An origin that is
-/// allowed is sent back in a header, and a pattern such as `https://*.example.com` would allow one of any length.
+/// The maximum length of an origin or a host in bytes: a name has at most 253, and a scheme and a port are
+/// added. An allowed origin is sent back in a header, and a pattern such as `https://*.example.com` would allow
+/// one of any length.
 const MAX_ORIGIN: usize = 512;
 
 impl LastEventId {
     /// Reads the headers and the query string of a GET; see [`from_request`](LastEventId::from_request).
     ///
-    /// The name of the server is taken from the `Host` header, which an HTTP/2 request does not have. Any other method
-    /// is given by [`with_method`](LastEventId::with_method); [`from_parts`](LastEventId::from_parts) takes all of it.
+    /// The server's name comes from the `Host` header, which an HTTP/2 request does not have. Set any other
+    /// method with [`with_method`](LastEventId::with_method); [`from_parts`](LastEventId::from_parts) reads all
+    /// of these.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap, query: Option<&str>) -> Self {
         Self::from_both(headers, None, query)
@@ -27,8 +29,8 @@ impl LastEventId {
         Self::from_both(headers, uri.authority().map(Authority::as_str), uri.query()).with_method(method)
     }
 
-    /// Sets the request's method, if it is not a GET: HEAD and OPTIONS must not have effects, and an
-    /// [`OriginPolicy`](crate::OriginPolicy) may allow less to the others.
+    /// Sets the request's method, if it is not GET: HEAD and OPTIONS must not have effects, and an
+    /// [`OriginPolicy`](crate::OriginPolicy) may restrict the other methods.
     ///
     /// ```
     /// use http::Method;
@@ -63,7 +65,7 @@ impl LastEventId {
     }
 }
 
-/// Adds what a page is told about its origin.
+/// Adds the CORS headers for the page's origin.
 pub(super) fn allow(headers: &mut HeaderMap, cors: &Cors) {
     for (name, value) in cors.headers() {
         if name == header::VARY {
@@ -74,19 +76,19 @@ pub(super) fn allow(headers: &mut HeaderMap, cors: &Cors) {
     }
 }
 
-/// Whether a method may have effects: every method that RFC 9110 does not call safe.
+/// Returns `true` if a method may have effects: every method that RFC 9110 does not define as safe.
 fn has_effect(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 
-/// Whether it is a preflight for a method that may have effects.
+/// Returns `true` for a preflight for a method that may have effects.
 fn asks_for_effect(headers: &HeaderMap) -> bool {
     let asked = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
     asked.is_some_and(|asked| Method::from_bytes(asked.as_bytes()).map_or(true, |asked| has_effect(&asked)))
 }
 
-/// The text of an origin or a host in a request; text that is neither if it is too long, so that nothing matches it and
-/// it is not sent back.
+/// Returns the text of an origin or a host in a request. If it is too long, returns a text that is neither, so
+/// that nothing matches it and the text is not sent back.
 fn origin_text(value: Vec<u8>) -> String {
     if value.len() > MAX_ORIGIN {
         return "too long".to_owned();
@@ -94,13 +96,13 @@ fn origin_text(value: Vec<u8>) -> String {
     String::from_utf8_lossy(&value).into_owned()
 }
 
-/// All values of a header, joined with commas.
+/// Returns all values of a header, joined with commas.
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<u8>> {
     let values: Vec<_> = headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
     (!values.is_empty()).then(|| values.join(&b','))
 }
 
-/// Whether it says `Cache-Control: no-cache`, as every browser's `EventSource` does.
+/// Returns `true` if the request has `Cache-Control: no-cache`, as every browser's `EventSource` sends.
 fn is_revalidating(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
     values
@@ -108,7 +110,8 @@ fn is_revalidating(headers: &HeaderMap) -> bool {
         .any(|directive| directive.trim().eq_ignore_ascii_case("no-cache"))
 }
 
-/// Whether a browser on WebKit sends it: Safari, every browser on iOS, WebKitGTK. Blink names WebKit too, but itself as well.
+/// Returns `true` for a browser based on WebKit: Safari, every browser on iOS, WebKitGTK. Blink browsers name
+/// WebKit too, but also Chrome.
 fn is_webkit(headers: &HeaderMap) -> bool {
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     agent.contains("AppleWebKit/") && !agent.contains("Chrome/")

@@ -1,4 +1,4 @@
-//! Where a stream's frames come from.
+//! The sources of a stream's frames.
 
 use std::{
     error,
@@ -24,7 +24,7 @@ use crate::{
     wire::{Frame, IntoFrame, write_retry},
 };
 
-/// A boxed error of an application.
+/// An application's error, boxed.
 pub(crate) type BoxError = Box<dyn error::Error + Send + Sync>;
 
 type Frames = Pin<Box<dyn Stream<Item = Result<Frame, BoxError>> + Send>>;
@@ -37,13 +37,13 @@ pub(crate) enum Source {
     Compressed(Box<Compressed>),
 }
 
-/// What a source had ready: whole lines, shared with other readers or this stream's alone.
+/// The bytes that a source had ready: whole lines, shared with other readers or for this stream alone.
 pub(crate) struct SourceChunk {
     pub(crate) bytes: Bytes,
     pub(crate) events: u64,
-    /// The last `retry` in it.
+    /// The last `retry` in the bytes.
     pub(crate) retry: Option<Duration>,
-    /// When the last of it was published, if that is known: about now.
+    /// The time when the last of them was published, if known; approximately now.
     pub(crate) at: Option<Instant>,
 }
 
@@ -63,7 +63,7 @@ impl Source {
         Self::Frames(Box::pin(TryEncoded { stream }))
     }
 
-    /// The handle that ends it with its hub.
+    /// Returns the handle that ends the stream with its hub.
     pub(crate) fn shutdown(&self) -> Option<&Shutdown> {
         match self {
             Self::Subscription(subscription) => subscription.hub().shutdown(),
@@ -73,7 +73,7 @@ impl Source {
         }
     }
 
-    /// How the request wants to be answered, as far as it was said.
+    /// Returns how the request wants to be answered, as far as it states that.
     pub(crate) fn negotiated(&self) -> Negotiated {
         match self {
             Self::Subscription(subscription) => subscription.negotiated(),
@@ -83,7 +83,7 @@ impl Source {
         }
     }
 
-    /// Why the reader was refused, if it was.
+    /// Returns the reason for which the reader was refused, if it was.
     pub(crate) fn refusal(&self) -> Option<&EndReason> {
         match self {
             Self::Subscription(subscription) => subscription.refusal(),
@@ -93,7 +93,7 @@ impl Source {
         }
     }
 
-    /// The hub's event with which the response begins, if there is one.
+    /// Returns the hub's event that begins the response, if there is one.
     pub(crate) fn first_event(&mut self, needs_discard: bool) -> Option<Frame> {
         match self {
             Self::Subscription(subscription) => subscription.first_event(needs_discard),
@@ -103,7 +103,7 @@ impl Source {
         }
     }
 
-    /// Whether a reader that reconnects gets what it missed.
+    /// Returns `true` if a reader that reconnects gets the events that it missed.
     pub(crate) fn resumes(&self) -> bool {
         match self {
             Self::Subscription(_) => true,
@@ -113,7 +113,7 @@ impl Source {
         }
     }
 
-    /// A checkpoint, if the reader's place has moved past what it was told.
+    /// Returns a checkpoint, if the reader's position has moved past the last one announced to it.
     pub(crate) fn checkpoint(&mut self) -> Option<Frame> {
         match self {
             Self::Subscription(subscription) => subscription.checkpoint(),
@@ -123,7 +123,7 @@ impl Source {
         }
     }
 
-    /// The bytes to send for text that was taken just now, or that is this reader's alone.
+    /// Encodes bytes that were just taken from the source, or that are for this reader alone.
     #[inline]
     pub(crate) fn encode(&mut self, plain: Bytes) -> Bytes {
         match self {
@@ -133,7 +133,7 @@ impl Source {
         }
     }
 
-    /// The same for the last of all, if there is anything to send.
+    /// Encodes the last bytes, if there are any to send.
     pub(crate) fn finish(&mut self, plain: Option<Bytes>) -> Option<Bytes> {
         match self {
             #[cfg(feature = "compress")]
@@ -142,8 +142,9 @@ impl Source {
         }
     }
 
-    /// Everything that is ready, up to a chunk's size, and how the source has ended after that, if it has; it is asked
-    /// no more once that was told and is given back as `end`. The reader was told to wait `last_retry` milliseconds.
+    /// Returns everything that is ready, up to a chunk's size, and the reason if the source has ended after
+    /// that. The caller passes that reason back as `end`; the source is then not polled again. The last delay
+    /// sent to the reader was `last_retry` milliseconds.
     #[inline]
     pub(crate) fn poll_take(
         &mut self,
@@ -152,7 +153,8 @@ impl Source {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(SourceChunk, Option<EndReason>), EndReason>> {
         if let Self::Subscription(subscription) = self {
-            // What it calls of the application is caught there, with what came before; this is for a history of its own.
+            // Panics of application code are caught inside, with the events before them; this one is for a
+            // custom history.
             let polled = Panic::catch(|| subscription.poll_chunk(cx, MOST));
             let chunk = polled.unwrap_or_else(|panic| Poll::Ready(Err(EndReason::Error(Arc::new(panic)))))?;
             return chunk.map(|Chunk { bytes, events, retry, at, .. }| {
@@ -193,11 +195,11 @@ impl Source {
     }
 }
 
-/// Frames of one stream as they come; a single one is sent as it is.
+/// Collects frames of one stream as they come; a single frame is sent unchanged.
 #[derive(Default)]
 struct FrameBatch {
     first: Option<Frame>,
-    /// All of them, if there is more than the first.
+    /// All frames, if there is more than one.
     all: Vec<u8>,
     events: u64,
     retry: Option<Duration>,

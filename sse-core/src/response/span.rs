@@ -3,11 +3,11 @@ use tracing::{Span, debug_span, field::Empty};
 use super::{StreamSummary, source::Source};
 use crate::resume::Resume;
 
-/// The span of one stream, from its response to its end; `None` where nobody listens to it.
+/// Returns the span of one stream, from its response to its end; `None` if no `tracing` subscriber wants it.
 ///
-/// It is a child of the handler's span, so a request's own fields stand above it.
+/// The span is a child of the handler's span, so a request's own fields appear above it.
 ///
-/// A probe has none: it is not a stream.
+/// A probe has none, because it is not a stream.
 pub(super) fn of(source: &Source) -> Option<Span> {
     if matches!(source, Source::Subscription(subscription) if subscription.is_probe()) {
         return None;
@@ -36,7 +36,7 @@ pub(super) fn of(source: &Source) -> Option<Span> {
     Some(span)
 }
 
-/// Says in it how the stream ended.
+/// Records in the span how the stream ended.
 pub(super) fn record(span: &Span, ended: &StreamSummary) {
     span.record("end", ended.end.as_str());
     span.record("events", ended.events);

@@ -1,4 +1,4 @@
-//! A refusal for clients that are no `EventSource`: 503, and when to come back.
+//! A refusal for clients that are not an `EventSource`: 503, with the time after which to retry.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use http::HeaderValue;
 use super::{body::jittered, written::BodyFormat};
 use crate::{error::error_json, hub::EndReason};
 
-/// The whole seconds after which to come back, jittered as a `retry` is.
+/// Returns the retry delay in whole seconds, jittered in the same way as a `retry`.
 pub(super) fn retry_after(retry: Duration) -> HeaderValue {
     HeaderValue::from(jittered(retry).div_ceil(1_000))
 }
 
-/// The body: `{"error":"…"}`.
+/// Returns the body: `{"error":"…"}`.
 pub(super) fn answer(end: &EndReason) -> BodyFormat {
     let message = match end {
         EndReason::Error(_) => "server: it failed to answer; try again later",

@@ -1,7 +1,7 @@
 use http::{HeaderMap, HeaderValue, header};
 
-/// Adds names of request headers to `Vary`, because they decided about the answer: without them a cache, a browser's own
-/// included, gives one client what was negotiated with another.
+/// Adds names of request headers to `Vary`, because they decided the response: without them a cache, including
+/// a browser's own, gives one client what was negotiated with another.
 pub(crate) fn vary(headers: &mut HeaderMap, names: &str) {
     let known = headers.get_all(header::VARY).iter().filter_map(|value| value.to_str().ok());
     let mut all: Vec<&str> = Vec::new();

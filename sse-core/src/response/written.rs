@@ -1,4 +1,4 @@
-//! What is sent in place of an event stream.
+//! The formats that replace an event stream.
 
 use std::task::{Context, Poll};
 
@@ -8,16 +8,16 @@ use super::{KeepAlive, body::State, json_lines::JsonLines, page::Page, source::S
 use crate::resume::Form;
 
 pub(super) enum BodyFormat {
-    /// The same stream, written as JSON lines.
+    /// The same stream as JSON lines.
     Lines(JsonLines),
-    /// One answer, when there is something to say.
+    /// One response, sent when there is something to send.
     Page(Page),
-    /// A text that is known already.
+    /// A text that is already known.
     Text(Bytes),
 }
 
 impl BodyFormat {
-    /// As the source's request wants it, if that is no event stream.
+    /// Returns the format that the source's request wants, if it is not an event stream.
     pub(super) fn for_source(source: &Source, keep_alive: Option<&KeepAlive>) -> Option<Self> {
         match (source.negotiated().form, source) {
             (Form::Page, Source::Subscription(subscription)) => {
@@ -35,7 +35,7 @@ impl BodyFormat {
         }
     }
 
-    /// Whether it is sent in one piece.
+    /// Returns `true` if the body is sent in one piece.
     pub(super) fn is_whole(&self) -> bool {
         matches!(self, Self::Page(_) | Self::Text(_))
     }
@@ -48,7 +48,7 @@ impl BodyFormat {
         }
     }
 
-    /// What is sent of a stream's bytes.
+    /// Converts bytes of the stream to this format.
     pub(super) fn of(&mut self, bytes: Bytes) -> Bytes {
         match self {
             Self::Lines(lines) => lines.of(&bytes),

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::wire::Message;
 
-/// What comes over the stream.
+/// Assertions about what the stream sends.
 impl<'a> TestStream<'a> {
-    /// The response is an event stream: 200 and `text/event-stream`.
+    /// Asserts that the response is an event stream: 200 and `text/event-stream`.
     #[track_caller]
     pub fn sse_established_ok(self) -> impl Future<Output = Self> + Send {
         self.established("sse_established_ok".to_owned(), Location::caller())
@@ -31,9 +31,9 @@ impl<'a> TestStream<'a> {
         self
     }
 
-    /// The next event comes, and is what the other assertions are about.
+    /// Waits for the next event; the other assertions are about it.
     ///
-    /// Keep-alives and checkpoints are passed over, as a page passes over them.
+    /// Keep-alives and checkpoints are skipped, as a page skips them.
     #[track_caller]
     pub fn sse_ok(&mut self) -> impl Future<Output = &mut Self> + Send {
         let at = Location::caller();
@@ -53,7 +53,8 @@ impl<'a> TestStream<'a> {
         }
     }
 
-    /// Asserts that no event comes within this time and that the stream does not end; keep-alives and checkpoints may come.
+    /// Asserts that no event comes within this time and that the stream does not end. Keep-alives and
+    /// checkpoints may come.
     #[track_caller]
     pub fn sse_none_for(&mut self, time: Duration) -> impl Future<Output = &mut Self> + Send {
         let at = Location::caller();
@@ -70,8 +71,8 @@ impl<'a> TestStream<'a> {
         }
     }
 
-    /// Asserts that a keep-alive comes before the next event: a `retry` line, a comment or a checkpoint. The first bytes
-    /// of the stream do not count.
+    /// Asserts that a keep-alive comes before the next event: a `retry` line, a comment or a checkpoint. The
+    /// first bytes of the stream do not count.
     #[track_caller]
     pub fn sse_keep_alive_ok(&mut self) -> impl Future<Output = &mut Self> + Send {
         let at = Location::caller();
@@ -86,7 +87,7 @@ impl<'a> TestStream<'a> {
         }
     }
 
-    /// The server ends the stream without another event, and not within one.
+    /// Asserts that the server ends the stream without another event, and not within one.
     #[track_caller]
     pub fn sse_finished_ok(&mut self) -> impl Future<Output = &mut Self> + Send {
         let at = Location::caller();
@@ -105,8 +106,8 @@ impl<'a> TestStream<'a> {
         }
     }
 
-    /// Closes the stream from this side, as a client that leaves or whose wire is cut; go on with a new request after
-    /// [`last_event_id`](TestStream::last_event_id). The stream must not have ended already.
+    /// Closes the stream from this side, like a client that leaves or whose connection is cut. Continue with a
+    /// new request after [`last_event_id`](TestStream::last_event_id). The stream must not have ended already.
     #[track_caller]
     pub fn sse_finish_ok(&mut self) -> &mut Self {
         if self.ended.is_some() {
@@ -117,16 +118,16 @@ impl<'a> TestStream<'a> {
     }
 }
 
-/// The response, and the event that came last.
+/// Assertions about the response and the last event.
 impl TestStream<'_> {
-    /// The response has this status.
+    /// Asserts that the response has this status.
     #[track_caller]
     pub fn status_is(&mut self, expected: u16) -> &mut Self {
         let status = self.status.as_u16();
         self.is("status_is", status == expected, &status, &expected)
     }
 
-    /// The response has this header with this value.
+    /// Asserts that the response has this header with this value.
     #[track_caller]
     pub fn header_is(&mut self, name: &str, expected: &str) -> &mut Self {
         let value =
@@ -136,55 +137,57 @@ impl TestStream<'_> {
         self.is(&assertion, is_same, &value.as_deref(), &expected)
     }
 
-    /// The event's data is this text.
+    /// Asserts that the event's data is this text.
     #[track_caller]
     pub fn sse_text_is(&mut self, expected: impl AsRef<str>) -> &mut Self {
         self.field_is("sse_text_is", Message::data, expected.as_ref())
     }
 
-    /// The event's data is another text.
+    /// Asserts that the event's data is another text.
     #[track_caller]
     pub fn sse_text_isnt(&mut self, other: impl AsRef<str>) -> &mut Self {
         self.field_isnt("sse_text_isnt", Message::data, other.as_ref())
     }
 
-    /// The regular expression matches somewhere in the event's data.
+    /// Asserts that the regular expression matches somewhere in the event's data.
     #[track_caller]
     pub fn sse_text_like(&mut self, pattern: &str) -> &mut Self {
         self.field_like("sse_text_like", Message::data, pattern, true)
     }
 
-    /// The regular expression matches nowhere in the event's data.
+    /// Asserts that the regular expression matches nowhere in the event's data.
     #[track_caller]
     pub fn sse_text_unlike(&mut self, pattern: &str) -> &mut Self {
         self.field_like("sse_text_unlike", Message::data, pattern, false)
     }
 
-    /// The event has this type; `message` if the stream gave none.
+    /// Asserts that the event has this type; `message` if the stream sent none.
     #[track_caller]
     pub fn sse_type_is(&mut self, expected: impl AsRef<str>) -> &mut Self {
         self.field_is("sse_type_is", Message::event_type, expected.as_ref())
     }
 
-    /// The event has another type.
+    /// Asserts that the event has another type.
     #[track_caller]
     pub fn sse_type_isnt(&mut self, other: impl AsRef<str>) -> &mut Self {
         self.field_isnt("sse_type_isnt", Message::event_type, other.as_ref())
     }
 
-    /// The last event id is this after the event: its own, or that of an earlier one if it has none.
+    /// Asserts that this is the last event id after the event: its own, or that of an earlier one if it has
+    /// none.
     #[track_caller]
     pub fn sse_id_is(&mut self, expected: impl fmt::Display) -> &mut Self {
         self.field_is("sse_id_is", Message::last_event_id, &expected.to_string())
     }
 
-    /// The last event id is another one after the event.
+    /// Asserts that the last event id after the event is another one.
     #[track_caller]
     pub fn sse_id_isnt(&mut self, other: impl fmt::Display) -> &mut Self {
         self.field_isnt("sse_id_isnt", Message::last_event_id, &other.to_string())
     }
 
-    /// The event's data is the JSON of this value, whatever the order of its members and its white space.
+    /// Asserts that the event's data is the JSON of this value, whatever the order of its members and its white
+    /// space.
     #[cfg(feature = "json")]
     #[track_caller]
     pub fn sse_json_is<T>(&mut self, expected: &T) -> &mut Self

@@ -1,11 +1,12 @@
 //! Assertions for tests of event streams: feature `test`, for `[dev-dependencies]`.
 //!
-//! A [`TestStream`] reads a response as a page would and reports what is wrong when something else comes. Each adapter has
-//! `get_sse_ok`, `post_sse_ok` and `request_sse_ok`, which ask an application of its framework without a socket. A
-//! [`Proxy`] cuts real connections. Their names are those of Mojolicious' `Test::Mojo`. Time is Tokio's, so that its
-//! paused clock makes keep-alives, leases and ages pass at once. See [`docs::testing`](crate::docs::testing).
+//! A [`TestStream`] reads a response as a page would and reports what is wrong when something else comes. Each
+//! adapter has `get_sse_ok`, `post_sse_ok` and `request_sse_ok`, which send a request to an application of its
+//! framework without a socket. A [`Proxy`] cuts real connections. The names follow Mojolicious' `Test::Mojo`.
+//! Time is Tokio's, so its paused clock makes keep-alives, leases and ages pass at once. See
+//! [`docs::testing`](crate::docs::testing).
 //!
-//! Failed assertions panic: that is what they are for.
+//! Failed assertions panic, on purpose.
 
 mod assertions;
 mod proxy;
@@ -14,7 +15,7 @@ mod stream;
 pub use proxy::Proxy;
 pub use stream::TestStream;
 
-/// What the adapters' assertions ask for.
+/// Required by the adapters' assertions.
 #[doc(hidden)]
 #[track_caller]
 #[allow(clippy::panic, reason = "a failed assertion panics")]

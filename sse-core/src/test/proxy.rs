@@ -17,10 +17,10 @@ use tokio::{
 
 use crate::Listener;
 
-/// A wire that can be cut: a TCP proxy on this machine, between a client under test and a server.
+/// A connection that a test can cut: a TCP proxy on this machine, between a client under test and a server.
 ///
-/// For clients with real connections: browsers, `EventSource`, or a program of another language. It ends with the
-/// value.
+/// For clients with real connections: browsers, `EventSource`, or a program in another language. The proxy ends
+/// when the value is dropped.
 ///
 /// ```
 /// use sse_core::test::Proxy;
@@ -48,19 +48,19 @@ pub struct Proxy {
 
 #[derive(Clone, Copy, Default)]
 struct Fault {
-    /// Connections that began before this many cuts are reset.
+    /// Resets connections that began before this number of cuts.
     cuts: u64,
-    /// Nothing passes, and neither end is notified.
+    /// Whether the proxy passes nothing; neither end is notified.
     held: bool,
-    /// A connection is reset after this number of bytes from the server.
+    /// Resets each connection after this number of bytes from the server.
     after: Option<u64>,
 }
 
 impl Proxy {
-    /// Starts one in front of a server; must be called within a Tokio runtime.
+    /// Starts a proxy in front of a server; must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// If no port of this machine can be listened to.
+    /// If the system cannot listen on any port of this machine.
     pub async fn start(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
@@ -70,13 +70,13 @@ impl Proxy {
         Ok(Self { addr, fault, connections, accepting })
     }
 
-    /// Where clients connect instead.
+    /// Returns the address to which clients connect instead.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// How many connections clients have made.
+    /// Returns the number of connections that clients have made.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Acquire)
@@ -87,8 +87,8 @@ impl Proxy {
         self.fault.send_modify(|fault| fault.cuts += 1);
     }
 
-    /// Resets each connection made from now on after this number of bytes from the server, heads included, until
-    /// [`heal`](Proxy::heal): anywhere, so also within an event.
+    /// Resets each connection made from now on after this number of bytes from the server, heads included,
+    /// until [`heal`](Proxy::heal). The cut can be anywhere, also within an event.
     pub fn cut_after(&self, bytes: u64) {
         self.fault.send_modify(|fault| fault.after = Some(bytes));
     }
@@ -98,7 +98,7 @@ impl Proxy {
         self.fault.send_modify(|fault| fault.held = true);
     }
 
-    /// Lets everything pass again; what was held passes late.
+    /// Lets everything pass again; held bytes pass late.
     pub fn heal(&self) {
         self.fault.send_modify(|fault| *fault = Fault { cuts: fault.cuts, ..Fault::default() });
     }
@@ -122,7 +122,7 @@ async fn accept(
     faults: watch::Receiver<Fault>,
     connections: Arc<AtomicUsize>,
 ) {
-    // Dropped with the task, and the connections with it.
+    // Dropped with the task, together with the connections.
     let mut relays = JoinSet::new();
     let mut listener = Listener::from(listener);
     loop {
@@ -133,7 +133,7 @@ async fn accept(
     }
 }
 
-/// Passes bytes between two peers; either may go at any time, which the other sees.
+/// Passes bytes between two peers; either may leave at any time, which the other sees.
 async fn relay(client: TcpStream, server: SocketAddr, mut faults: watch::Receiver<Fault>) -> io::Result<()> {
     let Fault { cuts, after, .. } = *faults.borrow();
     client.set_nodelay(true)?;
@@ -147,14 +147,14 @@ async fn relay(client: TcpStream, server: SocketAddr, mut faults: watch::Receive
         cut = faults.wait_for(|fault| fault.cuts != cuts) => cut.is_ok(),
     };
     if is_cut {
-        // A reset, and not an end: what a broken wire looks like.
+        // A reset, and not an end, because a broken connection looks like that.
         socket2::SockRef::from(to_client.as_ref()).set_linger(Some(Duration::ZERO))?;
         socket2::SockRef::from(to_server.as_ref()).set_linger(Some(Duration::ZERO))?;
     }
     Ok(())
 }
 
-/// Returns whether it was cut after this number of bytes; else the peer has ended.
+/// Returns `true` if the connection was cut after this number of bytes; otherwise the peer has ended.
 async fn pass(
     mut from: OwnedReadHalf,
     to: &mut OwnedWriteHalf,

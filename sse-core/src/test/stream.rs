@@ -14,10 +14,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::wire::{Decoder, Item, Message};
 
-/// How long an assertion waits: a little longer than the usual keep-alive.
+/// How long an assertion waits: slightly longer than the usual keep-alive.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How much of a response a failure shows if the response is not an event stream.
+/// The number of characters that a failure shows of a response that is not an event stream.
 const SHOWN: usize = 500;
 
 type AnyError = Box<dyn error::Error + Send + Sync>;
@@ -25,9 +25,10 @@ type AnyBytes<'a> = Pin<Box<dyn Stream<Item = Result<Bytes, AnyError>> + Send + 
 
 /// A response read as a page reads it, with assertions about what comes.
 ///
-/// The adapters' `test` modules make one of their framework's responses; [`TestStream::new`] makes one of any other
-/// stream of bytes. An assertion that fails panics and shows what came instead. Assertions wait for at most 20 s, or as
-/// long as [`within`](TestStream::within) sets, and take no time where Tokio's clock is paused.
+/// The adapters' `test` modules make one from their framework's responses; [`TestStream::new`] makes one from
+/// any other stream of bytes. A failed assertion panics and shows what came instead. Assertions wait for at
+/// most 20 s, or as long as [`within`](TestStream::within) sets, and take no time while Tokio's clock is
+/// paused.
 ///
 /// ```
 /// use sse_core::{Event, EventStream, Hub, test::TestStream};
@@ -59,7 +60,8 @@ pub struct TestStream<'a> {
     pub(super) patience: Duration,
 }
 
-/// What opens a stream and is not a keep-alive: a `retry` line, and with it a new reader's first checkpoint.
+/// The bytes that open a stream and are not a keep-alive: a `retry` line, and with it a new reader's first
+/// checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Opening {
     /// The line comes next.
@@ -70,17 +72,17 @@ enum Opening {
     Over,
 }
 
-/// What a stream sends.
+/// An item that a stream sends.
 pub(super) enum Said {
     /// An event, which is now the message.
     Event,
-    /// A `retry` line, a comment or a checkpoint: nothing that a page would see.
+    /// A `retry` line, a comment or a checkpoint: invisible to a page.
     Alive,
     /// The stream has ended.
     EndReason,
 }
 
-/// How it ended.
+/// How the stream ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ended {
     /// The test closed it.
@@ -89,14 +91,15 @@ pub(super) enum Ended {
     Whole,
     /// The server ended it within an event.
     MidEvent,
-    /// The body failed, or held what no decoder takes.
+    /// The body failed, or held something that the decoder rejects.
     Failed(String),
 }
 
 impl<'a> TestStream<'a> {
-    /// Reads a response whose body is a stream of bytes, such as [`EventStream::into_response`] makes, or a client.
+    /// Reads a response whose body is a stream of bytes, such as one from [`EventStream::into_response`], or
+    /// from a client.
     ///
-    /// Nothing is asserted yet; see [`sse_established_ok`](TestStream::sse_established_ok).
+    /// This asserts nothing yet; see [`sse_established_ok`](TestStream::sse_established_ok).
     ///
     /// [`EventStream::into_response`]: crate::EventStream::into_response
     pub fn new<S, B, E>(response: Response<S>) -> Self
@@ -120,49 +123,49 @@ impl<'a> TestStream<'a> {
         }
     }
 
-    /// How long each assertion waits at most, from here on. The default is 20 s.
+    /// Sets how long each assertion waits at most, from here on. The default is 20 s.
     pub fn within(self, time: Duration) -> Self {
         Self { patience: time, ..self }
     }
 
-    /// The response's status.
+    /// Returns the response's status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The response's headers.
+    /// Returns the response's headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The event that [`sse_ok`](TestStream::sse_ok) found last.
+    /// Returns the event that [`sse_ok`](TestStream::sse_ok) found last.
     #[must_use]
     pub fn message(&self) -> Option<&Message> {
         self.message.as_ref()
     }
 
-    /// What a client would send as `Last-Event-ID` now; checkpoints move it.
+    /// Returns what a client would send as `Last-Event-ID` now; checkpoints move it.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.decoder.last_event_id()
     }
 
-    /// The reconnection delay that the stream last sent.
+    /// Returns the reconnect delay that the stream last sent.
     #[must_use]
     pub fn retry(&self) -> Option<Duration> {
         self.decoder.retry()
     }
 
-    /// Closes it from this side; the server sees a reader that left.
+    /// Closes the stream from this side; the server sees that the reader left.
     pub(super) fn close(&mut self) {
         self.bytes = None;
         self.chunk.clear();
         self.ended.get_or_insert(Ended::Here);
     }
 
-    /// What comes next, or `None` if nothing did until `deadline`.
+    /// Returns the next item, or `None` if none came until `deadline`.
     pub(super) async fn listen(&mut self, deadline: Instant) -> Option<Said> {
         loop {
             if let Some(said) = self.decode() {
@@ -212,24 +215,24 @@ impl<'a> TestStream<'a> {
         let read = self.chunk.len() - input.len();
         self.chunk.advance(read);
         if self.chunk.is_empty() && self.opening == Opening::Checkpoint {
-            // It comes together with the first line.
+            // The checkpoint comes together with the first line.
             self.opening = Opening::Over;
         }
-        // What opens the stream is passed over, but not what follows it in the same chunk.
+        // The opening of the stream is skipped, but not what follows it in the same chunk.
         if said.is_none() && self.ended.is_none() && !self.chunk.is_empty() {
             return self.decode();
         }
         said
     }
 
-    /// Whether the response is declared as an event stream.
+    /// Returns `true` if the response is declared as an event stream.
     pub(super) fn is_event_stream(&self) -> bool {
         let media_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
         self.status == StatusCode::OK && media_type.trim().eq_ignore_ascii_case("text/event-stream")
     }
 
-    /// The beginning of a body that is not an event stream.
+    /// Returns the beginning of a body that is not an event stream.
     pub(super) async fn shown_body(&mut self) -> String {
         let deadline = Instant::now() + self.patience.min(Duration::from_secs(1));
         let mut shown = Vec::new();
@@ -243,7 +246,7 @@ impl<'a> TestStream<'a> {
         String::from_utf8_lossy(&shown).chars().take(SHOWN).collect()
     }
 
-    /// Ends the test: reports which assertion failed, where, and what the stream was like.
+    /// Ends the test: reports which assertion failed, where, and the stream so far.
     #[cold]
     #[track_caller]
     #[allow(clippy::panic, reason = "a failed assertion panics")]
@@ -253,7 +256,7 @@ impl<'a> TestStream<'a> {
     }
 }
 
-/// What the stream was like so far, for a failure's message.
+/// Shows the stream so far, for a failure's message.
 impl fmt::Display for TestStream<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let media_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -305,7 +308,7 @@ impl fmt::Display for Count {
     }
 }
 
-/// Any body with one type of bytes and one of errors.
+/// Any body, with one type of bytes and one of errors.
 struct Unified<S> {
     body: Pin<Box<S>>,
 }

@@ -1,4 +1,4 @@
-//! The client without I/O and without a clock: what happens is told to it, and it says what to do.
+//! The client without I/O and without a clock: it receives what happened, and returns what to do.
 //!
 //! The states and their order are those of section 9.2.3 of the HTML standard.
 
@@ -23,40 +23,40 @@ use super::{
 };
 use crate::wire::{Decoder, Item, Message};
 
-/// Heads in a row that cannot be read, after which none can: a server that is just starting, or a proxy in its place,
-/// sends a few at most.
+/// The number of unreadable heads in a row after which the client stops: a server that is just starting, or a
+/// proxy in its place, sends a few at most.
 const MAX_UNREADABLE_HEADS: u32 = 3;
 
-/// So much of a refused response's body is kept, and so long it is waited for.
+/// The maximum size of a refused response's body that is kept; below it, how long to wait for that body.
 const REFUSAL_BYTES: usize = 4 * 1024;
 const REFUSAL_TIME: Duration = Duration::from_secs(2);
 
 pub(super) type Hook = Box<dyn FnMut(&Disconnect, Verdict) -> Verdict + Send>;
 
-/// What the application chose, as far as the machine needs it.
+/// The application's options, as far as the machine needs them.
 pub(super) struct Options {
     pub(super) first: Attempts,
     pub(super) reconnection: Attempts,
     pub(super) connect_timeout: Option<Duration>,
     pub(super) idle_timeout: Option<Duration>,
-    /// 429 and 5xx are tried again.
+    /// Whether 429 and 5xx are tried again.
     pub(super) retry_unavailable: bool,
-    /// A request that may change something on the server is sent again.
+    /// Whether a request that may change something on the server is repeated.
     pub(super) repeat: bool,
     pub(super) hook: Option<Hook>,
 }
 
-/// What is to be done next.
+/// The next step.
 pub(super) enum Next {
-    /// Drop what is under way, and send this.
+    /// Drop the current request, and send this one.
     Send(Request<Bytes>),
     /// Wait for the response or its body, the deadline, or an interruption.
     Poll,
-    /// Hand this out.
+    /// Return this event.
     Event(ClientEvent),
     /// The stream has ended.
     EndReason,
-    /// The stream ends with this.
+    /// The stream ends with this error.
     Fail(ClientError),
 }
 
@@ -66,20 +66,20 @@ pub(super) struct Machine {
     waits: Waits,
     decoder: Decoder,
     state: State,
-    /// What has been received and not decoded.
+    /// The bytes that were received and not decoded.
     chunk: Bytes,
     encoding: Encoding,
     events: VecDeque<ClientEvent>,
-    /// Tries since the last open stream, and since when.
+    /// The number of tries since the last open stream, and below it their start.
     tries: u32,
     trying_since: Option<Instant>,
     has_ever_opened: bool,
-    /// The cursor that this connection began with.
+    /// The cursor at the start of this connection.
     cursor: String,
     brought_events: bool,
-    /// Heads in a row that could not be read.
+    /// The number of unreadable heads in a row.
     unreadable_heads: u32,
-    /// Since when the application has been waiting for the next event.
+    /// When the application began to wait for the next event.
     waiting_since: Option<Instant>,
 }
 
@@ -127,7 +127,7 @@ impl Machine {
         }
     }
 
-    /// What a reconnect sends as `Last-Event-ID`: the id of the last event handed out.
+    /// Returns the `Last-Event-ID` of the next reconnect: the id of the last event handed out.
     pub(super) fn last_event_id(&self) -> &str {
         self.decoder.last_event_id()
     }
@@ -159,7 +159,8 @@ impl Machine {
         }
     }
 
-    /// Until when to wait. Time in which the application did not ask for the next event does not count.
+    /// Returns the deadline of the current wait. Time in which the application did not ask for the next event
+    /// does not count.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let waiting_since = *self.waiting_since.get_or_insert(now);
         match self.state {
@@ -175,7 +176,7 @@ impl Machine {
         }
     }
 
-    /// The deadline has passed.
+    /// Handles a deadline that has passed.
     pub(super) fn timeout(&mut self, now: Instant) {
         match self.state {
             State::Connecting { .. } => {
@@ -190,7 +191,7 @@ impl Machine {
         }
     }
 
-    /// The application wants a new connection.
+    /// Handles the application's request for a new connection.
     pub(super) fn interrupt(&mut self, now: Instant) {
         match self.state {
             State::Connecting { .. } | State::Open { .. } | State::Refused { .. } => {
@@ -201,7 +202,7 @@ impl Machine {
         }
     }
 
-    /// The response's head has come.
+    /// Handles the response's head.
     pub(super) fn response(&mut self, head: response::Parts, now: Instant) {
         self.unreadable_heads = 0;
         match head.status {
@@ -221,7 +222,7 @@ impl Machine {
                 }
             }
             status => {
-                // What cannot be decoded is shown as it is.
+                // A body that cannot be decoded is shown unchanged.
                 self.encoding = encoding::of(&head.headers).unwrap_or_default();
                 let refusal =
                     Box::new(UnexpectedResponse { status, headers: head.headers, body: Bytes::new() });
@@ -230,7 +231,7 @@ impl Machine {
         }
     }
 
-    /// A part of the response's body has come.
+    /// Handles a part of the response's body.
     pub(super) fn bytes(&mut self, bytes: Bytes, now: Instant) {
         match &mut self.state {
             State::Open { heard, .. } => {
@@ -257,7 +258,7 @@ impl Machine {
         }
     }
 
-    /// The response's body has ended as it should.
+    /// Handles the normal end of the response's body.
     pub(super) fn ended(&mut self, now: Instant) {
         match self.state {
             State::Refused { .. } => self.refuse(now),
@@ -265,7 +266,7 @@ impl Machine {
         }
     }
 
-    /// The request or the response's body has failed.
+    /// Handles a failure of the request or of the response's body.
     pub(super) fn failed(&mut self, error: Box<dyn std::error::Error + Send + Sync>, now: Instant) {
         match self.state {
             State::Refused { .. } => self.refuse(now),
@@ -311,7 +312,7 @@ impl Machine {
         self.disconnect(cause, now);
     }
 
-    /// Decodes up to the next event; false if that takes more bytes.
+    /// Decodes up to the next event; returns false if more bytes are needed.
     fn decode(&mut self, now: Instant) -> bool {
         loop {
             let mut input = &self.chunk[..];
@@ -342,12 +343,12 @@ impl Machine {
     }
 }
 
-/// The owned form of what the decoder found.
+/// Returns the owned form of what the decoder found.
 fn event(item: Item<'_>) -> Option<ClientEvent> {
     Some(match item {
         Item::Comment(text) => ClientEvent::Comment(text.to_owned()),
         Item::Field { .. } => return None,
-        // A hub's way to move the cursor of a reader that has nothing to get.
+        // A hub sends this to move the cursor of a reader that has no event to receive.
         Item::Message(message) if message.event_type() == "sse.checkpoint" && message.data().is_empty() => {
             ClientEvent::Cursor(message.last_event_id().to_owned())
         }

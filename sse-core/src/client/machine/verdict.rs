@@ -1,4 +1,4 @@
-//! What follows when a connection has ended or could not be made.
+//! What follows after a connection has ended or could not be made.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::{
 };
 
 impl Machine {
-    /// The connection is over: decides what follows.
+    /// Handles the end of the connection: decides what follows.
     pub(super) fn disconnect(&mut self, cause: Disconnect, now: Instant) {
         let opened = match self.state {
             State::Open { since, .. } => Some(since),
@@ -24,7 +24,7 @@ impl Machine {
             self.target.cursor_came();
             self.cursor = self.decoder.last_event_id().to_owned();
         }
-        // A server that says nothing for a while is not one that fails.
+        // A server that is silent for a while has not failed.
         let is_quiet = opened.is_some() && matches!(cause, Disconnect::Idle(_) | Disconnect::Interrupted);
         self.waits.ended(opened, self.brought_events || is_quiet, now);
         let wait = self.wait_after(&cause);

@@ -19,7 +19,7 @@ fn g16_it_resumes_after_the_last_event_and_after_the_servers_time() {
     assert_eq!(retry_in, Some(2 * SECOND));
     assert_eq!(client.waits(), 2 * SECOND);
     assert_eq!(client.open().headers()["last-event-id"], "7");
-    // Half an event does not live on into the next connection.
+    // Half an event is not carried over to the next connection.
     client.says("data: b\n\n");
     assert_eq!(client.message(), "b");
 }
@@ -82,7 +82,7 @@ fn no_response_is_a_timeout() {
     client.sends();
     assert_eq!(client.waits(), 30 * SECOND);
     assert!(matches!(client.disconnected(), (Disconnect::Timeout(_), Some(_))));
-    // The application asked for nothing meanwhile, so the response may be there and unread.
+    // Meanwhile the application asked for nothing, so the response may be available and unread.
     let mut busy = Setup::default().client();
     busy.sends();
     busy.now += 60 * SECOND;

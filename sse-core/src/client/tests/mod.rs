@@ -1,4 +1,4 @@
-//! The machine, told what happens and when.
+//! The machine, with events and times that the tests choose.
 
 mod connection;
 mod policies;
@@ -104,7 +104,7 @@ impl Client {
         self.machine.response(response.body(()).unwrap().into_parts().0, self.now);
     }
 
-    /// A connection that opens.
+    /// Opens a connection.
     fn open(&mut self) -> Request<bytes::Bytes> {
         let request = self.sends();
         self.answer(200, &[("content-type", "text/event-stream")]);
@@ -130,7 +130,7 @@ impl Client {
         }
     }
 
-    /// Waits as long as the machine wants, and no longer.
+    /// Waits exactly as long as the machine wants.
     fn waits(&mut self) -> Duration {
         self.polls();
         let until = self.machine.deadline(self.now).expect("a deadline");

@@ -1,4 +1,4 @@
-//! What the application chose.
+//! The application's options.
 
 use super::*;
 
@@ -163,7 +163,7 @@ fn an_interruption_reconnects_at_once_and_ends_a_wait() {
     client.machine.interrupt(client.now);
     assert!(matches!(client.disconnected(), (Disconnect::Interrupted, Some(Duration::ZERO))));
     assert_eq!(client.waits(), Duration::ZERO);
-    // The second was decoded by nobody: it comes again.
+    // The second was not decoded, so it comes again.
     assert_eq!(client.open().headers()["last-event-id"], "1");
     client.machine.ended(client.now);
     client.disconnected();

@@ -2,10 +2,11 @@ use std::future::{Future, ready};
 
 use super::{AccessDenied, AccessRequest, Permit};
 
-/// Who may do what: the hook of mounted routes, which sees each request `R` in the framework's own type.
+/// Decides who may do what: the access hook of mounted routes, which gets each request `R` in the framework's
+/// own type.
 ///
-/// A function `fn(&R, &AccessRequest) -> Result<Permit, AccessDenied>` is one. One that must wait, for a session in a database perhaps,
-/// implements the trait with an `async fn`:
+/// A function `fn(&R, &AccessRequest) -> Result<Permit, AccessDenied>` is an access hook. A hook that must
+/// wait, for example for a session in a database, implements the trait with an `async fn`:
 ///
 /// ```
 /// use sse_core::{Access, AccessRequest, AccessDenied, Pattern, Permit, Topic};
@@ -29,10 +30,10 @@ use super::{AccessDenied, AccessRequest, Permit};
     note = "a closure must name the types of its arguments: `|request: &…, ask: &Ask| …`"
 )]
 pub trait Access<R: ?Sized>: Send + Sync + 'static {
-    /// Decides about one request, after its origin was judged and before anything is allocated for it.
+    /// Decides about one request, after the check of its origin and before anything is allocated for it.
     ///
     /// # Errors
-    /// [`AccessDenied`] is the answer.
+    /// [`AccessDenied`] becomes the response.
     fn permit(
         &self,
         request: &R,
@@ -54,7 +55,7 @@ where
     }
 }
 
-/// Everybody may read everything, and nobody may publish.
+/// Permits everyone to read all topics, and no one to publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublicRead;
 

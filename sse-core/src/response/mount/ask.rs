@@ -3,7 +3,7 @@ use crate::{
     hub::Start,
 };
 
-/// What a request to mounted routes asks for, before anybody has decided whether it may.
+/// A request to mounted routes, about which the access hook has not decided yet.
 #[derive(Debug, Clone)]
 pub struct AccessRequest {
     action: AccessKind,
@@ -13,7 +13,7 @@ pub struct AccessRequest {
     pub(super) key: Option<String>,
 }
 
-/// Of which kind it is.
+/// The kind of access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccessKind {
@@ -24,7 +24,7 @@ pub enum AccessKind {
 }
 
 impl AccessRequest {
-    /// Reads a query: `topic` as often as wanted, `start`, `event` and `key`. Other names are passed over.
+    /// Parses a query: `topic` (repeatable), `start`, `event` and `key`. Other names are ignored.
     pub(super) fn read(
         action: AccessKind,
         query: Option<&str>,
@@ -36,8 +36,8 @@ impl AccessRequest {
         let mut ask = Self { action, topics, start: Start::Live, event_type: None, key: None };
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match &*name {
-                // The one place where text from outside is a pattern, on purpose: what is not covered by the permit's own
-                // patterns is refused.
+                // The only place where text from outside becomes a pattern, on purpose: a pattern that the
+                // permit's own patterns do not cover is refused.
                 "topic" if !is_fixed => ask.topics.push(match action {
                     AccessKind::Subscribe => Pattern::new(&value)?,
                     AccessKind::Publish => Topic::new(&value)?.into(),
@@ -51,20 +51,20 @@ impl AccessRequest {
         if ask.topics.is_empty() { Err(InvalidTopic::Missing) } else { Ok(ask) }
     }
 
-    /// Of which kind it is.
+    /// Returns the kind of access.
     #[must_use]
     pub fn action(&self) -> AccessKind {
         self.action
     }
 
-    /// The topics, with wildcards if it is to subscribe. At least one.
+    /// Returns the topics, with wildcards if it is a subscription. At least one.
     #[must_use]
     pub fn topics(&self) -> &[Pattern] {
         &self.topics
     }
 }
 
-/// Anything else is `live`: an `EventSource` that is answered with an error never comes back.
+/// Any other text is `live`: an `EventSource` that gets an error never reconnects.
 fn start(text: &str) -> Start {
     match text {
         "earliest" => Start::Earliest,

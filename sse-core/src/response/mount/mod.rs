@@ -1,4 +1,5 @@
-//! Ready-made routes: what is asked for, who may, and the answer. The adapters hand requests in and responses out.
+//! Ready-made routes: the request, the access decision and the response. The adapters pass requests in and
+//! responses out.
 
 mod access;
 mod ask;

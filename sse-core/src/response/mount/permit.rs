@@ -8,10 +8,10 @@ use crate::{
     hub::Subscribe,
 };
 
-/// What somebody may do, and on which terms.
+/// Grants access to topics, with optional terms such as a lease or a filter.
 ///
-/// It names what may be read; a request for anything else is answered 403, wildcards beyond it included. It permits
-/// publishing only where that is said.
+/// A permit lists the topics that may be read; any other request is answered 403, including one with wildcards
+/// beyond them. Publishing is permitted only with [`publish`](Permit::publish).
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,36 +38,37 @@ pub struct Permit {
 type Terms = Box<dyn FnOnce(Subscribe) -> Subscribe + Send>;
 
 impl Permit {
-    /// May read these topics, and what these patterns stand for. Text is a topic: only a [`Pattern`] covers others.
+    /// Permits reading these topics, and the topics that these patterns match. Text is a topic: only a
+    /// [`Pattern`] covers others.
     ///
     /// # Errors
-    /// [`InvalidTopic`] if one is not valid, or there is none; by `?` it becomes [`AccessDenied::Topic`].
+    /// [`InvalidTopic`] if one is not valid, or there is none; `?` converts it to [`AccessDenied::Topic`].
     pub fn read(topics: impl IntoPatterns) -> Result<Self, InvalidTopic> {
         Ok(Self { reads: topics.into_patterns()?, publishes: Vec::new(), terms: Vec::new() })
     }
 
-    /// May read everything.
+    /// Permits reading all topics.
     pub fn read_all() -> Self {
         Self { reads: Pattern::new(">").into_iter().collect(), publishes: Vec::new(), terms: Vec::new() }
     }
 
-    /// May publish to these topics, and to what these patterns stand for.
+    /// Permits publishing to these topics, and to the topics that these patterns match.
     ///
     /// # Errors
-    /// As [`read`](Permit::read).
+    /// The same as for [`read`](Permit::read).
     pub fn publish(mut self, topics: impl IntoPatterns) -> Result<Self, InvalidTopic> {
         self.publishes.extend(topics.into_patterns()?);
         Ok(self)
     }
 
-    /// Adds terms to the subscription: a lease, a filter, limits, a principal, a snapshot, or what else
-    /// [`Subscribe`] has.
+    /// Adds terms to the subscription: a lease, a filter, limits, a principal, a snapshot, or any other option
+    /// of [`Subscribe`].
     pub fn with(mut self, terms: impl FnOnce(Subscribe) -> Subscribe + Send + 'static) -> Self {
         self.terms.push(Box::new(terms));
         self
     }
 
-    /// Whether everything that is asked for is covered.
+    /// Checks that the permit covers the whole request.
     pub(super) fn check(&self, ask: &AccessRequest) -> Result<(), AccessDenied> {
         let allowed = match ask.action() {
             AccessKind::Subscribe => &self.reads,
@@ -89,17 +90,17 @@ impl fmt::Debug for Permit {
     }
 }
 
-/// Why somebody may not do what they ask for.
+/// The reason why access is denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccessDenied {
-    /// They may not; 403.
+    /// The caller may not do this; 403.
     Forbidden,
-    /// As if there were nothing; 404.
+    /// Responds as if the route did not exist; 404.
     NotFound,
-    /// A topic is not valid, for example because the name that it was made of is too long; 400.
+    /// A topic is not valid, for example because the name from which it was made is too long; 400.
     Topic(InvalidTopic),
-    /// They have not said who they are; 401.
+    /// The caller is not authenticated; 401.
     Unauthorized,
 }
 

@@ -8,10 +8,10 @@ use crate::{
     resume::{Cors, LastEventId, OriginPolicy},
 };
 
-/// How long a browser may remember the answer to a preflight, in seconds.
+/// How long a browser may cache the response to a preflight, in seconds.
 const MAX_AGE: &str = "600";
 
-/// What a route answers to methods that its handler does not have: OPTIONS, preflights among them, and 405.
+/// Answers requests with methods that a route's handler does not have: OPTIONS, including preflights, and 405.
 #[derive(Debug, Clone)]
 pub struct Preflight {
     policy: OriginPolicy,
@@ -19,13 +19,13 @@ pub struct Preflight {
 }
 
 impl Preflight {
-    /// Of a route that takes GET and HEAD.
+    /// Creates the answers of a route that takes GET and HEAD.
     #[must_use]
     pub fn new(policy: OriginPolicy) -> Self {
         Self { policy, takes_post: false }
     }
 
-    /// Of a route that takes POST as well.
+    /// Adds POST to the methods of the route.
     #[must_use]
     pub fn post(self) -> Self {
         Self { takes_post: true, ..self }
@@ -39,13 +39,13 @@ impl Preflight {
         &self.policy
     }
 
-    /// Whether the route's handler answers this method.
+    /// Returns `true` if the route's handler answers this method.
     #[must_use]
     pub fn is_of_handler(&self, method: &Method) -> bool {
         matches!(*method, Method::GET | Method::HEAD) || (self.takes_post && *method == Method::POST)
     }
 
-    /// The answer to a request with another method.
+    /// Returns the response to a request with another method.
     #[must_use]
     pub fn answer(&self, method: &Method, headers: &HeaderMap, uri: &Uri) -> Response<String> {
         if *method != Method::OPTIONS {
@@ -65,7 +65,8 @@ impl Preflight {
         })
     }
 
-    /// The answer to a method that the route does not have: 405, and those that it has.
+    /// Returns the response to a method that the route does not have: 405, with a list of the methods that it
+    /// has.
     #[must_use]
     pub fn not_allowed(&self) -> Response<String> {
         self.not_allowed_with(&Cors::default())
@@ -78,7 +79,8 @@ impl Preflight {
         response
     }
 
-    /// The answer to OPTIONS, whose origin was checked: to a preflight, or to somebody who asks what there is.
+    /// Returns the response to OPTIONS, whose origin was checked: to a preflight, or to a client that asks for
+    /// the methods.
     pub(super) fn options(&self, headers: &HeaderMap, cors: &Cors) -> Response<String> {
         let mut response = Response::new(String::new());
         *response.status_mut() = StatusCode::NO_CONTENT;

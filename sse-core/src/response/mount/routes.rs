@@ -16,7 +16,7 @@ use crate::{
     wire::Event,
 };
 
-/// What an adapter's mounted routes do, without a framework.
+/// The mounted routes of an adapter, independent of its framework.
 #[derive(Clone)]
 pub struct Routes {
     hub: Hub,
@@ -27,48 +27,48 @@ pub struct Routes {
     stream: Option<Arc<dyn Fn(EventStream) -> EventStream + Send + Sync>>,
 }
 
-/// A request that has been read.
+/// A parsed request.
 #[derive(Debug, Clone)]
 pub struct MountRequest {
-    /// What the access hook is asked about.
+    /// The request to the access hook.
     pub ask: AccessRequest,
     last: LastEventId,
     cors: Cors,
 }
 
-/// A response for the adapter to hand out.
+/// A response for the adapter to return.
 #[derive(Debug)]
 pub enum MountResponse {
-    /// A stream, or what is answered in its place.
+    /// A stream, or the response in its place.
     Stream(Box<EventStream>),
-    /// Anything else.
+    /// Any other response.
     Text(Box<Response<String>>),
 }
 
-/// Why a request's body is not there.
+/// The reason why a request's body is not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyError {
-    /// The client broke it off.
+    /// The client aborted the body.
     Broken,
-    /// It is longer than allowed.
+    /// The body is longer than allowed.
     TooLong,
 }
 
 impl Routes {
-    /// Routes over a hub: reading alone, for pages of the same origin.
+    /// Creates routes over a hub: for reading only, and for pages of the same origin.
     #[must_use]
     pub fn new(hub: Hub) -> Self {
         let preflight = Preflight::new(OriginPolicy::same_origin());
         Self { hub, preflight, topics: None, publishes: false, max_body: 1 << 20, stream: None }
     }
 
-    /// From where they may be used.
+    /// Sets the origins from which the routes may be used.
     #[must_use]
     pub fn origins(self, origins: OriginPolicy) -> Self {
         Self { preflight: self.preflight.with_policy(origins), ..self }
     }
 
-    /// Which topics they are about, in place of those in the query.
+    /// Sets the topics, in place of those in the query.
     ///
     /// # Errors
     /// [`InvalidTopic`] if one is not valid, or there is none.
@@ -80,28 +80,29 @@ impl Routes {
         Ok(Self { topics: Some(topics.into()), ..self })
     }
 
-    /// Lets those publish to whom the access hook permits it, with a body of at most so many bytes.
+    /// Enables POST for principals whose permit allows publishing, with a body of at most `max_body` bytes.
     #[must_use]
     pub fn publish(self, max_body: usize) -> Self {
         Self { preflight: self.preflight.post(), publishes: true, max_body, ..self }
     }
 
-    /// Options of all streams.
+    /// Sets options of all streams.
     #[must_use]
     pub fn stream(self, options: impl Fn(EventStream) -> EventStream + Send + Sync + 'static) -> Self {
         Self { stream: Some(Arc::new(options)), ..self }
     }
 
-    /// How many bytes a body may have.
+    /// Returns the maximum length of a body in bytes.
     #[must_use]
     pub fn max_body(&self) -> usize {
         self.max_body
     }
 
-    /// Reads a request: what the access hook is to decide about, or the answer if there is nothing to decide.
+    /// Parses a request. Returns the question for the access hook, or the response if there is nothing to
+    /// decide.
     ///
     /// # Errors
-    /// The answer.
+    /// The response, if there is nothing to decide.
     pub fn ask(
         &self,
         method: &Method,
@@ -125,10 +126,10 @@ impl Routes {
         }
     }
 
-    /// Answers a request: asks the access hook, and awaits the body only if it is to be published.
+    /// Answers a request: calls the access hook, and reads the body only to publish it.
     ///
-    /// `decide` calls the hook. A panic of the hook, or of what its permit or [`stream`](Routes::stream) set, is answered as
-    /// a failure.
+    /// `decide` calls the hook. A panic of the hook, of its permit's terms or of the options that
+    /// [`stream`](Routes::stream) set is answered as a failure.
     pub async fn answer(
         &self,
         asked: &MountRequest,
@@ -172,7 +173,8 @@ impl Routes {
         }
     }
 
-    /// An `EventSource` gets a stream that fails, after which it comes back, and everything else a status.
+    /// Answers after a panic: an `EventSource` gets a stream that fails, so that it reconnects; other clients
+    /// get a status.
     fn failed(&self, asked: &MountRequest, panic: Panic) -> MountResponse {
         tracing::error!(error = %panic, "a mounted route failed");
         let MountRequest { ask, last, cors } = asked;
@@ -253,7 +255,7 @@ fn receipt_json(receipt: &Receipt) -> String {
     format!("{{\"id\":\"{}\",\"receivers\":{receivers}{duplicate}}}", receipt.cursor)
 }
 
-/// Collects a body of at most so many bytes.
+/// Collects a body of at most `max` bytes.
 ///
 /// # Errors
 /// [`BodyError`].
