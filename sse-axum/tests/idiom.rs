@@ -1,4 +1,4 @@
-//! What only Axum has: an optional extractor.
+//! A feature of Axum alone: an optional extractor.
 
 use axum_core::extract::OptionalFromRequestParts;
 use http::Request;
@@ -20,7 +20,7 @@ async fn an_optional_last_event_id_is_none_only_if_the_request_said_nothing() {
     assert_eq!(header.as_str(), Some("h"));
     let query = extract(Request::get("/?last_event_id=q")).await.unwrap();
     assert_eq!(query.as_str(), Some("q"));
-    // Not UTF-8 is not nothing: it becomes a gap.
+    // A value that is not UTF-8 is not ignored: it becomes a gap.
     let odd = extract(Request::get("/").header("last-event-id", &b"\xff"[..])).await.unwrap();
     assert_eq!(odd.as_str(), None);
 }

@@ -1,4 +1,4 @@
-//! The decoder's memory: linear in what comes, bounded by its limits. Counted, not timed (G2).
+//! The decoder's memory: linear in its input, bounded by its limits. Counted, not timed (G2).
 
 use allocation_counter::{AllocationInfo, measure};
 use sse_core::{Decoder, Item, Limits, Oversized};
@@ -27,7 +27,7 @@ fn an_event_in_any_number_of_chunks_costs_a_few_allocations_and_twice_its_size()
         for size in [1, 7, 64, 1_024, 16_384] {
             let (messages, info) = counted(Decoder::new(), stream.as_bytes().chunks(size));
             assert_eq!(messages, 1);
-            // A buffer that doubles as it grows: a number of steps, and each byte moved about once.
+            // A buffer that doubles as it grows: few steps, and each byte moved about once.
             assert!(info.count_total <= 40, "{size}: {info:?}");
             assert!(info.bytes_total <= 5 * len as u64, "{size}: {info:?}");
             assert!(info.bytes_max <= 3 * len as u64, "{size}: {info:?}");

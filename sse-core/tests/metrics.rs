@@ -1,5 +1,5 @@
-//! The numbers that a recorder gets, and that the documentation names them all. One test, because the recorder is the
-//! process's.
+//! The metrics that a recorder receives; the documentation must name all of them. One test, because the recorder is
+//! global to the process.
 #![cfg(feature = "metrics")]
 
 #[path = "it/common/reader.rs"]
@@ -23,7 +23,7 @@ use sse_core::{Body, Event, EventStream, Hub, LastEventId, Lease, Retention};
 
 const DOCUMENTED: &str = include_str!("../src/docs/operating.md");
 
-/// Name and labels to value, as Prometheus would read them.
+/// Values by name and labels, as Prometheus would read them.
 fn samples(recorder: &PrometheusHandle) -> BTreeMap<String, f64> {
     let text = recorder.render();
     let lines = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
@@ -96,7 +96,7 @@ async fn every_documented_metric_is_emitted_and_no_other() {
     while plain.next().await.is_some() {}
     let open = read(EventStream::new(stream::pending::<Event>())).await;
 
-    // A reader that does not read, and a history that is away.
+    // A stalled reader, and an unavailable history.
     hub.publish("a", Event::message("7")).await.unwrap();
     tokio::time::sleep(20 * second).await;
     until(|| hub.stats().stalled > 0).await;
@@ -134,7 +134,7 @@ async fn every_documented_metric_is_emitted_and_no_other() {
     assert_eq!(emitted(&recorder), documented());
     assert_eq!(mentioned(), documented().into_iter().map(|(name, _)| name).collect());
 
-    // A probe counts nothing, and neither does a response whose body nobody asks for.
+    // A probe counts nothing, and neither does a response whose body is never polled.
     let before = samples(&recorder);
     let memory = Hub::memory();
     for cursor in [LastEventId::default(), LastEventId::from("elsewhere")] {
@@ -144,7 +144,7 @@ async fn every_documented_metric_is_emitted_and_no_other() {
     drop(EventStream::new(stream::pending::<Event>()).into_response());
     assert_eq!(samples(&recorder), before);
 
-    // What is gone is taken out again.
+    // Closed streams are subtracted again.
     drop(open);
     drop((over, plain, fresh, behind, near, tail, gap, hub));
     tokio::time::sleep(2 * second).await;

@@ -1,4 +1,4 @@
-//! What a reader that waits costs: the hub's share, and all that is ours.
+//! The memory of a waiting reader: the hub's share, and the whole of our code.
 
 use std::pin::{Pin, pin};
 
@@ -9,7 +9,7 @@ use tokio::task::unconstrained;
 
 const READERS: usize = 1_000;
 
-/// Bytes of the heap for each of so many, by `make`, that are there after one that was made before.
+/// Heap bytes per item made by `make`; one item is made before the measurement.
 fn bytes_each<T>(make: impl Fn() -> T) -> usize {
     let first = make();
     let mut all = Vec::with_capacity(READERS);
@@ -18,7 +18,7 @@ fn bytes_each<T>(make: impl Fn() -> T) -> usize {
     usize::try_from(info.bytes_current).unwrap() / READERS
 }
 
-/// Subscribes without a task: with a hub in memory that is done at once.
+/// Subscribes without a task: with a hub in memory this completes at once.
 fn subscribed(hub: &Hub) -> Subscription {
     hub.subscribe("prices").into_future().now_or_never().unwrap().unwrap()
 }
@@ -48,7 +48,7 @@ async fn a_waiting_reader_costs_the_hub_at_most_256_bytes() {
 async fn all_that_is_ours_of_a_waiting_reader_is_at_most_512_bytes() {
     let hub = Hub::memory();
     let bytes = unconstrained(async { bytes_each(|| waiting_body(&hub)) }).await;
-    // As they were asked for: an allocator rounds each of the four blocks up.
+    // As requested: an allocator rounds each of the four blocks up.
     assert!(bytes + 4 * 12 <= 512, "{bytes} bytes");
 }
 
@@ -60,7 +60,7 @@ async fn a_shutdown_handle_adds_at_most_192_bytes() {
     assert!(bytes[1] <= bytes[0] + 192, "{bytes:?} bytes");
 }
 
-/// A mebibyte to be replayed, in chunks of 64 KiB.
+/// A mebibyte to replay, in chunks of 64 KiB.
 async fn hub_with_a_mebibyte() -> Hub {
     let hub = Hub::memory();
     let text = "x".repeat(1 << 10);
@@ -144,7 +144,7 @@ fn the_compressors_of_quiet_topics_are_given_back() {
     use std::time::Duration;
 
     const TOPICS: usize = 10;
-    /// What one takes, and how many the process keeps for who needs one next.
+    /// Size of one compressor, and the number of idle ones that the process keeps for reuse.
     const BYTES: i64 = 250_000;
     const SPARE: usize = 4;
 

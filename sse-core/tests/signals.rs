@@ -10,9 +10,9 @@ use std::{
 use sse_core::Shutdown;
 use tokio::time::timeout;
 
-/// A signal that comes before the runtime has done anything else, so that only what `on_signals` itself did can save the
-/// process: if it were left to a task, this one would be ended by the signal. One signal only, because the second one ends
-/// the process; the tests of the examples try that, with both signals.
+/// A signal that arrives before the runtime has done anything else, so that only `on_signals` itself can save the
+/// process: if the work were left to a task, the signal would end this process. Only one signal, because the second
+/// one ends the process; the tests of the examples try that, with both signals.
 #[tokio::test]
 async fn g13_signals_are_listened_to_when_on_signals_returns() {
     let shutdown = Shutdown::within(Duration::from_secs(1)).on_signals();
@@ -23,7 +23,7 @@ async fn g13_signals_are_listened_to_when_on_signals_returns() {
     timeout(Duration::from_secs(10), shutdown).await.expect("the signal begins the shutdown");
 }
 
-/// Without a runtime there is nobody who could listen; the handle works all the same.
+/// Without a runtime no task can listen; the handle works all the same.
 #[test]
 fn on_signals_outside_a_runtime_leaves_notify() {
     let shutdown = Shutdown::within(Duration::from_secs(1)).on_signals();

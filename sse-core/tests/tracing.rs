@@ -35,7 +35,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// What is logged at this level while `work` runs.
+/// The log output at this level while `work` runs.
 async fn logged(level: tracing_subscriber::filter::LevelFilter, work: impl Future) -> String {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
@@ -81,7 +81,7 @@ async fn a_span_says_who_read_what_how_it_began_and_why_it_ended() {
     }
     assert!(closed[1].contains(r#"end="error" events=1 bytes="#), "{}", closed[1]);
     assert!(!closed[1].contains("principal") && !closed[1].contains("topics"), "{}", closed[1]);
-    // What is logged on the way stands within it.
+    // Log lines of the stream are within its span.
     let error = log.lines().find(|line| line.contains("out of cheese")).expect("the error is logged");
     assert!(error.contains("event_stream"), "{error}");
 }
@@ -129,7 +129,7 @@ async fn readers_are_told_of_in_the_log_when_they_are_dropped_and_not_before() {
     drop(reader);
 }
 
-/// Once for the process, with the line to change: a stream may set one for each event.
+/// Once per process, with the line to change: a stream may set one for each event.
 #[tokio::test]
 async fn h8_the_first_retry_outside_the_limits_is_logged_with_its_place() {
     let log = logged(tracing_subscriber::filter::LevelFilter::WARN, async {

@@ -1,6 +1,6 @@
-//! No wake-up is lost: how a feed's readers wait, with the crate's own waiters, under a scheduler that tries the orders in which
-//! threads may run (shuttle). A reader that sleeps although something is there for it would never wake, and that the scheduler
-//! reports as a deadlock.
+//! No wake-up is lost: the crate's own waiters, as a feed's readers use them, under a scheduler that tries the
+//! orders in which threads may run (shuttle). A reader that sleeps although an event is available would never wake,
+//! and the scheduler reports that as a deadlock.
 
 #[path = "../src/waiters.rs"]
 #[allow(dead_code, unreachable_pub)]
@@ -20,16 +20,16 @@ use shuttle::{
 };
 use waiters::{Slot, Waiters, wake};
 
-/// How many schedules each check tries.
+/// Number of schedules per check.
 const SCHEDULES: usize = 5_000;
 
 const PUBLISHERS: u64 = 2;
 const EVENTS: u64 = 3;
 
-/// How many frames the ring keeps.
+/// Number of frames that the ring keeps.
 const KEPT: usize = 2;
 
-/// A feed, as far as waiting goes: what `push` and `look` do under its one lock.
+/// The parts of a feed that concern waiting: what `push` and `look` do under its one lock.
 #[derive(Default)]
 struct Feed {
     frames: VecDeque<u64>,
@@ -52,7 +52,7 @@ fn publish(feed: &Mutex<Feed>) {
     wake(waiting);
 }
 
-/// How a reader goes to sleep: as the hub's do, or as they must not.
+/// How a reader goes to sleep: as the hub's readers do, or in a wrong way.
 #[derive(Clone, Copy, PartialEq)]
 enum Sleeps {
     UnderTheSameLock,
@@ -75,7 +75,7 @@ impl Reader {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut feed = self.feed.lock().unwrap();
         if feed.evicted > self.position {
-            // A gap: what is gone is passed.
+            // A gap: evicted frames are skipped.
             self.position = feed.evicted;
             return Poll::Ready(());
         }
@@ -100,7 +100,7 @@ impl Reader {
         assert!(self.seen.is_sorted());
     }
 
-    /// Looks some times, as a task does that is polled for another reason too, and leaves.
+    /// Looks a few times, as a task does that is also polled for another reason, and leaves.
     fn leave_soon(mut self) {
         for _ in 0..2 {
             let mut polled = false;
@@ -140,7 +140,7 @@ fn scenario() {
     assert_eq!(feed.lock().unwrap().waiters.len(), 0, "someone who has left still waits");
 }
 
-/// The least in which a wake-up can be lost.
+/// The smallest setup in which a wake-up can be lost.
 fn one_of_each(sleeps: Sleeps) {
     let feed = Arc::new(Mutex::new(Feed::default()));
     let reader = Reader::new(&feed, sleeps);
@@ -170,7 +170,7 @@ fn the_check_finds_a_wake_up_that_is_lost() {
 #[allow(dead_code, unreachable_pub)]
 mod topics;
 
-/// What `topics.rs` is made of.
+/// The types that `topics.rs` uses.
 mod history {
     pub use sse_core::Topic;
 }
@@ -186,14 +186,14 @@ mod ring {
     }
 }
 
-/// Quiet topics are forgotten while readers come and go: no reader may be left in a ring that its topic has no more.
+/// Quiet topics are dropped while readers come and go: no reader may be left in a ring that its topic no longer has.
 mod forgetting {
     use super::{
         Arc, Mutex, SCHEDULES, check_pct, check_random, history::Topic, ring::TopicRing, thread,
         topics::Topics,
     };
 
-    /// How the sweep and a leave forget: the ring that was found, or whatever has its name by then.
+    /// What the sweep and a leave drop: the ring that was found, or the ring that has its name by then.
     #[derive(Clone, Copy, PartialEq)]
     enum Forgets {
         TheRing,

@@ -1,4 +1,4 @@
-//! What only Poem has: one error type for all handlers.
+//! A feature of Poem alone: one error type for all handlers.
 
 use poem::IntoResponse;
 use sse_poem::{Event, Hub, Sse};

@@ -1,4 +1,4 @@
-//! What only Rocket has: the macro, and a fairing that may meet a hub that is managed already.
+//! Features of Rocket alone: the macro, and a fairing that may find a hub that is already managed.
 
 use rocket::{State, get, local::asynchronous::Client, routes};
 use sse_rocket::{Event, EventStream, Hub};

@@ -1,4 +1,4 @@
-//! What only Warp has: filters.
+//! A feature of Warp alone: filters.
 
 use sse_warp::{Event, LastEventId, last_event_id, reply};
 use warp::{Filter, Reply};

@@ -1,5 +1,5 @@
-//! The example application on Axum. The same functions stand in the same order in all four, so `diff -r` between two of
-//! them shows what an adapter looks like.
+//! The example application on Axum. All four have the same functions in the same order, so `diff -r` between two of
+//! them shows how the adapters differ.
 
 mod extract;
 mod routes;
@@ -11,7 +11,7 @@ use example_common::App;
 /// Serves until the shutdown has ended.
 ///
 /// # Errors
-/// If the address cannot be listened on.
+/// If the application cannot listen on the address.
 pub async fn serve(app: App) -> io::Result<()> {
     let listener = sse_axum::listen(app.options.addr, app.options.keep_alive)?;
     app.listening(listener.local_addr()?);

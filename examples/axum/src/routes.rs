@@ -37,7 +37,7 @@ async fn page() -> Html<&'static str> {
     Html(PAGE)
 }
 
-/// Subscribes; a reader that comes back goes on where it left off. A browser that follows a link here gets the page.
+/// Subscribes; a reader that reconnects resumes where it stopped. A browser that follows a link here gets the page.
 async fn events(State(app): State<App>, Query(query): Query, last: LastEventId) -> Result<Response> {
     if last.prefers_html() {
         return Ok(([(VARY, "accept")], Html(PAGE)).into_response());
@@ -50,7 +50,7 @@ async fn events(State(app): State<App>, Query(query): Query, last: LastEventId) 
     Ok(stream.into_response())
 }
 
-/// Refuses pages of other sites, which could publish in the user's name; clients that are not browsers pass.
+/// Refuses pages of other sites, which could publish in the user's name; non-browser clients pass.
 async fn publish(
     State(app): State<App>,
     from: LastEventId,
@@ -66,7 +66,7 @@ async fn publish(
     Ok(Json(published(&receipt)))
 }
 
-/// Tells those who read now; nothing is kept.
+/// Sends an event to the readers connected now; the event is not stored.
 async fn signal(
     State(app): State<App>,
     from: LastEventId,
@@ -78,21 +78,21 @@ async fn signal(
     Ok(Json(json!({ "receivers": receivers })))
 }
 
-/// Readers get the rest and `sse.end`; one that comes back after that is answered 204 and stays away.
+/// Finishes a topic: readers get the rest and `sse.end`; one that reconnects after that gets 204 and stops.
 async fn finish(State(app): State<App>, from: LastEventId, Query(query): Query) -> Result<Json<Value>> {
     app.options.origins.check(&from)?;
     let receipt = app.hub.finish(query.topics).await?;
     Ok(Json(published(&receipt)))
 }
 
-/// Ends the readers of a topic; they come back and resume.
+/// Ends the streams of a topic's readers; they reconnect and resume.
 async fn disconnect(State(app): State<App>, from: LastEventId, Query(query): Query) -> Result<Json<Value>> {
     app.options.origins.check(&from)?;
     let ended = app.hub.disconnect(query.topics)?;
     Ok(Json(json!({ "ended": ended })))
 }
 
-/// A plain stream without a hub: it names the shutdown by `until`.
+/// A plain stream without a hub: `until` ends it at the shutdown.
 async fn ticks(State(app): State<App>) -> Sse {
     let numbers = stream! {
         for n in 0u64.. {
@@ -103,7 +103,7 @@ async fn ticks(State(app): State<App>) -> Sse {
     Sse::new(numbers).keep_alive(app.keep_alive()).until(app.shutdown.clone())
 }
 
-/// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
+/// Tokens, as a language model produces them. They cannot be resumed, so they get the whole drain time of a shutdown.
 async fn complete(State(app): State<App>, from: LastEventId, Text(prompt): Text) -> Result {
     app.options.origins.check(&from)?;
     let (tx, answer) = channel(32);
@@ -127,7 +127,7 @@ async fn metrics(State(app): State<App>) -> String {
     app.metrics()
 }
 
-/// Who may do what on the adapter's own routes.
+/// The access hook of the adapter's own routes: decides who may do what.
 fn access(request: &Parts, _: &AccessRequest) -> std::result::Result<Permit, AccessDenied> {
     permit(request.headers.get("x-tenant").and_then(|name| name.to_str().ok()))
 }

@@ -1,3 +1,3 @@
-//! Other people's clients against the application on Axum.
+//! Third-party clients against the application on Axum.
 
 example_tests::clients!(env!("CARGO_BIN_EXE_example-axum"), 10_000);

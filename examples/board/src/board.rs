@@ -1,4 +1,4 @@
-//! A state that is a JSON document, and each change of it as a JSON patch (RFC 6902).
+//! A state that is a JSON document, with each change as a JSON patch (RFC 6902).
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -9,26 +9,27 @@ use tokio::sync::Mutex;
 
 use crate::App;
 
-/// The document, and the place of the last change of it.
+/// The document, and the position of its last change.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Board(Arc<Mutex<(Value, Option<Cursor>)>>);
 
-/// `GET /board`: the whole as an event of type `board`, to a new reader and after a gap; then the changes, as `patch`.
+/// `GET /board`: sends a new reader, and a reader after a gap, the whole document as `board`; then the changes, as
+/// `patch`.
 pub(crate) async fn read(State(App { hub, board }): State<App>, last: LastEventId) -> Result {
     let snapshot = move |_| {
         let Board(board) = board.clone();
         async move {
             let (document, at) = &*board.lock().await;
-            // With its place, because a patch must not be applied twice.
+            // With its position, because a patch must not be applied twice.
             Ok::<_, Infallible>(Snapshot::from(Event::json(document).event("board")).at(*at))
         }
     };
     Ok(Sse::new(hub.subscribe("board").after(last).snapshot(snapshot).await?))
 }
 
-/// `PUT /board`: the document is this one from now on.
+/// `PUT /board`: replaces the document.
 pub(crate) async fn change(State(app): State<App>, Json(new): Json<Value>) -> Result<String> {
-    // Held while it is published, so that changes are published in the order in which they are made.
+    // Locked while publishing, so that changes are published in the order in which they are made.
     let (document, at) = &mut *app.board.0.lock().await;
     let patch = json_patch::diff(document, &new);
     let receipt = app.hub.publish("board", Event::json(&patch).event("patch")).await?;

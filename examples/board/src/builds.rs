@@ -1,4 +1,4 @@
-//! Builds: they go on whoever reads, and late readers get them from the start.
+//! Builds: they run whether they are read or not, and late readers get them from the start.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use sse_axum::{Event, InvalidTopic, LastEventId, Result, Run, RunError, Sse, Sta
 
 use crate::App;
 
-/// How many steps a build has, and how long each takes.
+/// Number of steps of a build, and the duration of each.
 const STEPS: (u32, Duration) = (10, Duration::from_millis(200));
 
-/// `POST /builds/NAME`: begins a build.
+/// `POST /builds/NAME`: starts a build.
 pub(crate) async fn start(
     State(App { hub, .. }): State<App>,
     Path(name): Path<String>,
@@ -23,8 +23,8 @@ pub(crate) async fn start(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// `GET /builds/NAME`: its steps from the first one on, then `sse.end`, and 204 to readers that come back; 404 for a build
-/// that was never begun, and would never end.
+/// `GET /builds/NAME`: sends its steps from the first one on, then `sse.end`, and 204 to readers that reconnect.
+/// Answers 404 for a build that was never started, because its stream would never end.
 pub(crate) async fn read(
     State(App { hub, .. }): State<App>,
     Path(name): Path<String>,
@@ -33,13 +33,13 @@ pub(crate) async fn read(
     Ok(Sse::new(hub.subscribe(topic(&name)?).after(last).start(Start::Earliest).existing().await?))
 }
 
-/// `DELETE /builds/NAME`: stops the work, on whichever node it is done.
+/// `DELETE /builds/NAME`: stops the work, on whichever node it runs.
 pub(crate) async fn stop(State(App { hub, .. }): State<App>, Path(name): Path<String>) -> Result<StatusCode> {
     let is_known = hub.stop(topic(&name)?).await?;
     Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 
-/// The topic of a build. Its name comes from the URL: whatever it holds, it is one part and never a wildcard.
+/// The topic of a build. The name comes from the URL: whatever it holds, it is one part and never a wildcard.
 fn topic(name: &str) -> std::result::Result<Topic, InvalidTopic> {
     Topic::from_parts(["builds", name])
 }

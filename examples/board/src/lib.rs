@@ -1,4 +1,4 @@
-//! What a hub can do beyond resuming, in one small application on Axum.
+//! Features of a hub beyond resuming, in one small application on Axum.
 
 mod board;
 mod builds;
@@ -16,14 +16,14 @@ use sse_axum::{Hub, LastEventId, OriginPolicy, Result};
 
 use board::Board;
 
-/// What every handler has.
+/// The state of every handler.
 #[derive(Debug, Clone)]
 struct App {
     hub: Hub,
     board: Board,
 }
 
-/// The application's routes over this hub.
+/// Returns the application's routes over this hub.
 pub fn routes(hub: Hub) -> Router {
     Router::new()
         .route("/board", get(board::read).put(board::change))
@@ -37,7 +37,7 @@ pub fn routes(hub: Hub) -> Router {
         .with_state(App { hub, board: Board::default() })
 }
 
-/// Refuses pages of other sites, which could change things in the user's name; clients that are not browsers pass.
+/// Refuses pages of other sites, which could change data in the user's name; non-browser clients pass.
 async fn same_origin(from: LastEventId, request: Request, next: Next) -> Result<Response> {
     OriginPolicy::same_origin().check(&from)?;
     Ok(next.run(request).await)

@@ -1,4 +1,4 @@
-//! `cargo run -p example-board`, then the commands of `examples/README.md`.
+//! Run `cargo run -p example-board`, then the commands of `examples/README.md`.
 
 use std::{io, time::Duration};
 

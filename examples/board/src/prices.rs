@@ -1,17 +1,17 @@
-//! Prices, of which only the latest matters.
+//! Prices, of which only the latest is relevant.
 
 use axum::extract::{Path, State};
 use sse_axum::{Event, LastEventId, Pattern, Result, Sse, Start, Topic};
 
 use crate::App;
 
-/// `GET /prices`: the latest of each symbol; a reader that lags gets no older ones.
+/// `GET /prices`: sends the latest price of each symbol; a reader that lags gets no older ones.
 pub(crate) async fn read(State(App { hub, .. }): State<App>, last: LastEventId) -> Result {
     let latest = hub.subscribe(Pattern::new("prices.*")?).after(last).start(Start::Earliest);
     Ok(Sse::new(latest.conflate_by(|event| event.topics().first().cloned()).await?))
 }
 
-/// `POST /prices/SYMBOL`: the price is this one from now on.
+/// `POST /prices/SYMBOL`: publishes a new price.
 pub(crate) async fn publish(
     State(App { hub, .. }): State<App>,
     Path(symbol): Path<String>,

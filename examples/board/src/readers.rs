@@ -1,4 +1,4 @@
-//! The control endpoint. A real one asks first who may use it.
+//! The control endpoint. A real application checks first who may use it.
 
 use axum::{
     Json,
@@ -10,7 +10,7 @@ use sse_axum::{Pattern, Result};
 
 use crate::App;
 
-/// `GET /topics/TOPIC/readers`: who would be told what is published there.
+/// `GET /topics/TOPIC/readers`: lists the readers that would receive an event of the topic.
 pub(crate) async fn list(
     State(App { hub, .. }): State<App>,
     Path(topic): Path<String>,
@@ -23,7 +23,7 @@ pub(crate) async fn list(
     Ok(Json(readers.collect()))
 }
 
-/// `DELETE /readers/ID`: sends it away; an `EventSource` comes back.
+/// `DELETE /readers/ID`: closes the reader's stream; an `EventSource` reconnects.
 pub(crate) async fn close(State(App { hub, .. }): State<App>, Path(id): Path<String>) -> StatusCode {
     let reader = hub.reader(&id);
     reader.map_or(StatusCode::NOT_FOUND, |reader| {
@@ -32,7 +32,7 @@ pub(crate) async fn close(State(App { hub, .. }): State<App>, Path(id): Path<Str
     })
 }
 
-/// `PUT /readers/ID/topics`: what it reads from now on, on the same connection. Text is a topic, never a wildcard.
+/// `PUT /readers/ID/topics`: replaces its topics on the same connection. The text is a topic, never a wildcard.
 pub(crate) async fn set_topics(
     State(App { hub, .. }): State<App>,
     Path(id): Path<String>,

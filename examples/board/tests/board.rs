@@ -1,4 +1,4 @@
-//! Each route does what it says.
+//! Each route does what its documentation states.
 
 use axum::{
     Router,
@@ -49,13 +49,13 @@ async fn a_reader_has_the_board_at_any_time_from_its_state_and_the_patches_after
         assert_eq!(board, change);
     }
 
-    // Cut, and changed meanwhile: the patch that was missed, not the whole.
+    // Cut, and changed in the meantime: the reader gets the missed patch, not the whole.
     stream.sse_finish_ok();
     send(&app, "PUT", "/board", json!({ "todo": [], "done": ["a", "b"] })).await;
     let mut stream = get_sse_ok(&app, &format!("/board?last_event_id={}", stream.last_event_id())).await;
     stream.sse_ok().await.sse_type_is("patch");
 
-    // A cursor that is no good is told, and gets the whole.
+    // A reader with an invalid cursor gets a gap and the whole.
     let mut stream = get_sse_ok(&app, "/board?last_event_id=nonsense").await;
     stream.sse_ok().await.sse_type_is("sse.gap");
     stream.sse_ok().await.sse_type_is("board").sse_json_is(&json!({ "todo": [], "done": ["a", "b"] }));
@@ -131,7 +131,7 @@ async fn a_build_is_read_by_its_own_name_alone() {
             send(&app, "DELETE", &format!("/builds/{name}"), json!("")).await.0,
             StatusCode::NOT_FOUND
         );
-        // Any name is one name: it may be begun, and is another build.
+        // Any text is one name: such a build can be started, and is a separate build.
         assert_eq!(send(&app, "POST", &format!("/builds/{name}"), json!("")).await.0, StatusCode::ACCEPTED);
         let mut reader = get_sse_ok(&app, &format!("/builds/{name}")).await;
         reader.sse_ok().await.sse_text_is("step 1 of 10");

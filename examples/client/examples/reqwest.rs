@@ -1,4 +1,4 @@
-//! The client over the HTTP client that an application has already: reqwest, by the trait `Transport`.
+//! The client over the application's existing HTTP client: reqwest, through the trait `Transport`.
 //!
 //! ```sh
 //! cargo run -p example-client --example reqwest -- http://127.0.0.1:3000/events?topic=metrics.cpu
@@ -11,11 +11,11 @@ use futures_util::{Stream, StreamExt};
 use http::{Request, Response};
 use sse_core::{EventSource, Transport};
 
-/// Sends the client's requests by reqwest.
+/// Sends the client's requests with reqwest.
 struct Reqwest(reqwest::Client);
 
 impl Reqwest {
-    /// The client follows redirects itself, and streams have no end, so reqwest must do neither by itself.
+    /// The client follows redirects itself, and streams are endless, so reqwest must neither redirect nor time out.
     fn new() -> reqwest::Result<Self> {
         reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().map(Self)
     }

@@ -1,8 +1,8 @@
 //! Tokens of a language model, read from the bytes of a response with `messages()`, without the client.
 //!
-//! Most such APIs answer a POST with one stream that cannot be resumed, and applications have an HTTP client for them
-//! already. With reqwest the bytes are `response.bytes_stream()`; here they are recorded, in pieces as a network cuts
-//! them.
+//! Most such APIs answer a POST with one stream that cannot be resumed, and applications already have an HTTP
+//! client for them. With reqwest the bytes are `response.bytes_stream()`; here they are recorded, and split as a
+//! network splits them.
 //!
 //! ```sh
 //! cargo run -p example-client --example tokens
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One type of event, JSON in each, and a last one that is not JSON.
+/// One type of event, with JSON in each, and a last event that is not JSON.
 async fn openai(
     bytes: impl Stream<Item = Result<&'static [u8], Infallible>>,
 ) -> Result<String, Box<dyn Error>> {
@@ -54,7 +54,7 @@ async fn openai(
     Err("the stream was cut off".into())
 }
 
-/// Named events; those that the program does not know are passed over.
+/// Named events; unknown ones are skipped.
 async fn anthropic(
     bytes: impl Stream<Item = Result<&'static [u8], Infallible>>,
 ) -> Result<String, Box<dyn Error>> {
@@ -81,7 +81,7 @@ async fn anthropic(
     Err("the stream was cut off".into())
 }
 
-/// A body that comes in pieces of 11 bytes, so that lines and events are cut.
+/// A body in pieces of 11 bytes, so that lines and events are split.
 fn recorded(bytes: &'static [u8]) -> impl Stream<Item = Result<&'static [u8], Infallible>> {
     stream::iter(bytes.chunks(11).map(Ok))
 }

@@ -1,4 +1,4 @@
-//! The command `sse`: prints what an endpoint of server-sent events says, one JSON object a line.
+//! The command `sse`: prints the events of an SSE endpoint, one JSON object per line.
 //!
 //! ```sh
 //! cargo run -p example-client -- http://127.0.0.1:3000/events?topic=metrics.cpu --max-events 3
@@ -22,7 +22,7 @@ use options::{Asked, IdleTimeout, Options};
 use shown::shown;
 use state::State;
 
-/// The most characters of a refusal's body that are printed.
+/// Maximum number of printed characters of a refusal's body.
 const MAX_EXCERPT: usize = 1_000;
 
 #[tokio::main(flavor = "current_thread")]
@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = fail(1, &*error);
-            // The server's own words: which parameter was wrong, or when the quota ends.
+            // The server's own message: for example which parameter was wrong, or when the quota ends.
             let refusal = error.downcast_ref::<ClientError>().and_then(ClientError::refusal);
             let excerpt = refusal.map(|refusal| refusal.excerpt(MAX_EXCERPT)).unwrap_or_default();
             if !excerpt.is_empty() {
@@ -58,7 +58,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The client that the flags ask for.
+/// Builds the client from the command-line options.
 fn connect(options: &Options, state: &State) -> Result<Events, InvalidRequest> {
     let mut source = match &options.data {
         None => EventSource::get(&options.url),
@@ -80,12 +80,12 @@ fn connect(options: &Options, state: &State) -> Result<Events, InvalidRequest> {
         Some(IdleTimeout::Never) => source.connect_timeout(None).idle_timeout(None),
         Some(IdleTimeout::After(time)) => source.connect_timeout(time).idle_timeout(time),
     };
-    // What an earlier run has stored is newer than what the command line says.
+    // A cursor stored by an earlier run is newer than the one on the command line.
     let stored = Some(state.last_event_id()).filter(|id| !id.is_empty());
     source.last_event_id(stored.or(options.last_event_id.as_deref()).unwrap_or_default()).events()
 }
 
-/// Prints messages until the server, or `max_events`, says stop.
+/// Prints messages until the server ends the stream, or until `max_events`.
 async fn read(mut events: Events, max_events: Option<u64>, state: &mut State) -> Result<(), Box<dyn Error>> {
     let mut printed = 0;
     while max_events.is_none_or(|most| printed < most) {
@@ -113,7 +113,7 @@ async fn read(mut events: Events, max_events: Option<u64>, state: &mut State) ->
             ClientEvent::Skipped { error, .. } => eprintln!("left out: {}", shown(error)),
             _ => {}
         }
-        // Only after the line is out: if this process dies in between, the message comes again rather than never.
+        // Only after the line is printed: if this process dies in between, the message comes again rather than never.
         state.save(events.last_event_id())?;
     }
     Ok(())

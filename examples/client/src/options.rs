@@ -1,6 +1,6 @@
 use std::{error, fmt, path::PathBuf, time::Duration};
 
-/// What the command line asks for.
+/// The options of the command line.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(crate) url: String,
@@ -10,12 +10,12 @@ pub(crate) struct Options {
     pub(crate) data: Option<String>,
     pub(crate) max_events: Option<u64>,
     pub(crate) once: bool,
-    /// How long to wait for each byte; `None` is the client's default.
+    /// Maximum time to wait for each byte; `None` is the client's default.
     pub(crate) idle_timeout: Option<IdleTimeout>,
     pub(crate) state: Option<PathBuf>,
 }
 
-/// How long a server may be silent.
+/// Maximum time that a server may be silent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum IdleTimeout {
     After(Duration),
@@ -48,7 +48,7 @@ The variables http_proxy, https_proxy, all_proxy and no_proxy are read as curl r
 It ends with 0 when it was told to stop (204, --max-events, the end of a single connection), with 1 when the
 connection failed for good, and with 2 when the command line is wrong.";
 
-    /// Reads the arguments that follow the program's name.
+    /// Parses the arguments that follow the program's name.
     pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, BadFlag> {
         let mut options = Self::default();
         let mut url = None;
@@ -104,7 +104,7 @@ fn count(value: &str) -> Result<u64, BadFlag> {
 fn idle_timeout(value: &str) -> Result<IdleTimeout, BadFlag> {
     let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     match seconds {
-        // A clock cannot count further than this, and nobody waits for it.
+        // A clock cannot count further than this, and no user waits that long.
         Some(seconds) if seconds.is_zero() || seconds.as_secs() > u64::from(u32::MAX) => {
             Ok(IdleTimeout::Never)
         }
@@ -115,7 +115,7 @@ fn idle_timeout(value: &str) -> Result<IdleTimeout, BadFlag> {
     }
 }
 
-/// One line that says what to write instead.
+/// One line that states what to write instead.
 #[derive(Debug)]
 pub(crate) struct BadFlag(String);
 

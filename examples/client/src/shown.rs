@@ -1,7 +1,7 @@
 use std::fmt::Display;
 
-/// The text for a terminal and for readers of lines: what a server sent cannot move the cursor, turn the writing around or
-/// begin a line. Such characters become `\u` and four digits, as JSON escapes them.
+/// Returns the text for a terminal and for line-based readers: text from a server cannot move the cursor, change
+/// the writing direction or start a line. Such characters become `\u` and four digits, as JSON escapes them.
 pub(crate) fn shown(text: impl Display) -> String {
     let mut shown = String::new();
     for unit in text.to_string().chars() {

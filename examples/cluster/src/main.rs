@@ -1,7 +1,7 @@
 //! Two nodes on two frameworks over one engine, and a balancer in front of them.
 //!
-//! `example-cluster [--history redis|nats|redis:URL|nats:URL|file:PATH] [--addr 127.0.0.1:3000]`, and the other flags of the
-//! example applications. Without a URL, a server of its own is started and ended with it.
+//! `example-cluster [--history redis|nats|redis:URL|nats:URL|file:PATH] [--addr 127.0.0.1:3000]`, and the other
+//! flags of the example applications. Without a URL, the program starts its own server and ends it at exit.
 
 mod engine;
 mod front;
@@ -13,7 +13,7 @@ use front::Node;
 use sse_core::FileHistory;
 use tokio::net::TcpListener;
 
-/// The program's name in what it says.
+/// The program's name in its messages.
 const PROGRAM: &str = "cluster";
 
 #[tokio::main]
@@ -39,9 +39,9 @@ async fn run(options: Options) -> Result<(), String> {
         TcpListener::bind(options.addr).await.map_err(|error| format!("{}: {error}", options.addr))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let [axum, warp] = open(options).await?;
-    // Whoever started it may have closed stdout, and then there is nobody to tell. Who connects now waits for the nodes.
+    // The parent may have closed stdout; the error does not matter. Clients that connect now wait for the nodes.
     let _ = writeln!(std::io::stdout(), "listening on http://{address}");
-    // One of them measures the machine; both tell it.
+    // One of them measures the machine; both send the metrics.
     tokio::spawn(axum.clone().publish_metrics());
     let shutdown = axum.shutdown.clone();
     let on_axum = tokio::spawn(example_axum::serve(axum.clone()));
@@ -59,8 +59,8 @@ async fn run(options: Options) -> Result<(), String> {
     Ok(())
 }
 
-/// Two nodes over the engine: each with its own connection, as two processes have, but for a file, which only one process
-/// at a time may open.
+/// Opens two nodes over the engine: each with its own connection, as two processes have. A file is the exception:
+/// only one process at a time can open it.
 async fn open(options: Options) -> Result<[App; 2], String> {
     let nodes = ["axum", "warp"].map(str::to_owned);
     let of = |node: usize| Options {

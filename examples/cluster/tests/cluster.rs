@@ -12,7 +12,7 @@ async fn start(flags: &[&str]) -> Outcome<App> {
     App::start(PROGRAM, &[flags, &["--drain", "1"]].concat()).await
 }
 
-/// Ends it as a user does: killed it could not end its engine, which would outlive the test.
+/// Ends the program as a user does: if it were killed, it could not end its engine, which would outlive the test.
 async fn end(mut app: App) -> Outcome {
     app.terminate().await?;
     let ended = app.ended().await?;
@@ -20,7 +20,7 @@ async fn end(mut app: App) -> Outcome {
     Ok(())
 }
 
-/// A reader is handed from one node to the other, again and again, while both are published to.
+/// A reader moves from one node to the other, again and again, while events are published on both.
 async fn moves_without_a_hole(history: &str) -> Outcome {
     let app = start(&["--history", history]).await?;
     let mut cursor: Option<String> = None;
@@ -36,7 +36,7 @@ async fn moves_without_a_hole(history: &str) -> Outcome {
             request = request.after(cursor);
         }
         let mut reader = app.stream(request).await?;
-        // To the one and to the other; the last is left for the next node to tell.
+        // To one and to the other; the last is left for the next node to send.
         for other in ["warp", "axum", "warp"] {
             let target = "/publish?topic=a";
             let request =
@@ -71,7 +71,7 @@ async fn a_reader_moves_between_two_frameworks_over_a_file() -> Outcome {
     moves_without_a_hole(&format!("file:{}", folder.path().join("events.redb").display())).await
 }
 
-/// The page says who serves it, and hops in mid-stream without missing anything.
+/// The page shows which node serves it, and switches nodes in mid-stream without missing an event.
 #[tokio::test]
 async fn g17_the_page_hops_to_the_other_node() -> Outcome {
     let app = start(&[]).await?;

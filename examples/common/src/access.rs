@@ -2,15 +2,15 @@ use std::time::Duration;
 
 use sse_core::{AccessDenied, Lease, Pattern, Permit, Topic};
 
-/// How long a tenant may read before it is asked again who it is.
+/// How long a tenant may read before the access hook is called again.
 const LEASE: Duration = Duration::from_secs(60 * 60);
 
-/// How many streams each tenant may have.
+/// Maximum number of streams of each tenant.
 const STREAMS: usize = 10;
 
-/// What a tenant may do: read and publish below `tenant.NAME`, and read the metrics.
+/// Permits a tenant to read and publish below `tenant.NAME`, and to read the metrics.
 ///
-/// A real application knows from a session who asks; here they say so themselves.
+/// A real application identifies the caller by a session; here callers name themselves.
 ///
 /// # Errors
 /// If the request does not name a tenant, or the name is too long for a topic.

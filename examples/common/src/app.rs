@@ -13,32 +13,32 @@ use tokio::sync::watch;
 
 use crate::{Options, metrics, options, prometheus};
 
-/// The application without its web framework: cheap to clone, and every handler has one.
+/// The application without its web framework: cheap to clone, and available to every handler.
 #[derive(Debug, Clone)]
 pub struct App {
-    /// What is published and read.
+    /// The hub with the events.
     pub hub: Hub,
-    /// What ends the streams, the server and the process.
+    /// The handle that ends the streams, the server and the process.
     pub shutdown: Shutdown,
     /// The command line.
     pub options: Arc<Options>,
     framework: &'static str,
     recorder: PrometheusHandle,
-    /// How the line on stdout begins that says where it listens.
+    /// The beginning of the line on stdout that announces the address.
     says: &'static str,
     listens: watch::Sender<Option<SocketAddr>>,
 }
 
 impl App {
-    /// Opens the hub; must be called within a Tokio runtime, because SIGTERM and Ctrl-C are listened to from now on.
+    /// Opens the hub. Must be called within a Tokio runtime, because it listens for SIGTERM and Ctrl-C from now on.
     ///
     /// # Errors
-    /// A line that says why the history cannot be opened.
+    /// One line that states why the history cannot be opened.
     pub async fn open(framework: &'static str, options: Options) -> Result<Self, String> {
         Self::begin(framework, options, async |hub, options| open(hub, options).await).await
     }
 
-    /// Opens the hub over a history that is open already, whatever the command line says.
+    /// Opens the hub over a history that is already open, whatever the command line requests.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -63,7 +63,7 @@ impl App {
         Ok(Self { hub, shutdown, options, framework, recorder, says: "listening on", listens })
     }
 
-    /// The same, but its line on stdout begins so: there are others in this process.
+    /// Sets the beginning of the line on stdout, for a process with several applications.
     #[must_use]
     pub fn saying(self, says: &'static str) -> Self {
         Self { says, ..self }
@@ -74,31 +74,31 @@ impl App {
         metrics::publish(self.hub, self.shutdown).await;
     }
 
-    /// Waits until connections are accepted, and says where.
+    /// Waits until the application accepts connections, and returns its address.
     pub async fn address(&self) -> Option<SocketAddr> {
         let mut listens = self.listens.subscribe();
         listens.wait_for(Option::is_some).await.ok().and_then(|address| *address)
     }
 
-    /// How the streams say that they are alive.
+    /// The keep-alive of the streams.
     pub fn keep_alive(&self) -> KeepAlive {
         KeepAlive::every(self.options.keep_alive)
     }
 
-    /// Says on stdout that connections are accepted: the one line there.
+    /// Prints on stdout that connections are accepted; this is the only line there.
     pub fn listening(&self, addr: SocketAddr) {
         self.listens.send_replace(Some(addr));
-        // Whoever started it may have closed stdout, and then there is nobody to tell.
+        // The parent may have closed stdout; the error does not matter.
         let _ = writeln!(io::stdout(), "{} http://{addr}", self.says);
     }
 
-    /// What `GET /metrics` answers: the process's numbers as Prometheus reads them.
+    /// Returns the body of `GET /metrics`: the process's metrics in the format of Prometheus.
     #[must_use]
     pub fn metrics(&self) -> String {
         self.recorder.render()
     }
 
-    /// What `GET /stats` answers.
+    /// Returns the body of `GET /stats`.
     #[must_use]
     pub fn stats(&self) -> Value {
         let stats = self.hub.stats();
@@ -119,7 +119,7 @@ impl App {
     }
 }
 
-/// The history behind the hub is one line's difference; nothing else in the application knows which it is.
+/// Opens the hub over the chosen history: one line for each engine. No other code of the application depends on it.
 async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, HistoryError> {
     match &options.history {
         options::History::Memory => Ok(hub.memory()),

@@ -1,5 +1,5 @@
-//! What the four example applications share, because it knows no framework: the command line, the hub, the metrics,
-//! and small pieces of text and JSON.
+//! The code that the four example applications share, because it does not depend on a framework: the command line,
+//! the hub, the metrics, and small pieces of text and JSON.
 //!
 //! The applications themselves are in `examples/axum`, `examples/rocket`, `examples/warp` and `examples/poem`.
 
@@ -26,18 +26,18 @@ use std::time::Duration;
 /// One second.
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// The most bytes that a body may have: 16 MiB.
+/// Maximum length of a body: 16 MiB.
 pub const MAX_BODY: usize = 16 << 20;
 
-/// How long the pretended model thinks about each token.
+/// How long the simulated model takes for each token.
 pub const THINKING: Duration = Duration::from_millis(50);
 
-/// The page: one file, which needs nothing else.
+/// The page: one file without dependencies.
 pub const PAGE: &str = include_str!("../../page/index.html");
 
 #[cfg(test)]
 mod tests {
-    /// What users wrote is set as text, never as markup.
+    /// The page inserts user text as text, never as markup.
     #[test]
     fn the_page_makes_no_markup_of_text() {
         let sinks = [

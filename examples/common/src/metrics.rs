@@ -1,4 +1,4 @@
-//! Real data to look at: what this machine does, every second.
+//! Real data: the load of this machine, every second.
 
 use std::time::Instant;
 
@@ -45,7 +45,7 @@ impl Machine {
         Ok(Self { system, networks: Networks::new_with_refreshed_list()?, measured_at: Instant::now() })
     }
 
-    /// What happened since the last call.
+    /// Measures the load since the last call.
     fn measure(&mut self) -> [(&'static str, Value); 3] {
         self.system.refresh_cpu_usage();
         self.system.refresh_memory();

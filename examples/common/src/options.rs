@@ -11,29 +11,29 @@ use sse_core::{OriginPolicy, OriginPolicyBuilder, Retention};
 pub struct Options {
     /// Where to listen; port 0 is any free port.
     pub addr: SocketAddr,
-    /// Where events are kept.
+    /// Where events are stored.
     pub history: History,
-    /// The application's name: its events in Redis or NATS are kept under it.
+    /// The application's name; events in Redis or NATS are stored under it.
     pub name: String,
-    /// This node's own name, which the page shows; without one it shows the application's.
+    /// The name of this node, which the page shows; without one it shows the application's name.
     pub node: Option<String>,
-    /// The nodes between which a balancer in front of them lets the page choose; no flag says them.
+    /// The nodes that the page can choose behind a balancer; there is no flag for them.
     pub nodes: Vec<String>,
-    /// What the window keeps of each topic.
+    /// The retention of the window for each topic.
     pub retention: Retention,
-    /// How long a stream may be silent.
+    /// The keep-alive interval of streams.
     pub keep_alive: Duration,
-    /// How long a shutdown may take.
+    /// Maximum duration of a shutdown.
     pub drain: Duration,
-    /// The age at which a stream of events ends; its reader comes back and resumes.
+    /// The age at which a stream of events ends; its reader reconnects and resumes.
     pub max_age: Duration,
-    /// Pages of which origins may read events and post, besides our own.
+    /// The origins whose pages may read events and post, in addition to our own.
     pub origins: OriginPolicy,
-    /// Whether events are compressed for readers who accept gzip.
+    /// Whether events are compressed for readers that accept gzip.
     pub compress: bool,
 }
 
-/// Where events are kept.
+/// Where events are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum History {
     /// In this process, until it ends.
@@ -46,14 +46,14 @@ pub enum History {
     Nats(String),
 }
 
-/// What the command line asks for.
+/// The result of parsing the command line.
 #[derive(Debug)]
 pub(crate) enum Asked {
     Help,
     Run(Box<Options>),
 }
 
-/// A command line that cannot be followed; it prints as one line that says what to do.
+/// An invalid command line; it prints as one line that states what to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BadFlag(String);
 
@@ -76,7 +76,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads the arguments that follow the program's name.
+    /// Parses the arguments that follow the program's name.
     pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, BadFlag> {
         let mut options = Self::default();
         let mut origins = OriginPolicy::builder();

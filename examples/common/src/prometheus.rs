@@ -1,4 +1,4 @@
-//! The numbers of `sse-core` for Prometheus: any recorder of the crate `metrics` would do.
+//! The metrics of `sse-core` for Prometheus; any recorder of the crate `metrics` works too.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,17 +7,17 @@ use std::{
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-/// How often what histograms have collected is taken in.
+/// How often the collected values of histograms are processed.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// The process's one recorder, of which every node in it is a part.
+/// The one recorder of the process, which all its nodes share.
 static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
-/// The process's recorder, made at the first call; to be called before the hub, which looks its counters up once, and
-/// within a Tokio runtime.
+/// Returns the process's recorder, installed at the first call. Call it before the hub is built, because the hub
+/// looks its counters up once, and within a Tokio runtime.
 ///
 /// # Errors
-/// If the process has another recorder already.
+/// If the process already has another recorder.
 pub(crate) fn recorder() -> Result<PrometheusHandle, BuildError> {
     let mut recorder = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(recorder) = &*recorder {

@@ -7,14 +7,14 @@ pub struct Query {
     pub topics: Vec<String>,
     /// `event=`, the event's type.
     pub event: Option<String>,
-    /// `key=`, under which an event is published only once.
+    /// `key=`, the key under which an event is published only once.
     pub key: Option<String>,
-    /// `start=`, where a reader without a cursor begins.
+    /// `start=`, where a reader without a cursor starts.
     pub start: Start,
 }
 
 impl Query {
-    /// Reads a query string; it never fails, and names that are not known are passed over.
+    /// Parses a query string; it never fails, and unknown names are ignored.
     #[must_use]
     pub fn parse(query: &str) -> Self {
         let mut parsed = Self::default();
@@ -31,19 +31,19 @@ impl Query {
     }
 }
 
-/// Parses the topics of `GET /events` as patterns: its readers may choose wildcards, on purpose, because this route shows
-/// everything that is published, the topics of tenants included. A route that must not do so decides first who asks, as
-/// `/tenant` does. Everywhere else text from outside is a topic literally.
+/// Parses the topics of `GET /events` as patterns: readers may choose wildcards, on purpose, because this route
+/// shows all published events, including those of tenants. A route that must not do that checks first who asks, as
+/// `/tenant` does. Everywhere else text from outside is a literal topic.
 ///
 /// # Errors
-/// [`InvalidTopic`] if one is not valid.
+/// [`InvalidTopic`] if a topic is not valid.
 pub fn patterns(topics: &[String]) -> Result<Vec<Pattern>, InvalidTopic> {
     topics.iter().map(Pattern::new).collect()
 }
 
-/// Where a reader without a cursor begins: `live`, `earliest` or a number of the latest events.
+/// Parses where a reader without a cursor starts: `live`, `earliest` or the number of latest events.
 ///
-/// Anything else is `live`: an `EventSource` that is answered with an error never comes back.
+/// Anything else is `live`: an `EventSource` that gets an error never reconnects.
 #[must_use]
 pub fn start(text: Option<&str>) -> Start {
     match text {
@@ -53,7 +53,7 @@ pub fn start(text: Option<&str>) -> Start {
     }
 }
 
-/// An event with this data and, if given, this type.
+/// Makes an event with this data and, if given, this type.
 pub fn event(data: &str, event_type: Option<&str>) -> Event {
     let event = Event::message(data);
     match event_type {

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use sse_core::Receipt;
 
-/// What `POST /publish` and `POST /finish` answer.
+/// The response body of `POST /publish` and `POST /finish`.
 #[must_use]
 pub fn published(receipt: &Receipt) -> Value {
     let mut reply = json!({ "id": receipt.cursor.to_string(), "receivers": receipt.receivers });
@@ -13,7 +13,7 @@ pub fn published(receipt: &Receipt) -> Value {
     reply
 }
 
-/// What a request is answered whose body the framework could not read as text.
+/// The response body for a request whose body the framework could not read as text.
 #[must_use]
 pub fn refusal(status: u16) -> Value {
     json!({ "error": match status {

@@ -7,11 +7,11 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::{App, Options, options::Asked};
 
-/// The whole of an application's `main`: reads the command line, opens the hub, publishes the metrics, and serves until
-/// the shutdown has ended.
+/// The whole `main` of an application: parses the command line, opens the hub, publishes the metrics, and serves
+/// until the shutdown has ended.
 ///
-/// Exits with 0 after a shutdown, 1 if it cannot serve, and 2, after one line on stderr, if the command line cannot be
-/// followed.
+/// Exits with 0 after a shutdown, 1 if it cannot serve, and 2, after one line on stderr, if the command line is
+/// invalid.
 pub async fn main(
     framework: &'static str,
     serve: impl AsyncFnOnce(App) -> Result<(), io::Error>,
@@ -40,7 +40,7 @@ pub async fn main(
     }
 }
 
-/// Reads the arguments that follow the program's name.
+/// Parses the arguments that follow the program's name.
 ///
 /// # Errors
 /// The exit code, after the help on stdout or one line on stderr.
@@ -55,13 +55,13 @@ pub fn command_line(program: &str, arguments: impl IntoIterator<Item = String>) 
     }
 }
 
-/// Logs to stderr what `RUST_LOG` asks for.
+/// Logs to stderr as `RUST_LOG` requests.
 pub fn log_to_stderr() {
     let from_env = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     tracing_subscriber::fmt().with_env_filter(from_env).with_writer(io::stderr).init();
 }
 
-/// Says on stderr why a program cannot do what it was asked to.
+/// Prints on stderr why a program fails.
 #[must_use]
 pub fn refused(program: &str, error: &str) -> ExitCode {
     eprintln!("example-{program}: {error}");

@@ -1,5 +1,5 @@
-/// The words of a prompt, each with the spaces before it, and the last one also with those behind it: together they are
-/// the prompt.
+/// Returns the words of a prompt, each with the spaces before it, and the last one also with those after it:
+/// together they are the prompt.
 ///
 /// ```
 /// let tokens: Vec<_> = example_common::tokens("so it  goes ").collect();

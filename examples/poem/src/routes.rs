@@ -34,7 +34,7 @@ async fn page() -> Html<&'static str> {
     Html(PAGE)
 }
 
-/// Subscribes; a reader that comes back goes on where it left off. A browser that follows a link here gets the page.
+/// Subscribes; a reader that reconnects resumes where it stopped. A browser that follows a link here gets the page.
 #[handler]
 async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -> Result<Response> {
     if last.prefers_html() {
@@ -48,7 +48,7 @@ async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -
     Ok(stream.into_response())
 }
 
-/// Refuses pages of other sites, which could publish in the user's name; clients that are not browsers pass.
+/// Refuses pages of other sites, which could publish in the user's name; non-browser clients pass.
 #[handler]
 async fn publish(
     Data(app): Data<&App>,
@@ -65,7 +65,7 @@ async fn publish(
     Ok(Json(published(&receipt)))
 }
 
-/// Tells those who read now; nothing is kept.
+/// Sends an event to the readers connected now; the event is not stored.
 #[handler]
 async fn signal(
     Data(app): Data<&App>,
@@ -78,7 +78,7 @@ async fn signal(
     Ok(Json(json!({ "receivers": receivers })))
 }
 
-/// Readers get the rest and `sse.end`; one that comes back after that is answered 204 and stays away.
+/// Finishes a topic: readers get the rest and `sse.end`; one that reconnects after that gets 204 and stops.
 #[handler]
 async fn finish(Data(app): Data<&App>, from: LastEventId, Query(query): Query) -> Result<Json<Value>> {
     app.options.origins.check(&from)?;
@@ -86,7 +86,7 @@ async fn finish(Data(app): Data<&App>, from: LastEventId, Query(query): Query) -
     Ok(Json(published(&receipt)))
 }
 
-/// Ends the readers of a topic; they come back and resume.
+/// Ends the streams of a topic's readers; they reconnect and resume.
 #[handler]
 async fn disconnect(Data(app): Data<&App>, from: LastEventId, Query(query): Query) -> Result<Json<Value>> {
     app.options.origins.check(&from)?;
@@ -94,7 +94,7 @@ async fn disconnect(Data(app): Data<&App>, from: LastEventId, Query(query): Quer
     Ok(Json(json!({ "ended": ended })))
 }
 
-/// A plain stream without a hub: it names the shutdown by `until`.
+/// A plain stream without a hub: `until` ends it at the shutdown.
 #[handler]
 async fn ticks(Data(app): Data<&App>) -> Sse {
     let numbers = stream! {
@@ -106,7 +106,7 @@ async fn ticks(Data(app): Data<&App>) -> Sse {
     Sse::new(numbers).keep_alive(app.keep_alive()).until(app.shutdown.clone())
 }
 
-/// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
+/// Tokens, as a language model produces them. They cannot be resumed, so they get the whole drain time of a shutdown.
 #[handler]
 async fn complete(Data(app): Data<&App>, from: LastEventId, Text(prompt): Text) -> Result {
     app.options.origins.check(&from)?;
@@ -133,7 +133,7 @@ async fn metrics(Data(app): Data<&App>) -> String {
     app.metrics()
 }
 
-/// Who may do what on the adapter's own routes.
+/// The access hook of the adapter's own routes: decides who may do what.
 fn access(request: &Request, _: &AccessRequest) -> std::result::Result<Permit, AccessDenied> {
     permit(request.header("x-tenant"))
 }

@@ -6,10 +6,10 @@ use rocket::{
     serde::json::Value,
 };
 
-/// The body as text: Rocket's own guard does not say whether it was too long or not UTF-8.
+/// The body as text: Rocket's own guard does not report whether it was too long or not UTF-8.
 pub(crate) struct Text(pub(crate) String);
 
-/// The status says why.
+/// A refused body; the status gives the reason.
 #[derive(Debug)]
 pub(crate) struct Refused;
 
@@ -29,7 +29,7 @@ impl<'r> FromData<'r> for Text {
     }
 }
 
-/// A guard's refusal comes here, to be answered as JSON.
+/// Answers the refusal of a guard as JSON.
 pub(crate) fn catchers() -> Vec<Catcher> {
     catchers![refused]
 }

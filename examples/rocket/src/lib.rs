@@ -1,5 +1,5 @@
-//! The example application on Rocket. The same functions stand in the same order in all four, so `diff -r` between two
-//! of them shows what an adapter looks like.
+//! The example application on Rocket. All four have the same functions in the same order, so `diff -r` between two
+//! of them shows how the adapters differ.
 
 mod extract;
 mod routes;
@@ -11,11 +11,11 @@ use rocket::{Config, config, fairing::AdHoc};
 
 /// Serves until the shutdown has ended.
 ///
-/// Rocket opens its listener itself, so `sse_rocket::listen` has no place here: a peer that is dead, or does not read, is
-/// noticed when the kernel gives up on it, which takes minutes rather than two keep-alives.
+/// Rocket opens its listener itself, so `sse_rocket::listen` cannot be used here: a dead or stalled peer is
+/// detected only when the kernel gives up on it, which takes minutes rather than two keep-alives.
 ///
 /// # Errors
-/// If the address cannot be listened on.
+/// If the application cannot listen on the address.
 pub async fn serve(app: App) -> io::Result<()> {
     let listening = app.clone();
     let origins = app.options.origins.clone();
@@ -36,7 +36,8 @@ pub async fn serve(app: App) -> io::Result<()> {
     app.shutdown.serve(rocket.launch()).await.map_or(Ok(()), |ended| ended.map(drop).map_err(failed))
 }
 
-/// The signals are ours, and the fairing gives Rocket as long as our shutdown has. Rocket's log goes to stdout, so it is off.
+/// The application handles signals, and the fairing sets Rocket's shutdown time to ours. Rocket logs to stdout, so
+/// its log is off.
 fn config(app: &App) -> Config {
     let shutdown = config::Shutdown { ctrlc: false, signals: HashSet::new(), ..config::Shutdown::default() };
     Config {

@@ -1,4 +1,4 @@
-//! The program; everything about Rocket is in the library, so that `examples/cluster` can serve it as well.
+//! The program; all Rocket code is in the library, so that `examples/cluster` can serve it as well.
 
 use std::process::ExitCode;
 

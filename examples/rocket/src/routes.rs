@@ -18,7 +18,7 @@ pub(crate) fn routes() -> Vec<Route> {
     routes![page, events, publish, signal, finish, disconnect, ticks, complete, stats, metrics]
 }
 
-/// The page at an address that also answers a stream.
+/// The page, with `Vary`, at an address that can also return a stream.
 #[derive(Responder)]
 struct PageOrStream {
     page: RawHtml<&'static str>,
@@ -30,7 +30,7 @@ async fn page() -> RawHtml<&'static str> {
     RawHtml(PAGE)
 }
 
-/// Subscribes; a reader that comes back goes on where it left off. A browser that follows a link here gets the page.
+/// Subscribes; a reader that reconnects resumes where it stopped. A browser that follows a link here gets the page.
 #[get("/events?<topic>&<start>")]
 async fn events(
     app: &State<App>,
@@ -48,7 +48,7 @@ async fn events(
     Ok(Either::Right(if app.options.compress { stream.compress(accepts) } else { stream }))
 }
 
-/// Refuses pages of other sites, which could publish in the user's name; clients that are not browsers pass.
+/// Refuses pages of other sites, which could publish in the user's name; non-browser clients pass.
 #[post("/publish?<topic>&<event>&<key>", data = "<text>")]
 async fn publish(
     app: &State<App>,
@@ -67,7 +67,7 @@ async fn publish(
     Ok(published(&receipt))
 }
 
-/// Tells those who read now; nothing is kept.
+/// Sends an event to the readers connected now; the event is not stored.
 #[post("/signal?<topic>&<event>", data = "<text>")]
 async fn signal(
     app: &State<App>,
@@ -81,7 +81,7 @@ async fn signal(
     Ok(json!({ "receivers": receivers }))
 }
 
-/// Readers get the rest and `sse.end`; one that comes back after that is answered 204 and stays away.
+/// Finishes a topic: readers get the rest and `sse.end`; one that reconnects after that gets 204 and stops.
 #[post("/finish?<topic>")]
 async fn finish(app: &State<App>, from: LastEventId, topic: Vec<String>) -> Result<Value> {
     app.options.origins.check(&from)?;
@@ -89,7 +89,7 @@ async fn finish(app: &State<App>, from: LastEventId, topic: Vec<String>) -> Resu
     Ok(published(&receipt))
 }
 
-/// Ends the readers of a topic; they come back and resume.
+/// Ends the streams of a topic's readers; they reconnect and resume.
 #[post("/disconnect?<topic>")]
 async fn disconnect(app: &State<App>, from: LastEventId, topic: Vec<String>) -> Result<Value> {
     app.options.origins.check(&from)?;
@@ -97,7 +97,7 @@ async fn disconnect(app: &State<App>, from: LastEventId, topic: Vec<String>) -> 
     Ok(json!({ "ended": ended }))
 }
 
-/// A plain stream without a hub: it ends with Rocket's own shutdown, of which the responder knows.
+/// A plain stream without a hub: the responder ends it at Rocket's own shutdown.
 #[get("/ticks")]
 async fn ticks(app: &State<App>) -> EventStream![] {
     let numbers = EventStream! {
@@ -109,7 +109,7 @@ async fn ticks(app: &State<App>) -> EventStream![] {
     numbers.keep_alive(app.keep_alive())
 }
 
-/// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
+/// Tokens, as a language model produces them. They cannot be resumed, so they get the whole drain time of a shutdown.
 #[post("/complete", data = "<prompt>")]
 async fn complete(app: &State<App>, from: LastEventId, prompt: Text) -> Result {
     app.options.origins.check(&from)?;
@@ -136,7 +136,7 @@ async fn metrics(app: &State<App>) -> String {
     app.metrics()
 }
 
-/// Who may do what on the adapter's own routes.
+/// The access hook of the adapter's own routes: decides who may do what.
 pub(crate) fn access(request: &Request<'_>, _: &AccessRequest) -> std::result::Result<Permit, AccessDenied> {
     permit(request.headers().get_one("x-tenant"))
 }

@@ -1,3 +1,3 @@
-//! Other people's clients against the application on Rocket.
+//! Third-party clients against the application on Rocket.
 
 example_tests::clients!(env!("CARGO_BIN_EXE_example-rocket"), 1_000);

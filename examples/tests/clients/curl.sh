@@ -1,4 +1,4 @@
-# `curl -N` and a loop of the shell; report.mjs says what is printed.
+# `curl -N` in a shell loop; report.mjs describes the output.
 
 url=$1
 last=
@@ -7,7 +7,7 @@ trap 'rm -f "$status"' EXIT
 
 while :; do
     type=message id=$last data=
-    # A line that the connection broke in is not read.
+    # A line that a broken connection cut is not read.
     while IFS= read -r line; do
         case $line in
         "event: "*) type=${line#event: } ;;

@@ -1,4 +1,4 @@
-// npm `eventsource-parser` on `fetch`, with the reconnecting that its users write themselves.
+// npm `eventsource-parser` on `fetch`, with the reconnect code that its users write themselves.
 
 import { load, pause, report, url } from "./report.mjs";
 

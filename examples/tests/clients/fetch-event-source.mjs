@@ -1,4 +1,4 @@
-// npm `@microsoft/fetch-event-source`. It is made for browsers, and it takes a clean end for the last one unless
+// npm `@microsoft/fetch-event-source`. It is made for browsers, and it treats a clean end as final unless
 // `onclose` throws.
 
 import { load, report, url } from "./report.mjs";
@@ -14,8 +14,8 @@ globalThis.document = { removeEventListener() {} };
 
 await fetchEventSource(url, {
   openWhenHidden: true,
-  // It believes an id before the event has ended. If the connection breaks right then, it would ask for what follows an
-  // event that it never told of.
+  // The library stores an id before the event has ended. If the connection breaks right then, it would resume after an
+  // event that it never dispatched.
   fetch(input, { headers, ...options }) {
     return fetch(input, { ...options, headers: { ...headers, "last-event-id": last } });
   },

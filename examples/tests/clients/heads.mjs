@@ -1,4 +1,5 @@
-// What Node's `fetch` and npm's `eventsource` do with each of a server's heads: `heads.mjs ORIGIN COUNT` prints it as JSON.
+// The behaviour of Node's `fetch` and npm's `eventsource` with each of a server's heads: `heads.mjs ORIGIN COUNT` prints it as
+// JSON.
 
 import { createRequire } from "node:module";
 

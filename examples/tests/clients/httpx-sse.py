@@ -1,4 +1,4 @@
-"""PyPI `httpx-sse`, with the reconnecting that its users write themselves."""
+"""PyPI `httpx-sse`, with the reconnect code that its users write themselves."""
 
 import sys
 

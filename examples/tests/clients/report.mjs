@@ -1,7 +1,7 @@
-// What the scripts for Node have in common: where to read, what to listen for, and how to say what came.
+// Shared code of the scripts for Node: the URL, the event types, and how to print the events.
 //
-// Each script reads a topic to its end and prints each event on a line: its type, its id and its data, with tabs between
-// them and `\n` for a line break. It ends by itself, with 0, when the server answers 204.
+// Each script reads a topic to its end and prints one line per event: its type, its id and its data, with tabs between
+// them and `\n` for a line break. The script exits with 0 when the server answers 204.
 
 import { createRequire } from "node:module";
 
@@ -10,7 +10,7 @@ export const url = process.argv[2];
 /** Loads a package that was installed for the tests. */
 export const load = createRequire(`${process.env.SSE_TOOLS}/node/`);
 
-/** What an EventSource must listen for by name. */
+/** The types that an EventSource must listen for by name. */
 export const types = ["message", "price", "sse.gap", "sse.checkpoint", "sse.end"];
 
 export function report(type, id, data) {
@@ -20,7 +20,7 @@ export function report(type, id, data) {
 /** Reads with a client that has the browsers' interface. */
 export function read(EventSource) {
   const source = new EventSource(url);
-  // Waiting to connect again keeps no process alive.
+  // A pending reconnect does not keep the process alive.
   const waiting = setInterval(() => {
     if (source.readyState === source.CLOSED) clearInterval(waiting);
   }, 100);
@@ -29,5 +29,5 @@ export function read(EventSource) {
   }
 }
 
-/** How long scripts wait that connect again by themselves. */
+/** The pause of scripts that implement the reconnect themselves. */
 export const pause = () => new Promise((resolve) => setTimeout(resolve, 300));

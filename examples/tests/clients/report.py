@@ -1,4 +1,4 @@
-"""What the scripts for Python have in common; report.mjs says what they print."""
+"""Shared code of the scripts for Python; report.mjs describes their output."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""PyPI `sseclient-py` on `requests`, with the reconnecting that its users write themselves."""
+"""PyPI `sseclient-py` on `requests`, with the reconnect code that its users write themselves."""
 
 import sys
 

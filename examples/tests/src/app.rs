@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::PATIENCE;
 
-/// An example application as a process of its own; it is killed when this is dropped.
+/// An example application as a separate process; it is killed when this is dropped.
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
@@ -28,46 +28,46 @@ pub struct App {
 /// How a process ended.
 #[derive(Debug)]
 pub struct StreamSummary {
-    /// Its exit code; `None` if a signal ended it.
+    /// The exit code; `None` if a signal ended the process.
     pub code: Option<i32>,
-    /// Everything it wrote to stdout.
+    /// Everything that the process wrote to stdout.
     pub stdout: String,
-    /// Everything it wrote to stderr.
+    /// Everything that the process wrote to stderr.
     pub stderr: String,
-    /// How long it took to end, after SIGTERM if that was sent.
+    /// How long the process took to end, from SIGTERM if that was sent.
     pub took: Duration,
 }
 
 impl App {
-    /// Starts it on a free port and waits until it says that it listens.
+    /// Starts it on a free port and waits until it reports that it listens.
     ///
     /// # Errors
-    /// If it does not say so in time.
+    /// If it does not report that in time.
     pub async fn start(program: &str, flags: &[&str]) -> Outcome<Self> {
         Self::start_at(program, "127.0.0.1:0", flags).await
     }
 
-    /// Starts it at this address and waits until it says that it listens.
+    /// Starts it at this address and waits until it reports that it listens.
     ///
     /// # Errors
-    /// If it does not say so in time.
+    /// If it does not report that in time.
     pub async fn start_at(program: &str, addr: &str, flags: &[&str]) -> Outcome<Self> {
         Self::begin(Command::new(program).args(["--addr", addr]).args(flags)).await
     }
 
-    /// Starts it on a free port, with at most this many open files, and waits until it says that it listens.
+    /// Starts it on a free port, with at most this many open files, and waits until it reports that it listens.
     ///
     /// # Errors
-    /// If it does not say so in time.
+    /// If it does not report that in time.
     pub async fn start_with_files(program: &str, max_files: usize, flags: &[&str]) -> Outcome<Self> {
         Self::start_limited(program, &format!("ulimit -n {max_files}"), flags).await
     }
 
-    /// Starts it on a free port, where no file may become larger than this many blocks of 512 bytes: a write beyond that fails as
-    /// on a full disk.
+    /// Starts it on a free port with a limit on the size of files, in blocks of 512 bytes: a write beyond it fails
+    /// as on a full disk.
     ///
     /// # Errors
-    /// If it does not say so in time.
+    /// If it does not report that in time.
     pub async fn start_on_full_disk(program: &str, blocks: usize, flags: &[&str]) -> Outcome<Self> {
         Self::start_limited(program, &format!("trap '' XFSZ && ulimit -f {blocks}"), flags).await
     }
@@ -108,24 +108,24 @@ impl App {
         Ok(StreamSummary { code: status.code(), stdout: stdout.await?, stderr: stderr.await?, took })
     }
 
-    /// Where it listens.
+    /// The address of the application.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Sends a request on a connection of its own and waits for the answer's head.
+    /// Sends a request on a connection of its own and waits for the response head.
     ///
     /// # Errors
-    /// If there is no answer.
+    /// If there is no response.
     pub async fn send(&self, request: Request) -> Outcome<Exchange> {
         Exchange::send(self.address, request, PATIENCE).await
     }
 
-    /// Opens a stream: its first line has arrived, so whatever is published from now on reaches it.
+    /// Opens a stream: its first line has arrived, so every event published from now on reaches it.
     ///
     /// # Errors
-    /// If the answer is not 200.
+    /// If the response is not 200.
     pub async fn stream(&self, request: Request) -> Outcome<Exchange> {
         let mut stream = self.send(request).await?;
         if stream.status() != 200 {
@@ -135,10 +135,10 @@ impl App {
         Ok(stream)
     }
 
-    /// Sends a request and reads the JSON that is the whole answer.
+    /// Sends a request and reads the JSON that is the whole response.
     ///
     /// # Errors
-    /// If the status is another one, or the body is not JSON.
+    /// If the status differs, or the body is not JSON.
     pub async fn json(&self, status: u16, request: Request) -> Outcome<Value> {
         let target = request.target().to_owned();
         let mut answer = self.send(request).await?;
@@ -156,7 +156,7 @@ impl App {
     /// Publishes a text to a topic and returns its id.
     ///
     /// # Errors
-    /// If it is refused.
+    /// If the application refuses it.
     pub async fn publish(&self, topic: &str, data: &str) -> Outcome<String> {
         let published = self.json(200, Request::post(format!("/publish?topic={topic}"), data)).await?;
         let id = published.get("id").and_then(Value::as_str);
@@ -166,7 +166,7 @@ impl App {
     /// Sends SIGTERM.
     ///
     /// # Errors
-    /// If there is no such process any more.
+    /// If the process has already ended.
     pub async fn terminate(&mut self) -> Outcome {
         self.signal("TERM").await
     }
@@ -174,7 +174,7 @@ impl App {
     /// Sends a signal that ends a process, such as `INT`.
     ///
     /// # Errors
-    /// If there is no such process any more.
+    /// If the process has already ended.
     pub async fn signal(&mut self, name: &str) -> Outcome {
         let id = self.id()?;
         self.terminated_at = Some(Instant::now());
@@ -182,10 +182,10 @@ impl App {
         if kill.success() { Ok(()) } else { Err(Failed::new(format!("SIG{name} was not sent"))) }
     }
 
-    /// The id of its process.
+    /// The id of the process.
     ///
     /// # Errors
-    /// If there is no such process any more.
+    /// If the process has already ended.
     pub fn id(&self) -> Outcome<u32> {
         self.process.id().ok_or_else(|| Failed::new("it has ended already"))
     }
@@ -193,7 +193,7 @@ impl App {
     /// Waits until it has ended by itself.
     ///
     /// # Errors
-    /// If it has not in time.
+    /// If it does not end in time.
     pub async fn ended(mut self) -> Outcome<StreamSummary> {
         let began_at = self.terminated_at.unwrap_or_else(Instant::now);
         let status = timeout(PATIENCE, self.process.wait()).await;
@@ -207,7 +207,7 @@ impl App {
         })
     }
 
-    /// Kills it, as a crash would.
+    /// Kills it, like a crash.
     ///
     /// # Errors
     /// If it cannot be killed.
@@ -223,7 +223,7 @@ pub(crate) fn spawn(command: &mut Command) -> Outcome<Child> {
     Ok(command.kill_on_drop(true).spawn()?)
 }
 
-/// Reads to the end, so that the process never waits for room in its pipe.
+/// Reads to the end, so that the process never waits for space in its pipe.
 pub(crate) fn read_all(
     from: Option<impl tokio::io::AsyncRead + Unpin + Send + 'static>,
     mut text: String,
@@ -231,7 +231,7 @@ pub(crate) fn read_all(
     tokio::spawn(async move {
         if let Some(mut from) = from {
             let mut bytes = Vec::new();
-            // What was read before an error counts.
+            // Data read before an error count.
             let _ = from.read_to_end(&mut bytes).await;
             text.push_str(&String::from_utf8_lossy(&bytes));
         }

@@ -1,4 +1,4 @@
-//! What a proxy with the document's settings answers for an application that fails or is away.
+//! The answers of a proxy with the document's settings for an application that fails or is down.
 
 use serde_json::json;
 use sse_testkit::{Exchange, Failed, Outcome, Request};
@@ -8,7 +8,7 @@ use crate::{App, Engine, Front, PATIENCE, Proxy, Reading, Session, Settings};
 /// The origin of a page that is not the application's own.
 const PAGE: &str = "https://page.example";
 
-/// How large the file of a history may become, in blocks of 512 bytes, and how many events of [`LARGE`] bytes are more.
+/// Maximum size of a history's file, in blocks of 512 bytes, and a number of events of [`LARGE`] bytes that exceeds it.
 const BLOCKS: usize = 4 << 10;
 const LARGE: usize = 256 << 10;
 const TOO_MANY: usize = 64;
@@ -19,11 +19,11 @@ async fn ask(front: &Front, request: Request) -> Outcome<Exchange> {
     Ok(answer)
 }
 
-/// A publish that fails is an error whoever answers it: the application whose disk is full, or the proxy when the application
-/// is away. Then only a GET that accepts an event stream is answered 200.
+/// A failed publish gets an error status from either side: the application whose disk is full, or the proxy while the
+/// application is down. In that case only a GET that accepts an event stream gets 200.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn h1_an_error_is_never_2xx(program: &str, proxy: Proxy) -> Outcome {
     let directory = tempfile::tempdir()?;
     let file = format!("file:{}", directory.path().join("events.redb").display());
@@ -75,10 +75,10 @@ pub async fn h1_an_error_is_never_2xx(program: &str, proxy: Proxy) -> Outcome {
     Ok(())
 }
 
-/// A preflight passes, and so does a publish of a page of the same origin; what is refused stays refused.
+/// A preflight passes, and so does a publish of a page of the same origin; refused requests stay refused.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn h1_preflights_pass(program: &str, proxy: Proxy) -> Outcome {
     let app = App::start(program, &["--origin", PAGE]).await?;
     let front = Front::start(proxy, Settings::Documented, app.address()).await?;
@@ -113,7 +113,7 @@ pub async fn h1_preflights_pass(program: &str, proxy: Proxy) -> Outcome {
 /// In a browser: the stream of a page of another origin outlives the application's restart, and Back shows the page.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn h1_a_page_of_another_origin_survives(program: &str, proxy: Proxy) -> Outcome {
     let other = App::start(program, &[]).await?;
     let origin = format!("http://{}", other.address());
@@ -142,10 +142,10 @@ pub async fn h1_a_page_of_another_origin_survives(program: &str, proxy: Proxy) -
     back_shows_the_page(&page, &front.url(false, "/events?topic=b"), &origin).await
 }
 
-/// A route that answers a page, a stream and JSON at one address: Back shows the page, and not what was fetched last.
+/// A route with a page, a stream and JSON at one address: Back shows the page, and not the last response.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn h2_back_shows_the_page(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let other = App::start(program, &[]).await?;

@@ -6,8 +6,8 @@ use tokio::{net::TcpStream, process::Command};
 
 use crate::{link::Link, process::Group};
 
-/// What a new profile of Firefox must know: any free port for its driver, no page of its own at the start, and JSON shown as
-/// it is (not in a privileged viewer, where a test's scripts may do nothing).
+/// Settings of a new Firefox profile: any free port for its driver, no start page, and JSON shown as it is (not in a
+/// privileged viewer, where a test's scripts are not allowed).
 const FIREFOX_PREFERENCES: &str = r#"user_pref("marionette.port", 0);
 user_pref("browser.startup.page", 0);
 user_pref("browser.aboutwelcome.enabled", false);
@@ -18,11 +18,11 @@ user_pref("devtools.jsonview.enabled", false);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Engine {
-    /// Chromium, without a screen.
+    /// Chromium, headless.
     Chromium,
-    /// Firefox, without a screen.
+    /// Firefox, headless.
     Firefox,
-    /// WebKit as GTK has it, on a screen in memory.
+    /// WebKitGTK, on a virtual screen.
     WebKit,
 }
 
@@ -36,16 +36,16 @@ impl Engine {
     }
 }
 
-/// A browser as a process of its own, with a new profile; it ends, with all of its own processes, when this is dropped.
+/// A browser as a separate process, with a new profile; it ends, with all its child processes, when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Browser {
-    // In the order in which they must go: a page that lived on would go on reconnecting, to whoever listens there next.
+    // In the order in which they must end: a page that lived on would reconnect to whatever listens there next.
     _processes: Vec<Group>,
     _home: tempfile::TempDir,
 }
 
 impl Browser {
-    /// Starts it, and what it needs; the flags are Chromium's.
+    /// Starts the browser and its helpers; the flags are Chromium's.
     pub(crate) async fn start(engine: Engine, flags: &[&str]) -> Outcome<(Self, Link)> {
         let home = tempfile::tempdir()?;
         let started = match engine {
@@ -60,7 +60,7 @@ impl Browser {
     }
 }
 
-/// Chromium behind its driver, which says on which port it listens.
+/// Chromium behind its driver, which prints its port.
 async fn chromium(home: &Path, flags: &[&str]) -> Outcome<(Vec<Group>, Link)> {
     let mut driver = Group::start(Command::new("chromedriver").arg("--port=0"), home)?;
     let port = driver.says(|line| {
@@ -80,7 +80,7 @@ async fn chromium(home: &Path, flags: &[&str]) -> Outcome<(Vec<Group>, Link)> {
     Ok((vec![driver], Link::http(port, capabilities).await?))
 }
 
-/// Firefox itself, which listens for what geckodriver would translate for it, and writes down where.
+/// Firefox itself, which listens for the commands that geckodriver would translate, and writes its port to a file.
 async fn firefox(home: &Path) -> Outcome<(Vec<Group>, Link)> {
     fs::write(home.join("user.js"), FIREFOX_PREFERENCES)?;
     let mut command = Command::new("firefox-esr");
@@ -91,7 +91,7 @@ async fn firefox(home: &Path) -> Outcome<(Vec<Group>, Link)> {
     Ok((vec![firefox], Link::marionette(port).await?))
 }
 
-/// WebKit behind its driver, which wants to be told its port, and a screen, which finds a number for itself.
+/// WebKit behind its driver, which needs a port, and a screen, which finds its own number.
 async fn webkit(home: &Path) -> Outcome<(Vec<Group>, Link)> {
     let flags = ["-displayfd", "1", "-screen", "0", "1280x2000x24", "-nolisten", "tcp"];
     let mut screen = Group::start(Command::new("Xvfb").args(flags), home)?;

@@ -1,5 +1,5 @@
-//! What an `EventSource` of a real browser makes of our streams. Where a browser differs from the standard, what it does is
-//! asserted as it is, and said.
+//! How the `EventSource` of a real browser reads our streams. Where a browser differs from the standard, the test
+//! asserts its actual behaviour, and a comment describes it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::interval;
 
 use crate::{App, Engine, Publisher, Reading, Session};
 
-/// A topic that is finished ends the stream, and the browser that comes back is told by 204 to stay away.
+/// A finished topic ends the stream, and the browser that reconnects gets 204 and stops.
 pub(crate) async fn g17_stops_at_204(program: &str, page: &Session) -> Outcome {
     let reading = Reading::open(program, &[], page, "/events?topic=a").await?;
     let id = reading.app.publish("a", "0").await?;
@@ -24,7 +24,8 @@ pub(crate) async fn g17_stops_at_204(program: &str, page: &Session) -> Outcome {
     Ok(())
 }
 
-/// A reader whose own topic is quiet moves on with the others' events: it comes back with the place of the last checkpoint.
+/// A reader of a quiet topic advances with the events of others: it reconnects with the position of the last
+/// checkpoint.
 pub(crate) async fn g17_checkpoints_move_the_cursor(program: &str, page: &Session) -> Outcome {
     let reading = Reading::open(program, &["--keep-alive", "0.3"], page, "/events?topic=a").await?;
     let id = reading.app.publish("a", "0").await?;
@@ -40,8 +41,8 @@ pub(crate) async fn g17_checkpoints_move_the_cursor(program: &str, page: &Sessio
     Ok(())
 }
 
-/// Its connection breaks before there was any event: it comes back with the cursor that the stream began with, and gets
-/// what was published meanwhile. That cursor is not an event to the page.
+/// The connection breaks before the first event: the browser reconnects with the cursor that the stream began with,
+/// and gets the events published in the meantime. The page does not get that cursor as an event.
 pub(crate) async fn g17_comes_back_before_its_first_event(program: &str, page: &Session) -> Outcome {
     // No keep-alive comes before the cut.
     let mut reading = Reading::open(program, &["--keep-alive", "600"], page, "/events?topic=a").await?;
@@ -50,7 +51,7 @@ pub(crate) async fn g17_comes_back_before_its_first_event(program: &str, page: &
     assert_eq!(reading.heard().await?, []);
     reading.relay.refuse().await?;
     let id = reading.app.publish("a", "while it is away").await?;
-    // Once for the stream that ended, and once for the reconnect that was refused.
+    // One for the stream that ended, and one for the refused reconnect.
     reading.until("read.lost.length === 2").await?;
     reading.relay.accept()?;
     let heard = reading.until_heard(1).await?;
@@ -85,7 +86,7 @@ pub(crate) async fn g1_reads_any_text(program: &str, page: &Session) -> Outcome 
     for text in texts {
         reading.app.publish("a", text).await?;
     }
-    // What ends a line is a line's end.
+    // Every line ending is read as a line ending.
     reading.app.publish("a&event=note", "a\r\nb\rc").await?;
     let heard = reading.until_heard(texts.len() + 1).await?;
     assert_eq!(
@@ -113,7 +114,7 @@ pub(crate) async fn g2_reads_events_of_64_kib(program: &str, page: &Session) -> 
     Ok(())
 }
 
-/// Two seconds of 500 events each, with the stream ended in their middle: all arrive, in order, and none twice.
+/// Two seconds of 500 events each, and the stream ends in the middle: all arrive, in order, and none twice.
 pub(crate) async fn g5_reads_500_events_a_second(program: &str, page: &Session) -> Outcome {
     const EVENTS: usize = 1_000;
     let reading = Reading::open(program, &[], page, "/events?topic=a").await?;
@@ -135,7 +136,7 @@ pub(crate) async fn g5_reads_500_events_a_second(program: &str, page: &Session) 
     Ok(())
 }
 
-/// A tab is kept while its stream reaches its greatest age again and again: it misses nothing and is told nothing twice.
+/// A tab stays open while its stream reaches its maximum age again and again: it misses nothing and gets nothing twice.
 pub(crate) async fn g4_keeps_a_tab_for_several_ages(program: &str, page: &Session) -> Outcome {
     // From the first event on, because on a slow machine the first stream may end before there is any.
     let target = "/events?topic=a&start=earliest";
@@ -156,7 +157,8 @@ pub(crate) async fn g4_keeps_a_tab_for_several_ages(program: &str, page: &Sessio
 
 /// A connection that is cut within an event loses nothing: the event comes again, whole.
 ///
-/// WebKit 2.50 keeps the half that it has and would join it to what comes next, were it not told an event to join it to.
+/// WebKit 2.50 keeps the half that it has, and would join it to the next data if the stream did not begin with an
+/// event that takes it.
 pub(crate) async fn g17_survives_a_cut_within_an_event(program: &str, page: &Session) -> Outcome {
     let reading = Reading::open(program, &[], page, "/events?topic=a").await?;
     let first = reading.app.publish("a", "first").await?;
@@ -165,7 +167,7 @@ pub(crate) async fn g17_survives_a_cut_within_an_event(program: &str, page: &Ses
     let second = reading.app.publish("a", "half and half").await?;
     let third = reading.app.publish("a", "third").await?;
     let heard = reading.until_heard(3).await?;
-    // A frame's id is behind its data, so half a frame moves no browser's cursor.
+    // A frame's id comes after its data, so half a frame changes no browser's cursor.
     assert_eq!(reading.asked_after(), ["", &first]);
     assert_eq!(heard.iter().map(|heard| &heard.id).collect::<Vec<_>>(), [&first, &second, &third]);
     assert_eq!(
@@ -175,10 +177,10 @@ pub(crate) async fn g17_survives_a_cut_within_an_event(program: &str, page: &Ses
     Ok(())
 }
 
-/// A user goes to another page and comes back: nothing is missing from the page that was kept meanwhile.
+/// A user opens another page and goes back: the kept page misses nothing.
 ///
-/// Chromium keeps the page and its connection, WebKit keeps the page and reconnects for it. Firefox keeps no page whose stream is
-/// open: it is loaded anew.
+/// Chromium keeps the page and its connection, WebKit keeps the page and reconnects for it. Firefox does not keep a
+/// page with an open stream: it loads the page again.
 pub(crate) async fn g17_goes_back_to_a_page(program: &str, page: &Session) -> Outcome {
     let reading = Reading::open(program, &[], page, "/events?topic=a").await?;
     let first = reading.app.publish("a", "0").await?;
@@ -202,14 +204,14 @@ pub(crate) async fn g17_goes_back_to_a_page(program: &str, page: &Session) -> Ou
     Ok(())
 }
 
-/// Nobody listens when the browser reconnects: it tries again, and misses nothing.
+/// No server listens when the browser reconnects: it tries again, and misses nothing.
 pub(crate) async fn g17_survives_an_outage(program: &str, page: &Session) -> Outcome {
     let mut reading = Reading::open(program, &[], page, "/events?topic=a").await?;
     let first = reading.app.publish("a", "0").await?;
     reading.until_heard(1).await?;
     reading.relay.refuse().await?;
     let second = reading.app.publish("a", "1").await?;
-    // Once for the stream that ended, and once for the reconnect that was refused.
+    // One for the stream that ended, and one for the refused reconnect.
     reading.until("read.lost.length === 2").await?;
     reading.relay.accept()?;
     let heard = reading.until_heard(2).await?;
@@ -218,10 +220,10 @@ pub(crate) async fn g17_survives_an_outage(program: &str, page: &Session) -> Out
     Ok(())
 }
 
-/// A page of another origin reads with its user's cookie if it says so and is allowed to, and resumes with it.
+/// A page of another origin reads with its user's cookie if it requests that and is allowed to, and resumes with it.
 ///
-/// Firefox gives up for good on a stream of another origin whose reconnect is refused; its page opens a new `EventSource`, with the
-/// cursor in the query.
+/// Firefox gives up for good on a stream of another origin whose reconnect is refused; its page opens a new
+/// `EventSource`, with the cursor in the query.
 pub(crate) async fn g17_reads_across_origins_with_credentials(program: &str, page: &Session) -> Outcome {
     let other = App::start(program, &[]).await?;
     let origin = format!("http://{}", other.address());
@@ -241,7 +243,7 @@ pub(crate) async fn g17_reads_across_origins_with_credentials(program: &str, pag
 
     reading.relay.refuse().await?;
     let third = reading.app.publish("a", "2").await?;
-    // Once for each stream that ended, and once for the reconnect that was refused.
+    // One for each stream that ended, and one for the refused reconnect.
     reading.until("read.lost.length === 3").await?;
     let gives_up = page.engine() == Engine::Firefox;
     assert_eq!(reading.value("read.source.readyState === EventSource.CLOSED").await?, gives_up);
@@ -261,14 +263,14 @@ pub(crate) async fn g17_reads_across_origins_with_credentials(program: &str, pag
     let requests = reading.relay.requests("/events");
     let has = |request: &String, header: &str| request.to_ascii_lowercase().contains(header);
     let with_cookie = requests.iter().map(|request| has(request, "\r\ncookie: reader=anna\r\n"));
-    // The first was the page's that the relay itself has served, the second said nothing of credentials.
+    // The first was from the page that the relay itself has served, the second did not request credentials.
     assert_eq!(with_cookie.collect::<Vec<_>>(), [false, false, true, true, true]);
     assert!(requests.iter().skip(1).all(|request| has(request, &format!("\r\norigin: {origin}\r\n"))));
     Ok(())
 }
 
-/// A page of an origin that is named reads by `fetch`, with headers about which the browser asks first; the post of a page
-/// that is not named, about which it does not ask, is refused.
+/// A page of a named origin reads by `fetch`, with headers that need a preflight; the post of a page of another
+/// origin, which needs no preflight, is refused.
 pub(crate) async fn fetches_across_origins(program: &str, page: &Session) -> Outcome {
     let other = App::start(program, &[]).await?;
     let origin = format!("http://{}", other.address());

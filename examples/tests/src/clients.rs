@@ -1,4 +1,4 @@
-//! Other people's clients, which read an application through a network that cuts connections anywhere.
+//! Third-party clients, which read an application through a network that cuts connections anywhere.
 
 use std::{
     convert::Infallible,
@@ -23,7 +23,7 @@ use crate::{
     app::{read_all, spawn},
 };
 
-/// Each client, what runs it, and its script in `clients/`.
+/// Each client: its name, the command that runs it, and its script in `clients/`.
 const CLIENTS: [(&str, &[&str], &str); 7] = [
     ("npm eventsource", &["node/bin/node"], "eventsource.mjs"),
     ("Node's EventSource", &["node/bin/node", "--experimental-eventsource", "--no-warnings"], "node.mjs"),
@@ -34,7 +34,7 @@ const CLIENTS: [(&str, &[&str], &str); 7] = [
     ("curl -N", &["bash"], "curl.sh"),
 ];
 
-/// Every client holds all that was published, in order, each once, however often its connection breaks.
+/// Every client receives all published events, in order, each once, however often its connection breaks.
 ///
 /// # Errors
 /// If one does not.
@@ -65,8 +65,9 @@ pub async fn others_clients_hold_every_event(program: &str, count: usize) -> Out
     all_hold(readers, &published).await
 }
 
-/// Every client that is cut off before its first event comes back with the cursor that its stream began with, and holds
-/// what was published meanwhile. That cursor is an event of the type `sse.checkpoint` to those that show all types.
+/// Every client that is cut off before its first event reconnects with the cursor that its stream began with, and
+/// receives the events published in the meantime. Clients that show all types show that cursor as an event of type
+/// `sse.checkpoint`.
 ///
 /// # Errors
 /// If one does not.
@@ -88,7 +89,7 @@ pub async fn others_clients_come_back_before_their_first_event(program: &str) ->
     all_hold(readers, &published).await
 }
 
-/// Finishes the topic, and says what its readers get.
+/// Finishes the topic, and returns the event that its readers get.
 async fn finish(app: &App) -> Outcome<Printed> {
     let finished = app.json(200, Request::post("/finish?topic=numbers", "")).await?;
     Ok(["sse.end".to_owned(), id(&finished)?, r#"{"topic":"numbers"}"#.to_owned()])
@@ -107,7 +108,7 @@ async fn all_hold(readers: Vec<Reader>, published: &[Printed]) -> Outcome {
 /// An event as the scripts print it: its type, its id and its data.
 type Printed = [String; 3];
 
-/// Publishes these events, whose data is of all kinds, and two types.
+/// Publishes these events, with varied data and two types.
 async fn publish(app: &App, numbers: Range<usize>) -> Outcome<Vec<Printed>> {
     let mut published = Vec::new();
     for number in numbers {
@@ -142,7 +143,7 @@ async fn came_back(networks: &[Chaos]) {
     }
 }
 
-/// Cuts connections at random, in both ways and with pauses.
+/// Cuts connections at random, in both directions and with pauses.
 async fn misbehave(networks: &[Chaos]) -> Infallible {
     loop {
         for fault in [Fault::Reset, Fault::None, Fault::Close, Fault::None] {
@@ -171,7 +172,7 @@ impl Reader {
     ) -> Outcome<Self> {
         let url = format!("http://{address}{target}");
         let [program, flags @ ..] = runner else { return Err(Failed::new("nothing to run it")) };
-        // A shell is everywhere; all else is among the tools.
+        // The shell is installed everywhere; all other programs are among the tools.
         let installed = tools.join(program);
         let mut command =
             Command::new(if installed.exists() { installed.as_path() } else { Path::new(program) });
@@ -183,14 +184,14 @@ impl Reader {
         Ok(Self { name, process, stdout: BufReader::new(stdout), stderr })
     }
 
-    /// Waits for the first line that it prints.
+    /// Waits for its first printed line.
     async fn first_line_begins(&mut self, with: &str) -> Outcome {
         let mut line = String::new();
         self.stdout.read_line(&mut line).await?;
         if line.starts_with(with) { Ok(()) } else { Err(Failed::new(format!("{}: {line}", self.name))) }
     }
 
-    /// Waits for its end, and compares what it printed.
+    /// Waits for its end, and compares its output.
     async fn holds(mut self, published: &[Printed]) -> Outcome {
         let name = self.name;
         let stdout = read_all(Some(self.stdout), String::new());
@@ -223,7 +224,7 @@ impl Reader {
     }
 }
 
-/// Where the clients are installed: in the folder of the build that the program comes from.
+/// The folder of the installed clients: in the build folder of the program.
 fn tools(program: &str) -> Outcome<PathBuf> {
     let found = Path::new(program).ancestors().map(|folder| folder.join("tools")).find(|tools| {
         ["node/bin/node", "node/node_modules/eventsource", "python/bin/python3"]

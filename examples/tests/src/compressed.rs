@@ -4,13 +4,13 @@ use sse_testkit::Outcome;
 
 use crate::{App, Session};
 
-/// How many events are told: enough to join the others' compressor, to be put out of it, and to join again.
+/// Number of events: enough to join the others' compressor, to be separated from it, and to join again.
 const EVENTS: usize = 200;
 
 /// An `EventSource` gets every event of a compressed stream at once, over a cut as well, and a clean end.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn reads_compressed(program: &str, page: &Session) -> Outcome {
     let app = App::start(program, &["--compress", "--keep-alive", "1"]).await?;
     page.go(&format!("http://{}/stats", app.address())).await?;
@@ -34,7 +34,7 @@ pub async fn reads_compressed(program: &str, page: &Session) -> Outcome {
     page.until("/^retry: [0-9]+\\n/.test(window.first)").await?;
     for n in 0..EVENTS {
         app.publish("prices", &format!("{{\"symbol\":\"EURUSD\",\"bid\":1.08{n:03}}}")).await?;
-        // Each is there before the next is published.
+        // Each arrives before the next is published.
         if n % 20 == 0 {
             page.until(&format!("window.told.length === {}", n + 1)).await?;
         }
@@ -49,6 +49,6 @@ pub async fn reads_compressed(program: &str, page: &Session) -> Outcome {
     let in_order = "window.told.every((data, n) => data.endsWith('1.08' + String(n).padStart(3, '0') + '}'))";
     assert_eq!(page.value(in_order).await?.as_bool(), Some(true), "{}", page.value("window.told").await?);
     app.json(200, sse_testkit::Request::post("/finish?topic=prices", "")).await?;
-    // The reconnect is answered 204, which ends it for good.
+    // The reconnect gets 204, which ends it for good.
     page.until("window.source.readyState === EventSource.CLOSED").await
 }

@@ -5,7 +5,7 @@ use sse_testkit::{Failed, Outcome};
 
 use crate::{Engine, Session, browsers, compressed, page};
 
-/// Something that must hold in a browser: its name, and what tries it with an application's program.
+/// A test in a browser: its name, and the function that runs it with an application's program.
 pub type Case =
     (&'static str, for<'a> fn(&'a str, &'a Session) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>);
 
@@ -15,7 +15,7 @@ macro_rules! cases {
     };
 }
 
-/// Everything that is tried in browsers.
+/// All tests in browsers.
 pub const ALL: &[Case] = cases! {
     page: g17_resumes_after_cuts g17_is_told_of_a_restart g17_resumes_after_a_crash the_page_works;
     browsers: g17_stops_at_204 g17_checkpoints_move_the_cursor g17_comes_back_before_its_first_event
@@ -26,16 +26,16 @@ pub const ALL: &[Case] = cases! {
     compressed: reads_compressed;
 };
 
-/// What an adapter could get wrong where another gets it right.
+/// The tests that can fail for one adapter and pass for another.
 pub const MAIN: &[Case] = cases! {
     page: g17_resumes_after_cuts g17_is_told_of_a_restart;
     browsers: g17_stops_at_204 g17_comes_back_before_its_first_event;
 };
 
-/// Tries the cases in one browser, one after the other: to start a browser takes longer than most of them.
+/// Runs the cases in one browser, one after the other: starting a browser takes longer than most of them.
 ///
 /// # Errors
-/// The names of those that fail, and why, after all were tried.
+/// The names of those that fail, and why, after all have run.
 pub async fn judge(program: &str, engine: Engine, cases: &[Case]) -> Outcome {
     let page = Session::open(engine).await?;
     let mut failures = String::new();

@@ -1,5 +1,5 @@
-//! The tests of the four example applications, written once: each starts the real program and talks to it over sockets,
-//! or through a real browser.
+//! The tests of the four example applications, written once: each starts the real program and communicates with it
+//! over sockets, or through a real browser.
 
 mod app;
 pub mod away;
@@ -54,7 +54,8 @@ macro_rules! application {
     };
 }
 
-/// Makes a test of each browser, with these cases: `browsers!(env!("CARGO_BIN_EXE_example-axum"), example_tests::ALL);`.
+/// Makes a test of each browser, with these cases:
+/// `browsers!(env!("CARGO_BIN_EXE_example-axum"), example_tests::ALL);`.
 #[macro_export]
 macro_rules! browsers {
     ($program:expr, $cases:expr) => {
@@ -115,7 +116,7 @@ macro_rules! __behind {
     )*};
 }
 
-/// Makes the tests of other people's clients, of which one publishes so many events:
+/// Makes the tests of third-party clients; the number is how many events one of the tests publishes:
 /// `clients!(env!("CARGO_BIN_EXE_example-axum"), 1_000);`.
 #[macro_export]
 macro_rules! clients {

@@ -11,14 +11,14 @@ use tokio::{
 
 use crate::PATIENCE;
 
-/// A command to a browser, in the two languages in which browsers take it.
+/// A command to a browser, in the two protocols that browsers accept.
 #[derive(Debug)]
 pub(crate) struct Command {
-    /// Where WebDriver's HTTP takes it, within the session.
+    /// The path within the session, for WebDriver over HTTP.
     pub(crate) path: String,
     /// Marionette's name for it, after `WebDriver:`.
     pub(crate) name: &'static str,
-    /// What belongs to it; an element's `id` as well, which HTTP has in its path.
+    /// The parameters; they include an element's `id`, which HTTP has in the path.
     pub(crate) parameters: Value,
 }
 
@@ -27,13 +27,13 @@ pub(crate) struct Command {
 pub(crate) enum Link {
     /// WebDriver over HTTP: <https://www.w3.org/TR/webdriver2/>.
     Http {
-        /// Where the driver listens.
+        /// The address of the driver.
         driver: SocketAddr,
         /// The session's path.
         session: String,
     },
-    /// The same commands as Firefox itself takes them, without a geckodriver to translate: each is a line of JSON behind its
-    /// length, `[0, number, name, parameters]`, and so is its answer, `[1, number, error, result]`.
+    /// The same commands as Firefox itself accepts them, without geckodriver to translate: each is a line of JSON
+    /// after its length, `[0, number, name, parameters]`, and so is its answer, `[1, number, error, result]`.
     Marionette(Mutex<TcpStream>),
 }
 
@@ -48,16 +48,16 @@ impl Link {
         Ok(Self::Http { driver, session: format!("/session/{id}") })
     }
 
-    /// Takes the window that the browser has opened.
+    /// Takes over the window that the browser has opened.
     pub(crate) async fn marionette(port: u16) -> Outcome<Self> {
         let mut firefox = TcpStream::connect(("127.0.0.1", port)).await?;
-        // It begins by saying who it is.
+        // It begins with a packet that identifies it.
         packet(&mut firefox).await?;
         over_marionette(&mut firefox, "NewSession", &json!({})).await?;
         Ok(Self::Marionette(Mutex::new(firefox)))
     }
 
-    /// Has a command followed, and returns its value.
+    /// Sends a command, and returns its value.
     pub(crate) async fn call(&self, command: Command) -> Outcome<Value> {
         let Command { path, name, parameters } = command;
         match self {

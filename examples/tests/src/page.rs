@@ -1,4 +1,4 @@
-//! What a user sees on the page. Its elements' ids are documented at its top.
+//! What a user sees on the page. The ids of its elements are documented at its top.
 
 use sse_testkit::Outcome;
 
@@ -14,7 +14,7 @@ pub(crate) async fn g17_resumes_after_cuts(program: &str, page: &Session) -> Out
     page.click("offline").await?;
     page.until("window.sseDemo.reconnects === 2").await?;
     page.until(&shows("resume", "exact")).await?;
-    // Only the metrics are published, and the page reads them all: their positions leave out nothing.
+    // Only the metrics are published, and the page reads them all: their positions have no holes.
     let seqs = "window.sseDemo.ids.map((id) => Number(id.split('-')[1]))";
     page.until(&format!("{seqs}.length > 12")).await?;
     let are_dense = format!("{seqs}.every((seq, i, seqs) => i === 0 || seq === seqs[i - 1] + 1)");
@@ -23,7 +23,7 @@ pub(crate) async fn g17_resumes_after_cuts(program: &str, page: &Session) -> Out
     page.until(&shows("continuity", "ok")).await
 }
 
-/// The server crashes, and what it kept in memory is gone: the page is told.
+/// The server crashes and loses the events in memory: the page gets a gap.
 pub(crate) async fn g17_is_told_of_a_restart(program: &str, page: &Session) -> Outcome {
     let app = App::start(program, &[]).await?;
     open(&app, page).await?;
@@ -38,7 +38,7 @@ pub(crate) async fn g17_is_told_of_a_restart(program: &str, page: &Session) -> O
     page.until(&shows("resume", "exact")).await
 }
 
-/// The server crashes and comes back with its file: the page goes on where it was.
+/// The server crashes and comes back with its file: the page resumes where it was.
 pub(crate) async fn g17_resumes_after_a_crash(program: &str, page: &Session) -> Outcome {
     let directory = tempfile::tempdir()?;
     let file = format!("file:{}", directory.path().join("events.redb").display());
@@ -79,7 +79,7 @@ async fn open(app: &App, page: &Session) -> Outcome {
     page.until("window.sseDemo.ids.length >= 3").await
 }
 
-/// Whether an element's text begins so.
+/// Whether an element's text begins with `text`.
 fn shows(id: &str, text: &str) -> String {
     format!("document.getElementById('{id}').textContent.startsWith('{text}')")
 }

@@ -10,22 +10,22 @@ use tokio::{
 
 use crate::PATIENCE;
 
-/// How often it is looked whether a process has come up.
+/// The interval of checks whether a process is ready.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// A process of somebody else's and all that it starts; they end when this is dropped.
+/// An external process and its child processes; they end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Group {
     name: String,
     id: u32,
-    // Its own end is the sign that its children are to be ended, so it is kept.
+    // Its end is the signal to end its children, so it is kept.
     process: Child,
     lines: UnboundedReceiver<String>,
     said: String,
 }
 
 impl Group {
-    /// Starts a program, with this folder for whatever it wants to write.
+    /// Starts a program, with this folder for its files.
     pub(crate) fn start(command: &mut Command, folder: &Path) -> Outcome<Self> {
         let name = command.as_std().get_program().to_string_lossy().into_owned();
         command.process_group(0).env("HOME", folder).env("TMPDIR", folder).kill_on_drop(true);
@@ -38,7 +38,7 @@ impl Group {
         Ok(Self { name, id, process, lines, said: String::new() })
     }
 
-    /// Waits until it says, in a line on stdout or stderr, what is looked for.
+    /// Waits until it prints, in a line on stdout or stderr, what `look` finds.
     pub(crate) async fn says<T>(&mut self, look: impl Fn(&str) -> Option<T>) -> Outcome<T> {
         let waited = timeout(PATIENCE, async {
             while let Some(line) = self.lines.recv().await {
@@ -53,7 +53,7 @@ impl Group {
         found.ok_or_else(|| Failed::new(format!("{} does not come up; it says\n{}", self.name, self.said)))
     }
 
-    /// Waits until there is what is looked for.
+    /// Waits until `look` finds something.
     pub(crate) async fn has<T, F: Future<Output = Option<T>>>(&mut self, look: impl Fn() -> F) -> Outcome<T> {
         let waited = timeout(PATIENCE, async {
             while self.process.try_wait()?.is_none() {
@@ -67,12 +67,12 @@ impl Group {
         if let Ok(Some(found)) = waited.await.unwrap_or(Ok(None)) {
             return Ok(found);
         }
-        // It comes to its end here, or has come to it, so all that it has said can be told.
+        // It ends here, or has already ended, so its whole output can be reported.
         self.signal("KILL");
         self.says(|_| None).await
     }
 
-    /// Ends it and all that it has started, and waits until it has ended.
+    /// Ends it and all its child processes, and waits until it has ended.
     pub(crate) async fn end(mut self) -> Outcome {
         self.signal("KILL");
         timeout(PATIENCE, self.process.wait()).await??;
@@ -81,7 +81,7 @@ impl Group {
 
     fn signal(&self, signal: &str) {
         let group = format!("-{}", self.id);
-        // Nothing may be left of it to take a signal, and that is as well.
+        // No process may be left to receive the signal, which is fine.
         let _ = std::process::Command::new("kill")
             .args(["-s", signal, "--", &group])
             .stderr(Stdio::null())
@@ -89,21 +89,21 @@ impl Group {
     }
 }
 
-/// Its children too, which would outlive it.
+/// Ends its children too, which would outlive it.
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal("KILL");
     }
 }
 
-/// Reads to the end, so that the process never waits for room in its pipe.
+/// Reads to the end, so that the process never waits for space in its pipe.
 fn read_lines(from: Option<impl AsyncRead + Unpin + Send + 'static>, to: UnboundedSender<String>) {
     let Some(from) = from else { return };
     tokio::spawn(async move {
         let mut from = BufReader::new(from);
         let mut line = Vec::new();
         while from.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
-            // Nobody may be listening any more; it is read all the same.
+            // The receiver may have been dropped; the output is read all the same.
             let _ = to.send(String::from_utf8_lossy(&line).into_owned());
             line.clear();
         }

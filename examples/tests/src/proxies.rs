@@ -1,4 +1,4 @@
-//! What reaches a reader through the proxies that stand in front of applications.
+//! Streams through the proxies that are used in front of applications.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Connects, and waits until the stream is open and its first line has come.
+    /// Connects, and waits until the stream is open and its first line has arrived.
     async fn open(front: &Front, is_secure: bool) -> Outcome<Self> {
         let transport = HyperTransport::trusting(front.certificate())?;
         let source = EventSource::get(front.url(is_secure, "/events?topic=a")).transport(transport);
@@ -79,7 +79,7 @@ impl Reader {
     }
 }
 
-/// Which HTTP the client and the proxy speak, as the proxy says.
+/// The HTTP versions of the client and of the proxy, as the proxy reports them.
 fn version(opened: &OpenedResponse) -> String {
     let version = opened.headers.get("x-protocol").and_then(|version| version.to_str().ok());
     version.unwrap_or_default().to_owned()
@@ -92,13 +92,13 @@ async fn publish(app: &App, numbers: std::ops::Range<usize>) -> Outcome {
     Ok(())
 }
 
-/// The head and the first line come before there is any event, and each event before the next is published.
+/// The head and the first line arrive before the first event, and each event before the next is published.
 ///
 /// # Errors
-/// If something waits for more to come.
+/// If the proxy waits for more data.
 pub async fn g10_passes_each_event_at_once(program: &str, proxy: Proxy) -> Outcome {
     const EVENTS: usize = 20;
-    // Nothing but the events themselves can push something through.
+    // Only the events themselves can push data through.
     let app = App::start(program, &["--keep-alive", "3600"]).await?;
     for settings in [Settings::Defaults, Settings::Documented] {
         let front = Front::start(proxy, settings, app.address()).await?;
@@ -117,10 +117,11 @@ pub async fn g10_passes_each_event_at_once(program: &str, proxy: Proxy) -> Outco
     Ok(())
 }
 
-/// A proxy that ends what is silent for 3 s does not end a stream with a keep-alive every second; without, it does.
+/// A proxy that ends responses after 3 s of silence does not end a stream with a keep-alive every second; without,
+/// it does.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn g10_keep_alive_beats_a_read_timeout(program: &str, proxy: Proxy) -> Outcome {
     tokio::try_join!(
         keep_alive_beats_a_read_timeout(program, proxy, false),
@@ -149,10 +150,10 @@ async fn keep_alive_beats_a_read_timeout(program: &str, proxy: Proxy, is_secure:
     Ok(())
 }
 
-/// The proxy is killed and comes back: its readers miss nothing, and are told nothing twice.
+/// The proxy is killed and restarted: its readers miss nothing, and receive nothing twice.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn g4_survives_a_restart_of_the_proxy(program: &str, proxy: Proxy) -> Outcome {
     let app = App::start(program, &[]).await?;
     let mut front = Front::start(proxy, Settings::Defaults, app.address()).await?;
@@ -176,11 +177,11 @@ pub async fn g4_survives_a_restart_of_the_proxy(program: &str, proxy: Proxy) -> 
     Ok(())
 }
 
-/// The application is killed and comes back with its file. As it comes, a proxy answers for it with 502 or 503, which is final; as
-/// the document says, it has readers come back, and they miss nothing.
+/// The application is killed and restarted with its file. With default settings, a proxy answers for it with 502 or
+/// 503, which is final; with the document's settings, readers reconnect and miss nothing.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn g14_survives_a_restart_of_the_application(program: &str, proxy: Proxy) -> Outcome {
     let directory = tempfile::tempdir()?;
     let file = format!("file:{}", directory.path().join("events.redb").display());
@@ -195,7 +196,7 @@ pub async fn g14_survives_a_restart_of_the_application(program: &str, proxy: Pro
         reader.numbers(0..10).await?;
     }
     app.kill().await?;
-    // An answer that says to come back is a stream that ends.
+    // An answer that requests a reconnect is a stream that ends.
     for reader in &mut kept {
         reader.disconnected().await?;
         let cause = reader.disconnected().await?;

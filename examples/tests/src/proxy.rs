@@ -10,10 +10,10 @@ use tokio::{net::TcpStream, process::Command};
 
 use crate::process::Group;
 
-/// The document whose settings are tried.
+/// The document whose settings are tested.
 const DOCUMENT: &str = include_str!("../../../sse-core/src/docs/proxies.md");
 
-/// A proxy as Debian has it.
+/// A proxy as Debian packages it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proxy {
@@ -25,19 +25,20 @@ pub enum Proxy {
     Caddy,
 }
 
-/// What a proxy is told besides where the application is.
+/// The settings of a proxy in addition to the application's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Settings {
-    /// Nothing.
+    /// None.
     Defaults,
-    /// To end a response on which nothing was sent for 3 s.
+    /// Ends a response on which nothing was sent for 3 s.
     ReadTimeout,
-    /// What our document says.
+    /// The settings of our document.
     Documented,
 }
 
-/// A proxy in front of an application, over HTTP/1.1 and, on another port, over TLS with HTTP/2; it ends when this is dropped.
+/// A proxy in front of an application, over HTTP/1.1 and, on another port, over TLS with HTTP/2; it ends when this
+/// is dropped.
 #[derive(Debug)]
 pub struct Front {
     proxy: Proxy,
@@ -81,7 +82,7 @@ impl Front {
     /// Starts a proxy on free ports, with a throw-away certificate for `localhost`, and waits until it listens.
     ///
     /// # Errors
-    /// If it does not; the message says how to install it.
+    /// If the proxy does not start; the message states how to install it.
     pub async fn start(proxy: Proxy, settings: Settings, app: SocketAddr) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let [plain, secure] = free()?;
@@ -89,7 +90,7 @@ impl Front {
         let (certificate, key) = (cert.pem(), signing_key.serialize_pem());
         fs::write(folder.path().join("certificate.pem"), &certificate)?;
         fs::write(folder.path().join("key.pem"), &key)?;
-        // haproxy wants both in one.
+        // haproxy requires both in one file.
         fs::write(folder.path().join("both.pem"), format!("{certificate}{key}"))?;
         fs::write(folder.path().join("config"), proxy.config(settings, app, plain, secure))?;
         let mut front = Self { proxy, plain, secure, certificate, group: None, folder };
@@ -97,7 +98,7 @@ impl Front {
         Ok(front)
     }
 
-    /// An address behind it: over TLS, where clients and proxy choose HTTP/2, or not.
+    /// A URL behind the proxy: over TLS, where clients and proxy choose HTTP/2, or not.
     #[must_use]
     pub fn url(&self, is_secure: bool, target: &str) -> String {
         if is_secure {
@@ -107,22 +108,22 @@ impl Front {
         }
     }
 
-    /// Where it listens without TLS.
+    /// The address of the proxy without TLS.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.plain
     }
 
-    /// What a client must trust, as PEM.
+    /// The certificate that a client must trust, as PEM.
     #[must_use]
     pub fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// Starts it.
+    /// Starts the proxy.
     ///
     /// # Errors
-    /// If it does not come up.
+    /// If the proxy does not become ready.
     pub async fn up(&mut self) -> Outcome {
         let mut group = Group::start(&mut self.proxy.command(self.folder.path()), self.folder.path())
             .map_err(|error| Failed::new(format!("{error:?}; install it by `{}`", self.proxy.install())))?;
@@ -133,10 +134,10 @@ impl Front {
         Ok(())
     }
 
-    /// Kills it, with all of its connections.
+    /// Kills the proxy, with all its connections.
     ///
     /// # Errors
-    /// If it does not end.
+    /// If the proxy does not end.
     pub async fn down(&mut self) -> Outcome {
         match self.group.take() {
             Some(group) => group.end().await,
@@ -145,7 +146,7 @@ impl Front {
     }
 }
 
-/// Two ports on which nobody listens: these servers cannot be told to find one, nor say which they found.
+/// Two free ports: these servers cannot choose a port themselves, nor report one.
 fn free() -> Outcome<[SocketAddr; 2]> {
     let listeners = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
     Ok([listeners[0].local_addr()?, listeners[1].local_addr()?])
@@ -236,7 +237,7 @@ https://:{secure} {{
     )
 }
 
-/// The settings that the document's section of this name shows.
+/// The settings in the document's section of this name.
 fn documented(section: &str) -> String {
     let section = DOCUMENT.split_once(&format!("\n# {section}\n")).map_or("", |(_, rest)| rest);
     let block = section.split_once("```text\n").map_or("", |(_, rest)| rest);

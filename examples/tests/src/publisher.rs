@@ -22,7 +22,7 @@ impl Publisher {
     /// Connects to an application.
     ///
     /// # Errors
-    /// If it does not listen.
+    /// If the application does not listen.
     pub async fn connect(app: SocketAddr) -> Outcome<Self> {
         let (from_app, to_app) = TcpStream::connect(app).await?.into_split();
         Ok(Self { app, to_app, answers: read_all(Some(from_app), String::new()) })
@@ -44,10 +44,10 @@ impl Publisher {
         Ok(())
     }
 
-    /// Waits until all is published, and returns the ids in order.
+    /// Waits until all are published, and returns the ids in order.
     ///
     /// # Errors
-    /// If not all is in time.
+    /// If not all are published in time.
     pub async fn ids(mut self, count: usize) -> Outcome<Vec<String>> {
         let last = format!("GET /stats HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.app);
         self.to_app.write_all(last.as_bytes()).await?;

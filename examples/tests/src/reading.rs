@@ -5,7 +5,7 @@ use sse_testkit::{Failed, Outcome};
 
 use crate::{App, Relay, Session};
 
-/// Opens an `EventSource` and keeps all that it tells, but of checkpoints only the place.
+/// Opens an `EventSource` and keeps every event that it dispatches; of checkpoints it keeps only the position.
 const READER: &str = "
     const [target, options] = arguments;
     const source = new EventSource(target, options);
@@ -25,30 +25,30 @@ const READER: &str = "
 /// An `EventSource` in a browser, on a page of the application that does nothing else, behind a relay.
 #[derive(Debug)]
 pub struct Reading<'a> {
-    /// What is read.
+    /// The application.
     pub app: App,
-    /// What the browser speaks to.
+    /// The relay that the browser connects to.
     pub relay: Relay,
     target: String,
     page: &'a Session,
 }
 
-/// What the page was told.
+/// An event that the page received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heard {
     /// The event's type.
     pub event: String,
-    /// Its data.
+    /// The event's data.
     pub data: String,
     /// The last event id, as the page sees it.
     pub id: String,
 }
 
 impl<'a> Reading<'a> {
-    /// Starts the application, goes there, and waits until the stream is open.
+    /// Starts the application, opens the page, and waits until the stream is open.
     ///
     /// # Errors
-    /// If it does not open.
+    /// If the stream does not open.
     pub async fn open(program: &str, flags: &[&str], page: &'a Session, target: &str) -> Outcome<Self> {
         let app = App::start(program, flags).await?;
         let relay = Relay::start(app.address()).await?;
@@ -66,7 +66,7 @@ impl<'a> Reading<'a> {
         Self::read_in(self.page, target, options).await
     }
 
-    /// Does so in any window.
+    /// Opens an `EventSource` with these options in any window.
     ///
     /// # Errors
     /// If it does not open.
@@ -75,10 +75,10 @@ impl<'a> Reading<'a> {
         page.until("read.opens === 1").await
     }
 
-    /// All that the page was told so far.
+    /// All events that the page has received so far.
     ///
     /// # Errors
-    /// If the page cannot say.
+    /// If the page cannot report them.
     pub async fn heard(&self) -> Outcome<Vec<Heard>> {
         let told = self.value("read.told").await?;
         let told = told.as_array().ok_or_else(|| Failed::new(format!("no list: {told}")))?;
@@ -89,10 +89,10 @@ impl<'a> Reading<'a> {
             .collect())
     }
 
-    /// Waits until the page was told so many events, and returns all of them.
+    /// Waits until the page has received `count` events, and returns all of them.
     ///
     /// # Errors
-    /// If it is not told so many in time.
+    /// If it does not receive them in time.
     pub async fn until_heard(&self, count: usize) -> Outcome<Vec<Heard>> {
         self.until(&format!("read.told.length >= {count}")).await?;
         self.heard().await
@@ -112,7 +112,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// It is a browser's window.
+/// Gives access to the browser's window.
 impl Deref for Reading<'_> {
     type Target = Session;
 

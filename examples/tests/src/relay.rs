@@ -14,17 +14,17 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What a browser speaks to in place of the application: it passes everything on, takes down what is asked for, and cuts a
-/// connection where it is told.
+/// A relay between a browser and the application: it forwards everything, records the requests, and cuts a
+/// connection where a test requests it.
 ///
-/// Its connections end when this is dropped.
+/// All its connections end when this is dropped.
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
     app: SocketAddr,
     notes: Arc<Mutex<Notes>>,
     accepting: JoinSet<()>,
-    /// The port, while it does not accept.
+    /// The port, while the relay does not accept.
     held: Option<TcpSocket>,
 }
 
@@ -49,7 +49,7 @@ impl Relay {
         Ok(relay)
     }
 
-    /// Ends its connections and refuses others.
+    /// Ends the connections and refuses new ones.
     ///
     /// # Errors
     /// If the port is lost.
@@ -62,7 +62,7 @@ impl Relay {
     /// Accepts connections again.
     ///
     /// # Errors
-    /// If it never ceased to.
+    /// If the relay already accepts.
     pub fn accept(&mut self) -> Outcome {
         let socket = self.held.take().ok_or_else(|| Failed::new("it accepts connections"))?;
         let listener = socket.listen(64)?;
@@ -72,7 +72,7 @@ impl Relay {
             while let Ok((browser, _)) = listener.accept().await {
                 let notes = Arc::clone(&notes);
                 connections.spawn(async move {
-                    // Either side may go at any time.
+                    // Either side may disconnect at any time.
                     let _ = relay(browser, app, &notes).await;
                 });
             }
@@ -80,13 +80,13 @@ impl Relay {
         Ok(())
     }
 
-    /// Where browsers connect.
+    /// The address for browsers.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The head of each GET whose target begins so, in order.
+    /// The head of each GET whose target begins with `target`, in order.
     #[must_use]
     pub fn requests(&self, target: &str) -> Vec<String> {
         let begin = format!("GET {target}");
@@ -94,13 +94,13 @@ impl Relay {
         notes.requests.iter().filter(|head| head.starts_with(&begin)).cloned().collect()
     }
 
-    /// Cuts the next connection that carries this text to a browser, right behind it: in the middle of the answer.
+    /// Cuts the next connection that carries this text to a browser, right after it: in the middle of the response.
     pub fn cut_after(&self, text: &str) {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).cut_after = Some(text.into());
     }
 }
 
-/// Takes a port, so that nobody else gets it, and does not listen yet.
+/// Reserves a port, so that no other program gets it, and does not listen yet.
 fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     // Connections that have ended linger on the port.
@@ -145,7 +145,7 @@ async fn pass_answers(
     mut to: OwnedWriteHalf,
     notes: &Mutex<Notes>,
 ) -> io::Result<()> {
-    // The end of what has passed, which may be the beginning of what is looked for.
+    // The last forwarded bytes, which may be the beginning of the searched text.
     let mut passed = Vec::new();
     loop {
         let before = passed.len();
@@ -162,14 +162,14 @@ async fn pass_answers(
     }
 }
 
-/// Where these bytes are to be cut, if they are; and then no others will be.
+/// The position at which to cut these bytes, if any; later bytes are not cut.
 fn cut(passed: &[u8], notes: &mut Notes) -> Option<usize> {
     let end = find(passed, notes.cut_after.as_deref()?)?;
     notes.cut_after = None;
     Some(end)
 }
 
-/// Where the first such bytes end.
+/// The end of the first occurrence of these bytes.
 fn find(among: &[u8], bytes: &[u8]) -> Option<usize> {
     among.windows(bytes.len()).position(|window| window == bytes).map(|at| at + bytes.len())
 }

@@ -10,7 +10,7 @@ use crate::{
     link::{Command, Link},
 };
 
-/// How often a page is looked at again.
+/// The interval at which a page is checked.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// One window of a browser of its own; the browser ends when this is dropped.
@@ -26,12 +26,12 @@ impl Session {
     /// Opens a browser's window.
     ///
     /// # Errors
-    /// If the browser does not start; the message says how to install it.
+    /// If the browser does not start; the message states how to install it.
     pub async fn open(engine: Engine) -> Outcome<Self> {
         Self::open_with(engine, &[]).await
     }
 
-    /// Opens a window of a browser that keeps no page in memory to show it again on the way back, as one that needs the memory.
+    /// Opens a window of a browser that keeps no page in memory for going back, like a browser that is short of memory.
     ///
     /// # Errors
     /// If the browser does not start.
@@ -44,22 +44,22 @@ impl Session {
         Ok(Self { engine, link, _browser: browser })
     }
 
-    /// Which browser it is.
+    /// The engine of the browser.
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.engine
     }
 
-    /// Goes to this address and waits until the page has loaded.
+    /// Opens this address and waits until the page has loaded.
     ///
     /// # Errors
-    /// If it cannot be loaded.
+    /// If the page cannot be loaded.
     pub async fn go(&self, url: &str) -> Outcome {
         self.call("url", "Navigate", json!({ "url": url })).await?;
         Ok(())
     }
 
-    /// Goes back to the page before.
+    /// Goes back to the previous page.
     ///
     /// # Errors
     /// If there is none.
@@ -68,10 +68,10 @@ impl Session {
         Ok(())
     }
 
-    /// Runs a script in the page, with these `arguments`, and returns what it returns.
+    /// Runs a script in the page, with these `arguments`, and returns its result.
     ///
     /// # Errors
-    /// If it throws.
+    /// If the script throws.
     pub async fn run(&self, script: &str, arguments: Value) -> Outcome<Value> {
         // Firefox would give each command a `window` of its own.
         let parameters = json!({ "script": script, "args": arguments, "sandbox": null });
@@ -81,7 +81,7 @@ impl Session {
     /// The value of an expression in the page.
     ///
     /// # Errors
-    /// If it throws.
+    /// If the expression throws.
     pub async fn value(&self, expression: &str) -> Outcome<Value> {
         self.run(&format!("return {expression}"), json!([])).await
     }
@@ -89,7 +89,7 @@ impl Session {
     /// Waits until an expression in the page is true.
     ///
     /// # Errors
-    /// If it is not in time; the message shows what the page shows.
+    /// If it does not become true in time; the message contains the page's text.
     pub async fn until(&self, expression: &str) -> Outcome {
         let waited = timeout(PATIENCE, async {
             while self.value(expression).await?.as_bool() != Some(true) {
@@ -110,17 +110,17 @@ impl Session {
     /// Clicks the element with this id, as a user does.
     ///
     /// # Errors
-    /// If there is none, or it cannot be clicked.
+    /// If there is no such element, or it cannot be clicked.
     pub async fn click(&self, id: &str) -> Outcome {
         let element = self.element(id).await?;
         self.call(&format!("element/{element}/click"), "ElementClick", json!({ "id": element })).await?;
         Ok(())
     }
 
-    /// Types into the element with this id, in place of what it held.
+    /// Types into the element with this id, replacing its text.
     ///
     /// # Errors
-    /// If there is none, or it takes no text.
+    /// If there is no such element, or it takes no text.
     pub async fn type_into(&self, id: &str, text: &str) -> Outcome {
         let element = self.element(id).await?;
         self.call(&format!("element/{element}/clear"), "ElementClear", json!({ "id": element })).await?;

@@ -17,7 +17,7 @@ pub(crate) fn query() -> impl Filter<Extract = (Query,), Error = Infallible> + C
     raw.map(|raw: String| Query::parse(&raw))
 }
 
-/// The body as text: Warp's own limit wants a `content-length`, which a client need not send.
+/// The body as text: Warp's own limit requires a `content-length`, which a client need not send.
 pub(crate) fn text() -> impl Filter<Extract = (String,), Error = Rejection> + Clone {
     warp::body::stream().and_then(read)
 }
@@ -40,7 +40,7 @@ struct Refused(StatusCode);
 
 impl Reject for Refused {}
 
-/// A body that could not be read, answered as JSON; every other rejection is Warp's own.
+/// Answers a body that could not be read as JSON; every other rejection is left to Warp.
 pub(crate) async fn refused(rejection: Rejection) -> Result<impl Reply, Rejection> {
     match rejection.find() {
         Some(Refused(status)) => Ok(reply::with_status(reply::json(&refusal(status.as_u16())), *status)),

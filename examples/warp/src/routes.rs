@@ -43,7 +43,7 @@ async fn page() -> Html<&'static str> {
     reply::html(PAGE)
 }
 
-/// Subscribes; a reader that comes back goes on where it left off. A browser that follows a link here gets the page.
+/// Subscribes; a reader that reconnects resumes where it stopped. A browser that follows a link here gets the page.
 async fn events(app: App, query: Query, last: LastEventId) -> Result<Response> {
     if last.prefers_html() {
         return Ok(reply::with_header(reply::html(PAGE), "vary", "accept").into_response());
@@ -56,7 +56,7 @@ async fn events(app: App, query: Query, last: LastEventId) -> Result<Response> {
     Ok(stream.into_response())
 }
 
-/// Refuses pages of other sites, which could publish in the user's name; clients that are not browsers pass.
+/// Refuses pages of other sites, which could publish in the user's name; non-browser clients pass.
 async fn publish(app: App, from: LastEventId, query: Query, text: String) -> Result<Json> {
     app.options.origins.check(&from)?;
     let publishing = app.hub.publish(query.topics, event(&text, query.event.as_deref()));
@@ -67,28 +67,28 @@ async fn publish(app: App, from: LastEventId, query: Query, text: String) -> Res
     Ok(reply::json(&published(&receipt)))
 }
 
-/// Tells those who read now; nothing is kept.
+/// Sends an event to the readers connected now; the event is not stored.
 async fn signal(app: App, from: LastEventId, query: Query, text: String) -> Result<Json> {
     app.options.origins.check(&from)?;
     let receivers = app.hub.signal(query.topics, event(&text, query.event.as_deref()))?;
     Ok(reply::json(&json!({ "receivers": receivers })))
 }
 
-/// Readers get the rest and `sse.end`; one that comes back after that is answered 204 and stays away.
+/// Finishes a topic: readers get the rest and `sse.end`; one that reconnects after that gets 204 and stops.
 async fn finish(app: App, from: LastEventId, query: Query) -> Result<Json> {
     app.options.origins.check(&from)?;
     let receipt = app.hub.finish(query.topics).await?;
     Ok(reply::json(&published(&receipt)))
 }
 
-/// Ends the readers of a topic; they come back and resume.
+/// Ends the streams of a topic's readers; they reconnect and resume.
 async fn disconnect(app: App, from: LastEventId, query: Query) -> Result<Json> {
     app.options.origins.check(&from)?;
     let ended = app.hub.disconnect(query.topics)?;
     Ok(reply::json(&json!({ "ended": ended })))
 }
 
-/// A plain stream without a hub: it names the shutdown by `until`.
+/// A plain stream without a hub: `until` ends it at the shutdown.
 async fn ticks(app: App) -> Sse {
     let numbers = stream! {
         for n in 0u64.. {
@@ -99,7 +99,7 @@ async fn ticks(app: App) -> Sse {
     sse_warp::reply(numbers).keep_alive(app.keep_alive()).until(app.shutdown.clone())
 }
 
-/// Tokens, as a language model makes them. Nobody can resume them, so they have the whole of a shutdown's time.
+/// Tokens, as a language model produces them. They cannot be resumed, so they get the whole drain time of a shutdown.
 async fn complete(app: App, from: LastEventId, prompt: String) -> Result {
     app.options.origins.check(&from)?;
     let (tx, answer) = channel(32);
@@ -123,7 +123,7 @@ async fn metrics(app: App) -> String {
     app.metrics()
 }
 
-/// Who may do what on the adapter's own routes.
+/// The access hook of the adapter's own routes: decides who may do what.
 fn access(request: &Request<()>, _: &AccessRequest) -> std::result::Result<Permit, AccessDenied> {
     permit(request.headers().get("x-tenant").and_then(|name| name.to_str().ok()))
 }

@@ -1,4 +1,4 @@
-// better-sse on Node's own server: numbers from the reader's id on, so many a connection, and odd texts.
+// better-sse on Node's own server: numbers from the reader's id on, a fixed number per connection, and odd texts.
 
 import http from "node:http";
 import { createRequire } from "node:module";

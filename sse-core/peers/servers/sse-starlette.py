@@ -1,4 +1,4 @@
-"""sse-starlette on uvicorn: numbers from the reader's id on, so many a connection, and odd texts."""
+"""sse-starlette on uvicorn: numbers from the reader's id on, a fixed number per connection, and odd texts."""
 
 import json
 import logging
@@ -37,7 +37,7 @@ async def odd(request):
 
 
 app = Starlette(routes=[Route("/numbers", numbers), Route("/odd", odd)])
-# It warns of each write to a connection that has broken, and many break.
+# asyncio warns of each write to a broken connection, and many break.
 logging.getLogger("asyncio").setLevel(logging.ERROR)
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)

@@ -19,28 +19,28 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How a network misbehaves.
+/// The fault of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Not at all.
+    /// No fault.
     None,
-    /// Everything arrives late, and in lumps.
+    /// All data arrive late, and in batches.
     Delay,
-    /// Everything is swallowed, and nobody is told: a pulled cable, a forgetful NAT.
+    /// All data are dropped without an error: a pulled cable, a NAT that lost its state.
     HalfOpen,
     /// Connections are reset at random, within an event.
     Reset,
     /// One byte at a time.
     Drip,
-    /// Nothing is read any more, until the buffers are full.
+    /// No more data are read, until the buffers are full.
     StopReading,
-    /// Connections are closed at random, as if all were well, within an event.
+    /// Connections are closed cleanly at random, within an event.
     Close,
 }
 
 /// A proxy between a client and a server, whose fault can be changed at any time.
 pub struct Chaos {
-    /// Where clients connect.
+    /// The address for clients.
     pub addr: SocketAddr,
     fault: watch::Sender<Fault>,
     accepted: Arc<AtomicUsize>,
@@ -48,7 +48,7 @@ pub struct Chaos {
 }
 
 impl Chaos {
-    /// Starts one in front of a server.
+    /// Starts a proxy in front of a server.
     pub async fn start(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let addr = listener.local_addr()?;
@@ -60,7 +60,7 @@ impl Chaos {
                 counted.fetch_add(1, Ordering::Relaxed);
                 let seen = seen.clone();
                 tokio::spawn(async move {
-                    // Either side may go at any time; that is the purpose.
+                    // Either side may disconnect at any time; that is the purpose.
                     let _ = relay(client, server, seen).await;
                 });
             }
@@ -68,12 +68,12 @@ impl Chaos {
         Ok(Self { addr, fault, accepted, accepting })
     }
 
-    /// Sets the fault, for the connections that are open as well.
+    /// Sets the fault, also for open connections.
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
     }
 
-    /// How many connections clients have made.
+    /// Number of connections that clients have made.
     #[must_use]
     pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
@@ -99,7 +99,7 @@ async fn relay(client: TcpStream, server: SocketAddr, mut fault: watch::Receiver
     }
 }
 
-/// Requests pass unless nothing does.
+/// Forwards requests, unless the fault drops everything.
 async fn forward_requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -124,7 +124,7 @@ async fn forward_events(
     fault: &mut watch::Receiver<Fault>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
-    // A connection that has lost bytes can never be whole again.
+    // A connection that has lost bytes can never be complete again.
     let mut is_dead = false;
     loop {
         let now = *fault.borrow_and_update();
@@ -151,7 +151,7 @@ async fn forward_events(
             }
             Fault::Drip => drip(bytes, &mut to).await?,
             Fault::Reset | Fault::Close if fastrand::u8(..) < 40 => {
-                // Somewhere within the chunk, so within an event or a line of the coding.
+                // Cut within the chunk, so within an event or a line of the chunked coding.
                 to.write_all(&bytes[..fastrand::usize(..read)]).await?;
                 if now == Fault::Reset {
                     socket2::SockRef::from(to.as_ref()).set_linger(Some(Duration::ZERO))?;

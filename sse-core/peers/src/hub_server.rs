@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 pub struct HubServer {
     /// The hub.
     pub hub: Hub,
-    /// Where it listens.
+    /// The address of the server.
     pub addr: SocketAddr,
     serving: JoinHandle<()>,
 }
@@ -17,7 +17,7 @@ pub struct HubServer {
 const TOPIC: &str = "numbers";
 
 impl HubServer {
-    /// Starts one that says that it is alive whenever it has been silent for so long.
+    /// Starts a server with this keep-alive interval.
     pub async fn start(keep_alive: Duration) -> Self {
         let hub = Hub::builder().retention(Retention::default().events(1_000_000)).memory();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -29,7 +29,7 @@ impl HubServer {
         Self { hub, addr, serving }
     }
 
-    /// The routes, for a server of another kind.
+    /// The routes, for another kind of server.
     pub fn router(hub: Hub, keep_alive: Duration) -> Router {
         let numbers = async move |State(hub): State<Hub>, last: LastEventId| -> sse_axum::Result {
             let subscription = hub.subscribe(TOPIC).after(last).start(Start::Earliest).await?;
@@ -45,12 +45,12 @@ impl HubServer {
         hub.publish(TOPIC, Event::message(number.to_string())).await.expect("published");
     }
 
-    /// Publishes what ends the reader: nothing follows.
+    /// Finishes the topic, so that the reader ends: nothing follows.
     pub async fn finish(hub: &Hub) {
         hub.finish(TOPIC).await.expect("finished");
     }
 
-    /// Ends all readers, who come back.
+    /// Ends the streams of all readers, which then reconnect.
     pub fn cut(hub: &Hub) {
         hub.disconnect(TOPIC).expect("a topic");
     }

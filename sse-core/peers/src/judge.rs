@@ -6,27 +6,27 @@ use tokio::time::{sleep, timeout};
 
 use crate::{Chaos, Fault, Ledger};
 
-/// How many events a server has at `/numbers`: the numbers from 0, each also its event's id, of the type `number`.
+/// Number of events of a server at `/numbers`: the numbers from 0, each also its event's id, of the type `number`.
 pub const COUNT: u64 = 10_000;
 
-/// How many of them a connection gets before the server ends it.
+/// Number of events that a connection gets before the server ends it.
 pub const PER_CONNECTION: u64 = 2_500;
 
-/// Data that is hard to get right, which a server has at `/odd`, before an event of the type `end`.
+/// Data that are hard to encode, which a server sends at `/odd`, before an event of the type `end`.
 pub const ODD: [&str; 6] = ["plain", "two\nlines", "", " leading", "trailing\n", "\u{2026} \u{1f600}"];
 
-/// In place of a text: no event at all.
+/// Used in place of a text: no event at all.
 pub const NOTHING: &str = "\0";
 
-/// The numbers that a connection sends to a reader that has `last`; none is 204.
+/// The numbers that a connection sends to a reader with the id `last`; `None` means 204.
 #[must_use]
 pub fn numbers(last: Option<&str>) -> Option<Range<u64>> {
     let next = last.map_or(0, |last| last.parse::<u64>().expect("an id of ours") + 1);
     (next < COUNT).then(|| next..(next + PER_CONNECTION).min(COUNT))
 }
 
-/// Reads all numbers, once as the server ends its connections, once with connections that break anywhere; then the odd
-/// texts, which must be what a browser reads from the same bytes.
+/// Reads all numbers, once while the server ends its connections, and once over connections that break anywhere;
+/// then the odd texts, which must be what a browser reads from the same bytes.
 pub async fn judge(server: SocketAddr, odd: [&str; 6]) {
     read_numbers(server).await;
     let network = Chaos::start(server).await.expect("a proxy");
@@ -58,13 +58,13 @@ async fn read_numbers(server: SocketAddr) {
     ledger.assert_whole(COUNT);
 }
 
-/// A client that comes back soon.
+/// A client that reconnects soon.
 pub fn source(server: SocketAddr, path: &str) -> EventSource {
     let backoff = Backoff::default().min(Duration::from_millis(1)).max(Duration::from_millis(100));
     EventSource::get(format!("http://{server}/{path}")).backoff(backoff).connect().expect("a valid request")
 }
 
-/// Cuts connections in both ways.
+/// Cuts connections in both directions.
 pub async fn misbehave(network: &Chaos) -> Infallible {
     loop {
         for fault in [Fault::Reset, Fault::Close] {

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-/// The numbers that a reader got, which must be all that were published, in order, each once.
+/// The numbers that a reader received, which must be all published ones, in order, each once.
 #[derive(Debug, Default)]
 pub struct Ledger {
     got: Vec<u64>,
@@ -8,23 +8,23 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Enters the data of an event.
+    /// Records the data of an event.
     pub fn enter(&mut self, data: &str) {
         self.got.push(data.parse().unwrap_or_else(|_| panic!("no number: {data:?}")));
     }
 
-    /// Enters a gap, of which there must be none.
+    /// Records a gap; there must be none.
     pub fn enter_gap(&mut self) {
         self.gaps += 1;
     }
 
-    /// How many it got.
+    /// Number of events received.
     #[must_use]
     pub fn len(&self) -> usize {
         self.got.len()
     }
 
-    /// Whether it got none.
+    /// Whether no event was received.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.got.is_empty()

@@ -1,5 +1,5 @@
-//! What the client's tests share: a hub on a real server, a proxy that misbehaves, a list that must come out whole, and
-//! what every other server is asked for.
+//! Code that the client's tests share: a hub on a real server, a proxy with faults, a ledger that must be complete,
+//! and the requirements for every other server.
 
 mod chaos;
 mod hub_server;

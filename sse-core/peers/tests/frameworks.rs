@@ -1,5 +1,5 @@
-//! The client against what the four frameworks have of their own: every event of 10,000 over several connections and over
-//! connections that break, and the odd ones as a browser reads them from the same bytes.
+//! The client against the SSE support of the four frameworks themselves: every event of 10,000 over several
+//! connections and over connections that break, and the odd ones as a browser reads them from the same bytes.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -64,7 +64,7 @@ async fn warps_own_events() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let addr = listener.local_addr().expect("an address");
     tokio::spawn(warp::serve(all.or(odd)).incoming(listener).run());
-    // Warp writes no space after the colon, so that one of the data's own is taken for it.
+    // Warp writes no space after the colon, so a leading space of the data is taken for it.
     judge(addr, ["plain", "two\nlines", "", "leading", "trailing\n", "\u{2026} \u{1f600}"]).await;
 }
 
@@ -149,7 +149,7 @@ async fn rockets_own_events() {
     tokio::spawn(rocket::custom(config).mount("/", routes![all, odd]).attach(liftoff).launch());
     let port = tokio::task::spawn_blocking(move || addr.recv_timeout(Duration::from_secs(30)));
     let port = port.await.expect("it waits").expect("it listens");
-    // Rocket writes no space after the colon, so that one of the data's own is taken for it.
+    // Rocket writes no space after the colon, so a leading space of the data is taken for it.
     judge(
         ([127, 0, 0, 1], port).into(),
         ["plain", "two\nlines", "", "leading", "trailing\n", "\u{2026} \u{1f600}"],

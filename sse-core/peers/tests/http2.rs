@@ -19,7 +19,7 @@ use sse_peers::{HubServer, Ledger};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_rustls::{TlsAcceptor, rustls};
 
-/// A hub behind TLS with a certificate of its own.
+/// A hub behind TLS with a self-signed certificate.
 struct Secure {
     hub: Hub,
     addr: SocketAddr,
@@ -70,7 +70,7 @@ impl Secure {
                 counted.lock().expect("not poisoned").connections += 1;
                 let (acceptor, app) = (acceptor.clone(), app.clone());
                 tokio::spawn(async move {
-                    // A client that does not trust the certificate leaves here.
+                    // A client that does not trust the certificate disconnects here.
                     let Ok(socket) = acceptor.accept(socket).await else { return };
                     let server = auto::Builder::new(TokioExecutor::new());
                     let served = server.serve_connection(TokioIo::new(socket), TowerToHyperService::new(app));
@@ -171,7 +171,7 @@ mod proxy {
 
     use super::*;
 
-    /// A proxy that opens a tunnel for whoever knows the password, and then answers with `status` instead if it is not 200.
+    /// A proxy that opens a tunnel for clients with the password; if `status` is not 200, it answers that instead.
     struct Proxy {
         addr: SocketAddr,
         /// The heads of all requests.

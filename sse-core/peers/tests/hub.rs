@@ -1,4 +1,4 @@
-//! The client against a hub of our own: nothing lost, nothing twice, whatever happens to the connection.
+//! The client against our own hub: no event is lost or comes twice, whatever happens to the connection.
 //!
 //! Each fault lasts 2 s; `SSE_CHAOS_SECONDS=60` makes it the long form.
 
@@ -19,7 +19,7 @@ fn numbers(addr: std::net::SocketAddr) -> EventSourceBuilder {
         .backoff(Backoff::default().max(2 * SECOND))
 }
 
-/// Reads until the topic is finished and counts what happened on the way.
+/// Reads until the topic is finished, and counts the disconnects.
 async fn read(source: EventSourceBuilder) -> (Ledger, Vec<Disconnect>) {
     let mut events = source.events().expect("a valid request");
     let (mut ledger, mut causes) = (Ledger::default(), Vec::new());
@@ -75,7 +75,7 @@ async fn g16_ten_thousand_events_with_cuts() {
     ledger.assert_whole(COUNT);
 }
 
-/// Runs one fault over a stream of events that never pauses.
+/// Applies one fault to a stream of events that never pauses.
 async fn survive(fault: Fault) -> Vec<Disconnect> {
     let seconds = env::var("SSE_CHAOS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
     let server = HubServer::start(KEEP_ALIVE).await;

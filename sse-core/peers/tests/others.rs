@@ -19,7 +19,7 @@ use tokio::{
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where other people's servers are installed.
+/// The folder of the installed third-party servers.
 fn tools() -> PathBuf {
     let build = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the folder of builds");
     build.join("tools")
@@ -48,8 +48,8 @@ async fn start(runner: &str, name: &str) -> (Child, SocketAddr) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn better_sse() {
     let (_server, addr) = start("node/bin/node", "better-sse.mjs").await;
-    // It writes no space after the colon, so that one of the data's own is taken for it, and it leaves lines to its
-    // serializer: with one of plain text the second line is a field that nobody knows.
+    // The server writes no space after the colon, so a leading space of the data is taken for it, and it leaves
+    // lines to its serializer: with a plain-text serializer the second line is an unknown field.
     judge(addr, ["plain", "two", "", "leading", "trailing", "\u{2026} \u{1f600}"]).await;
 }
 
@@ -76,7 +76,7 @@ impl Nchan {
         let modules = modules.expect("nginx says where its modules are");
         assert!(Path::new(modules).join("ngx_nchan_module.so").exists(), "no nchan in {modules}: {install}");
         let folder = TempDir::new().expect("a folder");
-        // Free now, and nobody else asks for one meanwhile.
+        // The port is free now, and no other program asks for one in the meantime.
         let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let addr = free.local_addr().expect("an address");
         drop(free);
@@ -102,7 +102,7 @@ impl Nchan {
         Self { addr, _server: server, _folder: folder }
     }
 
-    /// Publishes numbers, each when the one before was accepted.
+    /// Publishes numbers, each after the previous one was accepted.
     async fn publish(&self, numbers: std::ops::Range<u64>) {
         for number in numbers {
             let data = number.to_string();

@@ -12,9 +12,9 @@ pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// | Route | Answers |
 /// |---|---|
 /// | `GET /events?topic=T&start=S&as=P&at=A&on=TERM` | [`Context::subscribe`], after the request's last event id |
-/// | `GET /page?topic=T` | [`PAGE`](crate::PAGE), with `Vary: Accept`, to who prefers HTML, a subscription to others |
-/// | `/mounted` | the adapter's own routes, with [`Context::permit`] as access hook, which is told the `X-Tenant` header |
-/// | `GET /compressed?topic=T&start=S` | the same, compressed for who accepts gzip |
+/// | `GET /page?topic=T` | [`PAGE`](crate::PAGE), with `Vary: Accept`, if HTML is preferred, else a subscription |
+/// | `/mounted` | the adapter's own routes, with [`Context::permit`] as access hook, which gets the `X-Tenant` header |
+/// | `GET /compressed?topic=T&start=S` | the same, compressed for clients that accept gzip |
 /// | `GET /late?topic=T` | the same, but subscribes only once the shutdown has begun |
 /// | `GET /script` | a plain stream of [`Context::script`] |
 /// | `GET /failing` | a stream that fails, or panics, after the script: [`Context::failing`] |
@@ -25,7 +25,7 @@ pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// | `POST /publish?topic=T&event=E` | publishes the body and answers `{"id":"…","receivers":N}` |
 /// | `POST /finish?topic=T` | finishes the topic and answers the same |
 /// | `POST /runs?topic=T` | begins a run of the body's words, [`Context::work`], and answers 202 |
-/// | `DELETE /runs?topic=T` | tells it to stop, and answers 204, or 404 if there is none |
+/// | `DELETE /runs?topic=T` | stops the run and answers 204, or 404 if there is none |
 ///
 /// `GET` routes answer `HEAD` as well. `/events` has the adapter's preflight, by the policy of the mounted routes.
 pub trait App: Sync {
@@ -43,12 +43,12 @@ pub trait App: Sync {
     }
 }
 
-/// What a case wants of the server.
+/// What a case requires of the server.
 #[derive(Debug)]
 pub struct Settings {
-    /// Of all streams.
+    /// Keep-alive of all streams.
     pub keep_alive: Option<KeepAlive>,
-    /// Of all streams.
+    /// Maximum age of all streams.
     pub max_age: Option<Duration>,
     /// Ends all streams after this time.
     pub until: Option<Duration>,
@@ -58,15 +58,15 @@ pub struct Settings {
     pub script: Vec<Event>,
     /// Whether a plain stream stays open after its script.
     pub stays_open: bool,
-    /// Whether what fails panics.
+    /// Whether a failing stream panics.
     pub panics: bool,
-    /// Of the hub's window.
+    /// Retention of the hub's window.
     pub retention: Retention,
-    /// After which a silent run is abandoned.
+    /// Time after which a silent run is abandoned.
     pub silence: Option<Duration>,
-    /// How many readers the hub lets in.
+    /// Maximum number of readers of the hub.
     pub max_readers: usize,
-    /// From where the mounted routes may be used, and `/events` with `on=origins`.
+    /// Origins that may use the mounted routes, and `/events` with `on=origins`.
     pub origins: OriginPolicy,
     /// The hub's limit on readers that do not read.
     pub stalled_after: Duration,
@@ -95,13 +95,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Without keep-alives, so that a body holds nothing but what the case makes it hold.
+    /// Without keep-alives, so that a body holds only what the case makes it hold.
     #[must_use]
     pub fn quiet() -> Self {
         Self { keep_alive: None, ..Self::default() }
     }
 
-    /// Quiet, with a plain stream of these events that then ends.
+    /// Quiet, with a plain stream that sends these events and then ends.
     #[must_use]
     pub fn scripted(script: impl IntoIterator<Item = Event>) -> Self {
         Self { script: script.into_iter().collect(), ..Self::quiet() }

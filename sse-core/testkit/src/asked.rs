@@ -9,7 +9,7 @@ use crate::{
     context::{BOOM, MOST_READERS},
 };
 
-/// How many readers each address may have, under limits.
+/// Maximum number of readers of each address, under limits.
 pub(crate) const MOST_FROM_ADDRESS: usize = 3;
 
 /// What the query of a request asks for.
@@ -17,34 +17,34 @@ pub(crate) const MOST_FROM_ADDRESS: usize = 3;
 pub struct Asked {
     /// The topics, in order.
     pub topics: Vec<String>,
-    /// Where a reader without a cursor begins.
+    /// Where a reader without a cursor starts.
     pub start: Start,
-    /// The type of an event to be published.
+    /// The type of the event to publish.
     pub event: Option<String>,
-    /// Whose reader it is, by `as=`.
+    /// The principal of the reader, from `as=`.
     pub principal: Option<String>,
-    /// From where it comes, by `at=`.
+    /// The address of the reader, from `at=`.
     pub address: String,
-    /// On which terms it reads, by `on=`.
+    /// The terms of the subscription, from `on=`.
     pub terms: Vec<Term>,
 }
 
 /// One of the terms of a subscription; the query names it in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Term {
-    /// Only what [`is_of`] the principal is told.
+    /// The reader gets only events for which [`is_of`] the principal is true.
     Filter,
-    /// The sum comes first, then what is added to it.
+    /// The reader gets the sum first, then the numbers added to it.
     State,
-    /// Of several events of the same first topic the latest is told, if the reader lags.
+    /// A reader that lags gets only the latest of several events with the same first topic.
     Conflate,
-    /// It lasts as long as the principal's lease.
+    /// The subscription lasts as long as the principal's lease.
     Lease,
-    /// The principal and the address may have only so many readers.
+    /// The principal and the address have a limited number of readers.
     Limits,
-    /// Its topics must exist.
+    /// The topics must exist.
     Existing,
-    /// It comes from where the mounted routes may be used.
+    /// The request must come from an origin that may use the mounted routes.
     Origins,
     /// The principal has one reader: `replace` or `refuse`.
     Exclusive(Exclusive),
@@ -52,21 +52,21 @@ pub enum Term {
     Panics(Code),
 }
 
-/// Code of the application that a reader runs.
+/// Application code that runs for a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// `bad_filter`.
     Filter,
     /// `bad_key`, of a conflating reader.
     Key,
-    /// `bad_loader`, when it is called, at any event.
+    /// `bad_loader`, when the loader is called, at any event.
     Loader,
     /// `bad_state`, while the state is loaded, at any event.
     State,
 }
 
 impl Asked {
-    /// Reads a raw query string; of percent-encoding the suite needs only `>`.
+    /// Parses a raw query string; the suite needs percent-decoding only of `>`.
     #[must_use]
     pub fn from_query(query: Option<&str>) -> Self {
         let mut asked = Self::default();
@@ -89,7 +89,7 @@ impl Asked {
         asked
     }
 
-    /// The event to be published.
+    /// The event to publish.
     pub fn event_of(&self, data: &str) -> Event {
         let event = Event::message(data);
         match &self.event {
@@ -99,7 +99,7 @@ impl Asked {
     }
 }
 
-/// The topics of a query, which may hold wildcards: readers of the suite choose them.
+/// The topics of a query, which may hold wildcards: the readers of the suite choose them.
 struct Patterns(Vec<String>);
 
 impl IntoPatterns for Patterns {
@@ -130,7 +130,7 @@ impl Term {
 }
 
 impl Context {
-    /// Subscribes to what is asked for, on the terms that are asked for.
+    /// Subscribes to the requested topics on the requested terms.
     pub fn subscribe(&self, asked: Asked) -> Subscribe {
         let Asked { topics, start, principal, address, terms, .. } = asked;
         let mut subscribe = self.hub.subscribe(Patterns(topics)).start(start);
@@ -173,7 +173,7 @@ impl Context {
     }
 }
 
-/// Always; the event `BOOM` panics.
+/// Always true; the event `BOOM` panics.
 fn is_harmless(event: &EventView<'_>) -> bool {
     assert_ne!(event.data(), BOOM, "{Failure}");
     true

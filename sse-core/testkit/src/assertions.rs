@@ -1,10 +1,10 @@
-//! The tests of the feature `test` that are equal on every adapter.
+//! The tests of the feature `test` that are the same for every adapter.
 
-/// Makes them, of an adapter and what its assertions take, made of a hub:
+/// Makes these tests from an adapter and a function that builds the application from a hub:
 /// `assertions!(sse_axum, async |hub| app(hub));`.
 ///
-/// The application answers GET `/prices` with the hub's topic of that name under a lease of a minute, and POST `/echo`
-/// with an event for each word.
+/// The application answers GET `/prices` with the hub's topic of that name under a lease of a minute, and POST
+/// `/echo` with an event for each word.
 #[macro_export]
 macro_rules! assertions {
     ($adapter:ident, $client:expr) => {

@@ -5,7 +5,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-/// A chunked response, read as it comes; dropping it cuts the connection.
+/// A chunked response, read as it arrives; dropping it cuts the connection.
 #[derive(Debug)]
 pub struct Chunks {
     stream: BufReader<TcpStream>,
@@ -14,18 +14,18 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    /// Sends a GET, with `cursor` as its `Last-Event-ID` unless it is empty, and waits for the answer's head.
+    /// Sends a GET, with `cursor` as its `Last-Event-ID` unless it is empty, and waits for the response head.
     ///
     /// # Errors
-    /// If there is no answer.
+    /// If there is no response.
     pub async fn get(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Self> {
         Self::ask(TcpStream::connect(address).await?, target, cursor).await
     }
 
-    /// As [`get`](Self::get), with so large a buffer for receiving: a small one is full soon when nobody reads.
+    /// Like [`get`](Self::get), with a receive buffer of this size: a small one fills quickly when it is not read.
     ///
     /// # Errors
-    /// If there is no answer.
+    /// If there is no response.
     pub async fn narrow(address: SocketAddr, target: &str, buffer: u32) -> std::io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_recv_buffer_size(buffer)?;
@@ -50,7 +50,7 @@ impl Chunks {
         Ok(Self { stream, status, is_clean_end: false })
     }
 
-    /// The answer's status.
+    /// The response status.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status

@@ -19,14 +19,14 @@ use crate::{Settings, sum::Sum, work::Pace};
 /// The page of `GET /page`.
 pub const PAGE: &str = "<!doctype html><title>A page</title>";
 
-/// What makes the application's code panic: the name of a tenant, a word of an answer, or the data of an event for readers on
-/// such terms.
+/// The text that makes the application's code panic: the name of a tenant, a word of an answer, or the data of an
+/// event for readers on such terms.
 pub(crate) const BOOM: &str = "boom";
 
-/// How long a body the mounted routes take, in bytes.
+/// Maximum length of a body for the mounted routes, in bytes.
 pub const MOST_BODY: usize = 1_000;
 
-/// How many readers each tenant of the mounted routes, and each principal under limits, may have.
+/// Maximum number of readers of each tenant of the mounted routes, and of each principal under limits.
 pub(crate) const MOST_READERS: usize = 2;
 
 /// What the handlers of an [`App`](crate::App) share.
@@ -36,19 +36,19 @@ pub struct Context {
     pub hub: Hub,
     /// The handle that ends the hub's streams and the server.
     pub shutdown: Shutdown,
-    /// What `on=state` tells.
+    /// The state of `on=state`.
     pub(crate) sum: Sum,
-    /// Of the runs.
+    /// Controls the pace of the runs.
     pub(crate) pace: Pace,
     pub(crate) settings: Arc<Settings>,
-    /// Of each tenant of the mounted routes, and of each principal.
+    /// The lease of each tenant of the mounted routes, and of each principal.
     leases: Arc<Mutex<HashMap<String, Lease>>>,
     listens: Arc<Mutex<Option<oneshot::Sender<SocketAddr>>>>,
     ended: mpsc::UnboundedSender<StreamSummary>,
     left: mpsc::UnboundedSender<SendError>,
 }
 
-/// What a case hears from the handlers.
+/// What the handlers report to a case.
 pub(crate) struct Reports {
     pub(crate) listens: oneshot::Receiver<SocketAddr>,
     pub(crate) ended: mpsc::UnboundedReceiver<StreamSummary>,
@@ -74,25 +74,25 @@ impl Context {
         (context, Reports { listens: listening, ended: endings, left: leavings })
     }
 
-    /// Says where the server listens.
+    /// Reports the address of the server.
     pub fn listens_at(&self, address: SocketAddr) {
         let listens = self.listens.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(listens) = listens {
-            // A case that has given up does not wait for it any more.
+            // A case that has given up no longer waits for it.
             let _ = listens.send(address);
         }
     }
 
-    /// From where the mounted routes may be used.
+    /// The origins that may use the mounted routes.
     pub fn origins(&self) -> OriginPolicy {
         self.settings.origins.clone()
     }
 
-    /// The access hook of the mounted routes: each tenant reads and publishes below `tenant.NAME`, under its own lease and
-    /// limit.
+    /// The access hook of the mounted routes: each tenant reads and publishes below `tenant.NAME`, under its own
+    /// lease and limit.
     ///
     /// # Errors
-    /// If nobody says who they are.
+    /// If the request names no tenant.
     ///
     /// # Panics
     /// For the tenant `BOOM`.
@@ -114,7 +114,7 @@ impl Context {
         leases.entry(tenant.to_owned()).or_default().clone()
     }
 
-    /// The stream with the case's options, and a hook that reports its end.
+    /// Adds the case's options to the stream, and a hook that reports its end.
     pub fn dress(&self, events: impl IntoEventStream) -> EventStream {
         let ended = self.ended.clone();
         let settings = &self.settings;
@@ -166,7 +166,7 @@ impl Context {
         }
     }
 
-    /// Sends words, each with the space behind it; the word `BOOM` panics.
+    /// Sends words, each with a space after it; the word `BOOM` panics.
     pub fn words(&self, tx: Sender, text: String) {
         tokio::spawn(async move {
             for word in text.split_inclusive(' ') {
@@ -178,7 +178,7 @@ impl Context {
         });
     }
 
-    /// Sends until the reader leaves, waits for that in the other way too, and reports it.
+    /// Sends until the reader leaves, then also waits for `closed`, and reports the error.
     pub fn talk(&self, tx: Sender) {
         let left = self.left.clone();
         tokio::spawn(async move {
@@ -194,7 +194,7 @@ impl Context {
     }
 }
 
-/// How an application's own stream fails.
+/// The error of an application's own stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Failure;
 

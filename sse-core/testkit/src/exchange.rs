@@ -8,7 +8,7 @@ use tokio::{
 
 use crate::{Failed, Outcome, Told, outcome::ensure, read};
 
-/// How much is read at once.
+/// Maximum number of bytes per read.
 const AT_ONCE: usize = 256 << 10;
 
 /// A request, written to the socket byte by byte.
@@ -59,7 +59,7 @@ impl Request {
         Self { method, ..Self::get(target) }
     }
 
-    /// Adds a header, whatever its bytes; a `Host` replaces the address.
+    /// Adds a header with any bytes; a `Host` replaces the address.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name, value.as_ref().to_vec()));
@@ -72,14 +72,14 @@ impl Request {
         self.header("Last-Event-ID", id)
     }
 
-    /// Lets the connection hold little, so that a reader that does not read is soon felt: a few segments, because with
-    /// less than one even a reader that does read would wait for timers.
+    /// Gives the connection small buffers, so that a stalled reader soon has an effect: a few segments, because
+    /// with less than one even an active reader would wait for timers.
     #[must_use]
     pub fn narrow(self) -> Self {
         Self { receive_buffer: Some(256 << 10), ..self }
     }
 
-    /// What is asked for.
+    /// The target of the request.
     #[must_use]
     pub fn target(&self) -> &str {
         &self.target
@@ -108,13 +108,13 @@ impl Request {
 /// How a body ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// As HTTP says: with the last chunk, or with as many bytes as announced.
+    /// As HTTP requires: with the last chunk, or with as many bytes as announced.
     Clean,
     /// The connection closed before.
     Cut,
 }
 
-/// One answer, as it came over the socket.
+/// One response, as it came over the socket.
 #[derive(Debug)]
 pub struct Exchange {
     stream: TcpStream,
@@ -134,10 +134,10 @@ enum Framing {
 }
 
 impl Exchange {
-    /// Sends a request on a connection of its own and waits for the answer's head.
+    /// Sends a request on a connection of its own and waits for the response head.
     ///
     /// # Errors
-    /// If there is no answer in time.
+    /// If there is no response in time.
     pub async fn send(address: SocketAddr, request: Request, patience: Duration) -> Outcome<Self> {
         let socket = TcpSocket::new_v4()?;
         if let Some(size) = request.receive_buffer {
@@ -203,7 +203,7 @@ impl Exchange {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// Where in the body each chunk ended.
+    /// The position in the body at which each chunk ended.
     #[must_use]
     pub fn chunk_ends(&self) -> &[usize] {
         &self.chunk_ends
@@ -215,7 +215,7 @@ impl Exchange {
         self.ended
     }
 
-    /// The events so far, without the checkpoints, for which no page listens.
+    /// The events so far, without the checkpoints, which pages do not listen for.
     #[must_use]
     pub fn told(&self) -> Vec<Told> {
         let mut told = read(&self.body);
@@ -232,7 +232,7 @@ impl Exchange {
             .collect()
     }
 
-    /// What a client that is cut off here sends as `Last-Event-ID`.
+    /// The `Last-Event-ID` of a client that is cut off here.
     #[must_use]
     pub fn last_event_id(&self) -> String {
         read(&self.body).pop().map(|told| told.id).unwrap_or_default()
@@ -249,12 +249,12 @@ impl Exchange {
         }
     }
 
-    /// Waits until `condition` holds, and fails if the body ends before.
+    /// Waits until `condition` holds, and fails if the body ends before that.
     ///
     /// # Errors
     /// If it does not hold in time; the message shows what came instead.
     pub async fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) -> Outcome {
-        // One time for the whole wait: keep-alives must not let it go on for ever.
+        // One deadline for the whole wait: keep-alives must not extend it for ever.
         let deadline = Instant::now() + self.patience;
         while !condition(self) {
             ensure!(self.ended.is_none(), "ended ({:?}) before {what}:\n{}", self.ended, self.shown());
@@ -268,7 +268,7 @@ impl Exchange {
     /// # Errors
     /// As [`until`](Self::until).
     pub async fn until_text(&mut self, text: &str) -> Outcome {
-        // Only what is new is searched, because bodies may be long.
+        // Only new data are searched, because bodies may be long.
         let searched = std::cell::Cell::new(0);
         let found = |exchange: &Self| {
             let new = exchange.body.get(searched.get()..).unwrap_or_default();
@@ -278,7 +278,7 @@ impl Exchange {
         self.until(text, found).await
     }
 
-    /// Waits until so many events were told.
+    /// Waits until `count` events have arrived.
     ///
     /// # Errors
     /// As [`until`](Self::until).
@@ -287,7 +287,7 @@ impl Exchange {
         Ok(self.told())
     }
 
-    /// Reads to the end, and fails unless it is a clean one.
+    /// Reads to the end, and fails unless the end is clean.
     ///
     /// # Errors
     /// If it does not end in time, or is cut.
@@ -297,17 +297,17 @@ impl Exchange {
         Ok(())
     }
 
-    /// Reads for this long, whatever comes.
+    /// Reads for this long, whatever arrives.
     ///
     /// # Errors
-    /// If what comes is not HTTP.
+    /// If the received data are not HTTP.
     pub async fn listen_for(&mut self, length: Duration) -> Outcome {
         let deadline = Instant::now() + length;
         while self.ended.is_none() && self.advance(deadline).await? {}
         Ok(())
     }
 
-    /// Reads once; `false` if nothing has come at the deadline.
+    /// Reads once; `false` if nothing has arrived at the deadline.
     async fn advance(&mut self, deadline: Instant) -> Outcome<bool> {
         self.unread.reserve(AT_ONCE);
         match timeout_at(deadline, self.stream.read_buf(&mut self.unread)).await {
@@ -330,7 +330,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Moves what has arrived into the body.
+    /// Moves the received data into the body.
     fn take(&mut self) -> Outcome {
         match self.framing {
             Framing::Length(length) => {
@@ -362,7 +362,7 @@ impl Exchange {
     }
 }
 
-/// The status line, then the headers with names in lower case, sorted, without `date`, one a line.
+/// The status line, then the headers with names in lower case, sorted, without `date`, one per line.
 fn normal(head: &[u8]) -> String {
     let head = String::from_utf8_lossy(head);
     let mut lines = head.trim_end().split("\r\n");

@@ -2,12 +2,12 @@ use std::time::Duration;
 
 use sse_core::Event;
 
-/// An event, and the bytes that it must be on the wire.
+/// An event, and its required bytes on the wire.
 #[derive(Debug, Clone)]
 pub struct Scripted {
-    /// What the application says.
+    /// The event that the application sends.
     pub event: Event,
-    /// What the socket carries.
+    /// The bytes on the socket.
     pub bytes: &'static str,
 }
 

@@ -15,9 +15,9 @@ pub use texts::HOSTILE;
 pub struct Hostile {
     /// The builder and the text, for messages.
     pub what: String,
-    /// What came of it; it may be wrong, and then says so.
+    /// The result of the builder; it may be invalid, and then reports that.
     pub event: Event,
-    /// What a client must be told of it, if it can be sent; the id only where the builder sets one.
+    /// What a client must receive, if the event can be sent; the id only where the builder sets one.
     pub told: Option<Told>,
 }
 

@@ -1,4 +1,5 @@
-//! What several packages' tests share: one suite for the four adapters, over real sockets, and one for every history engine.
+//! Code shared by the tests of several packages: one suite for the four adapters, over real sockets, and one for
+//! every history engine.
 //!
 //! An adapter's tests implement [`App`] with the framework's own routing, and [`conformance!`] makes one test of each
 //! promise in [`cases`]. The suite is itself tested against an application that breaks one promise at a time.

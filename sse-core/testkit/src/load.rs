@@ -1,5 +1,5 @@
-//! What the programs share that put load on an example application for minutes: the application as a process of its own, a
-//! connection that asks, and streams that are read chunk by chunk with little of their own.
+//! Shared code of the programs that load an example application for minutes: the application as a separate process, a
+//! connection for requests, and streams that are read chunk by chunk with small buffers.
 
 use std::{
     net::SocketAddr,
@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::Chunks;
 
-/// How long anything that must come may take.
+/// How long anything that must arrive may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An application that serves on a free port.
@@ -28,7 +28,7 @@ pub struct Application {
 }
 
 impl Application {
-    /// Starts it and waits until it says where it listens.
+    /// Starts the application and waits until it prints its address.
     pub async fn start(program: &str, flags: &[&str]) -> Self {
         let mut child = Command::new(program)
             .args(["--addr", "127.0.0.1:0"])
@@ -45,7 +45,7 @@ impl Application {
         Self { address: address.parse().expect("an address"), child }
     }
 
-    /// Where it listens.
+    /// The address of the application.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -55,7 +55,7 @@ impl Application {
         self.child.id().expect("running")
     }
 
-    /// The bytes of its memory that are resident.
+    /// Resident memory of the application, in bytes.
     #[must_use]
     pub fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("readable");
@@ -63,19 +63,19 @@ impl Application {
         line.trim_end_matches("kB").trim().parse::<u64>().expect("a number") << 10
     }
 
-    /// How many files and sockets it has open.
+    /// Number of files and sockets that the application has open.
     #[must_use]
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("readable").count()
     }
 
-    /// What `GET /stats` says.
+    /// The body of `GET /stats`.
     pub async fn stats(&self) -> Value {
         let mut asking = Asking::connect(self.address).await;
         serde_json::from_slice(&asking.ask("GET", "/stats", "").await).expect("JSON")
     }
 
-    /// Sends SIGTERM: how long it took to end, and its exit code.
+    /// Sends SIGTERM; returns how long the application took to end, and its exit code.
     pub async fn terminate(&mut self) -> (Duration, Option<i32>) {
         let began_at = Instant::now();
         let status = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await;
@@ -85,7 +85,7 @@ impl Application {
     }
 }
 
-/// One connection for one request after another.
+/// One connection for successive requests.
 #[derive(Debug)]
 pub struct Asking(BufReader<TcpStream>);
 
@@ -97,7 +97,7 @@ impl Asking {
         Self(BufReader::new(stream))
     }
 
-    /// Sends a request and reads the answer's body.
+    /// Sends a request and reads the response body.
     pub async fn ask(&mut self, method: &str, target: &str, body: &str) -> Vec<u8> {
         let length = body.len();
         let request =
@@ -130,13 +130,13 @@ impl Asking {
 /// Opens a stream, after a cursor unless it is empty.
 ///
 /// # Errors
-/// If there is no connection, or the answer is not 200.
+/// If there is no connection, or the response is not 200.
 pub async fn open(address: SocketAddr, target: &str, cursor: &str) -> std::io::Result<Chunks> {
     let stream = Chunks::get(address, target, cursor).await?;
     if stream.status() == 200 { Ok(stream) } else { Err(std::io::Error::other("the answer is not 200")) }
 }
 
-/// What follows a flag such as `--readers`, of numbers alone; `None` if the command line is none of ours.
+/// The values of flags such as `--readers`, which take numbers; `None` if the command line is invalid.
 #[must_use]
 pub fn numbers<const N: usize>(
     arguments: impl IntoIterator<Item = String>,

@@ -2,21 +2,21 @@ use std::{error, fmt, future::Future, time::Duration};
 
 use tokio::time::timeout;
 
-/// What a case comes to.
+/// The result of a case.
 pub type Outcome<T = ()> = Result<T, Failed>;
 
 /// Why a case failed.
 pub struct Failed(String);
 
 impl Failed {
-    /// A failure that says this.
+    /// A failure with this message.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
 }
 
-// A test that returns it prints this: the text as it is, because it holds streams over several lines.
+// A test that returns it prints this: the text unescaped, because it holds streams over several lines.
 impl fmt::Debug for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -29,10 +29,10 @@ impl<E: error::Error> From<E> for Failed {
     }
 }
 
-/// A case that does not hang, however broken what it tests is.
+/// Runs a case with a time limit, so that it cannot hang, whatever is broken.
 ///
 /// # Errors
-/// What the case says, or that it takes longer than any should.
+/// The failure of the case, or that it exceeds the time limit.
 pub async fn within_limits(case: impl Future<Output = Outcome>) -> Outcome {
     timeout(Duration::from_secs(60), case)
         .await
@@ -51,7 +51,7 @@ macro_rules! ensure {
 /// Fails the case unless the two are equal.
 macro_rules! ensure_eq {
     ($left:expr, $right:expr $(,)?) => {
-        // A `match`, so that what the two expressions borrow lives long enough.
+        // A `match`, so that borrows in the two expressions live long enough.
         match (&$left, &$right) {
             (left, right) => {
                 ensure!(left == right, "{}: is\n{left:?}\nand should be\n{right:?}", stringify!($left));

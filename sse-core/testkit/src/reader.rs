@@ -1,4 +1,4 @@
-/// What a client is told, by section 9.2.6 of the HTML standard.
+/// One event that a client dispatches, by section 9.2.6 of the HTML standard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// The event's type, `message` if the stream gave none.
@@ -9,9 +9,9 @@ pub struct Told {
     pub id: String,
 }
 
-/// Reads a whole stream, written after the standard's text and sharing no code with the crate's decoder.
+/// Decodes a whole stream. The code follows the standard's text and shares nothing with the crate's decoder.
 ///
-/// Bytes after the last complete line count as no line, and an event without its blank line is not told.
+/// Bytes after the last complete line do not count as a line, and an event without its blank line is not dispatched.
 #[must_use]
 pub fn read(body: &[u8]) -> Vec<Told> {
     let text = String::from_utf8_lossy(body);

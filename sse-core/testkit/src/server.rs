@@ -5,12 +5,12 @@ use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
 use crate::{App, Context, Exchange, Failed, Outcome, Request, Settings};
 
-/// One application, serving for the length of a case.
+/// One application, which serves for the duration of a case.
 #[derive(Debug)]
 pub struct Server {
-    /// The hub behind it.
+    /// The hub of the application.
     pub hub: Hub,
-    /// What ends it.
+    /// The handle that shuts the application down.
     pub shutdown: Shutdown,
     context: Context,
     address: SocketAddr,
@@ -24,7 +24,7 @@ impl Server {
     /// Starts the application and waits until it listens.
     ///
     /// # Errors
-    /// If it does not say in time where it listens.
+    /// If it does not report its address in time.
     pub async fn start(app: &dyn App, settings: Settings) -> Outcome<Self> {
         let (context, reports) = Context::new(settings);
         let (hub, shutdown) = (context.hub.clone(), context.shutdown.clone());
@@ -35,22 +35,22 @@ impl Server {
         Ok(Self { hub, shutdown, context, address, patience, ended, left, task })
     }
 
-    /// Where it listens.
+    /// The address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The lease under which a tenant of the mounted routes, or a principal, reads.
+    /// The lease of a tenant of the mounted routes, or of a principal.
     #[must_use]
     pub fn lease(&self, tenant: &str) -> Lease {
         self.context.lease(tenant)
     }
 
-    /// Sends a request on a connection of its own and waits for the answer's head.
+    /// Sends a request on a connection of its own and waits for the response head.
     ///
     /// # Errors
-    /// If there is no answer.
+    /// If there is no response.
     pub async fn send(&self, request: Request) -> Outcome<Exchange> {
         Exchange::send(self.address, request, self.patience).await
     }
@@ -63,10 +63,10 @@ impl Server {
         self.send(Request::get(target)).await
     }
 
-    /// Opens a stream: its first line has arrived, so whatever is published from now on reaches it.
+    /// Opens a stream: its first line has arrived, so every event published from now on reaches it.
     ///
     /// # Errors
-    /// If the answer is not 200.
+    /// If the response is not 200.
     pub async fn stream(&self, request: Request) -> Outcome<Exchange> {
         let mut exchange = self.send(request).await?;
         if exchange.status() != 200 {
@@ -79,7 +79,7 @@ impl Server {
     /// Publishes a text to a topic.
     ///
     /// # Errors
-    /// What the hub says.
+    /// The error of the hub.
     pub async fn publish(&self, topic: &str, data: &str) -> Result<Receipt, PublishError> {
         self.hub.publish(topic, Event::message(data)).await
     }
@@ -87,7 +87,7 @@ impl Server {
     /// Publishes a text to a topic, under a principal's own label.
     ///
     /// # Errors
-    /// What the hub says.
+    /// The error of the hub.
     pub async fn publish_of(
         &self,
         principal: &str,
@@ -97,15 +97,15 @@ impl Server {
         self.hub.publish([topic, principal], Event::message(data)).await
     }
 
-    /// Adds a number to the sum, and says under which id.
+    /// Adds a number to the sum, and returns the id.
     ///
     /// # Errors
-    /// What the hub says.
+    /// The error of the hub.
     pub async fn add(&self, number: u64) -> Result<String, PublishError> {
         Ok(self.context.sum.add(&self.hub, number).await?.cursor.to_string())
     }
 
-    /// Lets the producers of runs say so many more words.
+    /// Lets the producers of runs send `words` more words.
     pub fn let_work(&self, words: usize) {
         self.context.pace.allow(words);
     }
@@ -119,10 +119,10 @@ impl Server {
         ended.ok().flatten().ok_or_else(|| Failed::new("no stream's hook said that it has ended"))
     }
 
-    /// What the sender of a channel was told when its reader had left.
+    /// The error that the sender of a channel got when its reader had left.
     ///
     /// # Errors
-    /// If it is not told within `limit`.
+    /// If there is none within `limit`.
     pub async fn left(&mut self, limit: Duration) -> Outcome<SendError> {
         let left = timeout(limit, self.left.recv()).await;
         left.ok().flatten().ok_or_else(|| Failed::new("the sender was not told that its reader has left"))
@@ -140,7 +140,7 @@ impl Server {
     /// Waits until `condition` holds.
     ///
     /// # Errors
-    /// If it does not in time; the message says what was waited for.
+    /// If it does not hold in time; the message names the condition.
     pub async fn wait_for(&self, what: &str, condition: impl Fn(&Hub) -> bool) -> Outcome {
         let waited = timeout(self.patience, async {
             while !condition(&self.hub) {

@@ -5,10 +5,10 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::Context;
 
-/// At this word a producer fails.
+/// A producer fails at this word.
 pub(crate) const CRASH: &str = "crash";
 
-/// How many words the producers of runs may still say.
+/// How many words the producers of runs may still send.
 #[derive(Debug, Clone)]
 pub(crate) struct Pace(Arc<Semaphore>);
 
@@ -19,15 +19,15 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Lets so many more words be said.
+    /// Allows `words` more words.
     pub(crate) fn allow(&self, words: usize) {
         self.0.add_permits(words);
     }
 }
 
 impl Context {
-    /// Produces a run, whoever reads it: the text's words, each when the case lets it be said. Told to stop, it says so and
-    /// finishes.
+    /// Produces a run, whether it is read or not: the words of the text, each when the case allows it. If stopped,
+    /// it sends a last event and finishes.
     pub fn work(&self, run: Run, text: String) -> JoinHandle<Result<(), RunError>> {
         let Pace(pace) = self.pace.clone();
         let run = match self.settings.silence {

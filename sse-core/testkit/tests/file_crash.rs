@@ -1,4 +1,4 @@
-//! A history in a file, whose process is killed, whose disk is full, and whose file is altered.
+//! A history in a file whose process is killed, whose disk is full, or whose file is altered.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 const WRITER: &str = env!("CARGO_BIN_EXE_sse-file-writer");
 
-/// How often the process is killed; `SSE_KILLS=200` is the long form.
+/// How often the process is killed; `SSE_KILLS=200` runs the long form.
 fn kills() -> usize {
     std::env::var("SSE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5)
 }
@@ -46,7 +46,7 @@ async fn g6_g7_nothing_acknowledged_is_lost_when_the_process_is_killed_under_loa
     let mut epochs = HashSet::new();
     let kills = kills();
     for kill in 0..kills {
-        // What was not acknowledged is published again under its key.
+        // The first unacknowledged event is published again under its key.
         let first = (0..).find(|number| !acked.contains_key(number)).unwrap();
         let mut child = writer(&path, first);
         let wanted = acked.len() + 20 + fastrand::usize(..200);
@@ -99,7 +99,7 @@ async fn a_second_process_is_refused_and_told_what_to_do() {
 async fn after_a_failed_write_nothing_more_is_appended_and_a_new_open_has_what_was_acknowledged() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("events.redb");
-    // A limit on the size of files is a disk that is full; the signal is ignored so that the write fails.
+    // A limit on the size of files acts as a full disk; the signal is ignored so that the write fails.
     let script = "trap '' XFSZ; ulimit -f 4000; exec \"$0\" \"$@\"";
     let mut child = Command::new("bash")
         .args(["-c", script, WRITER])
@@ -188,7 +188,7 @@ async fn an_altered_file_is_reported_and_never_read_wrongly() {
             0 => altered.truncate(bytes.len() / 2),
             1 => altered = b"not a history at all, but some text that somebody left here".repeat(100),
             2 => altered[..512].fill(0),
-            // Where the records are, so that the alteration is seen.
+            // In the part with the records, so that the alteration is detected.
             _ => {
                 let at = memchr(&bytes, format!("data: {}.", round % 30).as_bytes());
                 altered[at + fastrand::usize(..16)] ^= 1 << fastrand::u8(..8);
@@ -214,7 +214,7 @@ async fn an_altered_file_is_reported_and_never_read_wrongly() {
     assert!(reported >= 10, "{reported} of 40 alterations were reported");
 }
 
-/// Where `needle` begins for the last time.
+/// The start of the last occurrence of `needle`.
 fn memchr(bytes: &[u8], needle: &[u8]) -> usize {
     bytes.windows(needle.len()).rposition(|window| window == needle).unwrap()
 }

@@ -42,7 +42,7 @@ async fn rule_of_the_file_epochs_are_pruned_that_no_record_is_of_and_only_those(
     }
     let history = open();
     let epochs = history.span(&[]).await.unwrap().epochs;
-    // Those of an open after which nothing was published go first: the record's own is the oldest.
+    // Epochs in which nothing was published are removed first: the record's own is the oldest.
     assert_eq!(epochs.rows().len(), KEPT);
     assert_eq!(epochs.at(1), first.epoch());
     let of_last = appended(&history, entry("a", 1)).await.cursor.epoch();
@@ -70,10 +70,10 @@ async fn e3_a_file_that_was_replaced_while_it_was_open_is_left_alone() {
     let error = history.append(vec![entry("a", "lost")]).await.unwrap_err();
     assert_eq!(error.kind(), HistoryErrorKind::Unavailable);
     assert!(error.to_string().contains("replaced"), "{error}");
-    // What it holds can still be read, and says so to nobody else.
+    // Its records can still be read, and no other reader gets an error.
     assert_eq!(texts(&history.read(0, 10, usize::MAX).await.unwrap()), ["before"]);
     drop((hub, history));
-    // The tail lets go of the file a moment later.
+    // The tail releases the file a moment later.
     let reopened = loop {
         match FileHistory::open(&path) {
             Ok(history) => break history,

@@ -1,4 +1,4 @@
-//! The suite for NATS JetStream.
+//! The suite of the history engines, over NATS JetStream.
 
 use sse_testkit::engines::NatsEngine;
 

@@ -1,4 +1,4 @@
-//! What NATS JetStream can do to a history, and what readers are told then.
+//! Faults of NATS JetStream under a history, and what readers receive then.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ async fn open(server: &NatsServer) -> NatsHistory {
     NatsHistory::connect(server.url(), "shop").await.unwrap()
 }
 
-/// Publishes, again and again while the server is away, and returns the id.
+/// Publishes, again and again while the server is down, and returns the id.
 async fn publish(hub: &Hub, name: &str, text: &str) -> String {
     wait_for("an event is published", async {
         loop {
@@ -37,7 +37,7 @@ async fn publish_all(hub: &Hub, name: &str, texts: &[&str]) -> Vec<String> {
     ids
 }
 
-/// Appends, again and again until the stream is there.
+/// Appends, again and again until the stream exists.
 async fn append_at_last(history: &NatsHistory, n: u64) {
     wait_for("it can be appended", async {
         while history.append(vec![entry("a", n)]).await.is_err() {
@@ -53,7 +53,7 @@ async fn gap_of(subscription: &mut Subscription) -> String {
     message.data().to_owned()
 }
 
-/// A store that is put back from a copy uses its numbers again: who saw what it lost is told so, nobody else is.
+/// A store that is restored from a copy reuses its numbers: readers that saw a lost record get a gap, others do not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_store_is_a_fork_for_those_who_saw_what_it_lost() {
     let mut server = NatsServer::start().await;
@@ -71,7 +71,7 @@ async fn an_older_store_is_a_fork_for_those_who_saw_what_it_lost() {
         let mut reader = hub.subscribe("a").start(Start::Earliest).await.unwrap();
         assert_eq!(data(&mut reader, 6).await, ["1", "2", "3", "4", "5", "6"]);
         ahead.push(reader);
-        // This one has not taken anything beyond what survives.
+        // This reader has not read beyond the surviving records.
         let mut reader = hub.subscribe("a").start(Start::Earliest).await.unwrap();
         assert_eq!(data(&mut reader, 2).await, ["1", "2"]);
         behind.push(reader);
@@ -109,7 +109,7 @@ async fn an_older_store_is_a_fork_for_those_who_saw_what_it_lost() {
     assert_eq!(spans[0], spans[1]);
 }
 
-/// The same when no process lived through it: the table of epochs and the check in the id tell.
+/// The same without a process that saw it happen: the table of epochs and the check in the id reveal it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_store_is_found_by_processes_that_began_later() {
     let mut server = NatsServer::start().await;
@@ -136,7 +136,7 @@ async fn an_older_store_is_found_by_processes_that_began_later() {
     }
 }
 
-/// A position that was used again, in the same epoch, is not what the cursor names.
+/// A position that was reused, in the same epoch, is not what the cursor names.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_is_held_only_by_its_own_record() {
     let server = NatsServer::start().await;
@@ -153,7 +153,7 @@ async fn a_cursor_is_held_only_by_its_own_record() {
     let other = cursors[3].check().unwrap() ^ 1;
     assert!(!history.holds(Cursor::new(epoch, 4).with_check(other)).await.unwrap());
     assert!(!history.holds(Cursor::new(epoch, 6).with_check(other)).await.unwrap());
-    // What was trimmed cannot be compared, and a cursor without a check neither: the table of epochs decides.
+    // A trimmed record cannot be compared, and neither can a cursor without a check: the table of epochs decides.
     assert!(history.holds(cursors[0]).await.unwrap());
     assert!(history.holds(Cursor::new(epoch, 4)).await.unwrap());
     assert!(history.holds(Cursor::new(epoch, 0).with_check(other)).await.unwrap());
@@ -163,7 +163,7 @@ async fn a_cursor_is_held_only_by_its_own_record() {
     assert_eq!(reader.gap().map(|gap| gap.reason), Some(GapReason::Fork));
 }
 
-/// A restart that loses nothing begins an epoch, and is a gap for nobody.
+/// A restart that loses nothing begins an epoch, and causes no gap.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_harmless_restart_is_a_gap_for_nobody() {
     let mut server = NatsServer::start().await;
@@ -189,7 +189,7 @@ async fn a_harmless_restart_is_a_gap_for_nobody() {
     }
 }
 
-/// A stream that was deleted is made again; every reader is told, and goes on.
+/// A deleted stream is created again; every reader gets a gap, and continues.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_stream_is_a_gap_for_everyone() {
     let server = NatsServer::start().await;
@@ -214,7 +214,7 @@ async fn a_deleted_stream_is_a_gap_for_everyone() {
     }
 }
 
-/// The same when no process was there to see it: the table of epochs knows when the stream was made.
+/// The same without a process that saw it: the table of epochs knows when the stream was created.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_was_deleted_meanwhile_is_read_from_its_beginning() {
     let server = NatsServer::start().await;
@@ -232,7 +232,7 @@ async fn a_stream_that_was_deleted_meanwhile_is_read_from_its_beginning() {
     }
 }
 
-/// When one process has made the stream again, another names what it appends as readers are told it.
+/// After one process has created the stream again, another names its appended records as readers receive them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g7_a_receipt_names_the_epoch_of_a_stream_that_another_process_made_again() {
     let server = NatsServer::start().await;
@@ -243,7 +243,7 @@ async fn g7_a_receipt_names_the_epoch_of_a_stream_that_another_process_made_agai
         }
         let deleted = server.api("STREAM.DELETE.shop", json!({})).await.unwrap();
         assert_eq!(deleted["success"], true, "{deleted}");
-        // The second time, it has grown beyond what the other process knows.
+        // The second time, the stream has grown beyond what the other process knows.
         for n in 0..made_again * 5 - 4 {
             append_at_last(&histories[0], n).await;
         }
@@ -258,7 +258,7 @@ async fn g7_a_receipt_names_the_epoch_of_a_stream_that_another_process_made_agai
     }
 }
 
-/// Neither does it read what another process has written into it under the names of the stream before.
+/// Another process's records in the new stream are not read under the names of the old stream either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g7_what_is_read_of_a_stream_that_was_made_again_has_its_epoch() {
     let server = NatsServer::start().await;
@@ -276,7 +276,7 @@ async fn g7_what_is_read_of_a_stream_that_was_made_again_has_its_epoch() {
     assert_eq!(records, histories[0].read(0, 100, usize::MAX).await.unwrap());
 }
 
-/// A table of epochs that was deleted is made again; nobody who is here is disturbed.
+/// A deleted table of epochs is created again; connected readers are not disturbed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_table_of_epochs_disturbs_nobody_who_is_here() {
     let server = NatsServer::start().await;
@@ -295,7 +295,7 @@ async fn a_deleted_table_of_epochs_disturbs_nobody_who_is_here() {
     assert_eq!(reader.gap().map(|gap| gap.reason), Some(GapReason::Epoch));
 }
 
-/// Memory is lost with the server: everyone is told.
+/// Memory is lost with the server: every reader gets a gap.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_in_memory_is_a_gap_after_a_restart() {
     let mut server = NatsServer::start().await;
@@ -314,7 +314,7 @@ async fn a_stream_in_memory_is_a_gap_after_a_restart() {
     assert!(reader.gap().is_some(), "{:?}", reader.resume());
 }
 
-/// In a cluster nobody sees the run of the server that keeps the stream; what was told is compared instead.
+/// In a cluster the run of the server that stores the stream is not visible; the sent records are compared instead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loss_behind_another_server_of_a_cluster_is_found() {
     let mut servers = NatsServer::start_cluster().await;
@@ -348,7 +348,7 @@ async fn a_loss_behind_another_server_of_a_cluster_is_found() {
     }
 }
 
-/// With three replicas the loss of the server that leads is no gap.
+/// With three replicas the loss of the leader is not a gap.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_of_a_replicated_stream_is_a_gap_for_nobody() {
     let mut servers = NatsServer::start_cluster().await;
@@ -372,7 +372,7 @@ async fn a_failover_of_a_replicated_stream_is_a_gap_for_nobody() {
     assert_eq!(history.span(&[]).await.unwrap().epochs.rows().len(), 1);
 }
 
-/// Every setting that would lose or renumber events is named.
+/// The error names every setting that would lose or renumber events.
 #[tokio::test]
 async fn wrong_settings_of_a_stream_are_named() {
     let server = NatsServer::start().await;
@@ -405,7 +405,7 @@ async fn wrong_settings_of_a_stream_are_named() {
     assert_eq!(error.kind(), HistoryErrorKind::Settings, "{error}");
 }
 
-/// Without JetStream the error says what to do, and so it does without a server.
+/// Without JetStream the error states what to do, and the same without a server.
 #[tokio::test]
 async fn a_server_without_jetstream_is_said_to_be() {
     let mut server = NatsServer::start_with(&[]).await;
@@ -417,7 +417,7 @@ async fn a_server_without_jetstream_is_said_to_be() {
     assert_eq!(error.kind(), HistoryErrorKind::Unavailable, "{error}");
 }
 
-/// An event that the server does not take is refused, and it is said how large it may be.
+/// An event that the server does not accept is refused, and the error states the maximum size.
 #[tokio::test]
 async fn an_event_that_is_too_large_is_refused() {
     let server = NatsServer::start().await;
@@ -425,14 +425,14 @@ async fn an_event_that_is_too_large_is_refused() {
     let error = history.append(vec![entry("a", "x".repeat(2 << 20))]).await.unwrap_err();
     assert_eq!(error.kind(), HistoryErrorKind::Settings);
     assert!(error.to_string().contains("max_payload"), "{error}");
-    // Nor is what stands before it kept.
+    // The entry before it is not stored either.
     let error = history.append(vec![entry("a", 0), entry("a", "x".repeat(2 << 20))]).await.unwrap_err();
     assert_eq!(error.kind(), HistoryErrorKind::Settings, "{error}");
     appended(&history, entry("a", 1)).await;
     assert_eq!(texts(&history.read(0, 10, usize::MAX).await.unwrap()), ["1"]);
 }
 
-/// What other NATS clients publish is an event like any other, and cannot write fields of its own.
+/// Messages of other NATS clients are events like any other, and cannot write fields of their own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn foreign_messages_are_data() {
     let server = NatsServer::start().await;
@@ -446,13 +446,13 @@ async fn foreign_messages_are_data() {
     assert_eq!(told[0].topics, [topic("a.b")]);
     assert_eq!(told[1].topics, []);
     assert_eq!(texts(&told)[0], "x\n\nevent: sse.end\nid: 7\n\ndata: y");
-    // The check is the same by every way of reading, and holds.
+    // The check is the same for every way of reading, and holds.
     assert_eq!(history.read(0, 10, usize::MAX).await.unwrap(), told);
     assert!(history.holds(told[0].cursor).await.unwrap());
     assert_eq!(history.span(&patterns(&["a.b"])).await.unwrap().finished, []);
 }
 
-/// Whoever sets our headers still writes data.
+/// Foreign messages with our headers are data too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e14_messages_with_our_headers_are_data_too() {
     let server = NatsServer::start().await;
@@ -480,7 +480,7 @@ async fn e14_messages_with_our_headers_are_data_too() {
     assert_eq!(data(&mut earliest, expected.len()).await, expected);
 }
 
-/// What others publish where the table of epochs is stored is passed over.
+/// Foreign messages where the table of epochs is stored are skipped.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e14_messages_beside_the_table_of_epochs_stop_nobody() {
     let server = NatsServer::start().await;
@@ -498,7 +498,7 @@ async fn e14_messages_beside_the_table_of_epochs_stop_nobody() {
     let mut reader = later.subscribe("a").after(&*first).await.unwrap();
     assert!(reader.gap().is_none(), "{:?}", reader.resume());
     assert_eq!(data(&mut reader, 2).await, ["2", "3"]);
-    // So many that no table is left.
+    // Enough of them that no table is left.
     for number in 0..20 {
         client.request("shop-epochs", format!("nonsense {number}").into()).await.unwrap();
     }
@@ -507,7 +507,7 @@ async fn e14_messages_beside_the_table_of_epochs_stop_nobody() {
     assert_eq!(data(&mut live, 5).await, ["1", "2", "3", "4", "5"]);
 }
 
-/// The table's stream is as safe as that of the events, whoever made that and however it was made.
+/// The table's stream has as many replicas as the events' stream, however that was created.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e14_the_table_of_epochs_has_the_replicas_of_the_events() {
     let servers = NatsServer::start_cluster().await;
@@ -529,7 +529,7 @@ async fn e14_the_table_of_epochs_has_the_replicas_of_the_events() {
     let history = connect(NatsHistory::builder()).await;
     appended(&history, entry("a", 1)).await;
     assert_eq!(replicas("shop-epochs").await, Some(json!(1)));
-    // Somebody makes the events safer.
+    // An operator adds replicas to the events' stream.
     let info = servers[0].api("STREAM.INFO.shop", json!({})).await.unwrap();
     let mut config = info["config"].clone();
     config["num_replicas"] = json!(3);
@@ -569,7 +569,7 @@ async fn topics_that_begin_with_a_dollar_are_themselves() {
     assert_eq!(last("$multi.*").await, 9, "an event of several topics may have any");
 }
 
-/// A tail that is dropped and asked for again goes on where it is told to.
+/// A tail that is dropped and requested again continues at the requested position.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tail_can_be_asked_for_again() {
     use futures_util::StreamExt;

@@ -1,4 +1,4 @@
-//! Redis that fails over, loses its keys, is set up wrongly or is full.
+//! Redis that fails over, loses its keys, has wrong settings or is full.
 
 use std::{process::Command, time::Duration};
 
@@ -20,7 +20,7 @@ async fn publish(hub: &Hub, name: &str, numbers: std::ops::Range<u64>) -> Vec<St
     ids
 }
 
-/// Publishes under a key until it is kept.
+/// Publishes under a key until the event is stored.
 async fn publish_at_last(hub: &Hub, name: &str, text: &str) -> String {
     wait_for("it can be published", async {
         loop {
@@ -33,7 +33,7 @@ async fn publish_at_last(hub: &Hub, name: &str, text: &str) -> String {
     .await
 }
 
-/// A reader with this cursor, once it is not told to come back.
+/// A reader with this cursor, as soon as it is not answered with a retry.
 async fn resumed(hub: &Hub, id: &str) -> Subscription {
     wait_for("an answer", async {
         loop {
@@ -56,7 +56,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
     .await;
 }
 
-/// A primary with a replica that has everything so far.
+/// A primary with an up-to-date replica.
 async fn pair() -> (RedisServer, RedisServer) {
     let primary = RedisServer::start(&[]);
     let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &primary.port().to_string()]);
@@ -93,11 +93,11 @@ async fn g4_g7_a_promoted_replica_that_lags_is_told_to_whom_it_concerns_and_to_n
         readers.push(hub.subscribe("a").await.unwrap());
     }
     let mut behind = hubs[1].subscribe("a").await.unwrap();
-    // Nothing of this topic is lost.
+    // No event of this topic is lost.
     let mut elsewhere = hubs[1].subscribe("b").await.unwrap();
     let mut ids = publish(&hubs[0], "a", 1..6).await;
     caught_up(&primary, &replica).await;
-    // Cut off, the replica keeps what it has.
+    // After it is cut off, the replica keeps its data.
     replica.ask(&["REPLICAOF", "127.0.0.1", "1"]);
     ids.extend(publish(&hubs[1], "a", 6..9).await);
     for reader in &mut readers {
@@ -115,7 +115,7 @@ async fn g4_g7_a_promoted_replica_that_lags_is_told_to_whom_it_concerns_and_to_n
         let message = next(reader).await;
         assert_eq!((message.data(), message.last_event_id()), ("new", &*new));
     }
-    // This one had not seen what was lost.
+    // This reader had not seen the lost events.
     assert_eq!(data(&mut behind, 4).await, ["3", "4", "5", "new"]);
     publish_at_last(&hubs[0], "b", "other").await;
     assert_eq!(data(&mut elsewhere, 1).await, ["other"]);
@@ -194,7 +194,7 @@ async fn g4_a_process_that_was_cut_off_while_the_history_was_trimmed_says_so_to_
     let rest = data(&mut busy, usize::try_from(402 - oldest).unwrap()).await;
     let expected: Vec<String> = (oldest - 2..400).map(|n| n.to_string()).collect();
     assert_eq!(rest, expected);
-    // It passes what does not concern it, and is told nothing.
+    // It passes events that do not concern it, and receives nothing.
     let told = tokio::time::timeout(Duration::from_secs(1), quiet.next()).await;
     assert!(told.is_err(), "{told:?}");
     appended(&there, entry("quiet", "r")).await;
@@ -269,7 +269,7 @@ async fn a_stream_that_was_removed_is_a_gap_for_those_who_needed_it() {
     assert!(new.ends_with("-5") && !ids.contains(&new), "{new}");
     assert_eq!(texts(&history.read(4, 10, usize::MAX).await.unwrap()), ["new"]);
     assert_eq!(history.read(0, 10, usize::MAX).await.unwrap_err().kind(), HistoryErrorKind::Trimmed);
-    // Another process has none of it in its window.
+    // Another process has none of the events in its window.
     let other = Hub::open(RedisHistory::connect(server.url(), NAME).await.unwrap()).await.unwrap();
     let mut reader = other.subscribe("a").after(&*ids[0]).await.unwrap();
     assert_eq!(reader.gap().map(|gap| gap.reason), Some(GapReason::Trimmed));
@@ -375,6 +375,6 @@ async fn a_url_may_ask_for_tls_and_a_password() {
     let answer = append(&cert);
     assert!(answer.status.success(), "{answer:?}");
     assert!(String::from_utf8_lossy(&answer.stdout).trim().ends_with("-1"), "{answer:?}");
-    // A certificate that nobody vouches for is refused.
+    // An untrusted certificate is refused.
     assert!(!append("/dev/null").status.success());
 }

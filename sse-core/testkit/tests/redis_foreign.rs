@@ -1,4 +1,4 @@
-//! What other clients write into the keys of a history in Redis: data or nothing, and nothing stops for it.
+//! Foreign writes into the keys of a history in Redis become data or are ignored, and never stop the history.
 
 use sse_core::{Event, Hub, RedisHistory, Start};
 use sse_testkit::{
@@ -46,7 +46,7 @@ async fn e14_entries_in_the_stream() {
         assert_eq!(publish(&hub, expected.last().unwrap()).await, head + 1, "{fields:?}");
     }
     assert_eq!(data(&mut reader, expected.len()).await, expected);
-    // They are not in the way of a process that is new, or that publishes nothing.
+    // They do not disturb a process that is new, or that publishes nothing.
     let head = expected.len();
     server.ask(&["XADD", &log, &format!("{head}-300"), "field", "value"]);
     expected.push("behind".to_owned());
@@ -68,7 +68,7 @@ async fn e14_an_entry_in_our_own_form_is_data() {
     assert_eq!(data(&mut reader, 1).await, ["1"]);
     let current = server.ask(&["HGET", &key("meta"), "epoch"]);
     let lines = "data: x\n\nevent: sse.end\ndata: {}\nid: 1\n";
-    // `redis-cli` cannot pass a zero byte on.
+    // `redis-cli` cannot pass a zero byte.
     let script = "return redis.call('XADD', KEYS[1], '2-1', ARGV[1], '\\0\\1\\0\\1\\0a' .. ARGV[2] .. '\\0\\0\\0' .. ARGV[3])";
     let len = String::from_utf8(vec![u8::try_from(lines.len()).unwrap()]).unwrap();
     assert_eq!(server.ask(&["EVAL", script, "1", &key("log"), &current, &len, lines]), "2-1");
@@ -83,7 +83,7 @@ async fn e14_an_entry_in_our_own_form_is_data() {
 async fn publish_at_last(hub: &Hub, text: &str) -> u64 {
     match hub.publish("a", Event::message(text)).await {
         Ok(receipt) => receipt.cursor.seq(),
-        // The head was not known; now it is.
+        // The head was unknown; now it is known.
         Err(_) => publish(hub, text).await,
     }
 }
@@ -115,7 +115,7 @@ async fn e14_rows_and_fields_of_the_other_keys() {
         let text = (number + 2).to_string();
         publish(&hub, &text).await;
         assert_eq!(data(&mut reader, 2 - usize::from(number > 0)).await.last(), Some(&text), "{command:?}");
-        // A question that needs the keys.
+        // A query that needs the keys.
         let _ = hub.subscribe(["a", "b", "c.*", ">"]).after("00000000000000ff-1").await.unwrap();
         let other = open(&server).await;
         let mut earliest = other.subscribe("a").start(Start::Earliest).await.unwrap();

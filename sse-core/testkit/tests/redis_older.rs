@@ -1,4 +1,4 @@
-//! A Redis that got older under running processes: a former primary that was never demoted, keys that were put back.
+//! A Redis with older data under running processes: a former primary that was never demoted, keys that were restored.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn open(url: &str) -> Hub {
     Hub::open(RedisHistory::connect(url, NAME).await.unwrap()).await.unwrap()
 }
 
-/// Publishes under a key until it is kept.
+/// Publishes under a key until the event is stored.
 async fn publish(hub: &Hub, text: &str) -> Receipt {
     wait_for("it can be published", async {
         loop {
@@ -40,7 +40,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
     .await;
 }
 
-/// A primary and a replica that has everything so far.
+/// A primary with an up-to-date replica.
 async fn pair() -> (RedisServer, RedisServer) {
     let primary = RedisServer::start(&[]);
     let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &primary.port().to_string()]);
@@ -61,7 +61,7 @@ async fn expect_fork(reader: &mut Subscription, resumed_at: u64) {
     assert!(gap.last_event_id().ends_with(&format!("-{resumed_at}")), "{gap:?}");
 }
 
-/// What a reader gets next is the event of this receipt, which counts this reader.
+/// Checks that a reader's next event is that of this receipt, and that the receipt counts this reader.
 async fn expect(reader: &mut Subscription, text: &str, receipt: Receipt) {
     let event = next(reader).await;
     assert_eq!((event.data(), event.last_event_id()), (text, &*receipt.cursor.to_string()));
@@ -86,10 +86,10 @@ async fn e3_a_primary_that_goes_on_undemoted() {
         expect(&mut reader, text, receipt).await;
         lost.push(receipt.cursor);
     }
-    // A process that knows nothing of the other one has written to it meanwhile.
+    // A process without knowledge of the other one has written to it in the meantime.
     primary.thaw();
     let there = RedisHistory::connect(primary.url(), NAME).await.unwrap();
-    // What was sent to it before it was given up has arrived: of that nobody could know.
+    // An event sent to it before it was abandoned has arrived: the hub could not know that.
     assert_eq!(appended(&there, entry("a", "a5")).await.cursor.seq(), 5);
     other.kill();
     let new = publish(&hub, "new").await;
@@ -97,11 +97,11 @@ async fn e3_a_primary_that_goes_on_undemoted() {
     expect_fork(&mut reader, 3).await;
     assert_eq!(data(&mut reader, 2).await, ["b4", "a5"]);
     expect(&mut reader, "new", new).await;
-    // Who was away gets the same.
+    // A reader that was disconnected gets the same.
     let mut back = hub.subscribe("a").after(lost[2]).await.unwrap();
     expect_fork(&mut back, 3).await;
     assert_eq!(data(&mut back, 3).await, ["b4", "a5", "new"]);
-    // And back to the other one, which has not heard of this either.
+    // And back to the other one, which does not know about this either.
     other.revive_with(&[]);
     primary.freeze();
     let newer = publish(&hub, "newer").await;
@@ -110,7 +110,7 @@ async fn e3_a_primary_that_goes_on_undemoted() {
     expect(&mut reader, "newer", newer).await;
 }
 
-/// Keeps a copy of each key, or puts it back.
+/// Copies each key, or restores it.
 fn copy(server: &RedisServer, back: bool) {
     for what in ["log", "meta", "epochs", "topics", "marks"] {
         let (key, copy) = (key(what), format!("copy:{what}"));
@@ -134,7 +134,7 @@ async fn e3_keys_that_were_put_back() {
     assert!(new.cursor.seq() == 3 && new.cursor != lost.cursor, "{new:?}");
     expect_fork(&mut reader, 2).await;
     expect(&mut reader, "new", new).await;
-    // The tail finds out by itself as well.
+    // The tail detects it by itself as well.
     publish(&hub, "4").await;
     assert_eq!(data(&mut reader, 1).await, ["4"]);
     copy(&server, true);
@@ -184,7 +184,7 @@ async fn wildcards_are_judged_over_many_pages() {
     assert_eq!(last(&["user.*", "first.>"]).await, 1_701);
     assert_eq!(last(&["*.1200", "first.*"]).await, 1_202);
     assert_eq!(last(&["none.*", "*.*.*"]).await, 0);
-    // Beyond what one question may cost, the answer is an upper bound.
+    // Beyond the cost limit of one query, the answer is an upper bound.
     let entries = (1_700..11_000).map(|n| entry(&format!("user.{n}"), n)).collect();
     history.append(entries).await.unwrap();
     assert_eq!(last(&["first.*"]).await, 11_001);

@@ -1,5 +1,5 @@
-//! The suite itself is tested: on a server without a framework every case passes, and each fails as soon as the promise
-//! that it is about is broken.
+//! Tests of the suite itself: on a server without a framework every case passes, and each case fails as soon as its
+//! promise is broken.
 
 mod wrong;
 

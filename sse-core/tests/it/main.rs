@@ -1,4 +1,4 @@
-//! The tests of the core that can share one process. Those that need one of their own stand beside this folder.
+//! The tests of the core that can share one process. Tests that need their own process are next to this folder.
 
 mod client;
 mod common;

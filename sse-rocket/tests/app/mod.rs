@@ -46,7 +46,7 @@ impl App for Rocket {
             let rocket = rocket::custom(config())
                 .attach(fairing(hub))
                 .attach(report)
-                // Its headers are another promise than this suite's.
+                // The suite does not cover the headers of the shield.
                 .attach(Shield::new())
                 .manage(context)
                 .mount("/", routes)
@@ -71,7 +71,7 @@ fn config() -> Config {
         ident: Ident::none(),
         ..Config::debug_default()
     };
-    // The tests' process has signals of its own.
+    // The tests' process handles signals itself.
     config.shutdown.ctrlc = false;
     #[cfg(unix)]
     config.shutdown.signals.clear();
@@ -84,7 +84,7 @@ async fn events(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Re
     Ok(Sse::new(app.dress(subscription)))
 }
 
-/// The page at an address that also answers a stream.
+/// The page, with `Vary`, at an address that can also return a stream.
 #[derive(Responder)]
 struct Page {
     page: RawHtml<&'static str>,
@@ -121,7 +121,7 @@ fn failing(app: &State<Context>) -> Sse {
     Sse::new(app.dress(Sse::try_new(app.failing())))
 }
 
-// Nothing names the shutdown here: on Rocket the responder does it.
+// No `until` for the shutdown here: on Rocket the responder ends the stream.
 #[get("/ticks")]
 fn ticks(app: &State<Context>) -> EventStream![] {
     Sse::new(app.dress(app.ticks()))

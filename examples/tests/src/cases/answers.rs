@@ -6,7 +6,7 @@ use crate::App;
 /// The stream's address answers a poll, lines of JSON and a browser that follows a link.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn answers_by_accept(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let id = app.publish("chat", "hello").await?;
@@ -26,7 +26,7 @@ pub async fn answers_by_accept(program: &str) -> Outcome {
 /// Tenants have their own topics on the mounted routes.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn mounts_routes_for_tenants(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let of = |tenant: &str, request: Request| request.header("X-Tenant", tenant);
@@ -41,10 +41,10 @@ pub async fn mounts_routes_for_tenants(program: &str) -> Outcome {
     Ok(())
 }
 
-/// Pages of an origin that is named may read, others not.
+/// Pages of a named origin may read, others not.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn lets_pages_of_named_origins_read(program: &str) -> Outcome {
     let app = App::start(program, &["--origin", "https://app.example.com"]).await?;
     for target in ["/events?topic=metrics.cpu", "/tenant?topic=metrics.cpu"] {
@@ -57,10 +57,10 @@ pub async fn lets_pages_of_named_origins_read(program: &str) -> Outcome {
     Ok(())
 }
 
-/// A page of another site can send a simple POST without asking first; it is not published.
+/// A page of another site can send a simple POST without a preflight; it is not published.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn refuses_posts_of_other_sites(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let mut reader = app.stream(Request::get("/events?topic=a")).await?;
@@ -83,10 +83,10 @@ pub async fn refuses_posts_of_other_sites(program: &str) -> Outcome {
     Ok(())
 }
 
-/// A monitor may ask for anything by HEAD and OPTIONS, and nobody is a reader meanwhile.
+/// A monitor may send HEAD and OPTIONS to any route, and no reader is added.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn answers_monitors_without_effect(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let of = |method, target| Request::other(method, target).header("X-Tenant", "acme");
@@ -120,10 +120,10 @@ pub async fn answers_monitors_without_effect(program: &str) -> Outcome {
     Ok(())
 }
 
-/// A page's second `fetch` says where it left off, and the browser asks before.
+/// A page's second `fetch` sends its cursor, and the browser sends a preflight first.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn answers_preflights(program: &str) -> Outcome {
     let app = App::start(program, &["--origin", "https://app.example.com"]).await?;
     for target in ["/events?topic=a", "/tenant?topic=metrics.cpu"] {

@@ -2,10 +2,10 @@ use sse_testkit::{Outcome, Request};
 
 use crate::App;
 
-/// What cannot be followed is one line on stderr that names the flag.
+/// An invalid flag prints one line on stderr that names it.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn a_bad_flag_is_one_line_and_exit_2(program: &str) -> Outcome {
     let bad: [&[&str]; 17] = [
         &["--port", "3000"],
@@ -39,7 +39,7 @@ pub async fn a_bad_flag_is_one_line_and_exit_2(program: &str) -> Outcome {
 /// The help names every flag.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn help_is_on_stdout(program: &str) -> Outcome {
     let ended = App::run(program, &["--help"]).await?;
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
@@ -51,10 +51,10 @@ pub async fn help_is_on_stdout(program: &str) -> Outcome {
     Ok(())
 }
 
-/// A port that is taken is said in one line, and is no fault of the command line's form.
+/// A port in use is reported in one line, and not as an error of the command line.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn an_address_in_use_is_one_line(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let addr = app.address().to_string();

@@ -5,10 +5,10 @@ use tokio::{io::AsyncReadExt as _, process::Command, time::timeout};
 
 use crate::{App, PATIENCE, app::spawn};
 
-/// curl decompresses each event as it comes, and finds the end of the stream right.
+/// curl decompresses each event as it comes, and finds the end of the stream correct.
 ///
 /// # Errors
-/// If not, or if there is no curl.
+/// If a check fails, or if curl is not installed.
 pub async fn curl_reads_compressed(program: &str) -> Outcome {
     let app = App::start(program, &["--compress", "--keep-alive", "1"]).await?;
     let url = format!("http://{}/events?topic=prices", app.address());
@@ -25,7 +25,7 @@ pub async fn curl_reads_compressed(program: &str) -> Outcome {
         let stdout = curl.stdout.take().ok_or_else(|| Failed::new("no stdout"))?;
         curls.push((curl, stdout, String::new()));
     }
-    // Both are there; one of them is soon put out by a keep-alive.
+    // Both are connected; a keep-alive soon separates one of them.
     for (_, stdout, text) in &mut curls {
         until(stdout, text, "retry: ").await?;
     }
@@ -48,7 +48,7 @@ pub async fn curl_reads_compressed(program: &str) -> Outcome {
         assert!(status.success(), "curl: {status}");
         assert!(text.ends_with("\n\n") && text.contains("event: sse.end\n"), "{text}");
         let told: String = text.split_inclusive('\n').filter(|line| !line.starts_with("retry: ")).collect();
-        // The application's metrics move the hub's head, so there are checkpoints.
+        // The application's metrics advance the hub's head, so there are checkpoints.
         let told: String =
             told.split_inclusive("\n\n").filter(|block| !block.starts_with("event: sse.")).collect();
         assert_eq!(told, expected);
@@ -58,7 +58,7 @@ pub async fn curl_reads_compressed(program: &str) -> Outcome {
     Ok(())
 }
 
-/// Reads until this was said.
+/// Reads until the text contains `what`.
 async fn until(from: &mut tokio::process::ChildStdout, text: &mut String, what: &str) -> Outcome {
     let searched = text.len();
     while !text.get(searched..).is_some_and(|new| new.contains(what)) {

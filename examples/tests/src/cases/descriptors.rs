@@ -9,23 +9,23 @@ use tokio::{
 
 use crate::{App, PATIENCE};
 
-/// How many files the application may have open, and how many readers come.
+/// Maximum number of open files of the application, and the number of readers.
 const MAX_FILES: usize = 60;
 const READERS: usize = 90;
 
-/// After which nobody is served any more who has not been.
+/// After this time no further reader is served.
 const A_WHILE: Duration = Duration::from_secs(3);
 
-/// How long it is looked at while it can accept nothing, and how much of that it may be busy: a loop without a pause is busy
-/// all the time, and even on a machine that is shared by many for more than this.
+/// How long the process is observed while it cannot accept, and how much of that it may be busy: a loop without a
+/// pause is busy all the time, and more than this even on a shared machine.
 const LOOKED_AT: Duration = Duration::from_secs(4);
 const BUSY: Duration = Duration::from_millis(500);
 
-/// More readers come than the process may have open files: those that do not fit wait, the process does not spin meanwhile, and
-/// they are served when others have left. It logs what is wrong, and not each time.
+/// More readers come than the process may have open files: the surplus waits, the process does not spin in the
+/// meantime, and they are served after others have left. The process logs the error, but not each time.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn h6_readers_wait_while_no_descriptor_is_free(program: &str) -> Outcome {
     let mut app = App::start_with_files(program, MAX_FILES, &["--drain", "1", "--keep-alive", "0.5"]).await?;
     let mut waiting = Vec::new();
@@ -52,7 +52,7 @@ pub async fn h6_readers_wait_while_no_descriptor_is_free(program: &str) -> Outco
     let busy = busy(app.id()?)? - before;
     assert!(busy < BUSY, "busy for {busy:?} of {LOOKED_AT:?}");
 
-    // Those who leave make room for those who wait.
+    // Readers that leave make room for those that wait.
     while !waiting.is_empty() {
         served.clear();
         let next = next_served(&mut waiting, PATIENCE).await;
@@ -78,7 +78,7 @@ pub async fn h6_readers_wait_while_no_descriptor_is_free(program: &str) -> Outco
     Ok(())
 }
 
-/// The next reader that has got the beginning of its answer, if one has within this time.
+/// The next reader that has received the beginning of its response within this time.
 async fn next_served(waiting: &mut Vec<TcpStream>, patience: Duration) -> Option<TcpStream> {
     let served = timeout(patience, async {
         loop {
@@ -93,7 +93,7 @@ async fn next_served(waiting: &mut Vec<TcpStream>, patience: Duration) -> Option
     Some(waiting.swap_remove(at))
 }
 
-/// For how long a process has been busy so far.
+/// CPU time of a process so far.
 fn busy(id: u32) -> Outcome<Duration> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
     // The name, in parentheses, may hold spaces; the times are the 14th and 15th fields, in hundredths of a second.

@@ -2,10 +2,10 @@ use sse_testkit::{Outcome, Request};
 
 use crate::App;
 
-/// A caller's mistake is 400, and the message says what to do.
+/// An invalid request gets 400, and the message states what to do.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn refuses_bad_input_with_json(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let post = |target: &str| Request::post(target, "x");
@@ -38,10 +38,10 @@ pub async fn refuses_bad_input_with_json(program: &str) -> Outcome {
     Ok(())
 }
 
-/// A body may have 16 MiB, and is refused if it has more.
+/// A body may have 16 MiB, and is refused above that.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn takes_16_mib_and_no_more(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let mut body = vec![b'x'; example_common::MAX_BODY];

@@ -1,4 +1,4 @@
-//! What an application must do, whatever its framework.
+//! The required behaviour of an application with any framework.
 
 mod answers;
 mod command_line;

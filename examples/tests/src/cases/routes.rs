@@ -5,10 +5,10 @@ use sse_testkit::{Outcome, Request};
 
 use crate::App;
 
-/// The page is served as it is.
+/// The page is served unchanged.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn serves_the_page(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let mut page = app.send(Request::get("/")).await?;
@@ -19,10 +19,10 @@ pub async fn serves_the_page(program: &str) -> Outcome {
     Ok(())
 }
 
-/// What is published reaches the readers of the topic, once, by name or by wildcard.
+/// A published event reaches the readers of the topic, once, by name or by wildcard.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn publishes_to_readers(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let mut exact = app.stream(Request::get("/events?topic=a.x&topic=a.y")).await?;
@@ -57,10 +57,10 @@ pub async fn publishes_once_under_a_key(program: &str) -> Outcome {
     Ok(())
 }
 
-/// A signal reaches those who read now, and moves no cursor.
+/// A signal reaches the readers connected now, and changes no cursor.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn signals_without_an_id(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let mut reader = app.stream(Request::get("/events?topic=a")).await?;
@@ -71,10 +71,10 @@ pub async fn signals_without_an_id(program: &str) -> Outcome {
     Ok(())
 }
 
-/// Readers of a finished topic get the rest and its end, and one that comes back is sent away for good.
+/// Readers of a finished topic get the rest and its end, and one that reconnects gets 204.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn finishes_and_then_answers_204(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let mut reader = app.stream(Request::get("/events?topic=job.1")).await?;
@@ -91,10 +91,10 @@ pub async fn finishes_and_then_answers_204(program: &str) -> Outcome {
     Ok(())
 }
 
-/// The readers of a topic are ended, also those by wildcard, and miss nothing.
+/// The streams of a topic's readers end, also those by wildcard, and the readers miss nothing.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn disconnects_and_resumes(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let mut reader = app.stream(Request::get("/events?topic=a.*")).await?;
@@ -112,7 +112,7 @@ pub async fn disconnects_and_resumes(program: &str) -> Outcome {
 /// The machine's metrics are published every second.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn publishes_the_metrics(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let mut reader = app.stream(Request::get("/events?topic=metrics.*&start=earliest")).await?;
@@ -130,10 +130,10 @@ pub async fn publishes_the_metrics(program: &str) -> Outcome {
     Ok(())
 }
 
-/// The hub's numbers are told under the names that the page and outside tools know.
+/// The hub's statistics have the names that the page and external tools use.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn says_its_stats(program: &str) -> Outcome {
     let app = App::start(program, &["--name", "north-1"]).await?;
     let _reader = app.stream(Request::get("/events?topic=a&topic=b.*")).await?;
@@ -158,10 +158,10 @@ pub async fn says_its_stats(program: &str) -> Outcome {
     Ok(())
 }
 
-/// Prometheus is told of what happened, under the names that the dashboard asks for.
+/// Prometheus gets the metrics of what happened, under the names that the dashboard queries.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn serves_the_metrics(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let mut reader = app.stream(Request::get("/events?topic=a")).await?;
@@ -172,7 +172,7 @@ pub async fn serves_the_metrics(program: &str) -> Outcome {
     let mut metrics = app.send(Request::get("/metrics")).await?;
     metrics.to_end().await?;
     let text = metrics.text();
-    // What is counted is what has arrived.
+    // The counter is the number of bytes that arrived.
     let bytes = format!("sse_sent_bytes_total {}", reader.body().len());
     for line in [
         "# TYPE sse_delivered_total counter",
@@ -192,7 +192,7 @@ pub async fn serves_the_metrics(program: &str) -> Outcome {
 /// The plain stream counts.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn ticks_every_second(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let mut ticks = app.stream(Request::get("/ticks")).await?;
@@ -201,10 +201,10 @@ pub async fn ticks_every_second(program: &str) -> Outcome {
     Ok(())
 }
 
-/// The answer to a prompt is its own words, and then the word that says so.
+/// The answer to a prompt is the prompt's own words, and then the word that ends it.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn completes_a_prompt(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let prompt = "all  this\nand ☃ ";
@@ -216,16 +216,16 @@ pub async fn completes_a_prompt(program: &str) -> Outcome {
     Ok(())
 }
 
-/// Nobody works for a reader that has left.
+/// The work for a reader stops after it has left.
 ///
 /// # Errors
-/// If somebody does.
+/// If it does not.
 pub async fn stops_when_the_reader_has_left(program: &str) -> Outcome {
     let mut app = App::start(program, &["--keep-alive", "0.5", "--drain", "1"]).await?;
     let mut answer = app.stream(Request::post("/complete", "word ".repeat(10_000))).await?;
     answer.until_told(3).await?;
     drop(answer);
-    // A second answer takes longer than it may take to notice that the first reader has left.
+    // A second answer takes longer than the maximum time to detect that the first reader has left.
     let mut other = app.stream(Request::post("/complete", "word ".repeat(40))).await?;
     other.to_end().await?;
     tokio::time::sleep(Duration::from_millis(100)).await;

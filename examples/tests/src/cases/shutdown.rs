@@ -4,10 +4,10 @@ use sse_testkit::{Outcome, Request};
 
 use crate::App;
 
-/// SIGTERM ends every stream that can be ended, finishes the answers that are under way, and then the process.
+/// SIGTERM ends every stream that can be ended, completes the answers in progress, and then ends the process.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn g13_terminates_with_streams_open(program: &str) -> Outcome {
     let mut app = App::start(program, &["--drain", "3"]).await?;
     let mut idle = app.stream(Request::get("/events?topic=a&topic=b.*")).await?;
@@ -19,7 +19,7 @@ pub async fn g13_terminates_with_streams_open(program: &str) -> Outcome {
     ticks.to_end().await?;
     answer.to_end().await?;
     assert_eq!(answer.told().last().map(|told| &*told.data), Some("[DONE]"));
-    // It cannot be finished, but it can be ended.
+    // It cannot be completed, but it can be ended.
     endless.to_end().await?;
     let ended = app.ended().await?;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -28,7 +28,7 @@ pub async fn g13_terminates_with_streams_open(program: &str) -> Outcome {
     Ok(())
 }
 
-/// A reader that does not read cannot keep the process.
+/// A stalled reader cannot keep the process alive.
 ///
 /// # Errors
 /// If it can.
@@ -46,7 +46,7 @@ pub async fn g13_terminates_with_a_reader_that_does_not_read(program: &str) -> O
     Ok(())
 }
 
-/// A second signal ends the process at once, although the drain has minutes left; its exit code names the signal.
+/// A second signal ends the process at once, although minutes of the drain remain; its exit code names the signal.
 ///
 /// # Errors
 /// If it does not.

@@ -2,10 +2,10 @@ use sse_testkit::{Outcome, Request};
 
 use crate::App;
 
-/// A reader that comes back, by header or by query, gets exactly what it missed.
+/// A reader that reconnects, by header or by query, gets exactly the missed events.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn resumes_where_a_reader_left_off(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     let mut ids = Vec::new();
@@ -14,7 +14,7 @@ pub async fn resumes_where_a_reader_left_off(program: &str) -> Outcome {
     }
     let by_header = Request::get("/events?topic=a").after(&ids[0]);
     let by_query = Request::get(format!("/events?topic=a&last_event_id={}", ids[0]));
-    // A number of latest events is for new readers; it does not touch a cursor.
+    // A number of latest events is for new readers; it does not change a cursor.
     let with_start = Request::get("/events?topic=a&start=480").after(&ids[0]);
     for request in [by_header, by_query, with_start] {
         let mut reader = app.stream(request).await?;
@@ -24,7 +24,7 @@ pub async fn resumes_where_a_reader_left_off(program: &str) -> Outcome {
     Ok(())
 }
 
-/// With a file as its history, a crash costs a reader nothing, and an id is not used again.
+/// With a file as the history, a reader loses nothing in a crash, and no id is used again.
 ///
 /// # Errors
 /// If it does.
@@ -43,7 +43,7 @@ pub async fn g7_resumes_after_a_crash(program: &str) -> Outcome {
     Ok(())
 }
 
-/// A browser that reconnects by itself repeats its first query, and its header is newer.
+/// A browser that reconnects automatically repeats its first query, and its header is newer.
 ///
 /// # Errors
 /// If the query wins.
@@ -58,10 +58,10 @@ pub async fn a_header_is_newer_than_the_query(program: &str) -> Outcome {
     Ok(())
 }
 
-/// A reader without a cursor begins where it wants, and live if it says nothing that is known.
+/// A reader without a cursor starts where it requests, and live if the value is unknown.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn starts_where_it_is_told(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     for data in ["0", "1", "2"] {
@@ -91,7 +91,7 @@ pub async fn starts_where_it_is_told(program: &str) -> Outcome {
 /// Whatever a client sends as its cursor, it gets a stream.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn g8_any_cursor_is_answered(program: &str) -> Outcome {
     let app = App::start(program, &[]).await?;
     app.publish("a", "x").await?;
@@ -102,7 +102,7 @@ pub async fn g8_any_cursor_is_answered(program: &str) -> Outcome {
     Ok(())
 }
 
-/// Every stream says that it is alive as often as the command line wants it.
+/// Every stream sends keep-alives at the interval of the command line.
 ///
 /// # Errors
 /// If one is silent.
@@ -117,10 +117,10 @@ pub async fn g10_keep_alive_applies_to_every_stream(program: &str) -> Outcome {
     Ok(())
 }
 
-/// A stream ends at its age, and its reader goes on.
+/// A stream ends at its age, and its reader resumes.
 ///
 /// # Errors
-/// If not.
+/// If a check fails.
 pub async fn ends_a_stream_at_its_age(program: &str) -> Outcome {
     let app = App::start(program, &["--max-age", "0.5"]).await?;
     let mut reader = app.stream(Request::get("/events?topic=a")).await?;

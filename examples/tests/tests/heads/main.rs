@@ -1,5 +1,5 @@
-//! The client is not stricter than a browser: odd heads, read by Chromium, Node, curl and our client side by side. The
-//! table in `sse-core/src/docs/client.md` is what they do.
+//! The client is not stricter than a browser: unusual heads, read by Chromium, Node, curl and our client side by
+//! side. The table in `sse-core/src/docs/client.md` shows their behaviour.
 
 mod peers;
 mod vectors;
@@ -15,7 +15,7 @@ use vectors::Vector;
 
 const PAGE: &str = include_str!("../../../../sse-core/src/docs/client.md");
 
-/// What Chromium reads and our client does not, each with its reason on the page.
+/// Heads that Chromium reads and our client does not, each with its reason on the page.
 const STRICTER: [&str; 5] = [
     "`Content-Encoding: br`",
     "`Content-Encoding: zstd`",
@@ -24,7 +24,7 @@ const STRICTER: [&str; 5] = [
     "a length that is not a number",
 ];
 
-/// What breaks off.
+/// Heads that break off, and may arrive whole at the next attempt.
 const TRANSIENT: [&str; 1] = ["the head breaks off"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,11 +48,11 @@ async fn odd_heads() -> Outcome {
         if chromium[at] == "reads" && ours[at] != "reads" {
             stricter.push(head.name);
         }
-        // Nothing is tried for ever that can never be read: what is tried again here may come whole next time.
+        // The client does not retry for ever a head that it can never read.
         assert!(ours[at] != "retries" || TRANSIENT.contains(&head.name), "{}: {columns:?}", head.name);
     }
     assert_eq!(stricter, STRICTER, "the client is stricter than Chromium with these\n{table}");
-    // It is the last on the page.
+    // The table is the last part of the page.
     let is_written = PAGE.ends_with(&format!("|\n{table}"));
     assert!(
         is_written,
@@ -61,14 +61,14 @@ async fn odd_heads() -> Outcome {
     Ok(())
 }
 
-/// Answers `/3` with the third head, and everything else with a page.
+/// Answers `/3` with the third head, and every other path with a page.
 async fn serve(heads: Arc<Vec<Vector>>) -> Outcome<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             let heads = Arc::clone(&heads);
-            // A client that goes away has seen enough.
+            // A client that disconnects has read enough.
             tokio::spawn(async move { answer(socket, &heads).await.ok() });
         }
     });
@@ -87,7 +87,7 @@ async fn answer(mut socket: TcpStream, heads: &[Vector]) -> std::io::Result<()> 
     let page = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<body></body>";
     socket.write_all(at.and_then(|at| heads.get(at)).map_or(page, |head| &head.response)).await?;
     socket.shutdown().await?;
-    // What is closed with bytes unread is reset, and then the other side may lose the response.
+    // Closing with unread bytes resets the connection, and then the other side may lose the response.
     while socket.read(&mut [0; 1024]).await? > 0 {}
     Ok(())
 }

@@ -9,7 +9,7 @@ use sse_core::{Backoff, ClientEvent, EventSource};
 use sse_testkit::{Failed, Outcome};
 use tokio::{process::Command, time::timeout};
 
-/// What an `EventSource` of a page does with each head: it reports the first thing that happens.
+/// The behaviour of a page's `EventSource` with each head: it reports the first thing that happens.
 const PAGE: &str = r"
 window.seen = [];
 const one = (at) => new Promise((done) => {
@@ -25,7 +25,7 @@ const one = (at) => new Promise((done) => {
 })();
 ";
 
-/// As Chromium does.
+/// The behaviour of Chromium.
 pub async fn chromium(server: SocketAddr, count: usize) -> Outcome<Vec<String>> {
     let page = Session::open(Engine::Chromium).await?;
     page.go(&format!("http://{server}/")).await?;
@@ -34,7 +34,7 @@ pub async fn chromium(server: SocketAddr, count: usize) -> Outcome<Vec<String>> 
     texts(&page.value("window.seen").await?)
 }
 
-/// As Node's `fetch` and the `EventSource` of npm do.
+/// The behaviour of Node's `fetch` and of the `EventSource` of npm.
 pub async fn node(server: SocketAddr, count: usize, tools: &Path) -> Outcome<(Vec<String>, Vec<String>)> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/heads.mjs");
     let mut command = Command::new(tools.join("node/bin/node"));
@@ -45,7 +45,7 @@ pub async fn node(server: SocketAddr, count: usize, tools: &Path) -> Outcome<(Ve
     Ok((texts(&seen["fetch"])?, texts(&seen["eventsource"])?))
 }
 
-/// As curl does: it reads if the event is in what it prints.
+/// The behaviour of curl: it can read a head if it prints the event.
 pub async fn curl(server: SocketAddr, count: usize) -> Outcome<Vec<String>> {
     let mut seen = Vec::new();
     for at in 0..count {
@@ -67,7 +67,7 @@ pub async fn curl(server: SocketAddr, count: usize) -> Outcome<Vec<String>> {
     Ok(seen)
 }
 
-/// As our client does.
+/// The behaviour of our client.
 pub async fn ours(server: SocketAddr, count: usize) -> Outcome<Vec<String>> {
     let mut seen = Vec::new();
     for at in 0..count {
@@ -77,7 +77,7 @@ pub async fn ours(server: SocketAddr, count: usize) -> Outcome<Vec<String>> {
 }
 
 async fn one(url: String) -> Outcome<String> {
-    /// More tries in a row than the client gives to what can never be read.
+    /// More attempts in a row than the client makes for a response that it can never read.
     const ENDLESS: usize = 5;
 
     let backoff = Backoff::default().min(Duration::from_millis(1)).max(Duration::from_millis(1));

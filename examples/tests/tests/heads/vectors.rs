@@ -1,4 +1,4 @@
-//! The heads: what servers and what stands in front of them really send, and some that no client should read.
+//! The heads: real ones of servers and proxies, and some that no client should read.
 
 /// A response, byte for byte.
 pub struct Vector {

@@ -1,4 +1,4 @@
-//! Appends a second by how many publishers wait for an answer at the same time.
+//! Appends per second, by the number of publishers that wait for an answer at the same time.
 
 use std::{
     future::Future,
@@ -52,7 +52,7 @@ async fn row(name: &str, rate: impl AsyncFn(usize) -> f64) {
     println!();
 }
 
-/// How often a second so many tasks can do it, each one after the other.
+/// How often per second `publishers` tasks can do the work, each one after the other.
 pub(crate) async fn rate<F>(publishers: usize, work: impl Fn() -> F + Clone + Send + Sync + 'static) -> f64
 where
     F: Future<Output = ()> + Send,

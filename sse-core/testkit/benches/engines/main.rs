@@ -1,5 +1,5 @@
-//! Numbers of the history engines, beside their own clients doing the same work: `cargo bench -p sse-testkit --bench
-//! engines -- [append] [replay] [latency] [memory] [span]`.
+//! Benchmarks of the history engines, beside their own clients with the same work:
+//! `cargo bench -p sse-testkit --bench engines -- [append] [replay] [latency] [memory] [span]`.
 
 mod append;
 mod latency;
@@ -8,16 +8,16 @@ mod peers;
 mod replay;
 mod span;
 
-/// How many events are replayed.
+/// Number of replayed events.
 const EVENTS: u64 = 100_000;
 
-/// How many bytes an event's data has.
+/// Size of an event's data, in bytes.
 const BYTES: usize = 100;
 
 #[tokio::main]
 async fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test` runs this too, and wants no numbers.
+    // `cargo test` runs this too, and needs no figures.
     if !args.iter().any(|arg| arg == "--bench") {
         return;
     }

@@ -1,4 +1,4 @@
-//! What a process needs that replays a million events.
+//! Memory of a process that replays a million events.
 
 use sse_core::{FileHistory, History, Hub, Retention};
 use sse_testkit::{
@@ -46,7 +46,7 @@ async fn measure(name: &str, history: impl History + Clone) {
 
 static MOST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
-/// KiB.
+/// Resident memory in KiB.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

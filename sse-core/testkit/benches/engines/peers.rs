@@ -67,7 +67,7 @@ pub(crate) async fn connect(server: &RedisServer) -> MultiplexedConnection {
     client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
 }
 
-/// Fills a stream, one entry an event.
+/// Fills a stream, one entry per event.
 pub(crate) async fn fill_stream(connection: &mut MultiplexedConnection, events: u64) {
     let mut pipe = redis::Pipeline::new();
     for seq in 1..=events {
@@ -79,7 +79,7 @@ pub(crate) async fn fill_stream(connection: &mut MultiplexedConnection, events: 
     }
 }
 
-/// Reads all of a stream, so many entries at once; returns how many there were.
+/// Reads a whole stream, `count` entries at once; returns the number of entries.
 pub(crate) async fn read_stream(connection: &mut MultiplexedConnection, count: usize) -> u64 {
     let mut after = 0_u64;
     loop {
@@ -91,7 +91,7 @@ pub(crate) async fn read_stream(connection: &mut MultiplexedConnection, count: u
     }
 }
 
-/// Reads all of a table, as a single range.
+/// Reads a whole table, as a single range.
 pub(crate) fn read_table(events: u64) -> std::time::Duration {
     let folder = TempDir::new().unwrap();
     let database = Database::create(folder.path().join("peer.redb")).unwrap();

@@ -1,4 +1,4 @@
-//! Replay of everything to one reader.
+//! Replay of all events to one reader.
 
 use std::{
     pin::pin,
@@ -39,7 +39,7 @@ pub(crate) async fn run() {
     engine::<NatsEngine>("NatsHistory, 100 an append", 100).await;
 }
 
-/// From an engine through a hub whose window holds nothing of it.
+/// From an engine through a hub with an empty window.
 async fn engine<E: Engine>(name: &str, batch: u64) {
     let engine = E::start().await;
     let history = engine.open(None).await;
@@ -48,9 +48,9 @@ async fn engine<E: Engine>(name: &str, batch: u64) {
     say(name, read(&hub).await);
 }
 
-/// Appends all, many calls at the same time, so that it does not take for ever.
+/// Appends all events, with many calls at the same time to save time.
 async fn fill<H: History + Clone>(history: &H, batch: u64) {
-    // One after the other, so that an engine cannot join what was not published together.
+    // One after the other, so that an engine cannot join events that were not published together.
     let calls = EVENTS / batch;
     if batch == 1 {
         for _ in 0..calls {
@@ -63,7 +63,7 @@ async fn fill<H: History + Clone>(history: &H, batch: u64) {
     }
 }
 
-/// How long a response takes to hand out everything.
+/// How long a response takes to send all events.
 async fn read(hub: &Hub) -> Duration {
     read_all(hub, EVENTS).await
 }

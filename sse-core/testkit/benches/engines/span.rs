@@ -1,4 +1,4 @@
-//! What one question costs the engine: 100 patterns with wildcards, of which none matches, over 9,900 topics.
+//! The cost of one query for the engine: 100 patterns with wildcards, none of which matches, over 9,900 topics.
 
 use std::time::{Duration, Instant};
 
@@ -47,13 +47,13 @@ async fn ask(name: &str, history: &impl History, longest: impl Fn() -> Duration)
     println!("{name:<45}p50 {:>8.2} ms   longest {:>8.2} ms{held}", ms(took[10]), ms(took[19]));
 }
 
-/// The longest that one command took since this was asked last, by the server's own log of slow commands.
+/// The duration of the slowest command since the last call, from the server's own log of slow commands.
 fn longest(engine: &RedisEngine) -> Duration {
     let log = engine.server.ask(&["SLOWLOG", "GET", "128"]);
     engine.server.ask(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]);
     engine.server.ask(&["CONFIG", "SET", "slowlog-max-len", "4096"]);
     engine.server.ask(&["SLOWLOG", "RESET"]);
-    // Each entry is a number, a time and how many microseconds it took, then its words.
+    // Each entry is a number, a time and the duration in microseconds, then the command's words.
     let lines: Vec<&str> = log.lines().collect();
     let is_time = |line: &str| line.len() == 10 && line.bytes().all(|byte| byte.is_ascii_digit());
     let took = lines.windows(2).filter(|pair| is_time(pair[0])).filter_map(|pair| pair[1].parse().ok());

@@ -1,8 +1,10 @@
-//! A checker with a saboteur: see `sse_testkit::checker`.
+//! A checker that injects faults: see `sse_testkit::checker`.
 //!
 //! `sse-checker file|redis|nats [--seed 1] [--runs 1] [--seconds 10] [--publishers 3] [--readers 8] [--fail-over 50 [--sentinel yes]] [--node PROGRAM]...`
-//! prints one line a run, with more where something was broken, and exits with 1 then. The next run has the next seed; those of odd
-//! ones lose nothing. With `--fail-over`, a Redis fails over so many times and back, in place of the seed's faults. Nodes are `sse-node` beside this program, or those named: example applications do as well, but not over a file, which they do not trim.
+//! prints one line per run, with more lines if a promise was broken, and then exits with 1. The next run has the next
+//! seed; runs with an odd seed lose nothing. With `--fail-over`, Redis fails over that many times and back, in
+//! place of the seed's faults. Nodes are `sse-node` beside this program, or the named programs: example
+//! applications work too, but not over a file, which they do not trim.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 

@@ -1,8 +1,9 @@
-//! Readers that leave quiet topics and subscribe again while the hub sweeps: each of them must get what is published.
+//! Readers that leave quiet topics and subscribe again while the hub sweeps: each of them must get every published
+//! event.
 //!
-//! `sse-churn [--subscriptions 1000000] [--topics 100000] [--sweep-ms 80] [--tasks 4]` holds one reader for each topic and
-//! lets tasks replace them one after the other. It publishes to the topic of each new reader, and exits with 1 if one of
-//! them did not get it, or if the hub had not swept meanwhile.
+//! `sse-churn [--subscriptions 1000000] [--topics 100000] [--sweep-ms 80] [--tasks 4]` holds one reader for each
+//! topic and runs tasks that replace the readers one after the other. It publishes to the topic of each new reader,
+//! and exits with 1 if a reader missed its event, or if the hub did not sweep in the meantime.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -19,7 +20,7 @@ use sse_core::{Event, Hub, Retention};
 use sse_testkit::load::numbers;
 use tokio::time::timeout;
 
-/// How long a reader may take to get what is there for it.
+/// How long a reader may take to get an available event.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::main]
@@ -71,7 +72,7 @@ async fn churn(hub: Hub, task: usize, topics: usize, subscriptions: usize, dead:
             tokio::task::yield_now().await;
         }
         let receipt = hub.publish(name, Event::message("x")).await.expect("published");
-        // Nothing is kept, so what it gets is a notice with the event's position.
+        // The hub retains nothing, so the reader gets a notice with the event's position.
         let got = if receipt.receivers == Some(1) { timeout(PATIENCE, new.next()).await } else { Ok(None) };
         if !matches!(got, Ok(Some(_))) {
             dead.fetch_add(1, Ordering::Relaxed);

@@ -1,8 +1,8 @@
-//! A process for tests: appends numbered events to a history in a file and prints what was acknowledged, until it is
-//! killed or cannot go on.
+//! A process for tests: appends numbered events to a history in a file and prints each acknowledged one, until it is
+//! killed or an append fails.
 //!
-//! `sse-file-writer PATH FIRST [BYTES]`: events are numbered from FIRST, their keys are their numbers, and each is BYTES
-//! larger than its number.
+//! `sse-file-writer PATH FIRST [BYTES]`: events are numbered from FIRST, their keys are their numbers, and each is
+//! BYTES larger than its number.
 
 use std::{
     io::Write,
@@ -15,7 +15,7 @@ use std::{
 use sse_core::{Entry, FileHistory, History};
 use sse_testkit::history_cases::entry;
 
-/// How many tasks append.
+/// Number of tasks that append.
 const WRITERS: usize = 8;
 
 #[tokio::main]
@@ -49,7 +49,7 @@ async fn main() {
     say("readable", &records.len().to_string());
 }
 
-/// One write a line, so that a killed process leaves whole lines.
+/// Writes each line with one write, so that a killed process leaves whole lines.
 fn say(what: &str, more: &str) {
     drop(std::io::stdout().lock().write_all(format!("{what} {more}\n").as_bytes()));
 }

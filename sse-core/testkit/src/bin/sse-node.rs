@@ -1,8 +1,8 @@
-//! A process for tests: a node with a hub over an engine, and of the example application's routes those that a reader
-//! and a publisher need, without a framework.
+//! A process for tests: a node with a hub over an engine. It has those routes of the example application that a
+//! reader and a publisher need, without a framework.
 //!
 //! `sse-node --history file:PATH|redis:URL|nats:URL [--addr 127.0.0.1:0] [--name sse] [--retain EVENTS] [--keep EVENTS]`:
-//! EVENTS of each topic are retained in memory, and of all topics kept in a file.
+//! EVENTS is the number of events retained in memory per topic, and the number kept in a file for all topics together.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ async fn open(
     }
 }
 
-/// A request as far as it matters.
+/// The parts of a request that this program uses.
 #[derive(Default)]
 struct Request {
     path: String,
@@ -101,7 +101,7 @@ impl Request {
         Some(request)
     }
 
-    /// The values of a name in the query; nothing in it is escaped.
+    /// The values of a name in the query; the query has no escapes.
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.filter(move |(known, _)| *known == name).map(|(_, value)| value)
@@ -157,7 +157,7 @@ async fn send(socket: &mut TcpStream, stream: EventStream) -> Option<()> {
     loop {
         let mut left = [0];
         tokio::select! {
-            // A client that has sent its request says nothing more, so this is its leaving.
+            // The client sends nothing after its request, so a read that returns means that it has left.
             _ = reading.read(&mut left) => return None,
             bytes = body.next() => {
                 let Some(Ok(bytes)) = bytes else { break };

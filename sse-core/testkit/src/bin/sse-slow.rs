@@ -1,8 +1,9 @@
-//! Readers that stop reading beside one that reads: what they cost it, what they cost in memory, and when they are dropped.
+//! Stalled readers beside a healthy one: what they cost it, how much memory they use, and when they are dropped.
 //!
-//! `sse-slow APPLICATION [--readers 1000] [--seconds 20] [--rate 100]` starts the application on a free port, measures how
-//! long an event takes to the healthy reader without and with the others, and waits until the hub has dropped them and the
-//! kernel has ended their connections. It exits with 1 if an event was missed, or if any of them is still there in the end.
+//! `sse-slow APPLICATION [--readers 1000] [--seconds 20] [--rate 100]` starts the application on a free port and
+//! measures the latency of events at the healthy reader without and with the stalled readers. Then it waits until
+//! the hub has dropped them and the kernel has closed their connections. It exits with 1 if an event was missed, or
+//! if a stalled reader is still connected at the end.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -22,15 +23,15 @@ use tokio::{
     time::{sleep, sleep_until, timeout},
 };
 
-/// What is sent to all to fill the buffers of those that do not read, and how often.
+/// Size and number of the events that fill the buffers of the stalled readers; they are sent to all readers.
 const BULK_BYTES: usize = 64 << 10;
 const BULK_EVENTS: usize = 200;
 
-/// The streams' keep-alive, which also sets when the kernel gives up: after 1.4 of it, and so after the hub's deadline. With
-/// the usual 15 s the kernel is first.
+/// The streams' keep-alive. It also sets when the kernel gives up: after 1.4 times this, and so after the hub's
+/// deadline. With the usual 15 s the kernel gives up first.
 const KEEP_ALIVE: &str = "60";
 
-/// How long the hub lets a reader leave something untaken; its default.
+/// How long the hub lets a reader leave data unread; its default.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 
 struct Options {
@@ -58,7 +59,7 @@ async fn main() -> ExitCode {
     let files = application.open_files();
     let mut asking = Asking::connect(address).await;
     let text = "x".repeat(BULK_BYTES);
-    // The window has its full size from the beginning, so that it does not count as the readers' memory.
+    // The window reaches its full size first, so that it is not counted as the readers' memory.
     for _ in 0..200 {
         asking.publish("bulk", &text).await;
     }
@@ -80,7 +81,7 @@ async fn main() -> ExitCode {
     let with = healthy.measure(&mut asking, &options).await;
     let full = application.resident();
     let dropped_after = until(&application, stalled_at, |dropped, _| dropped >= options.readers as u64).await;
-    // The healthy one, its publisher, the one that asks, and one that has just asked.
+    // The healthy reader, its publisher, the connection that asks, and one that has just asked.
     let closed_after = until(&application, stalled_at, |_, open| open <= files + 4).await;
     let with_none = healthy.measure(&mut asking, &options).await;
     let each = |bytes: u64| bytes.saturating_sub(before) as f64 / options.readers as f64 / 1024.0;
@@ -105,7 +106,7 @@ fn after(time: Option<Duration>) -> String {
     time.map_or_else(|| "not even after minutes".to_owned(), |time| format!("{time:.1?}"))
 }
 
-/// Waits for the count of dropped readers and of open files; says after how long.
+/// Waits for the count of dropped readers and of open files; returns how long that took.
 async fn until(
     application: &Application,
     since: Instant,
@@ -121,14 +122,14 @@ async fn until(
     None
 }
 
-/// The reader that reads: what it is told arrives here with the time at which it came.
+/// The healthy reader; events arrive here with their arrival times.
 struct Healthy {
     arrivals: mpsc::UnboundedReceiver<(u64, Instant)>,
     next: u64,
     missed: u64,
 }
 
-/// How long events took, in milliseconds.
+/// Latencies of events, in milliseconds.
 struct Latency {
     median: f64,
     p99: f64,
@@ -161,7 +162,8 @@ impl Healthy {
         Self { arrivals, next: 0, missed: 0 }
     }
 
-    /// Publishes at the rate for a while; from before the publishing request until the event has been read.
+    /// Publishes at the rate for a while, and measures from just before the publish request until the event has
+    /// been read.
     async fn measure(&mut self, asking: &mut Asking, options: &Options) -> Latency {
         let began_at = Instant::now();
         let mut millis = Vec::new();

@@ -1,10 +1,10 @@
-//! A soak: many readers for a long time, of whom a tenth is cut each minute and resumes, with some among them that stop
-//! reading altogether.
+//! A soak test: many readers for a long time. A tenth of them is cut each minute and resumes, and some stop reading
+//! altogether.
 //!
-//! `sse-soak APPLICATION [--readers 10000] [--minutes 3] [--rate 2] [--stalled 100]` starts the application on a free port
-//! and prints its memory each half minute. It exits with 1 if a reader missed an event, got one twice, out of order or a gap,
-//! if the memory of the last third is not that of the second, or if connections were left over. Without `--readers` there
-//! are as many as the limit of open files allows, at most 10,000.
+//! `sse-soak APPLICATION [--readers 10000] [--minutes 3] [--rate 2] [--stalled 100]` starts the application on a
+//! free port and prints its memory each half minute. It exits with 1 if a reader missed an event, got one twice or
+//! out of order, or got a gap; if the memory of the last third differs from that of the second; or if connections
+//! were left over. Without `--readers` there are as many as the limit of open files allows, at most 10,000.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -26,16 +26,16 @@ use sse_testkit::{
 };
 use tokio::time::{sleep, sleep_until, timeout};
 
-/// How many of the readers are cut each minute, on average.
+/// Fraction of the readers that are cut each minute, on average.
 const CUT_A_MINUTE: f64 = 0.1;
 
-/// How long a stalled reader does not read before it leaves and another comes: longer than the hub lets one wait.
+/// How long a stalled reader does not read before another replaces it: longer than the hub's limit.
 const STALLS_FOR: Duration = Duration::from_secs(75);
 
-/// What stalled readers are sent, four times a second: their buffers are full within seconds.
+/// Size of the events for the stalled readers, sent four times a second: their buffers are full within seconds.
 const BULK_BYTES: usize = 64 << 10;
 
-/// Files that the process has open beside its connections.
+/// Files that the process has open in addition to its connections.
 const SPARE_FILES: u64 = 300;
 
 struct Options {
@@ -46,7 +46,7 @@ struct Options {
     stalled: u64,
 }
 
-/// What all readers count together.
+/// Counters of all readers together.
 #[derive(Default)]
 struct Counts {
     events: AtomicU64,
@@ -55,9 +55,9 @@ struct Counts {
     twice: AtomicU64,
     gaps: AtomicU64,
     refused: AtomicU64,
-    /// No more cuts: the end is near.
+    /// No more cuts: the run is near its end.
     is_ending: AtomicBool,
-    /// The last number, once it is published.
+    /// The last number, after it is published.
     goal: AtomicU64,
 }
 
@@ -103,7 +103,7 @@ async fn main() -> ExitCode {
     stalled.iter().for_each(tokio::task::JoinHandle::abort);
     bulk.abort();
     counts.is_ending.store(true, Ordering::Release);
-    // Who has just been cut is back by then.
+    // Readers that have just been cut are back by then.
     wait_for(&application, options.readers).await;
     let published = publishing.await.expect("published");
     for reader in readers {
@@ -139,7 +139,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Waits until so many read: but for those that have just been cut.
+/// Waits until that many readers are connected, except those that have just been cut.
 async fn wait_for(application: &Application, readers: u64) {
     let began_at = Instant::now();
     while began_at.elapsed() < 4 * PATIENCE {
@@ -183,17 +183,17 @@ fn thirds(samples: &[u64], third: usize) -> f64 {
     part.iter().map(|bytes| **bytes as f64).sum::<f64>() / part.len().max(1) as f64
 }
 
-/// How many connections the application has more than at its start, when all have left.
+/// How many more connections the application has than at its start, after all readers have left.
 async fn settle(application: &Application, files: usize) -> usize {
     let began_at = Instant::now();
-    // One that asks, and what the kernel has not told yet.
+    // The connection that asks, and one whose close the kernel has not reported yet.
     while application.open_files() > files + 2 && began_at.elapsed() < PATIENCE {
         sleep(Duration::from_millis(100)).await;
     }
     application.open_files().saturating_sub(files + 2)
 }
 
-/// Publishes numbers until the end, and one more then; returns the last.
+/// Publishes numbers until the end, and then one more; returns the last.
 async fn publish(address: SocketAddr, rate: f64, counts: Arc<Counts>) -> u64 {
     let mut asking = Asking::connect(address).await;
     let began_at = Instant::now();
@@ -203,7 +203,7 @@ async fn publish(address: SocketAddr, rate: f64, counts: Arc<Counts>) -> u64 {
         asking.publish("soak", &number.to_string()).await;
         sleep_until((began_at + Duration::from_secs_f64(number as f64 / rate)).into()).await;
     }
-    // Who was cut before the end was near may still be away.
+    // A reader that was cut shortly before may still be disconnected.
     sleep(Duration::from_secs(10)).await;
     number += 1;
     asking.publish("soak", &number.to_string()).await;
@@ -220,7 +220,7 @@ async fn publish_bulk(address: SocketAddr) {
     }
 }
 
-/// Reads until the last number; cut now and then, and back after a moment.
+/// Reads until the last number; is cut now and then, and reconnects after a moment.
 async fn read(seed: u64, address: SocketAddr, counts: Arc<Counts>) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut cursor = String::new();
@@ -231,7 +231,7 @@ async fn read(seed: u64, address: SocketAddr, counts: Arc<Counts>) {
             sleep(Duration::from_millis(500)).await;
             continue;
         };
-        // As likely in each minute as in any other.
+        // A cut is equally likely in each minute.
         let minutes = -(1.0 - random.f64()).ln() / CUT_A_MINUTE;
         let leaves_at = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
         let is_done = {
@@ -254,7 +254,7 @@ async fn read(seed: u64, address: SocketAddr, counts: Arc<Counts>) {
     }
 }
 
-/// Reads until the stream ends; whether the last number was seen.
+/// Reads until the stream ends; returns whether the last number was seen.
 async fn read_events(
     stream: &mut Chunks,
     counts: &Counts,

@@ -1,9 +1,9 @@
-//! A storm against an example application: readers that are cut at random and resume while events are published, then a
-//! SIGTERM with all of them idle.
+//! A storm against an example application: readers that are cut at random and resume while events are published,
+//! then a SIGTERM while all of them are idle.
 //!
-//! `sse-storm APPLICATION [--readers 1000] [--seconds 60] [--rate 500] [--drain 5]` starts the application on a free port,
-//! prints what happened in one line, and exits with 1 if anything was lost, came twice or out of order, if a stream did not
-//! end cleanly, or if the application did not end in time.
+//! `sse-storm APPLICATION [--readers 1000] [--seconds 60] [--rate 500] [--drain 5]` starts the application on a
+//! free port, prints the results in one line, and exits with 1 if an event was lost, came twice or out of order, if
+//! a stream did not end cleanly, or if the application did not end in time.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -33,7 +33,7 @@ struct Options {
     drain: f64,
 }
 
-/// What all readers count together.
+/// Counters of all readers together.
 #[derive(Default)]
 struct Counts {
     connections: AtomicU64,
@@ -90,7 +90,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Publishes at the rate while the readers come and go; returns how many events there were.
+/// Publishes at the rate while readers come and go; returns the number of events.
 async fn storm(options: &Options, address: SocketAddr, counts: &Arc<Counts>) -> u64 {
     let over = Arc::new(AtomicBool::new(false));
     let last = Arc::new(AtomicU64::new(0));
@@ -135,7 +135,7 @@ async fn publish(options: &Options, address: SocketAddr) -> u64 {
         let due = began_at + Duration::from_secs_f64(number as f64 / options.rate);
         tokio::time::sleep_until(due.into()).await;
     }
-    // A slow application may be behind; it must only not stop.
+    // A slow application may be behind, but it must not stop.
     let mut before = 0;
     let mut progress = Instant::now();
     while before < number {
@@ -222,7 +222,7 @@ async fn read_events(address: SocketAddr, counts: &Counts, cursor: &mut String, 
     }
 }
 
-/// Sends SIGTERM while everybody is idle: how many streams ended cleanly, how long it took, and the exit code.
+/// Sends SIGTERM while all readers are idle; returns how many streams ended cleanly, the duration, and the exit code.
 async fn shutdown(options: &Options, application: &mut Application) -> (u64, Duration, Option<i32>) {
     let address = application.address();
     let mut streams = Vec::new();

@@ -9,7 +9,7 @@ use crate::{
     outcome::{ensure, ensure_eq},
 };
 
-/// All that is answered before a compressed body, besides the date.
+/// The whole head of a compressed response, except the date.
 const HEAD: &str = "http/1.1 200 ok
 cache-control: no-cache, no-transform
 content-encoding: gzip
@@ -20,7 +20,7 @@ x-accel-buffering: no";
 
 const EVENTS: usize = 100;
 
-/// Readers who take gzip are told the same as one who does not, each event at once, and their streams end as gzip ends.
+/// Readers with gzip receive the same as a reader without, each event at once, and their streams end as gzip ends.
 pub async fn compressed_readers_are_told_the_same_at_once(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let mut plain = server.stream(Request::get("/compressed?topic=a")).await?;
@@ -53,7 +53,7 @@ pub async fn compressed_readers_are_told_the_same_at_once(app: &dyn App) -> Outc
     Ok(())
 }
 
-/// What a request does not accept it is not sent, and caches are told that it depends.
+/// A client gets only an accepted encoding, and the response announces to caches that it varies.
 pub async fn accept_encoding_decides_about_compression(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::scripted([Event::message("once")])).await?;
     for codings in [None, Some("br"), Some("gzip;q=0, *"), Some("identity")] {
@@ -70,7 +70,7 @@ pub async fn accept_encoding_decides_about_compression(app: &dyn App) -> Outcome
     Ok(())
 }
 
-/// A reader who takes gzip, subscribed.
+/// A subscribed reader that accepts gzip.
 async fn compressed(server: &Server) -> Outcome<Exchange> {
     let request = Request::get("/compressed?topic=a").header("Accept-Encoding", "br, gzip;q=0.5");
     let mut reader = server.send(request).await?;
@@ -81,11 +81,11 @@ async fn compressed(server: &Server) -> Outcome<Exchange> {
 
 pub(super) struct Unzipped {
     pub(super) text: String,
-    /// Whether the trailer is there and right.
+    /// Whether the trailer is present and correct.
     is_whole: bool,
 }
 
-/// What a client has of it so far.
+/// The bytes that a client has decompressed so far.
 pub(super) fn unzipped(bytes: &[u8]) -> Unzipped {
     let mut decoder = flate2::write::GzDecoder::new(Vec::new());
     let is_valid = decoder.write_all(bytes).and_then(|()| decoder.flush()).is_ok();
@@ -93,7 +93,7 @@ pub(super) fn unzipped(bytes: &[u8]) -> Unzipped {
     Unzipped { text, is_whole: is_valid && decoder.try_finish().is_ok() }
 }
 
-/// What follows the `retry` line and the first checkpoint, which each reader has its own of.
+/// The text after the `retry` line and the first checkpoint, which differ for each reader.
 fn after_first_block(text: &str) -> &str {
     text.split_once("\n\n").map_or("", |(_, rest)| rest)
 }

@@ -1,4 +1,4 @@
-//! What is wrong, and how that is said.
+//! Errors, and how they are reported.
 
 use sse_core::{EndReason, Event};
 
@@ -7,7 +7,8 @@ use crate::{
     outcome::{ensure, ensure_eq},
 };
 
-/// Earlier events are delivered, then comes a long `retry`, so that no browser hammers the same poison, and a clean end.
+/// Earlier events are delivered, then a long `retry`, so that no browser reloads the same error quickly, and a
+/// clean end.
 pub async fn an_event_that_is_wrong_ends_the_stream_after_what_came_before(app: &dyn App) -> Outcome {
     for wrong in [Event::message("wrong").id("a\nb"), Event::message("wrong").event("a\rb"), Event::default()]
     {
@@ -18,7 +19,7 @@ pub async fn an_event_that_is_wrong_ends_the_stream_after_what_came_before(app: 
     Ok(())
 }
 
-/// The same for the error of a stream of results.
+/// The error of a stream of results has the same effect.
 pub async fn a_stream_that_fails_ends_after_what_came_before(app: &dyn App) -> Outcome {
     let script = [Event::message("one"), Event::message("two")];
     let mut server = Server::start(app, Settings::scripted(script)).await?;
@@ -27,8 +28,8 @@ pub async fn a_stream_that_fails_ends_after_what_came_before(app: &dyn App) -> O
     Ok(())
 }
 
-/// In the application's stream, in a task that feeds a channel, in a filter, a key or the loader of a state: what came before
-/// is delivered, and nothing is cut.
+/// In the application's stream, in a task that feeds a channel, in a filter, a key or the loader of a state: earlier
+/// events are delivered, and the connection is not cut.
 pub async fn h7_a_panic_ends_the_stream_as_an_error_does(app: &dyn App) -> Outcome {
     let script = [Event::message("one"), Event::message("two")];
     let settings = Settings { panics: true, ..Settings::scripted(script) };
@@ -41,7 +42,7 @@ pub async fn h7_a_panic_ends_the_stream_as_an_error_does(app: &dyn App) -> Outco
     failed(&mut server, &answer, &["one ", "two "]).await?;
 
     for code in ["bad_filter", "bad_key"] {
-        // Live, and then all at once.
+        // Live, and then replayed.
         let topic = code.replace('_', ".");
         let target = format!("/events?topic={topic}&start=earliest&on={code}");
         let mut live = server.stream(Request::get(&target)).await?;
@@ -62,13 +63,13 @@ pub async fn h7_a_panic_ends_the_stream_as_an_error_does(app: &dyn App) -> Outco
         answer.to_end().await?;
         failed(&mut server, &answer, &[]).await?;
     }
-    // Nothing else was harmed.
+    // Other readers are not affected.
     let mut reader = server.stream(Request::get("/events?topic=a")).await?;
     server.publish("a", "unharmed").await?;
     reader.until_text("data: unharmed\n").await
 }
 
-/// The stream ended with these messages, a long `retry` and a proper end, and the hook was told why.
+/// The stream ended with these messages, a long `retry` and a clean end, and the hook got the reason.
 async fn failed(server: &mut Server, answer: &Exchange, messages: &[&str]) -> Outcome {
     ensure_eq!(answer.status(), 200);
     ensure_eq!(answer.ending(), Some(Ending::Clean));
@@ -81,7 +82,7 @@ async fn failed(server: &mut Server, answer: &Exchange, messages: &[&str]) -> Ou
     Ok(())
 }
 
-/// An `EventSource` comes back later, everything else gets a status, and the server goes on.
+/// An `EventSource` comes back later, every other client gets a status, and the server continues.
 pub async fn h7_a_panic_of_the_access_hook_is_answered(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let of = |tenant: &str, request: Request| request.header("X-Tenant", tenant);
@@ -111,7 +112,7 @@ async fn failed_after_two(server: &mut Server, target: &str) -> Outcome<String> 
     }
 }
 
-/// 400, and JSON that says what to do.
+/// A bad topic gets 400, with JSON that explains what to do.
 pub async fn g14_a_bad_topic_is_400_with_json(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let long = "x".repeat(257);
@@ -126,7 +127,7 @@ pub async fn g14_a_bad_topic_is_400_with_json(app: &dyn App) -> Outcome {
     refused(&mut answer, 400, "100").await
 }
 
-/// A page or a plain client may ask for anything; who names types and leaves the stream out is refused.
+/// A page or a plain client may accept anything; a client that names types without the stream's type is refused.
 pub async fn accept_decides_between_a_stream_and_406(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     for accept in ["image/png", "text/html, application/xhtml+xml", "text/*;q=0, */*;q=0"] {
@@ -147,7 +148,7 @@ pub async fn accept_decides_between_a_stream_and_406(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// By `?` in the handler; what is right gets the receipt.
+/// The handler refuses an invalid event with `?`; a valid event gets the receipt.
 pub async fn publish_says_what_is_wrong(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let publish = |target: &str| Request::post(target, "text");
@@ -173,7 +174,7 @@ pub async fn publish_says_what_is_wrong(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Refused with this status and `{"error":"…"}`, where the message says so.
+/// The response is refused with this status and `{"error":"…"}`, whose message contains the expected text.
 pub(crate) async fn refused(answer: &mut Exchange, status: u16, says: &str) -> Outcome {
     answer.to_end().await?;
     ensure_eq!(answer.status(), status);

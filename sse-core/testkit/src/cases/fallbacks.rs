@@ -27,7 +27,7 @@ fn message(data: &str, id: &str) -> Value {
     json!({ "type": "message", "data": data, "lastEventId": id })
 }
 
-/// The same handler answers with what there is, or with what comes next, and with the cursor for the next poll.
+/// The same handler answers with the available events, or with the next one, and with the cursor for the next poll.
 pub async fn g4_long_polls_get_everything_once(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::default()).await?;
     server.publish("a", "before").await?;
@@ -41,11 +41,11 @@ pub async fn g4_long_polls_get_everything_once(app: &dyn App) -> Outcome {
     let page = poll(&server, Some(&head)).await?;
     let last = expected.last().and_then(|event| event["lastEventId"].as_str()).unwrap_or_default().to_owned();
     ensure_eq!(page, json!({ "events": expected, "cursor": last }));
-    // Nothing comes for a while, except for others; the cursor moves on.
+    // Only events for others come for a while; the cursor advances.
     let other = server.publish("b", "not yours").await?.cursor.to_string();
     let idle = poll(&server, Some(&last)).await?;
     ensure_eq!(idle, json!({ "events": [], "cursor": other }));
-    // What comes while a poll waits.
+    // An event that comes while a poll waits.
     let publish = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         server.publish("a", "next").await
@@ -53,7 +53,7 @@ pub async fn g4_long_polls_get_everything_once(app: &dyn App) -> Outcome {
     let (page, receipt) = tokio::join!(poll(&server, Some(&other)), publish);
     let next = receipt?.cursor.to_string();
     ensure_eq!(page?, json!({ "events": [message("next", &next)], "cursor": next }));
-    // The cursor is the stream's as well.
+    // The cursor is also valid for the stream.
     let mut reader = server.stream(Request::get("/events?topic=a").after(&last)).await?;
     let told = reader.until_told(1).await?;
     ensure!(told.first().is_some_and(|told| told.data == "next" && told.id == next), "{told:?}");
@@ -77,7 +77,7 @@ pub async fn long_polls_are_told_gaps_and_ends(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Else a cache, or a browser on its way back, shows one client what was written for another.
+/// Without `Accept` in `Vary`, a cache, or a browser that goes back, shows one client a response written for another.
 pub async fn h2_every_negotiated_answer_names_accept(app: &dyn App) -> Outcome {
     // With keep-alives, by which Rocket and Poem notice that a reader has left.
     let server = Server::start(app, Settings { max_readers: 1, ..Settings::default() }).await?;
@@ -100,7 +100,7 @@ pub async fn h2_every_negotiated_answer_names_accept(app: &dyn App) -> Outcome {
         let_in().await?;
     }
     negotiated(asked("image/png"), 406, "no-store").await?;
-    // Over the limit: an `EventSource` is not told by a status.
+    // Over the limit: an `EventSource` does not get an error status.
     let reader = server.stream(asked("text/event-stream")).await?;
     negotiated(asked("text/event-stream"), 200, "no-cache, no-transform").await?;
     negotiated(asked("application/json"), 503, "no-store, no-transform").await?;
@@ -113,7 +113,7 @@ pub async fn h2_every_negotiated_answer_names_accept(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// What clients send that name JSON beside anything else, and those that name nothing.
+/// Tests the headers of clients that name JSON beside anything else, and of those that name nothing.
 pub async fn h3_the_form_that_is_named_wins(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     for (accept, content_type) in [
@@ -131,7 +131,7 @@ pub async fn h3_the_form_that_is_named_wins(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// The stream's every word, one JSON text on each line.
+/// Every event of the stream, one JSON text per line.
 pub async fn json_lines_say_what_the_stream_says(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let first = server.publish("a", "one").await?.cursor.to_string();
@@ -154,13 +154,13 @@ pub async fn json_lines_say_what_the_stream_says(app: &dyn App) -> Outcome {
     ensure!(place["type"] == "sse.checkpoint" && place["data"] == "", "the second line is {place}");
     let note = json!({ "type": "note", "data": "é\ntwo", "lastEventId": second });
     let end = json!({ "type": "sse.end", "data": r#"{"topic":"a"}"#, "lastEventId": end });
-    // Whether the time to wait comes before or after its event is the event's own order.
+    // The event itself decides whether its `retry` comes before or after it.
     lines.retain(|line| line["retry"] != 7_000);
     ensure_eq!(lines, [message("one", &first), note, end]);
     Ok(())
 }
 
-/// A browser that follows a link gets HTML, everything else the stream.
+/// A browser that follows a link gets HTML, every other client the stream.
 pub async fn one_route_answers_a_page_or_a_stream(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     for accept in ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"] {
@@ -178,7 +178,7 @@ pub async fn one_route_answers_a_page_or_a_stream(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// 2 KiB with the first line, which no client takes for an event.
+/// The padding is 2 KiB with the first line; no client takes it for an event.
 pub async fn padding_comes_if_it_is_asked_for(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     for query in ["padding=true", "evs_preamble=2056"] {

@@ -1,4 +1,4 @@
-//! What a principal may not see reaches it by no way.
+//! A principal never receives events that it may not see.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ fn messages<'a>(data: &[&'a str]) -> Vec<(&'static str, &'a str)> {
     data.iter().map(|data| ("message", *data)).collect()
 }
 
-/// Live, after a cursor, after somebody else's cursor, from the beginning, polled, and as a signal.
+/// A filter applies live, after a cursor, after another principal's cursor, from the beginning, polled, and to
+/// signals.
 pub async fn g9_a_filter_is_the_same_live_and_by_replay(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let mark = server.publish_of("ann", "orders", "mark").await?.cursor.to_string();
@@ -55,7 +56,7 @@ pub async fn g9_a_filter_is_the_same_live_and_by_replay(app: &dyn App) -> Outcom
     let compressed = Request::get("/compressed?as=bob&on=filter&topic=orders&start=earliest");
     let mut compressed = server.send(compressed.header("Accept-Encoding", "gzip")).await?;
     ensure_eq!(compressed.header("content-encoding"), Some("gzip"));
-    // What is for both comes to both, and nothing else has come before it.
+    // The event for both reaches both, and nothing else has come before it.
     server.hub.publish(["ann", "bob", "orders"], Event::message("both")).await?;
     for (mut reader, mut expected) in readers {
         expected.push("both");
@@ -73,7 +74,7 @@ pub async fn g9_a_filter_is_the_same_live_and_by_replay(app: &dyn App) -> Outcom
     Ok(())
 }
 
-/// Neither events nor ends, live or from the beginning.
+/// A wildcard reader gets neither events nor ends of others, live or from the beginning.
 pub async fn g9_a_wildcard_does_not_tell_the_names_of_others(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let mut live = server.stream(of("ann", "topic=%3E")).await?;
@@ -92,7 +93,8 @@ pub async fn g9_a_wildcard_does_not_tell_the_names_of_others(app: &dyn App) -> O
     Ok(())
 }
 
-/// The cursor moves past it in place of a keep-alive, and it does not come back, whoever asks after that cursor.
+/// The cursor advances past a withheld event in place of a keep-alive, and the event never comes back to a reader
+/// that resumes after that cursor.
 pub async fn rule_9_what_is_withheld_is_passed_by_checkpoints(app: &dyn App) -> Outcome {
     let keep_alive = Some(KeepAlive::every(Duration::from_millis(100)));
     let server = Server::start(app, Settings { keep_alive, ..Settings::default() }).await?;

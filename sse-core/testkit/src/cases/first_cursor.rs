@@ -11,12 +11,12 @@ use crate::{
     outcome::{ensure, ensure_eq},
 };
 
-/// No keep-alive comes to the rescue.
+/// Without keep-alives, which would carry a cursor too.
 fn silent() -> Settings {
     Settings { keep_alive: None, ..Settings::quiet() }
 }
 
-/// The id in a stream's first block, which is a `retry` line and a checkpoint and nothing else.
+/// The id in a stream's first block, which holds only a `retry` line and a checkpoint.
 fn first_cursor(text: &str) -> Outcome<String> {
     let (first, _) = text.split_once("\n\n").unwrap_or_default();
     let lines: Vec<_> = first.lines().collect();
@@ -27,7 +27,7 @@ fn first_cursor(text: &str) -> Outcome<String> {
     Ok(id.strip_prefix("id: ").unwrap_or_default().to_owned())
 }
 
-/// Of every kind of subscription: what it asked for, and what came while it was away, each once and without a gap.
+/// Every kind of subscription gets the requested events and those published meanwhile, once and without a gap.
 pub async fn g4_a_reader_cut_before_its_first_event_misses_nothing(app: &dyn App) -> Outcome {
     for (query, before) in [
         ("topic=a", &[][..]),
@@ -62,7 +62,7 @@ pub async fn g4_a_reader_cut_before_its_first_event_misses_nothing(app: &dyn App
     Ok(())
 }
 
-/// As lines of JSON, as a page, and compressed.
+/// Lines of JSON, a poll's page and a compressed stream have a cursor too.
 pub async fn g4_every_form_begins_with_a_cursor(app: &dyn App) -> Outcome {
     let server = Server::start(app, silent()).await?;
     server.publish("a", "before").await?;
@@ -85,7 +85,7 @@ pub async fn g4_every_form_begins_with_a_cursor(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// It keeps its own, or its first event is the gap that gives it another one.
+/// The reader keeps its own cursor, or its first event is the gap that gives it another one.
 pub async fn a_reader_with_a_cursor_begins_without_a_checkpoint(app: &dyn App) -> Outcome {
     let server = Server::start(app, silent()).await?;
     let id = server.publish("a", "before").await?.cursor.to_string();
@@ -101,7 +101,7 @@ pub async fn a_reader_with_a_cursor_begins_without_a_checkpoint(app: &dyn App) -
     Ok(())
 }
 
-/// Until its state is whole a reader that gets one has no cursor: it would skip the rest of the state.
+/// A reader of a state has no cursor until its state is complete: a cursor would skip the rest of the state.
 pub async fn a_state_comes_before_the_first_cursor(app: &dyn App) -> Outcome {
     let settings = Settings { keep_alive: Some(KeepAlive::every(Duration::from_millis(100))), ..silent() };
     let server = Server::start(app, settings).await?;
@@ -114,7 +114,7 @@ pub async fn a_state_comes_before_the_first_cursor(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// One too many: when it is let in it gets what came meanwhile, unless it never asked for a stream.
+/// A reader over the limit: after it is admitted it gets the events since, unless it never asked for a stream.
 pub async fn g4_a_reader_that_is_refused_misses_nothing_until_it_is_let_in(app: &dyn App) -> Outcome {
     // With keep-alives, by which some servers notice that a reader has left.
     let server = Server::start(app, Settings { max_readers: 1, ..Settings::default() }).await?;
@@ -125,7 +125,7 @@ pub async fn g4_a_reader_that_is_refused_misses_nothing_until_it_is_let_in(app: 
         let mut refused = server.send(browser(target)).await?;
         refused.to_end().await?;
         cursors.push((target, first_cursor(&refused.text())?));
-        // One that has a cursor keeps it.
+        // A refused reader that has a cursor keeps it.
         let mut refused = server.send(browser(target).after("elsewhere")).await?;
         refused.to_end().await?;
         ensure!(refused.text().lines().all(is_retry), "{:?}", refused.text());
@@ -145,7 +145,7 @@ pub async fn g4_a_reader_that_is_refused_misses_nothing_until_it_is_let_in(app: 
     Ok(())
 }
 
-/// Whether it is let in before the shutdown or comes during it, and although no event came.
+/// A reader has a cursor whether it was admitted before the shutdown or comes during it, and even if no event came.
 pub async fn g13_readers_in_a_shutdowns_window_have_a_cursor(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings { window: Duration::from_secs(1), ..silent() }).await?;
     let head = server.publish("a", "before").await?.cursor.to_string();

@@ -1,4 +1,4 @@
-//! What a stream says when there is nothing to say, and how it ends.
+//! What an idle stream sends, and how it ends.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::{
     outcome::{ensure, ensure_eq},
 };
 
-/// The shortest interval there is.
+/// The shortest allowed interval.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 fn beating(form: impl Fn(KeepAlive) -> KeepAlive) -> Settings {
     Settings { keep_alive: Some(form(KeepAlive::every(INTERVAL))), stays_open: true, ..Settings::default() }
 }
 
-/// Nothing was said and nothing is due, and the `retry` line is there, with the first cursor where there is one.
+/// Nothing was published and nothing is due, and the `retry` line is there, with the first cursor where there is one.
 pub async fn g10_the_first_byte_comes_at_once(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings { stays_open: true, ..Settings::quiet() }).await?;
     for target in ["/script", "/events?topic=a"] {
@@ -29,7 +29,7 @@ pub async fn g10_the_first_byte_comes_at_once(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Each silence ends with the same line, never with a blank one.
+/// Each idle interval ends with the same line, never with a blank one.
 pub async fn g10_the_keep_alive_is_the_retry_line_again(app: &dyn App) -> Outcome {
     let server = Server::start(app, beating(|keep_alive| keep_alive)).await?;
     let head = server.hub.stats().head;
@@ -58,7 +58,7 @@ pub async fn keep_alive_repeats_the_last_retry(app: &dyn App) -> Outcome {
     reader.until_text("\n\nretry: 8800\nretry: 8800\n").await
 }
 
-/// Behind the `retry` line, because some clients drop an event whose block starts with a comment.
+/// The comment follows the `retry` line, because some clients drop an event whose block starts with a comment.
 pub async fn keep_alive_as_a_comment(app: &dyn App) -> Outcome {
     let server = Server::start(app, beating(|keep_alive| keep_alive.comment("still\nhere"))).await?;
     let mut answer = server.get("/script").await?;
@@ -71,7 +71,7 @@ pub async fn keep_alive_as_a_comment(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Page code sees it, with empty data and without an id.
+/// Page code receives the keep-alive, with empty data and without an id.
 pub async fn keep_alive_as_an_event(app: &dyn App) -> Outcome {
     let keep_alive = KeepAlive::every(INTERVAL).event("ping")?;
     let server = Server::start(app, beating(|_| keep_alive.clone())).await?;
@@ -83,7 +83,7 @@ pub async fn keep_alive_as_an_event(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Nothing after the first line.
+/// Without keep-alives, nothing follows the first line.
 pub async fn keep_alive_off_is_silent(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings { stays_open: true, ..Settings::quiet() }).await?;
     let mut answer = server.get("/script").await?;
@@ -108,7 +108,7 @@ pub async fn a_comment_alone_follows_a_retry_line(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// With a word on when to come back, because a subscription resumes.
+/// The stream ends with a `retry`, because a subscription resumes.
 pub async fn max_age_ends_a_subscription_cleanly(app: &dyn App) -> Outcome {
     let settings = Settings { max_age: Some(Duration::from_millis(300)), ..Settings::quiet() };
     let mut server = Server::start(app, settings).await?;
@@ -124,7 +124,7 @@ pub async fn max_age_ends_a_subscription_cleanly(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Before another byte is written.
+/// The stream ends before another byte is written.
 pub async fn until_ends_a_stream_cleanly(app: &dyn App) -> Outcome {
     let until = Some(Duration::from_millis(200));
     let settings = Settings { until, stays_open: true, ..Settings::quiet() };
@@ -139,7 +139,7 @@ pub async fn until_ends_a_stream_cleanly(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Each connection is told its own, so that many do not come back together.
+/// Each connection gets its own `retry`, so that many do not come back together.
 pub async fn g15_retry_is_jittered_between_the_base_and_twice_as_much(app: &dyn App) -> Outcome {
     let settings = Settings { retry: Duration::from_secs(5), ..Settings::scripted([]) };
     let server = Server::start(app, settings).await?;
@@ -155,7 +155,7 @@ pub async fn g15_retry_is_jittered_between_the_base_and_twice_as_much(app: &dyn 
     Ok(())
 }
 
-/// What it counts is what has arrived.
+/// The hook counts the events and bytes that have arrived.
 pub async fn the_hook_counts_events_and_bytes(app: &dyn App) -> Outcome {
     let script = [Event::message("one"), Event::message("two\nlines"), Event::message("three").id(3)];
     let mut server = Server::start(app, Settings::scripted(script)).await?;

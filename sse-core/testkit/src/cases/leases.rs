@@ -11,7 +11,7 @@ use crate::{
     outcome::{ensure, ensure_eq},
 };
 
-/// So much is more than the buffers of a connection on one machine hold.
+/// More than the buffers of a connection on one machine hold.
 const EVENTS: usize = 50;
 const EVENT_BYTES: usize = 256 << 10;
 
@@ -19,7 +19,7 @@ fn of(principal: &str) -> String {
     format!("/events?topic=shared&as={principal}&on=lease")
 }
 
-/// Not before, and with a word on when to come back; nothing that is published later is written.
+/// The stream does not end earlier; it ends with a `retry`, and later events are not written.
 pub async fn g9_a_lease_ends_its_stream_at_its_time(app: &dyn App) -> Outcome {
     let mut server = Server::start(app, Settings::default()).await?;
     let lease = server.lease("ann");
@@ -41,7 +41,7 @@ pub async fn g9_a_lease_ends_its_stream_at_its_time(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// All of the principal's, while they wait.
+/// Revoking a lease ends all streams of the principal, while they wait.
 pub async fn g9_a_revoked_lease_ends_its_streams_at_once_and_nobody_elses(app: &dyn App) -> Outcome {
     let mut server = Server::start(app, Settings::quiet()).await?;
     let mut anns = Vec::new();
@@ -60,7 +60,7 @@ pub async fn g9_a_revoked_lease_ends_its_streams_at_once_and_nobody_elses(app: &
     bob.until_text("data: after\n").await
 }
 
-/// A reader that did not take it in time does not get it.
+/// A reader that did not read an event in time does not get it.
 pub async fn g9_what_is_pending_when_a_lease_ends_is_not_sent(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let mut slow = server.send(Request::get(of("ann")).narrow()).await?;
@@ -78,7 +78,7 @@ pub async fn g9_what_is_pending_when_a_lease_ends_is_not_sent(app: &dyn App) -> 
     Ok(())
 }
 
-/// Neither what is kept nor whether something is missing: a browser is told to come back, others get 503.
+/// The answer reveals neither kept events nor gaps: a browser gets a `retry`, other clients get 503.
 pub async fn g9_a_lease_that_is_over_reads_nothing(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     server.publish("shared", "kept").await?;

@@ -1,5 +1,5 @@
-//! The promises, one function each. Those that begin with `g` and a number are named after the guarantee that they
-//! prove.
+//! The promises, one function each. Functions whose names begin with `g` and a number are named after the guarantee
+//! that they prove.
 
 pub mod compress;
 pub mod errors;
@@ -21,7 +21,7 @@ pub mod state;
 pub mod topics;
 pub mod wire;
 
-/// Hands the list of all cases to a macro: `for_each_case!([path::to::callback] arguments)`.
+/// Passes the list of all cases to a macro: `for_each_case!([path::to::callback] arguments)`.
 #[macro_export]
 macro_rules! for_each_case {
     ([$($callback:tt)*] $($arguments:tt)*) => {

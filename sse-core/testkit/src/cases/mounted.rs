@@ -1,4 +1,4 @@
-//! The adapter's own routes: who may use them, from where, and on which terms.
+//! The adapter's own routes: who may use them, from which origins, and on which terms.
 
 use sse_core::{EndReason, OriginPolicy, Topic};
 
@@ -13,7 +13,7 @@ fn of(tenant: &str, request: Request) -> Request {
     request.header("X-Tenant", tenant)
 }
 
-/// They subscribe and publish as a handler would.
+/// Mounted routes subscribe and publish as a handler would.
 pub async fn mounted_routes_subscribe_and_publish(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let topic = "/mounted?topic=tenant.acme.orders";
@@ -24,7 +24,7 @@ pub async fn mounted_routes_subscribe_and_publish(app: &dyn App) -> Outcome {
     let told = reader.until_told(1).await?;
     ensure!(told[0].event == "order" && told[0].data == "é", "{told:?}");
     ensure_eq!(answer.text(), format!("{{\"id\":\"{}\",\"receivers\":1}}", told[0].id));
-    // From the beginning, after a cursor, and a key that is known.
+    // From the beginning, after a cursor, and with a known key.
     let keyed = || of("acme", Request::post(format!("{topic}&key=7"), "once"));
     let first = server.send(keyed()).await?.status();
     let mut again = server.send(keyed()).await?;
@@ -36,12 +36,12 @@ pub async fn mounted_routes_subscribe_and_publish(app: &dyn App) -> Outcome {
     let page: serde_json::Value = serde_json::from_slice(all.body())?;
     ensure!(page["events"][0]["data"] == "é" && page["events"][1]["data"] == "once", "{page}");
     let readers = |hub: &sse_core::Hub| hub.stats().readers.values().sum::<usize>();
-    // Of both topics.
+    // The readers of both topics.
     server.wait_for("the poll to be over", |hub| readers(hub) == 2).await?;
     let mut resumed = server.stream(of("acme", Request::get(topic)).after(&told[0].id)).await?;
     resumed.until_text("data: once\n").await?;
     ensure_eq!(resumed.told().len(), 1);
-    // The other answers.
+    // The other responses.
     for (request, status, says) in [
         (Request::get(topic), 401, "who you are"),
         (Request::post(topic, "x"), 401, "who you are"),
@@ -66,7 +66,7 @@ pub async fn mounted_routes_subscribe_and_publish(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Others get 403 before anything is allocated for them, and pages that are allowed are told so, errors included.
+/// Other origins get 403 before anything is allocated for them; allowed pages get CORS headers, on errors too.
 pub async fn origins_decide_before_a_reader_is_one(app: &dyn App) -> Outcome {
     let origins = OriginPolicy::builder().origin("https://app.example.com").credentials(true).build()?;
     let server = Server::start(app, Settings { origins, ..Settings::quiet() }).await?;
@@ -84,7 +84,7 @@ pub async fn origins_decide_before_a_reader_is_one(app: &dyn App) -> Outcome {
             "https://evil.example",
         ),
         of("acme", Request::get(target).header("Sec-Fetch-Site", "cross-site")),
-        // Nobody asks the hook about them.
+        // The hook is not called for them.
         Request::get(target).header("Origin", "https://evil.example"),
     ];
     for request in of_others {
@@ -122,7 +122,7 @@ pub async fn origins_decide_before_a_reader_is_one(app: &dyn App) -> Outcome {
     ensure_eq!(preflight.header("access-control-allow-methods"), Some("GET, HEAD, OPTIONS, POST"));
     let headers = preflight.header("access-control-allow-headers");
     ensure_eq!(headers, Some("accept, authorization, cache-control, content-type, last-event-id"));
-    // Pages of this server itself, and what is no browser.
+    // Pages of this server itself, and non-browser clients.
     let here = format!("http://{}", server.address());
     for request in [
         of("acme", Request::get(target).header("Origin", &here).header("Sec-Fetch-Site", "same-origin")),
@@ -133,7 +133,7 @@ pub async fn origins_decide_before_a_reader_is_one(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// A page may let a name of its own point here; then it is the same origin, and only the name gives it away.
+/// A page may let a name of its own point here; then it is the same origin, and only the name reveals it.
 pub async fn hosts_decide_before_a_reader_is_one(app: &dyn App) -> Outcome {
     let origins = OriginPolicy::builder().loopback().host("app.example.com").build()?;
     let server = Server::start(app, Settings { origins, ..Settings::quiet() }).await?;
@@ -153,7 +153,7 @@ pub async fn hosts_decide_before_a_reader_is_one(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Not by topic, wildcard or cursor, and neither ends nor crowds out the other.
+/// Neither topic, wildcard nor cursor gives access; and neither tenant ends or crowds out the other.
 pub async fn g9_two_tenants_cannot_read_each_others_events(app: &dyn App) -> Outcome {
     let mut server = Server::start(app, Settings::quiet()).await?;
     let target = |topic: &str| format!("/mounted?topic={topic}");
@@ -163,7 +163,7 @@ pub async fn g9_two_tenants_cannot_read_each_others_events(app: &dyn App) -> Out
     server.publish("tenant.bolt.orders", "secret of bolt").await?;
     acme.until_text("secret of acme").await?;
     bolt.until_text("secret of bolt").await?;
-    // The other's topics, alone or hidden among one's own, and everybody's.
+    // The other's topics, alone or hidden among the tenant's own, and all topics.
     for topic in [
         "tenant.acme.orders",
         "tenant.acme.%3E",
@@ -180,7 +180,7 @@ pub async fn g9_two_tenants_cannot_read_each_others_events(app: &dyn App) -> Out
         let json = Request::get(target(topic)).header("Accept", "application/json");
         refused(&mut server.send(of("bolt", json)).await?, 403, "may use").await?;
     }
-    // A name that means something in topics means nothing here.
+    // A name that has a meaning in topics has none here.
     for tenant in ["*", ">", "*.>", "acme.orders", "acme.", ".", "~", "a b", "%61cme", "$sse.stop"] {
         let mut answer = server.send(of(tenant, Request::get(target("tenant.acme.orders")))).await?;
         refused(&mut answer, 403, "may use").await?;
@@ -193,28 +193,28 @@ pub async fn g9_two_tenants_cannot_read_each_others_events(app: &dyn App) -> Out
         "may use",
     )
     .await?;
-    // The other's cursor is a place in the one order, and opens nothing.
+    // The other's cursor is a position in the one order, and grants no access.
     let resumed = of("bolt", Request::get(target("tenant.bolt.%3E")).after(&secret));
     let mut resumed = server.stream(resumed).await?;
     let told = resumed.until_told(1).await?;
     ensure_eq!(told[0].data, "secret of bolt");
-    // A limit is each one's own.
+    // Each tenant has its own limit.
     ensure_eq!(server.hub.readers("tenant.bolt.orders")?.len(), MOST_READERS);
     let over = of("bolt", Request::get(target("tenant.bolt.%3E")).header("Accept", "*/*"));
     ensure_eq!(server.send(over).await?.status(), 503);
     let mut second = server.stream(of("acme", Request::get(target("tenant.acme.orders")))).await?;
-    // So are the handles.
+    // Each tenant has its own handles.
     let of_acme = server.hub.readers("tenant.acme.orders")?;
     ensure!(of_acme.iter().all(|reader| reader.principal() == Some("acme")), "{of_acme:?}");
     ensure_eq!(of_acme.len(), 2);
     let of_bolt = server.hub.readers("tenant.bolt.orders")?;
     ensure!(of_bolt.iter().all(|reader| reader.principal() == Some("bolt")), "{of_bolt:?}");
-    // And so is a lease: the one whose lease is over gets nothing more, and the other goes on.
+    // Each tenant has its own lease: the tenant with the ended lease gets nothing more, and the other continues.
     server.lease("acme").revoke();
     for reader in [&mut acme, &mut second] {
         reader.to_end().await?;
         let end = server.ended().await?.end;
-        // Those of the readers that were refused or dropped above have been told before.
+        // The ends of the readers that were refused or dropped above have been reported before.
         ensure!(
             matches!(end, EndReason::Expired | EndReason::Limit | EndReason::Left),
             "the hook was told {end}"

@@ -1,4 +1,4 @@
-//! From where requests may come, as browsers and proxies send them.
+//! Origins of requests, as browsers and proxies send them.
 
 use sse_core::OriginPolicy;
 
@@ -55,7 +55,7 @@ pub async fn the_same_origin_publishes_behind_a_proxy(app: &dyn App) -> Outcome 
     Ok(())
 }
 
-/// On the adapter's routes and on those of handlers; what passed is then answered, and readable.
+/// Preflights pass on the adapter's routes and on those of handlers; the request itself gets a readable answer.
 pub async fn preflights_pass_what_clients_of_streams_send(app: &dyn App) -> Outcome {
     let any = OriginPolicy::builder().any_origin().build()?;
     let named = OriginPolicy::builder().origin(PAGE).credentials(true).build()?;
@@ -94,7 +94,7 @@ pub async fn preflights_pass_what_clients_of_streams_send(app: &dyn App) -> Outc
     Ok(())
 }
 
-/// Unless that is asked for: a browser sends the user's cookies with a simple POST of any page.
+/// Publishing needs its own setting: a browser sends the user's cookies with a simple POST of any page.
 pub async fn any_origin_reads_and_does_not_publish(app: &dyn App) -> Outcome {
     let origins = OriginPolicy::builder().any_origin().build()?;
     let server = Server::start(app, Settings { origins, ..Settings::quiet() }).await?;
@@ -115,7 +115,7 @@ pub async fn any_origin_reads_and_does_not_publish(app: &dyn App) -> Outcome {
     }
     let own = of_acme(Request::post(MOUNTED, "own").header("Sec-Fetch-Site", "same-origin"));
     ensure_eq!(server.send(own).await?.status(), 200);
-    // What is not a browser.
+    // A non-browser client.
     ensure_eq!(server.send(of_acme(Request::post(MOUNTED, "script"))).await?.status(), 200);
     reader.until_told(2).await?;
     ensure!(!reader.text().contains("forged"), "{}", reader.text());

@@ -1,4 +1,4 @@
-//! Requests that only look: HEAD and OPTIONS have no effect (section 9.2.1 of RFC 9110).
+//! Requests that only probe: HEAD and OPTIONS have no effect (section 9.2.1 of RFC 9110).
 
 use crate::{
     App, Exchange, Outcome, Request, Server, Settings,
@@ -12,7 +12,7 @@ fn of_acme(request: Request) -> Request {
     request.header("X-Tenant", "acme")
 }
 
-/// A place that only one may have goes on to its reader, limits are not counted, and nobody is a reader meanwhile.
+/// An exclusive place stays with its reader, limits are not counted, and no reader is added.
 pub async fn a_probe_has_no_effect(app: &dyn App) -> Outcome {
     // With keep-alives, by which Rocket and Poem notice that a reader has left.
     let server = Server::start(app, Settings::default()).await?;
@@ -30,7 +30,7 @@ pub async fn a_probe_has_no_effect(app: &dyn App) -> Outcome {
                 let answer = server.send(request).await?;
                 let expected: &[u16] = match method {
                     "HEAD" => &[200],
-                    // What the framework itself answers, where the application says nothing.
+                    // The framework's own answer, where the application has none.
                     _ => &[204, 404, 405],
                 };
                 ensure!(expected.contains(&answer.status()), "{method} {target}: {}", answer.head());
@@ -53,7 +53,7 @@ pub async fn a_probe_has_no_effect(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// The status and the headers, but for the framing of a body that does not come.
+/// A probe gets the same status and headers, except those that frame a body.
 pub async fn a_probe_has_the_head_of_a_get(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let end = server.hub.finish("over").await?.cursor.to_string();
@@ -91,14 +91,14 @@ pub async fn a_probe_has_the_head_of_a_get(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Without what frames a body, and what is drawn at random.
+/// The headers except those that frame a body, and those with random values.
 fn head_of(answer: &Exchange) -> Vec<&str> {
     let framing = ["content-length", "transfer-encoding", "retry-after"];
     let is_framing = |line: &str| framing.iter().any(|name| line.starts_with(name));
     answer.head().lines().filter(|line| !is_framing(line)).collect()
 }
 
-/// With the methods that are, on the adapter's routes and on those of handlers with a preflight.
+/// The answer names the allowed methods, on the adapter's routes and on those of handlers with a preflight.
 pub async fn other_methods_are_not_allowed(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     for (target, allowed) in

@@ -1,4 +1,4 @@
-//! Readers by name: listed, ended, told another `retry`, given other topics, and alone at their place.
+//! Readers by handle: list them, close them, set their `retry`, change their topics, and make them exclusive.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::{
     outcome::{ensure, ensure_eq},
 };
 
-/// The newest line.
+/// The newest `retry` line.
 fn last_retry(reader: &Exchange) -> u64 {
     reader.text().lines().last().and_then(retry_of).unwrap_or(0)
 }
 
-/// Whose they are, what they read and how far behind they are, under ids that say nothing.
+/// The list has the readers' principals, topics and lag, under opaque ids.
 pub async fn the_readers_of_a_topic_are_listed(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::default()).await?;
     let mut ann = server.stream(Request::get("/events?topic=a.1&as=ann")).await?;
@@ -46,7 +46,7 @@ pub async fn the_readers_of_a_topic_are_listed(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// At once, told when to come back; and when it does, it resumes.
+/// The stream ends at once, with a `retry`; when the reader comes back, it resumes.
 pub async fn closing_a_reader_ends_it_alone(app: &dyn App) -> Outcome {
     let mut server = Server::start(app, Settings::quiet()).await?;
     let mut closed = server.stream(Request::get("/events?topic=a")).await?;
@@ -67,7 +67,7 @@ pub async fn closing_a_reader_ends_it_alone(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Jittered, repeated by each keep-alive and by the last words; nobody else is told.
+/// The new `retry` is jittered, and repeated by each keep-alive and by the last line; no other reader gets it.
 pub async fn a_new_retry_is_told_at_once_and_kept(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::default()).await?;
     let mut reader = server.stream(Request::get("/events?topic=a&as=ann")).await?;
@@ -87,7 +87,8 @@ pub async fn a_new_retry_is_told_at_once_and_kept(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// From its position on; what an added topic said before that comes first and without ids, if that is asked for.
+/// A change applies from the reader's position on; on request, earlier events of an added topic come first, without
+/// ids.
 pub async fn rule_6_topics_change_without_reconnecting(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let mut reader = server.stream(Request::get("/events?topic=a")).await?;
@@ -112,14 +113,14 @@ pub async fn rule_6_topics_change_without_reconnecting(app: &dyn App) -> Outcome
     server.publish("c.9", "fifth").await?;
     let told = reader.until_told(6).await?;
     ensure_eq!(said(&told)[5], ("message", "fifth"));
-    // Its cursor is a good one for what it asks for next.
+    // Its cursor is also valid for the topics it asks for next.
     let mut again = server.stream(Request::get("/events?topic=a&topic=c.*").after(&third)).await?;
     let told = again.until_told(2).await?;
     ensure_eq!(said(&told), [("message", "fourth"), ("message", "fifth")]);
     Ok(())
 }
 
-/// And the first one is told to stay away, or the two would end each other in turns.
+/// The first one gets a long `retry`, or the two would end each other in turns.
 pub async fn a_second_exclusive_reader_ends_the_first(app: &dyn App) -> Outcome {
     let mut server = Server::start(app, Settings::quiet()).await?;
     let place = |principal: &str| Request::get(format!("/events?topic=a&as={principal}&on=replace"));
@@ -139,7 +140,7 @@ pub async fn a_second_exclusive_reader_ends_the_first(app: &dyn App) -> Outcome 
     Ok(())
 }
 
-/// As one over a limit is, until the first has left.
+/// The second reader is refused like one over a limit, until the first has left.
 pub async fn a_second_exclusive_reader_is_refused_if_so_chosen(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::default()).await?;
     let place = "/events?topic=a&as=ann&on=refuse";

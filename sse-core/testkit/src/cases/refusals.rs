@@ -1,4 +1,4 @@
-//! Readers that are one too many.
+//! Readers over the limit.
 
 use super::wire::is_retry;
 use crate::{
@@ -14,7 +14,7 @@ pub(super) fn browser(target: &str) -> Request {
     request.header("Cache-Control", "no-cache").header("Sec-Fetch-Mode", "cors")
 }
 
-/// 200, `retry`, end: any other status would stop it for good.
+/// An `EventSource` gets 200, `retry`, end: any other status would stop it for good.
 pub async fn g14_an_event_source_over_the_limit_is_told_to_come_back(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings { max_readers: 1, ..Settings::default() }).await?;
     let first = server.stream(Request::get("/events?topic=a")).await?;
@@ -24,7 +24,7 @@ pub async fn g14_an_event_source_over_the_limit_is_told_to_come_back(app: &dyn A
     ensure_eq!(second.header("content-type"), Some("text/event-stream"));
     let text = second.text_after_first_checkpoint();
     ensure!(!text.is_empty() && text.lines().all(is_retry), "{text:?}");
-    // Who comes when there is room again is let in.
+    // A reader that comes when there is room again is admitted.
     drop(first);
     server.wait_for("the first reader to go", |hub| hub.stats().readers.is_empty()).await?;
     let mut third = server.stream(browser("/events?topic=a")).await?;
@@ -32,7 +32,7 @@ pub async fn g14_an_event_source_over_the_limit_is_told_to_come_back(app: &dyn A
     third.until_text("data: welcome\n").await
 }
 
-/// 503, and in whole seconds when to come back, jittered like a `retry`.
+/// Other clients get 503, with a jittered `Retry-After` in whole seconds.
 pub async fn a_fetch_client_over_the_limit_gets_503(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings { max_readers: 1, ..Settings::quiet() }).await?;
     let _first = server.stream(Request::get("/events?topic=a")).await?;
@@ -47,14 +47,14 @@ pub async fn a_fetch_client_over_the_limit_gets_503(app: &dyn App) -> Outcome {
         let json: serde_json::Value = serde_json::from_slice(answer.body())?;
         ensure!(json["error"].as_str().is_some_and(|error| error.contains("as many readers")), "{json}");
     }
-    // A page's `fetch` says what an `EventSource` says, but for this.
+    // A page's `fetch` sends the same headers as an `EventSource`, except this one.
     let fetch = Request::get("/events?topic=a").header("Accept", "text/event-stream");
     let answer = server.send(fetch.header("Sec-Fetch-Mode", "cors")).await?;
     ensure_eq!(answer.status(), 503);
     Ok(())
 }
 
-/// Over all topics; who comes when another has left is let in.
+/// Limits count over all topics; a reader that comes after another has left is admitted.
 pub async fn limits_count_for_each_principal_and_each_address(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::default()).await?;
     let of = |principal: &str, address: &str, topic: &str| {
@@ -71,7 +71,7 @@ pub async fn limits_count_for_each_principal_and_each_address(app: &dyn App) -> 
     let _bob = server.stream(of("bob", "1", "a")).await?;
     ensure!(refused(of("cy", "1", "a")).await?, "a fourth reader from one address was let in");
     let _cy = server.stream(of("cy", "2", "a")).await?;
-    // Who was refused takes no place.
+    // A refused reader takes no place.
     ensure_eq!(server.hub.readers(["a", "b", "c"])?.len(), 4);
     drop(anns.pop());
     server.wait_for("a reader to go", |hub| !hub.stats().readers.contains_key("b")).await?;

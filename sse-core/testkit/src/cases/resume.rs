@@ -1,4 +1,4 @@
-//! Going on where a reader left off.
+//! Resuming where a reader stopped.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     outcome::{ensure, ensure_eq},
 };
 
-/// Publishes `0` to `count - 1` to topic `a`, and says with which ids.
+/// Publishes `0` to `count - 1` to topic `a`, and returns their ids.
 async fn published(server: &Server, count: usize) -> Outcome<Vec<String>> {
     let mut ids = Vec::new();
     for n in 0..count {
@@ -22,7 +22,7 @@ fn data(told: &[Told]) -> Vec<&str> {
     told.iter().map(|told| &*told.data).collect()
 }
 
-/// A gap comes before anything else, under the id from which the stream goes on, and a header repeats it.
+/// A gap comes before anything else, with the id from which the stream continues, and a header repeats it.
 async fn gap_first(
     answer: &mut Exchange,
     reason: &str,
@@ -43,7 +43,7 @@ async fn gap_first(
     Ok(json)
 }
 
-/// Everything after it, once, in order, and without a gap.
+/// A reader gets every event after the cursor, once, in order, and without a gap.
 pub async fn g4_a_cursor_gets_exactly_what_follows(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let ids = published(&server, 6).await?;
@@ -58,7 +58,7 @@ pub async fn g4_a_cursor_gets_exactly_what_follows(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Nothing is repeated, and what is published next comes next.
+/// Nothing is repeated, and the next published event comes next.
 pub async fn g4_a_cursor_at_the_tail_gets_only_what_follows(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let ids = published(&server, 3).await?;
@@ -71,7 +71,7 @@ pub async fn g4_a_cursor_at_the_tail_gets_only_what_follows(app: &dyn App) -> Ou
     Ok(())
 }
 
-/// What was evicted is said to be missing, and how much, and the rest follows.
+/// Evicted events are reported as missing, with their number, and the rest follows.
 pub async fn g4_trimmed_cursor_gets_gap_first(app: &dyn App) -> Outcome {
     let settings = Settings { retention: Retention::default().events(3), ..Settings::quiet() };
     let server = Server::start(app, settings).await?;
@@ -82,14 +82,14 @@ pub async fn g4_trimmed_cursor_gets_gap_first(app: &dyn App) -> Outcome {
     ensure_eq!(gap["resumed_at"], *ids[6]);
     let told = reader.until_told(4).await?;
     ensure!(told.iter().skip(1).map(|told| &*told.data).eq(["7", "8", "9"]), "{told:?}");
-    // The cursor just before what is left is a good one.
+    // The cursor just before the oldest retained event is valid.
     let mut reader = server.stream(Request::get("/events?topic=a").after(&ids[6])).await?;
     let told = reader.until_told(3).await?;
     ensure_eq!(data(&told), ["7", "8", "9"]);
     Ok(())
 }
 
-/// One of another epoch, one beyond the head.
+/// A cursor of another epoch, and one beyond the head, get a gap.
 pub async fn g4_another_hubs_cursor_gets_gap_first(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     published(&server, 3).await?;
@@ -106,7 +106,7 @@ pub async fn g4_another_hubs_cursor_gets_gap_first(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Whatever a request holds in place of a cursor: 200, the gap first, and then the stream goes on.
+/// Any bytes in place of a cursor get 200, the gap first, and then the stream continues.
 pub async fn g8_any_bytes_are_answered(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let epoch = server.hub.stats().head.epoch();
@@ -139,7 +139,7 @@ pub async fn g8_any_bytes_are_answered(app: &dyn App) -> Outcome {
         let told = reader.until_told(2).await?;
         ensure!(told.last().is_some_and(|told| told.data == "goes on"), "{hostile:?}: {told:?}");
     }
-    // Spaces around a value are not part of it, and an empty one is none.
+    // Spaces around a value are not part of it, and an empty value counts as none.
     let head = server.hub.stats().head.to_string();
     for fresh in [format!("  {head}\t "), String::new(), "  ".to_owned()] {
         let reader = server.stream(Request::get("/events?topic=a").after(&fresh)).await?;
@@ -148,7 +148,7 @@ pub async fn g8_any_bytes_are_answered(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// A stream, with the gap first unless the framework has dropped the header.
+/// The answer is a stream, with the gap first unless the framework has dropped the header.
 pub async fn g8_bytes_that_are_not_utf8_are_answered(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     for hostile in [&b"\xff"[..], b"\xc3\x28", b"abc\xf0\x9f", b"\xed\xa0\x80"] {
@@ -164,7 +164,7 @@ pub async fn g8_bytes_that_are_not_utf8_are_answered(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Up to what the server's own limit on a request's head allows; the notice quotes only the beginning.
+/// An id may be as long as the server's own limit on a request's head; the notice quotes only the beginning.
 pub async fn g8_long_ids_are_answered(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     for length in [129, 512, 4 << 10, 16 << 10, 64 << 10] {
@@ -172,7 +172,7 @@ pub async fn g8_long_ids_are_answered(app: &dyn App) -> Outcome {
         let mut reader = server.send(Request::get("/events?topic=a").after(&long)).await?;
         gap_first(&mut reader, "malformed", Some(&"é".repeat(64))).await?;
     }
-    // Nor do bytes that are not UTF-8 come back as more than they were, in a head or in a page.
+    // Bytes that are not UTF-8 do not grow when they come back, in a head or in a page.
     for hostile in [&b"\xff"[..], b"a\xff\xc3"] {
         let long = hostile.repeat((60 << 10) / hostile.len());
         let mut reader = server.send(Request::get("/events?topic=a").after(long)).await?;
@@ -181,7 +181,7 @@ pub async fn g8_long_ids_are_answered(app: &dyn App) -> Outcome {
         ensure!(reader.head().len() < 1 << 10, "a head of {} bytes", reader.head().len());
         ensure!(reader.text().len() < 1 << 10, "a body of {} bytes", reader.text().len());
     }
-    // Beyond any server's limit it is the server that answers; ours is not asked.
+    // Beyond any server's limit the server itself answers, and our code is not called.
     let reader = server.send(Request::get("/events?topic=a").after("x".repeat(2 << 20))).await;
     if let Ok(reader) = reader {
         ensure!([200, 431].contains(&reader.status()), "{}", reader.head());
@@ -191,7 +191,7 @@ pub async fn g8_long_ids_are_answered(app: &dyn App) -> Outcome {
     reader.until_text("data: unharmed\n").await
 }
 
-/// For clients that cannot set the header, under the three names that are in use.
+/// The query has the id of clients that cannot set the header, under the three names that are in use.
 pub async fn the_query_may_carry_the_id(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let ids = published(&server, 3).await?;
@@ -219,7 +219,7 @@ pub async fn the_header_wins_over_the_query(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// A reader of a quiet topic gets a cursor that does not go stale, in place of a keep-alive, and it is a good one.
+/// A reader of a quiet topic gets a cursor that stays valid, in place of a keep-alive.
 pub async fn g4_a_filtered_reader_is_moved_on_by_checkpoints(app: &dyn App) -> Outcome {
     let keep_alive = Some(KeepAlive::every(Duration::from_millis(100)));
     let server = Server::start(app, Settings { keep_alive, ..Settings::default() }).await?;
@@ -227,7 +227,7 @@ pub async fn g4_a_filtered_reader_is_moved_on_by_checkpoints(app: &dyn App) -> O
     published(&server, 5).await?;
     let head = server.hub.stats().head.to_string();
     reader.until("a checkpoint", |reader| reader.checkpoints().contains(&head)).await?;
-    // Said once; after it the keep-alive is the retry line again.
+    // Sent once; after it the keep-alive is the retry line again.
     let before = reader.checkpoints().len();
     let lines = reader.text().lines().count();
     reader.until("a keep-alive", |reader| reader.text().lines().count() > lines).await?;
@@ -241,7 +241,7 @@ pub async fn g4_a_filtered_reader_is_moved_on_by_checkpoints(app: &dyn App) -> O
     Ok(())
 }
 
-/// On one connection, from what is replayed to what is live, while others publish.
+/// Positions increase on one connection, from replayed to live events, while others publish.
 pub async fn g3_positions_increase(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let ids = published(&server, 50).await?;

@@ -23,7 +23,7 @@ async fn status(server: &Server, request: Request) -> Outcome<u16> {
     Ok(answer.status())
 }
 
-/// Late readers get it from the start, then live, then its end; who has that and comes back gets 204.
+/// Late readers get it from the start, then live, then its end; a reader that has the end and comes back gets 204.
 pub async fn a_run_outlives_its_readers(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::default()).await?;
     ensure_eq!(status(&server, Request::post(TARGET, "a b c d e f")).await?, 202);
@@ -33,7 +33,7 @@ pub async fn a_run_outlives_its_readers(app: &dyn App) -> Outcome {
     ensure_eq!(said(&told), [("message", "a"), ("message", "b")]);
     drop(early);
     server.wait_for("the reader to go", |hub| hub.stats().readers.is_empty()).await?;
-    // Nobody reads, and the work goes on.
+    // No reader is connected, and the work continues.
     server.let_work(2);
     server.wait_for("four words", |hub| hub.stats().published == 4).await?;
     let mut resumed = server.stream(read().after(&told[1].id)).await?;
@@ -51,14 +51,14 @@ pub async fn a_run_outlives_its_readers(app: &dyn App) -> Outcome {
         last = told.last().map(|told| told.id.clone()).unwrap_or_default();
     }
     ensure_eq!(status(&server, read().after(&last)).await?, 204);
-    // Who comes when it is over gets it all the same.
+    // A reader that comes after the end gets the run too.
     let mut later = server.send(read()).await?;
     later.to_end().await?;
     ensure_eq!(said(&later.told()), [&all[..], &[END]].concat());
     Ok(())
 }
 
-/// Which says a last word and finishes; no other run hears of it.
+/// The producer sends a last word and finishes; no other run is stopped.
 pub async fn a_stop_reaches_the_producer(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     for target in [TARGET, "/runs?topic=answer.2"] {
@@ -68,7 +68,7 @@ pub async fn a_stop_reaches_the_producer(app: &dyn App) -> Outcome {
     ensure_eq!(status(&server, Request::delete(TARGET)).await?, 204);
     reader.to_end().await?;
     ensure_eq!(said(&reader.told()), [("message", "stopped"), END]);
-    // It is over, and there never was the other.
+    // The first run is over, and the other never existed.
     for target in [TARGET, "/runs?topic=answer.3"] {
         ensure_eq!(status(&server, Request::delete(target)).await?, 404);
     }
@@ -79,7 +79,7 @@ pub async fn a_stop_reaches_the_producer(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Whether its producer failed or fell silent.
+/// A run is abandoned if its producer fails or is silent for too long.
 pub async fn an_abandoned_run_ends_and_says_so(app: &dyn App) -> Outcome {
     let silence = Some(Duration::from_millis(300));
     for (silence, text, allowed) in [(None, format!("a {CRASH} b"), 2), (silence, "a b".to_owned(), 1)] {
@@ -92,13 +92,13 @@ pub async fn an_abandoned_run_ends_and_says_so(app: &dyn App) -> Outcome {
         ensure!(said(&told) == [("message", "a"), ABANDONED], "{text}: {told:?}");
         let last = told.last().map(|told| told.id.clone()).unwrap_or_default();
         ensure_eq!(status(&server, read().after(&last)).await?, 204);
-        // It may be begun again.
+        // The run can be started again.
         ensure_eq!(status(&server, Request::post(TARGET, "again")).await?, 202);
     }
     Ok(())
 }
 
-/// 409, and the request that wants it reads along.
+/// A second start gets 409, and its client can read the run instead.
 pub async fn a_topic_runs_once_at_a_time(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     ensure_eq!(status(&server, Request::post(TARGET, "a")).await?, 202);
@@ -112,7 +112,8 @@ pub async fn a_topic_runs_once_at_a_time(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Before the first byte and with JSON, to an `EventSource` too; a run is known before its first event, and its end after it.
+/// The answer is JSON before the first byte, for an `EventSource` too; a run is known before its first event and
+/// after its end.
 pub async fn an_unknown_topic_is_404_where_it_must_exist(app: &dyn App) -> Outcome {
     const EXISTING: &str = "/events?topic=answer.1&start=earliest&on=existing";
     let server = Server::start(app, Settings::quiet()).await?;

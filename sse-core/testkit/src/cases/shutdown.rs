@@ -1,4 +1,4 @@
-//! Ending, and being ended.
+//! Shutdown, and ended readers.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::{
 /// The drain window of these cases. Rocket counts its own in whole seconds.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// What a busy machine may add before something counts as hanging.
+/// What a busy machine may add before a delay counts as a hang.
 const SLACK: Duration = Duration::from_secs(3);
 
-/// Every one cleanly, with a jittered word on when to come back; and the server stops.
+/// Each subscription ends cleanly, with a jittered `retry`; and the server stops.
 pub async fn g13_subscriptions_end_in_half_the_window(app: &dyn App) -> Outcome {
     let settings = Settings { window: WINDOW * 4, ..Settings::quiet() };
     let mut server = Server::start(app, settings).await?;
@@ -57,7 +57,7 @@ pub async fn g13_subscriptions_end_in_half_the_window(app: &dyn App) -> Outcome 
     server.stopped(WINDOW * 4 + SLACK).await
 }
 
-/// It is not asked for its end, because nobody polls it; the window ends all the same.
+/// The reader's stream cannot end, because it is not polled; the window ends all the same.
 pub async fn g13_a_reader_that_does_not_read_does_not_hold_the_server(app: &dyn App) -> Outcome {
     let mut server = Server::start(app, Settings { window: WINDOW, ..Settings::quiet() }).await?;
     let stalled = server.send(Request::get("/events?topic=a").narrow()).await?;
@@ -74,7 +74,7 @@ pub async fn g13_a_reader_that_does_not_read_does_not_hold_the_server(app: &dyn 
     Ok(())
 }
 
-/// A subscription that begins after the shutdown has: 200, `retry`, end. Never 503, which stops a browser for good.
+/// A subscription during a shutdown gets 200, `retry`, end, and never 503, which stops a browser for good.
 pub async fn g14_who_comes_during_a_shutdown_is_told_to_come_back(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings { window: WINDOW, ..Settings::quiet() }).await?;
     let shutdown = server.shutdown.clone();
@@ -94,7 +94,7 @@ pub async fn g14_who_comes_during_a_shutdown_is_told_to_come_back(app: &dyn App)
     Ok(())
 }
 
-/// By `until`, or on Rocket by itself.
+/// A plain stream ends with `until`; on Rocket automatically.
 pub async fn g13_a_plain_stream_ends_with_the_handle(app: &dyn App) -> Outcome {
     let mut server = Server::start(app, Settings { window: WINDOW, ..Settings::quiet() }).await?;
     let mut reader = server.stream(Request::get("/ticks")).await?;
@@ -105,21 +105,21 @@ pub async fn g13_a_plain_stream_ends_with_the_handle(app: &dyn App) -> Outcome {
     server.stopped(WINDOW + SLACK).await
 }
 
-/// It cannot be resumed, so it gets the whole window, and still ends cleanly.
+/// The stream cannot be resumed, so it gets the whole window, and still ends cleanly.
 pub async fn g13_a_stream_of_tokens_goes_on_until_the_deadline(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings { window: WINDOW, ..Settings::quiet() }).await?;
     let mut reader = server.stream(Request::get("/tokens")).await?;
     reader.until_told(2).await?;
     server.shutdown.notify();
     let begun = reader.told().len();
-    // A tick is 50 ms: this is well behind the beginning and before the end.
+    // A tick is 50 ms: this is well after the beginning and before the end.
     reader.until_told(begun + 8).await?;
     reader.to_end().await?;
     ensure!(reader.body().ends_with(b"\n\n"), "ends with half an event: {:?}", reader.text());
     Ok(())
 }
 
-/// For example when a permission was taken away: a clean end, and a reader that comes back resumes.
+/// Disconnected readers, for example after a permission was revoked, get a clean end, and resume when they come back.
 pub async fn disconnect_ends_readers_who_then_resume(app: &dyn App) -> Outcome {
     let mut server = Server::start(app, Settings::quiet()).await?;
     let mut wild = server.stream(Request::get("/events?topic=%3E")).await?;

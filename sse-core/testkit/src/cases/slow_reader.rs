@@ -9,11 +9,11 @@ use crate::{
     outcome::{ensure, ensure_eq},
 };
 
-/// So much is more than the buffers of a connection on one machine hold.
+/// More than the buffers of a connection on one machine hold.
 const EVENTS: usize = 50;
 const EVENT_BYTES: usize = 256 << 10;
 
-/// The healthy one gets everything, the stalled one's place is freed, and when it reads again it resumes.
+/// The healthy one gets every event, the stalled one's place is freed, and when it reads again it resumes.
 pub async fn g11_a_stalled_reader_delays_nobody_and_is_dropped(app: &dyn App) -> Outcome {
     let settings = Settings { stalled_after: Duration::from_millis(300), ..Settings::quiet() };
     let mut server = Server::start(app, settings).await?;
@@ -28,7 +28,7 @@ pub async fn g11_a_stalled_reader_delays_nobody_and_is_dropped(app: &dyn App) ->
     ensure_eq!(server.hub.stats().readers.get("a").copied(), Some(1));
     server.publish("a", "after").await?;
     healthy.until_text("data: after\n").await?;
-    // It reads again: whole events, and a clean end, from where it resumes without a gap.
+    // It reads again: whole events and a clean end; from there it resumes without a gap.
     stalled.until("the end", |stalled| stalled.ending().is_some()).await?;
     ensure_eq!(stalled.ending(), Some(Ending::Clean));
     let ended = server.ended().await?.end;
@@ -50,7 +50,7 @@ pub async fn g11_a_stalled_reader_delays_nobody_and_is_dropped(app: &dyn App) ->
     Ok(())
 }
 
-/// Sending fails and `closed` completes, at the latest after two keep-alives.
+/// Sending fails and `closed` completes, after two keep-alives at the latest.
 pub async fn a_reader_that_left_is_noticed(app: &dyn App) -> Outcome {
     let interval = Duration::from_millis(250);
     let keep_alive = Some(KeepAlive::every(interval));
@@ -58,10 +58,10 @@ pub async fn a_reader_that_left_is_noticed(app: &dyn App) -> Outcome {
     let mut reader = server.stream(Request::get("/talk")).await?;
     reader.until_told(1).await?;
     drop(reader);
-    // What is promised, and what a busy machine may add.
+    // The promised time, and what a busy machine may add.
     let left = server.left(interval * 2 + Duration::from_secs(2)).await?;
     ensure!(matches!(left, SendError::Left), "the sender was told {left}");
-    // An idle one, to whom nothing is sent but keep-alives.
+    // An idle reader, which is sent only keep-alives.
     let reader = server.stream(Request::get("/events?topic=a")).await?;
     server.wait_for("the reader to come", |hub| hub.stats().readers.contains_key("a")).await?;
     drop(reader);

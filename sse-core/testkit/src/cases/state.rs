@@ -1,4 +1,4 @@
-//! State, and the changes after it, under one cursor; and readers who want the latest of each key alone.
+//! State and then its changes, under one cursor; and readers that want only the latest event of each key.
 
 use sse_core::{Cursor, Epoch, Retention};
 
@@ -8,7 +8,7 @@ use crate::{
     outcome::{ensure, ensure_eq},
 };
 
-/// So much is more than the buffers of a connection on one machine hold.
+/// More than the buffers of a connection on one machine hold.
 const EVENTS: usize = 50;
 const EVENT_BYTES: usize = 256 << 10;
 
@@ -16,14 +16,14 @@ fn of_sum() -> Request {
     Request::get("/events?topic=sum&on=state")
 }
 
-/// The state says of which place it is; who resumes after it, or after a change, gets changes alone.
+/// The state carries its position; a reader that resumes after it, or after a change, gets only changes.
 pub async fn a_new_reader_gets_the_state_then_the_changes_and_resumes_without_it(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     for number in 1..=2 {
         server.add(number).await?;
     }
     let third = server.add(3).await?;
-    // The head moves on, and the state does not.
+    // The head advances, and the state does not change.
     server.publish("other", "x").await?;
     let mut reader = server.stream(of_sum()).await?;
     let told = reader.until_told(1).await?;
@@ -44,7 +44,7 @@ pub async fn a_new_reader_gets_the_state_then_the_changes_and_resumes_without_it
     Ok(())
 }
 
-/// The gap has no id, so a reader that is cut off before the state is told gets both again.
+/// The gap has no id, so a reader that is cut off before it gets the state gets both again.
 pub async fn g4_after_a_gap_the_state_comes_again_under_the_same_cursor(app: &dyn App) -> Outcome {
     let settings = Settings { retention: Retention::default().events(3), ..Settings::quiet() };
     let server = Server::start(app, settings).await?;
@@ -75,7 +75,7 @@ pub async fn g4_after_a_gap_the_state_comes_again_under_the_same_cursor(app: &dy
     Ok(())
 }
 
-/// In order, and each once; who keeps up gets everything.
+/// The latest events come in order, each once; a reader that keeps up gets every event.
 pub async fn a_reader_that_is_behind_gets_the_latest_of_each_key(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let prices = || Request::get("/events?topic=prices.*&on=conflate");
@@ -90,7 +90,7 @@ pub async fn a_reader_that_is_behind_gets_the_latest_of_each_key(app: &dyn App) 
     }
     let all: Vec<_> = keeping_up.told().into_iter().map(|told| told.data).collect();
     ensure_eq!(all, told.map(|(key, price)| format!("{key} {price}")));
-    // What was left out before a cursor is replaced after it.
+    // An event that was left out before a cursor is replaced by one after it.
     for (after, expected) in
         [(0, &["gbp 1", "eur 3", "usd 2"][..]), (3, &["eur 3", "usd 2"]), (4, &["usd 2"])]
     {
@@ -105,7 +105,7 @@ pub async fn a_reader_that_is_behind_gets_the_latest_of_each_key(app: &dyn App) 
     Ok(())
 }
 
-/// What waits while its connection takes no more, and only that, is told by the latest of each key.
+/// Only events that wait while the connection is full are reduced to the latest of each key.
 pub async fn a_reader_that_reads_slowly_gets_the_latest_of_each_key(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let mut slow = server.send(Request::get("/events?topic=prices.*&on=conflate").narrow()).await?;

@@ -1,4 +1,4 @@
-//! What is asked for, and when it is finished.
+//! The topics of a request, and finished topics.
 
 use sse_core::Event;
 
@@ -12,7 +12,7 @@ pub(super) fn said(told: &[Told]) -> Vec<(&str, &str)> {
     told.iter().map(|told| (&*told.event, &*told.data)).collect()
 }
 
-/// Live, from the oldest that is kept, or with the newest so many.
+/// A reader starts live, from the oldest retained event, or with the newest N.
 pub async fn start_says_where_a_fresh_reader_begins(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     for n in ["1", "2", "3", "4"] {
@@ -35,7 +35,7 @@ pub async fn start_says_where_a_fresh_reader_begins(app: &dyn App) -> Outcome {
         let told = reader.until_told(expected.len()).await?;
         ensure!(told.iter().map(|told| &*told.data).eq(expected.iter().copied()), "{start:?}: {told:?}");
     }
-    // The newest are those of all topics together, and a cursor goes before.
+    // The newest are counted over all topics together, and a cursor takes precedence.
     let fifth = server.hub.stats().head.to_string();
     for n in ["6", "7"] {
         server.publish("b", n).await?;
@@ -55,7 +55,7 @@ pub async fn start_says_where_a_fresh_reader_begins(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// To a reader of all of them, to one of some, and to one of a pattern.
+/// The event comes once to a reader of all its topics, of some, and of a pattern.
 pub async fn g5_an_event_of_several_topics_comes_once(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let mut readers = Vec::new();
@@ -95,7 +95,7 @@ pub async fn wildcards_match_parts(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Only who reads now gets them, and they do not touch the cursor.
+/// Only readers connected now get signals, and signals do not change the cursor.
 pub async fn signals_have_no_id_and_are_not_kept(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let mut reader = server.stream(Request::get("/events?topic=a")).await?;
@@ -111,7 +111,7 @@ pub async fn signals_have_no_id_and_are_not_kept(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// The rest, `sse.end`, a clean end; and who has that and comes back is told to stay away.
+/// Readers get the rest, `sse.end` and a clean end; a reader that has that and comes back gets 204.
 pub async fn a_finished_topic_ends_and_then_answers_204(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let mut reader = server.stream(Request::get("/events?topic=job")).await?;
@@ -128,7 +128,7 @@ pub async fn a_finished_topic_ends_and_then_answers_204(app: &dyn App) -> Outcom
     again.to_end().await?;
     ensure_eq!(again.head(), "http/1.1 204 no content\ncache-control: no-cache, no-transform\nvary: accept");
     ensure!(again.body().is_empty(), "204 with a body: {:?}", again.text());
-    // Who does not have it all gets it first.
+    // A reader that does not have the whole topic gets the rest first.
     let mut late = server.send(Request::get("/events?topic=job").after(&first)).await?;
     late.to_end().await?;
     ensure_eq!(late.status(), 200);
@@ -136,7 +136,7 @@ pub async fn a_finished_topic_ends_and_then_answers_204(app: &dyn App) -> Outcom
     Ok(())
 }
 
-/// 200, what it asks for, `sse.end`, a clean end.
+/// A new reader gets 200, the requested events, `sse.end` and a clean end.
 pub async fn a_fresh_reader_of_a_finished_topic_gets_its_end(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     server.publish("job", "50 %").await?;
@@ -149,7 +149,7 @@ pub async fn a_fresh_reader_of_a_finished_topic_gets_its_end(app: &dyn App) -> O
         ensure_eq!(reader.status(), 200);
         ensure!(said(&reader.told()) == expected, "{start}: {:?}", reader.text());
     }
-    // A later publish opens it again.
+    // A later publish reopens it.
     server.publish("job", "reopened").await?;
     let mut reader = server.stream(Request::get("/events?topic=job")).await?;
     server.publish("job", "goes on").await?;
@@ -158,7 +158,7 @@ pub async fn a_fresh_reader_of_a_finished_topic_gets_its_end(app: &dyn App) -> O
     Ok(())
 }
 
-/// So does one with another topic that is not finished.
+/// A reader with another topic that is not finished continues too.
 pub async fn a_wildcard_reader_goes_on_after_a_finish(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let mut readers = Vec::new();

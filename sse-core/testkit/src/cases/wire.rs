@@ -8,14 +8,14 @@ use crate::{
     scripted,
 };
 
-/// All that is answered before the body, besides the date.
+/// The whole head of an answer, except the date.
 const HEAD: &str = "http/1.1 200 ok
 cache-control: no-cache, no-transform
 content-type: text/event-stream
 transfer-encoding: chunked
 x-accel-buffering: no";
 
-/// The same headers for a stream of every kind, and no length.
+/// A stream of every kind has the same headers, and no length.
 pub async fn the_head_is_exact(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::scripted([Event::message("once")])).await?;
     for target in ["/script", "/failing", "/ticks", "/tokens", "/talk"] {
@@ -30,7 +30,7 @@ pub async fn the_head_is_exact(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// What an application says is on the socket byte for byte, after the first `retry` line, up to the last chunk.
+/// The application's events are on the socket byte for byte, after the first `retry` line, up to the last chunk.
 pub async fn g1_the_script_is_byte_exact(app: &dyn App) -> Outcome {
     let script = scripted();
     let server = Server::start(app, Settings::scripted(script.iter().map(|say| say.event.clone()))).await?;
@@ -45,12 +45,12 @@ pub async fn g1_the_script_is_byte_exact(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Through every builder, a hostile text is refused by a typed error, or arrives as the text that it is.
+/// Through every builder, a hostile text is refused with a typed error, or arrives as the same text.
 pub async fn g1_hostile_text_stays_in_its_field(app: &dyn App) -> Outcome {
     let all = every_builder();
     let good: Vec<_> = all.iter().filter(|one| Frame::try_from(one.event.clone()).is_ok()).collect();
     ensure!(good.len() > all.len() / 2, "only {} of {} can be sent", good.len(), all.len());
-    // Each is followed by an event of its own, so that nothing can hide behind its neighbour, and the id is forgotten.
+    // An event of our own follows each, so that nothing can hide behind its neighbour, and the id is reset.
     let script = good.iter().flat_map(|one| [one.event.clone(), Event::message("next").reset_id()]);
     let server = Server::start(app, Settings::scripted(script)).await?;
     let mut answer = server.get("/script").await?;
@@ -75,7 +75,7 @@ pub async fn g1_hostile_text_stays_in_its_field(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Larger than any buffer on the way.
+/// The event is larger than any buffer on the way.
 pub async fn a_large_event_arrives_whole(app: &dyn App) -> Outcome {
     let large: String = ('a'..='z').cycle().take(3 << 20).collect();
     let server =
@@ -89,7 +89,7 @@ pub async fn a_large_event_arrives_whole(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// Events that come one by one are on the wire one by one: whole, and not waiting for the next.
+/// Events that come one by one are sent one by one: whole, and without waiting for the next.
 pub async fn every_chunk_ends_a_line(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let mut reader = server.stream(Request::get("/events?topic=a")).await?;
@@ -105,7 +105,7 @@ pub async fn every_chunk_ends_a_line(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// The same head, and then nothing; the stream behind it ends.
+/// HEAD gets the same head, and then nothing; the stream behind it ends.
 pub async fn a_response_to_head_has_no_body(app: &dyn App) -> Outcome {
     let mut server = Server::start(app, Settings::quiet()).await?;
     for target in ["/events?topic=a", "/ticks"] {
@@ -121,7 +121,7 @@ pub async fn a_response_to_head_has_no_body(app: &dyn App) -> Outcome {
     server.wait_for("the subscription to go", |hub| hub.stats().readers.is_empty()).await
 }
 
-/// Whether a line is a `retry` of decent size.
+/// Whether a line is a `retry` of a plausible value.
 pub(crate) fn is_retry(line: &str) -> bool {
     retry_of(line).is_some_and(|millis| (500..=3_600_000).contains(&millis))
 }

@@ -1,4 +1,4 @@
-//! Publishers and readers: what they do is drawn from the seed, what they are told is written down.
+//! Publishers and readers: the seed decides what they do, and they record what they receive.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,15 +18,15 @@ pub(super) const TOPICS: [&str; 3] = ["t.a", "t.b", "t.c"];
 /// How long a publisher waits for an answer.
 const ANSWER: Duration = Duration::from_secs(12);
 
-/// How long a reader reads on after the last event was published.
+/// How long a reader continues after the last event was published.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// How far the run is.
+/// The phase of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     /// The faults happen.
     Storm,
-    /// Nothing more is published but what was begun.
+    /// Publishers only complete what they have begun.
     Calm,
     /// The last event was published.
     Over,
@@ -53,7 +53,7 @@ pub(super) async fn publish(
     published
 }
 
-/// Publishes one event under its name as the key, again and again until it is acknowledged.
+/// Publishes one event with its name as the key, again and again until it is acknowledged.
 pub(super) async fn publish_one(
     name: &str,
     topics: &[&str],
@@ -84,7 +84,7 @@ pub(super) async fn publish_one(
     Published { name: name.to_owned(), digest: Digest::of(&data), topics, acked }
 }
 
-/// What is published under a name: the first that is drawn.
+/// The data published under a name: the first random draw.
 pub(super) fn data(name: &str, random: &mut Rng) -> String {
     format!("{name} {}", "x".repeat(random.usize(..200)))
 }
@@ -92,7 +92,7 @@ pub(super) fn data(name: &str, random: &mut Rng) -> String {
 /// One reader, over all its connections.
 pub(super) struct Listener {
     pub(super) reader: Reader,
-    /// What it asks for.
+    /// The query of its requests.
     query: String,
     nodes: Vec<Arc<Node>>,
     random: Rng,
@@ -120,7 +120,7 @@ impl Listener {
         Self { reader, query, nodes, random, cursor: String::new(), marks, connections: 0 }
     }
 
-    /// Reads until the first event has come, so that everything after it concerns it.
+    /// Reads until the first event has arrived, so that every later event concerns it.
     pub(super) async fn begin(mut self) -> Self {
         let deadline = Instant::now() + PATIENCE;
         while self.reader.steps.is_empty() && Instant::now() < deadline {
@@ -129,10 +129,10 @@ impl Listener {
         self
     }
 
-    /// Reads, here and there, until the last event has come.
+    /// Reads, from varying nodes, until the last event has arrived.
     pub(super) async fn read(mut self, mut phase: watch::Receiver<Phase>) -> Self {
         while *phase.borrow() != Phase::Over {
-            // Some stay, so that they live through what happens.
+            // Some stay connected, so that they experience the faults.
             let stays = match self.random.u8(..4) {
                 0 => self.random.u64(2_000..8_000),
                 _ => self.random.u64(20..700),
@@ -142,7 +142,7 @@ impl Listener {
                 _ = timeout(Duration::from_millis(stays), self.connection(None)) => {}
                 _ = is_over => continue,
             }
-            // Some stay away for so long that the window has lost what they need, or the engine has.
+            // Some stay away until the window, or the engine, has lost what they need.
             if self.random.u8(..6) == 0 {
                 sleep(Duration::from_millis(self.random.u64(300..3_000))).await;
             }
@@ -154,7 +154,7 @@ impl Listener {
         self
     }
 
-    /// One connection, until it ends or `last` has come. Dropping it cuts it.
+    /// Reads one connection, until it ends or `last` has arrived. Dropping the future cuts the connection.
     async fn connection(&mut self, last: Option<Digest>) {
         let node = &self.nodes[self.random.usize(..self.nodes.len())];
         let target = format!("/events?{}start=earliest", self.query);

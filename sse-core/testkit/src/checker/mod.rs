@@ -1,16 +1,16 @@
-//! A checker of what a hub promises over an engine, with a saboteur.
+//! A checker of a hub's promises over an engine, with fault injection.
 //!
-//! Publishers publish through nodes that are processes of their own, readers move between them at random, and a saboteur
-//! kills nodes and the engine, trims, deletes, fails over, and cuts the network: [`run`]. Everybody writes down what they
-//! were told, and [`judge`] compares it with what the engine holds in the end:
+//! Publishers publish through nodes that are separate processes, readers move between them at random, and a fault
+//! injector kills nodes and the engine, trims, deletes, fails over, and cuts the network: [`run`]. Publishers and
+//! readers record what they receive, and [`judge`] compares the records with what the engine holds at the end:
 //!
-//! - no id names two records, and what a reader is told strictly increases;
-//! - every acknowledged event was told to everybody whom it concerns, or is covered by a gap, or the engine lost it in a
-//!   fault that loses; then whoever saw it got a gap;
-//! - nothing is told that was not published, and nothing that was published under a key is kept twice;
-//! - each gap is told before the next event.
+//! - no id names two records, and the ids that a reader receives strictly increase;
+//! - every acknowledged event was sent to every reader it concerns, or is covered by a gap, or the engine lost it
+//!   in a fault that may lose events; then every reader that saw it got a gap;
+//! - every event that a reader receives was published, and no event published under a key is kept twice;
+//! - each gap is sent before the next event.
 //!
-//! The plan of faults comes from a seed and can be run again; the timing of processes and servers cannot.
+//! The seed determines the plan of faults, so a plan can be repeated; the timing of processes and servers cannot.
 
 mod client;
 mod node;

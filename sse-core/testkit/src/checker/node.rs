@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::history_cases::wait_for;
 
-/// A node: a process that serves readers and publishers, killed and started again; at another address each time.
+/// A node: a process that serves readers and publishers. It is killed and restarted, each time at another address.
 pub(super) struct Node {
     program: PathBuf,
     arguments: Mutex<Vec<String>>,
@@ -32,12 +32,12 @@ impl Node {
         }
     }
 
-    /// Where it listens, if it runs.
+    /// The address of the node, if it runs.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         *self.address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Kills it, does something while it is away, and starts it again.
+    /// Kills the node, runs `meanwhile` while it is down, and starts it again.
     pub(super) async fn away<T>(&self, meanwhile: impl AsyncFnOnce() -> T) -> T {
         let mut process = self.process.lock().await;
         self.place(None);
@@ -49,7 +49,7 @@ impl Node {
         done
     }
 
-    /// Ends it for good.
+    /// Stops the node for good.
     pub(super) async fn stop(&self) {
         self.place(None);
         if let Some(mut running) = self.process.lock().await.take() {
@@ -57,7 +57,7 @@ impl Node {
         }
     }
 
-    /// From the next start on, it is given this flag with this value.
+    /// Passes this flag with this value at every later start.
     pub(super) fn set(&self, flag: &str, value: &str) {
         let mut arguments = self.arguments.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = arguments.iter().position(|argument| argument == flag) {
@@ -66,7 +66,7 @@ impl Node {
         arguments.extend([flag.to_owned(), value.to_owned()]);
     }
 
-    /// Starts it, again and again while its engine is away.
+    /// Starts the node, again and again while its engine is down.
     async fn start(&self) -> Child {
         let arguments = self.arguments.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let quiet = std::env::var_os("RUST_LOG").is_none();

@@ -5,7 +5,7 @@ use fastrand::Rng;
 /// An engine under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineKind {
-    /// A file, which one process at a time opens.
+    /// A file, which only one process at a time can open.
     File,
     /// Redis, a primary with a replica.
     Redis,
@@ -13,46 +13,46 @@ pub enum EngineKind {
     Nats,
 }
 
-/// What the saboteur does.
+/// A fault that the fault injector causes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant says what its fields are")]
 pub enum Fault {
-    /// `kill -9` of a node, which is started again after a while.
+    /// `kill -9` of a node, which is restarted after a while.
     KillNode { node: usize, away: Duration },
-    /// `kill -9` of the engine, which is started again after a while.
+    /// `kill -9` of the engine, which is restarted after a while.
     KillEngine { away: Duration },
-    /// All but about so many of the newest events are trimmed.
+    /// Trims all but about `keep` of the newest events.
     Trim { keep: u64 },
-    /// The stream alone is deleted, and the next event makes it again.
+    /// Deletes only the stream; the next event creates it again.
     DeleteStream,
-    /// Everything is deleted.
+    /// Deletes everything.
     DeleteAll,
     /// The replica is cut off, and promoted while it lags; the former primary comes back as its replica.
     Promote { lag: Duration },
-    /// The nodes lose the primary, and go to the replica, which is promoted; after a while that dies, and they come back to the
-    /// former primary, which knows nothing of it.
+    /// The nodes lose the primary and switch to the replica, which is promoted. After a while the replica dies, and
+    /// they return to the former primary, which has none of the replica's events.
     FailBack { lag: Duration },
-    /// The primary stands still until Sentinel has promoted the replica, and then goes on until Sentinel demotes it.
+    /// The primary is suspended until Sentinel has promoted the replica, and then runs until Sentinel demotes it.
     Sentinel { lag: Duration },
-    /// The engine is killed, and has lost what it was told for a while.
+    /// The engine is killed, and loses what it received during the last `lag`.
     Rollback { lag: Duration },
     /// The connections between a node and the engine are cut, and new ones too for a while.
     Cut { node: usize, length: Duration },
-    /// What a node and the engine say to each other arrives later, for a while.
+    /// Data between a node and the engine arrive later, for a while.
     Delay { node: usize, by: Duration, length: Duration },
-    /// What a node and the engine say to each other does not arrive, and then all at once.
+    /// Data between a node and the engine are held back, and then arrive all at once.
     Hold { node: usize, length: Duration },
 }
 
 /// Which faults happen when: the same for the same engine, seed and length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// When each begins, counted from the beginning; those of the engine wait until the one before is over.
+    /// The start of each fault, counted from the beginning; faults of the engine wait until the previous one is over.
     pub faults: Vec<(Duration, Fault)>,
 }
 
 impl Plan {
-    /// The plan of a seed. That of an odd one loses nothing.
+    /// The plan of a seed. The plan of an odd seed loses nothing.
     #[must_use]
     pub fn new(engine: EngineKind, seed: u64, length: Duration) -> Self {
         let mut random = Rng::with_seed(seed);
@@ -72,7 +72,7 @@ impl Plan {
         Self { faults }
     }
 
-    /// A plan that fails over so many times, one after the other, and back.
+    /// A plan that fails over `times` times, one after the other, and back.
     #[must_use]
     pub fn failing_over(times: usize, by_sentinel: bool, seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
@@ -84,7 +84,7 @@ impl Plan {
         Self { faults: faults.collect() }
     }
 
-    /// Whether something that was acknowledged may be lost.
+    /// Whether an acknowledged event may be lost.
     #[must_use]
     pub fn may_lose(&self) -> bool {
         self.faults.iter().any(|(_, fault)| {
@@ -139,7 +139,7 @@ fn millis(random: &mut Rng, range: std::ops::Range<u64>) -> Duration {
 }
 
 impl EngineKind {
-    /// How many nodes there are at once.
+    /// Number of nodes at the same time.
     #[must_use]
     pub fn nodes(self) -> usize {
         if self == Self::File { 1 } else { 2 }

@@ -14,28 +14,28 @@ use super::{
     site::Site,
 };
 
-/// What is to be run.
+/// The parameters of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The engine.
     pub engine: EngineKind,
     /// The programs of the nodes, in turn: `sse-node`, or example applications.
     pub programs: Vec<PathBuf>,
-    /// What everything is drawn from.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// For how long faults begin.
+    /// The time during which faults begin.
     pub length: Duration,
-    /// How many publishers there are.
+    /// Number of publishers.
     pub publishers: usize,
-    /// How many readers there are.
+    /// Number of readers.
     pub readers: usize,
-    /// How many times the engine fails over and back, in place of the seed's faults; 0 is the seed's.
+    /// Number of fail-overs (and back) in place of the seed's faults; with 0, the seed's faults are used.
     pub failing_over: usize,
-    /// Whether Sentinel does it.
+    /// Whether Sentinel fails over.
     pub by_sentinel: bool,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report {
     options: Options,
@@ -45,7 +45,7 @@ pub struct Report {
     epochs: usize,
 }
 
-/// Runs publishers, readers and the saboteur, and judges what they leave behind.
+/// Runs publishers, readers and the fault injector, and judges what they recorded.
 ///
 /// # Panics
 /// If the engine or a node cannot be started.
@@ -57,7 +57,7 @@ pub async fn run(options: Options) -> Report {
     let site = Arc::new(Site::start(options.engine, &options.programs).await);
     let mut random = Rng::with_seed(options.seed);
     let first = client::publish_one("first", &TOPICS, &site.nodes, &mut random.fork()).await;
-    // The last one's content is drawn from a seed of its own, so that readers know it beforehand.
+    // The last one's content comes from a separate seed, so that readers know it beforehand.
     let mut last_random = random.fork();
     let last = Digest::of(&client::data("last", &mut last_random.clone()));
     let marks = [first.digest, last];
@@ -91,7 +91,7 @@ pub async fn run(options: Options) -> Report {
     Report { options, plan, verdict, connections, epochs }
 }
 
-/// Does what the plan says; what is done to nodes and cables does not wait for what is done to the engine.
+/// Executes the plan; faults of nodes and of cables do not wait for faults of the engine.
 async fn sabotage(site: &Arc<Site>, plan: &Plan) {
     let began = Instant::now();
     let mut struck = JoinSet::new();
@@ -104,13 +104,13 @@ async fn sabotage(site: &Arc<Site>, plan: &Plan) {
 }
 
 impl Report {
-    /// What was broken; empty is good.
+    /// The broken promises; empty means that the run passed.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.verdict.violations
     }
 
-    /// What there was to judge.
+    /// The counts of judged events, losses and gaps.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.verdict.counts
@@ -121,10 +121,10 @@ impl Report {
         self.plan.faults.iter().map(|(_, fault)| *fault)
     }
 
-    /// Fails the test, and says how to see it again, if something was broken.
+    /// Fails the test and prints how to repeat the run, if a promise was broken.
     ///
     /// # Panics
-    /// If something was.
+    /// If a promise was broken.
     pub fn expect_nothing_broken(&self) {
         assert!(self.violations().is_empty(), "{self}");
     }

@@ -1,4 +1,4 @@
-//! The engine under test with its nodes and the cables between them, and what can be done to it.
+//! The engine under test, its nodes, the cables between them, and the faults that can be applied.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -16,12 +16,12 @@ use crate::{
 /// The name under which Redis and NATS keep the events.
 const NAME: &str = "checked";
 
-/// How many events of each topic a node retains in memory: few, so that much is read from the engine.
+/// Number of events per topic that a node retains in memory: few, so that it reads often from the engine.
 const RETAIN: &str = "40";
 
 pub(super) struct Site {
     pub(super) nodes: Vec<Arc<Node>>,
-    /// Of each node, one to each server.
+    /// The cables of each node, one to each server.
     cables: Vec<Vec<Proxy>>,
     engine: Mutex<Engine>,
 }
@@ -73,7 +73,7 @@ impl Site {
         Self { nodes, cables, engine: Mutex::new(engine) }
     }
 
-    /// Does it, and undoes it if it is for a while.
+    /// Applies a fault, and undoes it if it is temporary.
     pub(super) async fn strike(&self, fault: Fault) {
         match fault {
             Fault::KillNode { node, away } => self.nodes[node].away(async || sleep(away).await).await,
@@ -96,7 +96,7 @@ impl Site {
         self.cables[node].iter().for_each(Proxy::mend);
     }
 
-    /// What the engine holds. A file's node is ended for it.
+    /// What the engine holds. For a file, this ends its node.
     pub(super) async fn kept(&self) -> Kept {
         match &*self.engine.lock().await {
             Engine::File(folder) => {
@@ -111,7 +111,7 @@ impl Site {
     }
 }
 
-/// What is kept of our own events: example applications publish others as well.
+/// Our own events among the kept ones: example applications publish others as well.
 async fn kept(history: &impl History) -> Kept {
     let span = history.span(&[]).await.unwrap();
     let mut records: Vec<(Cursor, Digest)> = Vec::new();
@@ -227,7 +227,7 @@ impl Pair {
             }
             Fault::Promote { lag } => {
                 self.is_replicated().await;
-                // Cut off, it keeps what it has.
+                // After it is cut off, it keeps its data.
                 self.servers[other].ask(&["REPLICAOF", "127.0.0.1", "1"]);
                 sleep(lag).await;
                 self.servers[primary].kill();
@@ -258,7 +258,7 @@ impl Pair {
                 self.servers[primary].freeze();
                 let role = |server: &RedisServer, role: &str| server.ask(&["ROLE"]).starts_with(role);
                 until("Sentinel promotes the replica", || role(&self.servers[other], "master")).await;
-                // The nodes notice, and write to the new one.
+                // The nodes detect it, and write to the new primary.
                 sleep(Duration::from_secs(6) + lag).await;
                 self.servers[primary].thaw();
                 until("Sentinel demotes the former primary", || role(&self.servers[primary], "slave")).await;
@@ -287,5 +287,5 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
     .await;
 }
 
-/// Small nodes of a stream, so that little is trimmed in small steps.
+/// Small stream nodes, so that trimming takes small steps.
 const OPTIONS: [&str; 2] = ["--stream-node-max-entries", "10"];

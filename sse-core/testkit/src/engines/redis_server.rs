@@ -21,10 +21,10 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts one that syncs every write, with these options beside.
+    /// Starts one that syncs every write, with these additional options.
     ///
     /// # Panics
-    /// If there is no `redis-server`: it says which command installs it.
+    /// If there is no `redis-server`: the message names the command that installs it.
     #[must_use]
     pub fn start(options: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
@@ -34,25 +34,25 @@ impl RedisServer {
         server
     }
 
-    /// Where it listens.
+    /// The port of the server.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its URL.
+    /// The URL of the server.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Where its data is.
+    /// The data folder of the server.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Ends it at once, as `kill -9` does.
+    /// Ends the server at once, as `kill -9` does.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
@@ -60,12 +60,12 @@ impl RedisServer {
         }
     }
 
-    /// Stops it without ending it: it answers nothing, and does not learn what happens meanwhile.
+    /// Suspends the server without ending it: it answers nothing, and does not see what happens in the meantime.
     pub fn freeze(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on where it was stopped.
+    /// Resumes a suspended server.
     pub fn thaw(&self) {
         self.signal("-CONT");
     }
@@ -76,7 +76,7 @@ impl RedisServer {
         assert!(sent.success(), "{signal}: {sent}");
     }
 
-    /// Starts it again on the same port with what it keeps.
+    /// Starts the server again on the same port, with its data.
     pub fn revive(&mut self) {
         let started = Command::new("redis-server")
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir"])
@@ -99,13 +99,13 @@ impl RedisServer {
         }
     }
 
-    /// Starts it again with other options than before.
+    /// Starts the server again with other options than before.
     pub fn revive_with(&mut self, options: &[&str]) {
         self.options = options.iter().map(|&option| option.to_owned()).collect();
         self.revive();
     }
 
-    /// Keeps a copy of what a killed server has on disk.
+    /// Copies the files of a killed server.
     #[must_use]
     pub fn copy(&self) -> TempDir {
         let copy = TempDir::new().unwrap();
@@ -113,15 +113,15 @@ impl RedisServer {
         copy
     }
 
-    /// Puts a copy back in the place of what a killed server has on disk.
+    /// Replaces the files of a killed server with a copy.
     pub fn restore(&self, copy: &TempDir) {
         restore_folder(copy.path(), self.folder.path());
     }
 
-    /// What it answers to a command, as text.
+    /// The server's answer to a command, as text.
     ///
     /// # Panics
-    /// If it does not answer.
+    /// If the server does not answer.
     pub fn ask(&self, command: &[&str]) -> String {
         let answer = Command::new("redis-cli")
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
@@ -143,7 +143,7 @@ impl Drop for RedisServer {
     }
 }
 
-/// A port that nobody listens on now.
+/// A port that is free now.
 pub(super) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -12,7 +12,7 @@ pub struct Sentinel {
 }
 
 impl Sentinel {
-    /// Starts one that gives a primary up after half a second.
+    /// Starts one that considers a primary down after half a second.
     ///
     /// # Panics
     /// If there is no `redis-server`.
@@ -38,7 +38,7 @@ impl Sentinel {
 }
 
 impl Sentinel {
-    /// Whether it has seen that this primary has a replica, and that both are well.
+    /// Whether it has detected that this primary has a replica, and that both are healthy.
     #[must_use]
     pub fn watches(&self, primary: u16) -> bool {
         let answer = Command::new("redis-cli")

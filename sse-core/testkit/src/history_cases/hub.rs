@@ -1,4 +1,4 @@
-//! A hub on top of the engine: what a reader sees.
+//! A hub on top of the engine: what a reader receives.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ pub async fn a_finished_topic_gets_204_across_a_restart<E: Engine>() {
     assert_eq!(status_after(&hub, "job", &end).await, 200);
 }
 
-/// A reader that is far behind is given everything.
+/// A reader that is far behind gets every event.
 pub async fn what_left_the_window_comes_from_the_history<E: Engine>() {
     let engine = E::start().await;
     let hub = narrow(engine.open(None).await).await;
@@ -95,7 +95,7 @@ pub async fn what_left_the_window_comes_from_the_history<E: Engine>() {
     }
 }
 
-/// A new reader may begin before the window.
+/// A new reader may start before the window.
 pub async fn earliest_and_latest_reach_beyond_the_window<E: Engine>() {
     let engine = E::start().await;
     let hub = narrow(engine.open(None).await).await;
@@ -109,7 +109,7 @@ pub async fn earliest_and_latest_reach_beyond_the_window<E: Engine>() {
     assert_eq!(data(&mut more, 35).await, [numbers(0..30), numbers(0..5)].concat());
 }
 
-/// Trimming is a gap only for those who asked for what was trimmed.
+/// Trimming is a gap only for readers that asked for trimmed events.
 pub async fn a_quiet_topic_is_exact_although_the_history_was_trimmed<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(Some(50)).await;
@@ -123,7 +123,7 @@ pub async fn a_quiet_topic_is_exact_although_the_history_was_trimmed<E: Engine>(
     assert_eq!(data(&mut reader, 1).await, ["1"]);
 }
 
-/// What was trimmed was seen, and what came since is kept: that is no gap, if the engine can know it.
+/// The trimmed events were seen, and the later ones are kept: that is not a gap, if the engine can know it.
 pub async fn a_topic_that_comes_back_after_it_was_trimmed_is_exact<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(Some(50)).await;
@@ -132,7 +132,7 @@ pub async fn a_topic_that_comes_back_after_it_was_trimmed_is_exact<E: Engine>() 
     let busy = publish(&hub, "busy", 0..400).await;
     settled(&history, &[], |span| span.oldest > 60).await;
     publish(&hub, "quiet", 2..3).await;
-    // The process that lived through it knows it, and what other topics' events stand between.
+    // The process that served at the time knows this, and which events of other topics lie between.
     for id in [&quiet[1], &busy[50]] {
         let mut reader = hub.subscribe("quiet").after(&**id).await.unwrap();
         assert!(reader.gap().is_none(), "{:?}", reader.resume());
@@ -151,7 +151,7 @@ pub async fn a_topic_that_comes_back_after_it_was_trimmed_is_exact<E: Engine>() 
     assert_eq!(data(&mut reader, 1).await, ["2"]);
 }
 
-/// A cursor below what is kept is told so before anything else, and goes on from the oldest.
+/// A reader with a cursor below the oldest record gets a gap before anything else, and continues from the oldest.
 pub async fn a_trimmed_cursor_gets_its_gap_first<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(Some(50)).await;
@@ -228,7 +228,7 @@ pub async fn the_same_key_publishes_once<E: Engine>() {
     assert_eq!(data(&mut reader, 2).await, ["1", "2"]);
 }
 
-/// Replay and live meet without a hole and without a repetition.
+/// Replay and live events join without a hole and without a repetition.
 pub async fn readers_that_resume_during_publishing_miss_nothing<E: Engine>() {
     let engine = E::start().await;
     let hub = narrow(engine.open(None).await).await;
@@ -258,7 +258,7 @@ pub async fn readers_that_resume_during_publishing_miss_nothing<E: Engine>() {
     wait_for("every reader has everything", readers.join_all()).await;
 }
 
-/// Whatever a name would mean in a subject, a key or a script of the engine.
+/// A hostile name stays a name, whatever it would mean in a subject, a key or a script of the engine.
 pub async fn hostile_names_are_names<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(None).await;
@@ -281,12 +281,12 @@ pub async fn hostile_names_are_names<E: Engine>() {
     assert_eq!(read, HOSTILE);
 }
 
-/// A reader of this topic from its beginning, which must exist.
+/// A reader of this topic from its beginning; the topic must exist.
 async fn existing(hub: &Hub, name: &str) -> Result<Subscription, SubscribeError> {
     hub.subscribe(name).start(Start::Earliest).existing().await
 }
 
-/// Whatever the window holds: events and ends of the engine count, those that were trimmed do not.
+/// Events and ends in the engine count, and trimmed ones do not, whatever the window holds.
 pub async fn unknown_topics_are_refused_where_they_must_exist<E: Engine>() {
     let mut engine = E::start().await;
     {
@@ -314,17 +314,17 @@ pub async fn unknown_topics_are_refused_where_they_must_exist<E: Engine>() {
 
     publish(&hub, "busy", 0..400).await;
     settled(&history, &[], |span| span.oldest > 6).await;
-    // A window may hold what the history has trimmed; a new one does not.
+    // A window may hold what the history has trimmed; a new window does not.
     let later = narrow(history.clone()).await;
     assert_eq!(existing(&later, "answer.1").await.err(), unknown("answer.1"));
 }
 
-/// Its readers get an end; what it had finished stays as it is.
+/// The readers of a killed process's runs get an end; topics that it had finished are not changed.
 pub async fn what_a_killed_process_left_is_abandoned<E: Engine>() {
     let mut engine = E::start().await;
     {
         let hub = Hub::open(engine.open(None).await).await.unwrap();
-        // As a run leaves it whose process is killed.
+        // As a run whose process is killed leaves it.
         publish(&hub, "answer.1", 0..2).await;
         hub.finish("answer.2").await.unwrap();
     }
@@ -343,8 +343,8 @@ pub async fn what_a_killed_process_left_is_abandoned<E: Engine>() {
     assert!(hub.abandon("answer.1").await.unwrap().is_none());
 }
 
-/// New readers that are cut off with their first bytes, let in or refused by a shutdown, come back to another process and
-/// get what they asked for and what came meanwhile, once and without a gap.
+/// New readers that are cut off with their first bytes, admitted or refused by a shutdown, connect to another
+/// process and get what they asked for and what came in the meantime, once and without a gap.
 pub async fn g4_readers_cut_before_their_first_event_miss_nothing_across_a_restart<E: Engine>() {
     const BEGINNINGS: [(Start, u64); 3] = [(Start::Live, 3), (Start::Earliest, 0), (Start::Latest(2), 1)];
     let mut engine = E::start().await;

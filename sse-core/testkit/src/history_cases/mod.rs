@@ -1,8 +1,8 @@
 //! The suite that every history engine must pass.
 //!
-//! An engine says how it is started, killed and opened ([`Engine`]), and its test file has one line:
-//! `sse_testkit::history_conformance!(MyEngine);` for an embedded one, `history_conformance!(MyEngine, server);` for one
-//! that is a process of its own.
+//! An engine defines how it is started, killed and opened ([`Engine`]), and its test file has one line:
+//! `sse_testkit::history_conformance!(MyEngine);` for an embedded one, `history_conformance!(MyEngine, server);`
+//! for one that is a separate process.
 
 pub mod hub;
 pub mod records;
@@ -25,25 +25,26 @@ pub trait Engine: Sized + Send + Sync + 'static {
     /// What the engine opens.
     type History: History + Clone;
 
-    /// Whether it remembers where a topic's last record stood after that was trimmed; else it says a higher place.
+    /// Whether the engine knows a topic's last position after its record was trimmed; otherwise it reports a higher
+    /// one.
     const KNOWS_TRIMMED_TOPICS: bool = true;
 
     /// Starts a new and empty one.
     fn start() -> impl Future<Output = Self> + Send;
 
-    /// Opens it as one more process would; with `keep`, it trims to about so many events, in steps of at most as many.
+    /// Opens it as one more process would; with `keep`, it trims to about `keep` events, in steps of at most `keep`.
     ///
     /// An engine that only one process may open returns the same one again.
     fn open(&self, keep: Option<u64>) -> impl Future<Output = Self::History> + Send;
 
-    /// Ends the engine at once, as `kill -9` does. Of an embedded one, the test has dropped every history before.
+    /// Ends the engine at once, as `kill -9` does. For an embedded one, the test has dropped every history before.
     fn kill(&mut self) -> impl Future<Output = ()> + Send;
 
-    /// Starts it again with what it keeps.
+    /// Starts the engine again with its data.
     fn revive(&mut self) -> impl Future<Output = ()> + Send;
 }
 
-/// The tests that an engine must pass, in a module of their own.
+/// Makes the tests that an engine must pass, in a module of their own.
 #[macro_export]
 macro_rules! history_conformance {
     ($engine:ty) => {

@@ -7,7 +7,7 @@ use sse_core::{Appended, Entry, EntryKind, History, HistoryErrorKind, Record};
 
 use super::{Engine, appended, entry, finish, pattern, patterns, settled, texts, topic, wait_for};
 
-/// Positions count from 1 without a hole, and what is read is what was appended.
+/// Positions count from 1 without a hole, and the records read are those appended.
 pub async fn positions_are_dense_from_one<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(None).await;
@@ -25,7 +25,7 @@ pub async fn positions_are_dense_from_one<E: Engine>() {
     assert_eq!((span.oldest, span.head), (1, 5));
 }
 
-/// Entries of one call are neighbours in their order, whoever else appends.
+/// Entries of one call are adjacent and in order, even if others append at the same time.
 pub async fn several_at_once_stand_together<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(None).await;
@@ -48,7 +48,7 @@ pub async fn several_at_once_stand_together<E: Engine>() {
     assert_eq!(texts(&history.read(0, 1_000, usize::MAX).await.unwrap()), expected);
 }
 
-/// A read gives what follows the position, as much as was asked for.
+/// A read returns the records after the position, up to the requested number.
 pub async fn reads_go_on_after_any_position<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(None).await;
@@ -63,7 +63,7 @@ pub async fn reads_go_on_after_any_position<E: Engine>() {
             assert_eq!(texts(&records), wanted, "{limit} after {after}");
         }
     }
-    // Up to so many bytes of lines, but at least one record, and all of them in the end.
+    // Up to the given number of bytes of lines, but at least one record, and all of them at the end.
     let len = records_len(&history.read(9, 1, usize::MAX).await.unwrap());
     for max_bytes in [0, 1, len, 2 * len, 3 * len + 1, usize::MAX - 1] {
         let mut seen = Vec::new();
@@ -110,7 +110,7 @@ pub async fn bytes_and_topics_are_kept_as_they_are<E: Engine>() {
     }
 }
 
-/// An append of nothing does nothing.
+/// An append of no entries does nothing.
 pub async fn nothing_to_append_is_nothing<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(None).await;
@@ -136,7 +136,7 @@ pub async fn what_is_trimmed_is_an_error<E: Engine>() {
     assert_eq!(records[0].cursor.seq(), span.oldest);
 }
 
-/// The last position of a topic is known although its records are gone.
+/// The last position of a topic is known although its records are trimmed.
 pub async fn the_span_knows_the_last_of_a_topic_though_it_is_trimmed<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(Some(50)).await;
@@ -165,7 +165,7 @@ pub async fn the_span_knows_the_last_of_a_topic_though_it_is_trimmed<E: Engine>(
     assert_eq!(span.finished, [(topic("over"), over.cursor)]);
 }
 
-/// A later event opens a finished topic again.
+/// A later event reopens a finished topic.
 pub async fn a_topic_is_finished_while_that_is_its_last_record<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(None).await;
@@ -188,7 +188,7 @@ fn keyed(name: &str, text: &str, key: &str) -> Entry {
     Entry { key: Some(key.to_owned()), ..entry(name, text) }
 }
 
-/// A key's scope is its sorted topics; a duplicate gets the first place.
+/// A key's scope is its sorted topics; a duplicate gets the first position.
 pub async fn a_key_keeps_one_event_for_the_same_topics<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(None).await;
@@ -208,7 +208,8 @@ pub async fn a_key_keeps_one_event_for_the_same_topics<E: Engine>() {
     assert_eq!(texts(&history.read(0, 100, usize::MAX).await.unwrap()), ["1", "3", "4", "5", "7", "10"]);
 }
 
-/// What was trimmed of a topic may end long before what was trimmed of all, and it may have come back since.
+/// A topic's own trimmed part may end long before the trimmed part of the whole history, and the topic may have
+/// come back since.
 pub async fn the_span_knows_up_to_where_a_topic_was_trimmed<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(Some(50)).await;
@@ -236,7 +237,7 @@ pub async fn the_span_knows_up_to_where_a_topic_was_trimmed<E: Engine>() {
     assert_eq!(history.span(&[]).await.unwrap().trimmed, 0);
 }
 
-/// Of many that publish under one key at once, one is kept.
+/// If many publish under one key at once, one event is kept.
 pub async fn a_key_raced_for_is_kept_once<E: Engine>() {
     let engine = E::start().await;
     let handles = [engine.open(None).await, engine.open(None).await];
@@ -252,7 +253,7 @@ pub async fn a_key_raced_for_is_kept_once<E: Engine>() {
     assert_eq!(handles[0].read(0, 100, usize::MAX).await.unwrap().len(), 4);
 }
 
-/// Whoever appends, everybody reads the same.
+/// Whichever handle appends, all read the same.
 pub async fn two_handles_see_one_order<E: Engine>() {
     let engine = E::start().await;
     let handles = [engine.open(None).await, engine.open(None).await];
@@ -270,7 +271,8 @@ pub async fn two_handles_see_one_order<E: Engine>() {
     assert_eq!(spans[0], spans[1]);
 }
 
-/// After the engine was killed everything acknowledged is there, positions go on, and the old epoch is in the table.
+/// After the engine was killed, every acknowledged event is there, positions continue, and the old epoch is in the
+/// table.
 pub async fn a_restart_keeps_everything_and_names_nothing_twice<E: Engine>() {
     let mut engine = E::start().await;
     let mut names: HashSet<String> = HashSet::new();
@@ -299,7 +301,7 @@ pub async fn a_restart_keeps_everything_and_names_nothing_twice<E: Engine>() {
     }
 }
 
-/// A key is remembered by the engine, not by the process.
+/// The engine remembers a key, not the process.
 pub async fn a_key_outlives_a_restart<E: Engine>() {
     let mut engine = E::start().await;
     let history = engine.open(None).await;

@@ -1,4 +1,4 @@
-//! An engine that is a process of its own, and goes away for a while.
+//! An engine that is a separate process, and is down for a while.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use sse_core::{Event, EventStream, History, HistoryErrorKind, Hub, PublishError,
 
 use super::{Engine, appended, data, entry, next, steps::Tail, texts, wait_for};
 
-/// Nothing hangs, and the error says whether something may have been kept.
+/// Nothing hangs, and the error reports whether the event may have been kept.
 pub async fn an_append_while_it_is_away_fails_at_once_and_says_so<E: Engine>() {
     let mut engine = E::start().await;
     let history = engine.open(None).await;
     appended(&history, entry("a", 1)).await;
     engine.kill().await;
-    // The connection may still look alive to the first.
+    // The connection may still look open to the first append.
     let error = wait_for("an answer", history.append(vec![entry("a", 2)])).await.unwrap_err();
     assert!(matches!(error.kind(), HistoryErrorKind::Unavailable | HistoryErrorKind::Uncertain), "{error}");
     let error = wait_for("an answer", history.append(vec![entry("a", 3)])).await.unwrap_err();
@@ -33,7 +33,7 @@ pub async fn an_append_while_it_is_away_fails_at_once_and_says_so<E: Engine>() {
     assert!(!kept.contains(&"3".to_owned()), "what failed as not kept was kept: {kept:?}");
 }
 
-/// The tail says that the engine is away and that it is back, and goes on where it was.
+/// The tail reports that the engine is down and that it is back, and continues where it was.
 pub async fn a_tail_outlives_the_engine<E: Engine>() {
     let mut engine = E::start().await;
     let history = engine.open(None).await;
@@ -91,7 +91,7 @@ pub async fn a_hub_goes_on_without_a_gap_when_the_engine_comes_back<E: Engine>()
     let error =
         wait_for("an answer", async { hub.publish("a", Event::message("lost")).await }).await.unwrap_err();
     assert!(matches!(error, PublishError::History(_)), "{error}");
-    // What the window can prove is served.
+    // The hub serves what the window can prove.
     let mut resumed = hub.subscribe("a").after(before.last_event_id()).await.unwrap();
     assert!(resumed.gap().is_none(), "{:?}", resumed.resume());
     engine.revive().await;
@@ -110,7 +110,7 @@ pub async fn a_hub_goes_on_without_a_gap_when_the_engine_comes_back<E: Engine>()
     }
 }
 
-/// A reader whose cursor the window cannot judge gets 200 and an end, not an error.
+/// A reader whose cursor the window cannot check gets 200 and an end, not an error.
 pub async fn a_reader_is_told_to_come_back_while_it_is_away<E: Engine>() {
     let mut engine = E::start().await;
     let hub = Hub::builder()

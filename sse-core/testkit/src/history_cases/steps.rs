@@ -31,7 +31,7 @@ pub fn entry(name: &str, text: impl ToString) -> Entry {
     Entry { topics: vec![topic(name)], kind: EntryKind::Event, lines, key: None }
 }
 
-/// The end of a topic.
+/// The end entry of a topic.
 pub fn finish(name: &str) -> Entry {
     Entry { kind: EntryKind::Finish, ..entry(name, "end") }
 }
@@ -46,7 +46,7 @@ fn text_of(lines: &[u8]) -> String {
     message(&block).data().to_owned()
 }
 
-/// What a frame says to a client.
+/// The message of a frame, as a client decodes it.
 fn message(mut frame: &[u8]) -> Message {
     Decoder::new().messages(&mut frame).next().unwrap().unwrap()
 }
@@ -61,7 +61,7 @@ pub async fn wait_for<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
 }
 
-/// The span once it is as wanted.
+/// The span, after it fulfils the condition.
 pub async fn settled(
     history: &impl History,
     patterns: &[Pattern],
@@ -82,7 +82,7 @@ pub async fn settled(
 /// A boxed tail.
 pub type Tail = Pin<Box<dyn Stream<Item = Result<TailEvent, HistoryError>> + Send>>;
 
-/// The next record that a tail tells, whatever else it tells before.
+/// The next record of a tail; other items before it are skipped.
 pub async fn first_record(tail: &mut Tail) -> Record {
     wait_for("a record from the tail", async {
         loop {
@@ -100,7 +100,7 @@ pub async fn next(subscription: &mut Subscription) -> Message {
     message(frame.as_ref())
 }
 
-/// The data of the next `count` events; checkpoints are passed over.
+/// The data of the next `count` events; checkpoints are skipped.
 pub async fn data(subscription: &mut Subscription, count: usize) -> Vec<String> {
     let mut data = Vec::new();
     while data.len() < count {
@@ -112,7 +112,7 @@ pub async fn data(subscription: &mut Subscription, count: usize) -> Vec<String> 
     data
 }
 
-/// The status that a reader of this topic with this cursor is answered with, once it is the one wanted.
+/// The response status for a reader of this topic with this cursor, as soon as it is the expected one.
 pub async fn status_after(hub: &sse_core::Hub, name: &str, last: &str) -> u16 {
     let subscription = hub.subscribe(name).after(last).await.unwrap();
     sse_core::EventStream::new(subscription).into_response().status().as_u16()

@@ -7,7 +7,7 @@ use sse_core::{History, TailEvent};
 
 use super::{Engine, appended, entry, first_record, settled, steps::Tail, texts, wait_for};
 
-/// A tail begins after any position, and tells everything.
+/// A tail begins after any position, and returns every record.
 pub async fn everything_is_told_once_and_in_order_from_any_position<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(None).await;
@@ -27,7 +27,7 @@ pub async fn everything_is_told_once_and_in_order_from_any_position<E: Engine>()
     );
 }
 
-/// Tails on two handles tell the same while both append.
+/// Tails on two handles return the same while both append.
 pub async fn records_appended_meanwhile_are_told_in_order<E: Engine>() {
     let engine = E::start().await;
     let handles = [engine.open(None).await, engine.open(None).await];
@@ -56,13 +56,13 @@ pub async fn records_appended_meanwhile_are_told_in_order<E: Engine>() {
     assert_eq!(told[0], handles[0].read(0, 10_000, usize::MAX).await.unwrap());
 }
 
-/// A signal is told to all, is not kept, and moves nothing.
+/// A signal reaches every tail, is not kept, and does not change positions.
 pub async fn signals_reach_every_handle<E: Engine>() {
     let engine = E::start().await;
     let handles = [engine.open(None).await, engine.open(None).await];
     let mut tails: [Tail; 2] = [Box::pin(handles[0].tail(0)), Box::pin(handles[1].tail(0))];
     let signal = entry("a", "typing");
-    // A tail listens when it has begun; until then a signal may be lost.
+    // A tail listens once it has begun; until then a signal may be lost.
     let sender = tokio::spawn({
         let (history, signal) = (handles[0].clone(), signal.clone());
         async move {
@@ -89,7 +89,7 @@ pub async fn signals_reach_every_handle<E: Engine>() {
     assert_eq!(handles[0].span(&[]).await.unwrap().head, 0);
 }
 
-/// A tail says up to where the history was trimmed.
+/// A tail reports the position up to which the history was trimmed.
 pub async fn trimming_is_told<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(Some(50)).await;
@@ -111,7 +111,7 @@ pub async fn trimming_is_told<E: Engine>() {
     assert!(oldest <= span.oldest, "told {oldest}, but {} is kept", span.oldest);
 }
 
-/// A tail that begins below what is kept says so, and tells what is kept.
+/// A tail that begins below the oldest record reports that, and returns the kept records.
 pub async fn a_tail_from_below_the_oldest_goes_on_there<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(Some(50)).await;

@@ -1,4 +1,4 @@
-//! Subscriptions that are not what they were asked to be.
+//! Subscriptions that differ from the requested ones.
 
 use http::{HeaderMap, HeaderValue, header};
 use sse_core::{Cursor, Error, EventStream, EventView, InvalidTopic, LastEventId, Start};
@@ -16,7 +16,7 @@ fn request_of(request: &Incoming, fault: Fault) -> HeaderMap {
     headers
 }
 
-/// A subscription as the request asks for it, but for what is broken.
+/// A subscription as requested, except for the broken promise.
 pub(crate) async fn events(
     request: &Incoming,
     app: &Context,
@@ -74,7 +74,7 @@ pub(crate) async fn events(
     Ok(app.dress(subscribe.after(last).await?))
 }
 
-/// Some are not kept to.
+/// Ignores some of the terms.
 fn forget_terms(asked: &mut Asked, last: &LastEventId, fault: Fault) {
     let is_live = last.is_empty() && asked.start == Start::Live;
     asked.terms.retain(|term| match fault {

@@ -1,7 +1,7 @@
-/// One broken promise; each stands for a mistake that real servers make.
+/// One broken promise; each represents a mistake of real servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// None: the application is right.
+    /// None: the application is correct.
     Nothing,
     AlwaysBeats,
     BadIdIs400,
@@ -68,12 +68,12 @@ pub(crate) enum Fault {
     WaitsForAll,
 }
 
-/// Breaks a stream's bytes on their way.
+/// Breaks a stream's bytes on the way.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     fault: Fault,
     chunks: usize,
-    /// What is not sent before more comes.
+    /// Text that is not sent before more comes.
     held: String,
 }
 
@@ -82,7 +82,7 @@ impl Breaker {
         Self { fault, chunks: 0, held: String::new() }
     }
 
-    /// What is sent instead of a chunk.
+    /// The texts that are sent instead of a chunk.
     pub(crate) fn chunk(&mut self, bytes: &[u8]) -> Vec<String> {
         self.chunks += 1;
         let text = String::from_utf8_lossy(bytes).into_owned();

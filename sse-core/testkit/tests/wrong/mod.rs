@@ -176,7 +176,7 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
     }
 }
 
-/// Whether a path takes GET and HEAD alone.
+/// Whether a path accepts only GET and HEAD.
 fn is_of_get(path: &str) -> bool {
     matches!(
         path,
@@ -277,7 +277,7 @@ async fn send(socket: &mut TcpStream, stream: EventStream, method: &str, fault: 
     loop {
         let mut left = [0];
         tokio::select! {
-            // A client that has sent its request says nothing more, so this is its leaving.
+            // The client sends nothing after its request, so a read that returns means that it has left.
             _ = reading.read(&mut left), if fault != Fault::KeepsTheDead => return None,
             _ = beat.tick(), if fault == Fault::AlwaysBeats => {
                 writing.write_all(b"2\r\n:\n\r\n").await.ok()?;
@@ -312,7 +312,7 @@ async fn send(socket: &mut TcpStream, stream: EventStream, method: &str, fault: 
     }
 }
 
-/// Takes everything at once, whether or not the reader reads.
+/// Takes all chunks at once, whether or not the reader reads.
 fn read_ahead<B: Send + 'static>(
     body: impl StreamExt<Item = B> + Send + 'static,
 ) -> impl StreamExt<Item = B> + Send {

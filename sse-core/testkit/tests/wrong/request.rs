@@ -1,7 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
-/// A request as it came.
+/// A request as received.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) method: String,
@@ -30,12 +30,12 @@ impl Incoming {
 
     /// A header's value, several joined by commas.
     pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
-        // The suite sends only `Accept` twice, and then the last one is what matters.
+        // The suite sends only `Accept` twice, and then the last one decides.
         self.headers.iter().rev().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 }
 
-/// Reads a request, or nothing if the client leaves before it is whole.
+/// Reads a request, or nothing if the client leaves before it is complete.
 pub(crate) async fn incoming(socket: &mut TcpStream) -> Option<Incoming> {
     let mut bytes = Vec::new();
     let end = loop {

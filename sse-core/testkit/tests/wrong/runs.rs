@@ -1,4 +1,4 @@
-//! Runs that are not left alone, and not stopped.
+//! Runs that are disturbed, or not stopped.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sse_testkit::{Asked, Context};
 
 use super::{Fault, Incoming};
 
-/// Begins or stops a run; the status.
+/// Starts or stops a run; returns the status.
 pub(crate) async fn runs(
     request: &Incoming,
     app: &Context,

@@ -1,4 +1,4 @@
-//! The client over real sockets, where its own promises begin: lazy, cancelled by drop, at-least-once, interrupted.
+//! The client over real sockets, as far as its own promises go: lazy, cancelled by drop, at-least-once, interrupted.
 
 #![cfg(feature = "client")]
 
@@ -35,7 +35,7 @@ struct Server {
     url: String,
     /// Each request's head, in lower case.
     requests: mpsc::UnboundedReceiver<String>,
-    /// Says so when the client has left a connection that was held open.
+    /// Receives a message when the client has left a connection that was held open.
     left: mpsc::UnboundedReceiver<()>,
 }
 
@@ -52,7 +52,7 @@ impl Server {
             let last = script.len() - 1;
             for (at, answer) in script.into_iter().enumerate() {
                 let (mut socket, _) = listener.accept().await.expect("a connection");
-                // The receiver may be gone: the test has seen enough.
+                // The receiver may have been dropped: the test has seen enough.
                 let _ = asked.send(head(&mut socket).await);
                 socket.write_all(&answer).await.expect("sent");
                 if at == last {
@@ -153,7 +153,7 @@ async fn an_interruption_from_another_task_reconnects_at_once() {
     assert_eq!(source.next().await.expect("an item").expect("a message").data(), "a");
     let reading = tokio::spawn(async move { source.next().await });
     server.asked().await;
-    // Whether the task waits for a byte already or not, it must hear this.
+    // Whether the task already waits for a byte or not, it must receive this.
     std::thread::spawn(move || interrupt.interrupt()).join().expect("interrupted");
     let message = timeout(LIMIT, reading).await.expect("in time").expect("joined").expect("an item");
     let message = message.expect("a message");
@@ -234,7 +234,7 @@ async fn a_gap_is_told_and_the_message_with_it() {
     assert_eq!((gap.missed, gap.resumed_at.to_string().as_str()), (Some(3), message.last_event_id()));
 }
 
-/// Thinks for ten minutes before the head, and again before the event.
+/// Waits ten minutes before the head, and again before the event.
 struct Thinking;
 
 impl Transport for Thinking {
@@ -262,7 +262,7 @@ async fn g16_an_answer_that_cannot_be_asked_for_again_is_waited_for() {
     assert_eq!(source.next().await.expect("an item").expect("a message").data(), "42");
     assert!(source.next().await.is_none());
 
-    // What can be asked for again is not waited for, and neither is what the application bounds.
+    // Requests that can be repeated have a time limit, and so do those that the application limits.
     let patient = || post().connect_timeout(None);
     let get = || EventSource::get("http://a.example/").transport(Thinking);
     for (name, source) in [
@@ -280,7 +280,7 @@ async fn g16_an_answer_that_cannot_be_asked_for_again_is_waited_for() {
     }
 }
 
-/// Fails as a transport whose configuration is wrong.
+/// Fails like a transport with a wrong configuration.
 struct Wrong;
 
 impl Transport for Wrong {
@@ -408,7 +408,7 @@ mod heads {
             server.asked().await;
         }
         assert!(server.requests.try_recv().is_err(), "asked a fourth time");
-        // More than a map of headers can hold is an error like any other.
+        // More headers than a map can hold is an error like any other.
         let answer = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a:b\r\n".repeat(50_000));
         let server = Server::script(&[&answer]).await;
         let most = HyperTransport::new().max_headers(usize::MAX);
@@ -421,7 +421,7 @@ mod heads {
         let garbage = "SSH-2.0-OpenSSH_9.6\r\n";
         let server = Server::script(&[garbage, garbage, NO_CONTENT]).await;
         let mut source = server.source().connect().expect("valid");
-        // Two may be a server that is starting.
+        // Two empty streams may be a server that is starting.
         assert!(timeout(LIMIT, source.next()).await.expect("in time").is_none());
         let server = Server::script(&[garbage; 4]).await;
         let error = read(server.source()).await.expect_err("not HTTP");
@@ -476,7 +476,7 @@ mod gzip {
         ] {
             let mut server = Server::start(vec![answer(encoding, body)]).await;
             let mut source = server.source().gzip().connect().expect("a valid request");
-            // The stream is held open: what was flushed must be there all the same.
+            // The stream is held open: the flushed event must arrive all the same.
             let message = timeout(LIMIT, source.next()).await.expect("in time").expect("an item");
             assert_eq!(message.expect("a message").data(), "hello", "{encoding}");
             assert!(server.asked().await.contains("accept-encoding: gzip, deflate\r\n"));

@@ -8,11 +8,11 @@ use std::{
 use futures_util::StreamExt;
 use sse_core::{Body, EventStream, StreamSummary};
 
-/// A body, and what its hook heard when it ended.
+/// A body, and what its hook received at the end.
 pub struct Reading {
     body: Body,
     has_begun: bool,
-    /// The id of the checkpoint with which it began, if it did.
+    /// The id of the checkpoint at its beginning, if there is one.
     pub first_cursor: Option<String>,
     ended: Arc<Mutex<Option<StreamSummary>>>,
 }
@@ -34,7 +34,7 @@ impl Reading {
         Some(String::from_utf8(bytes.to_vec()).expect("UTF-8"))
     }
 
-    /// A `retry` line alone, or at the beginning with the first checkpoint: its milliseconds.
+    /// Reads a `retry` line, alone or at the beginning with the first checkpoint; returns its milliseconds.
     pub async fn retry(&mut self) -> u64 {
         let is_first = !self.has_begun;
         let mut text = self.next().await.expect("a retry line");
@@ -48,12 +48,12 @@ impl Reading {
             .unwrap_or_else(|| panic!("{text:?} is not a retry line"))
     }
 
-    /// Whether nothing comes for so long.
+    /// Whether nothing arrives for `time`.
     pub async fn is_silent_for(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.body.next()).await.is_err()
     }
 
-    /// Why it ended.
+    /// The reason of the end.
     pub fn end(&self) -> &'static str {
         let ended = self.ended.lock().expect("not poisoned");
         ended.as_ref().expect("it has ended").end.as_str()

@@ -1,4 +1,4 @@
-//! Calls of the builder, and what a client must be told after them.
+//! Calls of the builder, and what a client must receive after them.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) fn build(calls: &[Call]) -> Event {
     })
 }
 
-/// What a client must be told after the calls, or that the builder must refuse them: its documentation in code.
+/// What a client must receive after the calls, or that the builder must refuse them: its documentation in code.
 pub(crate) fn meant(calls: &[Call], last_event_id: &str) -> Option<Naive> {
     let is_control = |text: &str| text.chars().any(|c| c < ' ' || c == '\u{7f}');
     let (mut data, mut event_type, mut id) = (Vec::new(), None, None);

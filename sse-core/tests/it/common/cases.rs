@@ -17,7 +17,7 @@ pub(crate) struct Connection {
     pub(crate) expected: Vec<Expected>,
     pub(crate) last_event_id: String,
     pub(crate) retry_ms: Option<u64>,
-    /// The client reads the body: status and content type are right.
+    /// The client reads the body: status and content type are correct.
     pub(crate) is_read: bool,
 }
 

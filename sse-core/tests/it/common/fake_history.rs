@@ -1,5 +1,5 @@
-//! A history in memory whose faults a test can script: forks, trimming, silence. The real engines are tested elsewhere;
-//! what the hub makes of their faults is tested here.
+//! A history in memory whose faults a test can script: forks, trimming, silence. The real engines have their own
+//! tests; here the tests check how the hub handles such faults.
 
 use std::{
     collections::VecDeque,
@@ -25,19 +25,19 @@ struct State {
     epochs: EpochTable,
     oldest: u64,
     is_down: bool,
-    /// The tails hear nothing of what is appended.
+    /// The tails do not receive appended records.
     is_mute: bool,
     /// Appends take a while, and a later one may overtake an earlier one.
     is_slow: bool,
     /// Reads wait.
     holds_reads: bool,
-    /// Records carry a check, as those of an engine do that may use a position again.
+    /// Records carry a check, as with an engine that may reuse a position.
     is_checked: bool,
-    /// What the next reads are answered.
+    /// The errors of the next reads.
     refusals: VecDeque<HistoryErrorKind>,
     /// A record that reads leave out.
     hole: Option<u64>,
-    /// The table of the next answer, as it was a while ago.
+    /// The epoch table for the next answer, in an older state.
     late: Option<EpochTable>,
     spans: usize,
     holds: usize,
@@ -76,7 +76,7 @@ impl Scripted {
         Self { state: Arc::new(Mutex::new(state)), moved: watch::channel(0).0 }
     }
 
-    /// Loses everything from `fork` on, as a failover does, and goes on in a new epoch.
+    /// Loses everything from `fork` on, as a failover does, and continues in a new epoch.
     pub fn fork(&self, fork: u64) {
         let mut state = self.lock();
         let keep = usize::try_from(fork - 1).expect("small");
@@ -86,13 +86,13 @@ impl Scripted {
         self.tell();
     }
 
-    /// What it holds now.
+    /// A copy of its current state.
     pub fn copy(&self) -> (Vec<Record>, EpochTable) {
         let state = self.lock();
         (state.records.clone(), state.epochs.clone())
     }
 
-    /// Puts a copy in its place, and begins a new epoch because it lacks what was known.
+    /// Restores a copy, and begins a new epoch because the copy lacks known records.
     pub fn put_back(&self, (records, mut epochs): (Vec<Record>, EpochTable)) {
         let begins = records.len() as u64 + 1;
         epochs.push(EpochRow { epoch: Epoch::random(), begins });
@@ -102,7 +102,7 @@ impl Scripted {
         self.tell();
     }
 
-    /// Answers the next question with this table.
+    /// Answers the next query with this table.
     pub fn answer_late(&self, epochs: EpochTable) {
         self.lock().late = Some(epochs);
     }
@@ -133,7 +133,7 @@ impl Scripted {
         self.lock().is_checked = is_checked;
     }
 
-    /// Puts another record where this one stands, without a new epoch.
+    /// Replaces the record at this position with another, without a new epoch.
     pub fn replace(&self, seq: u64) {
         let mut state = self.lock();
         let place = usize::try_from(seq - 1).expect("small");
@@ -146,33 +146,33 @@ impl Scripted {
         self.lock().refusals.push_back(kind);
     }
 
-    /// Leaves out this record, which no engine should.
+    /// Leaves out this record, which a correct engine never does.
     pub fn leave_out(&self, seq: u64) {
         self.lock().hole = Some(seq);
     }
 
-    /// How often it was asked what it holds, and whether it still holds a record.
+    /// Number of queries for its bounds, and of queries whether it still holds a record.
     pub fn asked(&self) -> (usize, usize) {
         let state = self.lock();
         (state.spans, state.holds)
     }
 
-    /// How many records were asked for at once at most.
+    /// Maximum number of records requested at once.
     pub fn most_read(&self) -> usize {
         self.lock().most_read
     }
 
-    /// How many bytes were read at once at most.
+    /// Maximum number of bytes read at once.
     pub fn max_bytes(&self) -> usize {
         self.lock().max_bytes
     }
 
-    /// How often records were read.
+    /// Number of reads.
     pub fn reads(&self) -> usize {
         self.lock().reads
     }
 
-    /// How many have read at the same moment at most.
+    /// Maximum number of reads at the same moment.
     pub fn most_reading(&self) -> usize {
         self.lock().most_reading
     }
@@ -363,7 +363,7 @@ impl Tail {
     }
 }
 
-/// Lets other tasks run until `done` says so.
+/// Lets other tasks run until `done` returns true.
 pub async fn until(mut done: impl FnMut() -> bool) {
     for _ in 0..10_000 {
         if done() {

@@ -1,4 +1,4 @@
-//! A decoder that is fed, and what comes of it in the naive reader's words.
+//! Feeds a decoder, and returns the result in the types of the naive reader.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub(crate) fn millis(delay: Duration) -> u64 {
     u64::try_from(delay.as_millis()).expect("the decoder has them from a u64")
 }
 
-/// `bytes` cut at the places that `cuts` say, in whatever order and range.
+/// `bytes` cut at the positions in `cuts`, which may have any order and range.
 pub(crate) fn split<'a>(bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut at: Vec<_> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).chain([0, bytes.len()]).collect();
     at.sort_unstable();

@@ -1,6 +1,6 @@
 use std::io::Read as _;
 
-/// What a client makes of a whole gzip stream; fails unless its trailer is right and nothing follows.
+/// Decompresses a whole gzip stream; fails unless its trailer is correct and nothing follows.
 pub fn unzipped(bytes: &[u8]) -> Vec<u8> {
     let mut decoder = flate2::bufread::GzDecoder::new(bytes);
     let mut plain = Vec::new();

@@ -1,4 +1,4 @@
-//! The one list of hostile texts: each has been syntax somewhere, and must stay text here.
+//! The one list of hostile texts: each has been syntax in some system, and must stay text here.
 
 /// Texts that add a field, an event, a wildcard, a part, a line or a command elsewhere, or lose something.
 pub const HOSTILE: [&str; 62] = [

@@ -1,4 +1,4 @@
-//! What the hub's tests need: a subscription read as messages.
+//! Helpers of the hub's tests: they read a subscription as messages.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub async fn next(subscription: &mut Subscription) -> Message {
     message(frame.as_ref())
 }
 
-/// What a frame says to a client.
+/// The message of a frame, as a client decodes it.
 pub fn message(mut frame: &[u8]) -> Message {
     let mut decoder = Decoder::new();
     decoder.messages(&mut frame).next().expect("a whole message").expect("a valid message")
@@ -28,7 +28,7 @@ pub async fn data(subscription: &mut Subscription, count: usize) -> Vec<String> 
     data
 }
 
-/// Whether nothing is to come for now.
+/// Whether nothing is available now.
 pub async fn is_idle(subscription: &mut Subscription) -> bool {
     tokio::time::timeout(Duration::from_millis(20), subscription.next()).await.is_err()
 }
@@ -40,7 +40,7 @@ pub async fn publish(hub: &Hub, topic: &str, numbers: std::ops::Range<u64>) {
     }
 }
 
-/// What must come about soon.
+/// Waits for a future that must complete soon.
 pub async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(5), what).await.expect("it did not come about within 5 s")
 }

@@ -1,13 +1,13 @@
 //! A reader of event streams that follows the prose of the HTML standard, sections 9.2.5 and 9.2.6, word by word.
 //!
-//! It shares no code with the decoder and is as slow as it likes: it takes a whole connection's bytes at once.
+//! The reader shares no code with the decoder and need not be fast: it takes a whole connection's bytes at once.
 
 /// What the standard calls the event source, as far as parsing goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Naive {
     pub(crate) events: Vec<Event>,
     pub(crate) last_event_id: String,
-    /// As text, because the standard sets no bound to the number.
+    /// As text, because the standard sets no limit for the number.
     pub(crate) retry: Option<String>,
     pub(crate) comments: Vec<String>,
     pub(crate) unknown: Vec<(String, String)>,
@@ -93,7 +93,7 @@ fn without_space(value: &str) -> &str {
     value.strip_prefix(' ').unwrap_or(value)
 }
 
-/// The lines that have their end: CRLF, LF or CR.
+/// The terminated lines: by CRLF, LF or CR.
 fn complete_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();

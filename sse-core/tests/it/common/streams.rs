@@ -1,8 +1,8 @@
-//! Random streams that are made of what matters to a reader of streams.
+//! Random streams made of the tokens that matter to a decoder.
 
 use proptest::{collection::vec, prelude::*};
 
-/// Pieces that meet each other in every order: names, separators, line ends, byte order marks, halves of characters.
+/// Pieces that are joined in every order: names, separators, line ends, byte order marks, halves of characters.
 const PIECES: [&[u8]; 36] = [
     b"data",
     b"data:",

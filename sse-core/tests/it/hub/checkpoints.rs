@@ -1,4 +1,4 @@
-//! What a hub says about a reader's place: checkpoints and ends, each with an id where it moves the reader on.
+//! How a hub reports a reader's position: checkpoints and ends, each with an id where it advances the reader.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use sse_core::{
     Shutdown, Start, Subscribe,
 };
 
-/// What comes before the next keep-alive that is no checkpoint.
+/// The blocks before the next keep-alive that is not a checkpoint.
 async fn blocks(reading: &mut Reading) -> Vec<String> {
     reading.retry().await;
     let mut blocks = Vec::new();
@@ -41,7 +41,7 @@ async fn the_end_of_a_topic_has_its_id_although_a_gap_named_the_same_place() {
     publish(&hub, "a", 1..3).await;
     let end = hub.finish("a").await.unwrap().cursor.to_string();
     tokio::time::sleep(Duration::from_secs(3600)).await;
-    // Everything is gone, and that it is finished is remembered.
+    // All events are trimmed, but the hub remembers that the topic is finished.
     let mut reader = hub.subscribe("a").after(first.cursor).await.unwrap();
     assert!(matches!(reader.resume(), Resume::Gap(gap) if gap.resumed_at.to_string() == end));
     for expected in ["sse.gap", "sse.end"] {
@@ -58,7 +58,7 @@ async fn what_one_reader_is_forgiven_is_a_gap_for_another_at_the_same_place() {
     let mut slow = read(EventStream::new(hub.subscribe(["a", "b"]).await.unwrap()));
     publish(&hub, "a", 0..2).await;
     publish(&hub, "b", 0..500).await;
-    // A new reader asks for what is kept, from the same place on.
+    // A new reader asks for the retained events, from the same position on.
     let new = hub.subscribe(["a", "b"]).start(Start::Earliest).await.unwrap();
     let mut new = read(EventStream::new(new));
     for reading in [&mut new, &mut slow] {
@@ -69,7 +69,7 @@ async fn what_one_reader_is_forgiven_is_a_gap_for_another_at_the_same_place() {
     assert!(slow.next().await.unwrap().starts_with("event: sse.gap\n"));
 }
 
-/// A new reader's cursor from its first bytes, without which it would miss what is published while it is away.
+/// A new reader's cursor in its first bytes, without which it would miss events published while it is disconnected.
 mod first_cursor {
     use super::*;
 
@@ -80,7 +80,7 @@ mod first_cursor {
         reading.first_cursor
     }
 
-    /// What comes back with a cursor reads from there, up to what is published last.
+    /// Reads from this cursor up to the event published last.
     async fn back(subscribe: Subscribe, cursor: &str) -> Vec<String> {
         let mut reader = subscribe.after(cursor).await.expect("subscribed");
         assert!(
@@ -102,7 +102,7 @@ mod first_cursor {
         for (start, before) in starts {
             let hub = Hub::memory();
             publish(&hub, "a", 0..3).await;
-            // The head moves on between the subscription and its first bytes.
+            // The head advances between the subscription and its first bytes.
             let subscription = hub.subscribe("a").start(start).await.unwrap();
             publish(&hub, "a", 3..4).await;
             let mut reading = read(EventStream::new(subscription).keep_alive(None));
@@ -123,7 +123,7 @@ mod first_cursor {
         let both = cut(hub.subscribe(["a", "b"]).start(Start::Earliest)).await.expect("a cursor");
         hub.publish("a", Event::message("last")).await.unwrap();
         assert_eq!(back(hub.subscribe(["a", "b"]), &one).await, ["7", "8", "last"]);
-        // Of `b` something was evicted after this place: never silently.
+        // An event of `b` was evicted after this position: never silently.
         let reader = hub.subscribe(["a", "b"]).after(both).await.unwrap();
         assert!(reader.gap().is_some_and(|gap| gap.reason == GapReason::Trimmed), "{:?}", reader.resume());
     }
@@ -184,13 +184,13 @@ mod first_cursor {
         }
         let end = format!("data: part\n\ndata: rest\nid: {}\n\n", hub.stats().head);
         assert!(text.ends_with(&end), "{text}");
-        // One that cannot be loaded gives no cursor either, to a stream or a page.
+        // A state that cannot be loaded gives no cursor either, to a stream or a page.
         let fails = || hub.subscribe("a").snapshot(|_| async { Err::<Event, _>("down") });
         assert_eq!(cut(fails()).await, None);
         let json = LastEventId::from_request(None, Some(b"application/json"), None);
         let page = EventStream::new(fails().after(json).await.unwrap());
         assert!(read(page).next().await.unwrap().contains("\"cursor\":null"));
-        // What takes half an event away from WebKit names no place.
+        // The event that takes a half event away from WebKit names no position.
         let mut headers = http::HeaderMap::new();
         headers.insert("user-agent", "Safari AppleWebKit/605.1.15 Version/18.3".parse().unwrap());
         let webkit = LastEventId::from_headers(&headers, None);
@@ -215,7 +215,7 @@ mod first_cursor {
         assert_eq!(cut(refused("a").after("elsewhere")).await, None);
         assert_eq!(cut(refused("a").snapshot(|_| async { Ok::<_, &str>(vec![]) })).await, None);
         assert_eq!(cut(hub.subscribe("a").lease(Lease::within(Duration::ZERO))).await, None);
-        // It leaves nothing behind.
+        // The hub keeps no state of it.
         assert_eq!(hub.stats().readers.into_keys().collect::<Vec<_>>(), ["other"]);
         let end = hub.finish("a").await.unwrap().cursor;
         let before_end = cut(refused("a")).await.expect("a cursor");
@@ -240,7 +240,8 @@ mod first_cursor {
         let before = hub.stats().head.epoch();
         history.fork(4);
         within(until(|| hub.stats().head.epoch() != before)).await;
-        // Nobody has its place yet, so it is told nothing of the fork; the other one was sent a place that is void.
+        // The early reader has no position yet, so it gets no gap for the fork; the other one has a position that
+        // is void.
         let mut early = read(EventStream::new(early));
         early.retry().await;
         assert_eq!(early.first_cursor, Some(hub.stats().head.to_string()));
@@ -275,7 +276,7 @@ mod first_cursor {
             Hub::builder().retention(Retention::default().events(1)).open(history.clone()).await.unwrap();
         publish(&hub, "a", 0..3).await;
         history.set_down(true);
-        // Whether this topic is finished cannot be asked, and where another one's events begin neither.
+        // The hub cannot ask whether this topic is finished, nor where another topic's events begin.
         let live = cut(hub.subscribe("unseen")).await;
         assert_eq!(live, Some(hub.stats().head.to_string()));
         assert_eq!(cut(hub.subscribe("a").start(Start::Earliest)).await, None);
@@ -311,7 +312,7 @@ mod first_cursor {
                 next(&mut reader).await;
             }
         }
-        // A notice or a state comes first.
+        // A gap notice or a state comes first.
         let mut lost = hub.subscribe("a").after("elsewhere").await.unwrap();
         assert_eq!(lost.cursor(), None);
         next(&mut lost).await;

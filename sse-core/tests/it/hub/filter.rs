@@ -1,4 +1,4 @@
-//! Promise G9: what a principal may not see reaches it by no way, and its cursor moves all the same.
+//! Promise G9: a principal never receives events that it may not see, and its cursor advances all the same.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use crate::common::reader::{data, is_idle, next};
 use futures_util::StreamExt as _;
 use sse_core::{Cursor, Event, EventStream, EventView, Hub, Pattern, Publisher, Retention, Start, Subscribe};
 
-/// What belongs to a tenant carries its label.
+/// A tenant's events carry its label.
 fn of(tenant: &'static str) -> impl Fn(&EventView<'_>) -> bool + Send + Sync + 'static {
     move |event| event.topics().iter().any(|topic| topic.as_str() == tenant)
 }
@@ -45,7 +45,7 @@ async fn g9_two_tenants_see_only_their_own_live_by_replay_as_state_and_as_signal
     let mut state = hub.subscribe("other").also("orders", Start::Latest(2)).filter(of("bob")).await.unwrap();
     assert_eq!(data(&mut state, 2).await, ["3", "5"]);
     assert!(is_idle(&mut state).await);
-    // Another tenant's cursor opens nothing.
+    // Another tenant's cursor grants no access.
     let anns = next(&mut asks("ann").start(Start::Earliest).await.unwrap()).await;
     let mut stolen = asks("bob").after(anns.last_event_id()).await.unwrap();
     assert_eq!(data(&mut stolen, 3).await, ["1", "3", "5"]);
@@ -117,7 +117,7 @@ async fn rule_9_what_is_withheld_is_passed_by_checkpoints() {
     let cursor =
         checkpoint.strip_prefix("event: sse.checkpoint\ndata: \nid: ").expect("a checkpoint").trim_end();
     assert_eq!(cursor.parse::<Cursor>().unwrap().seq(), 501);
-    // Nothing is looked at again, and nothing withheld comes back, although this filter would let it through.
+    // No event is checked again, and no withheld event comes back, although this filter would pass it.
     let looked_at = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&looked_at);
     let mut resumed = hub
@@ -193,7 +193,7 @@ async fn several_filters_must_all_agree_and_see_what_was_published() {
     assert_eq!(next(&mut signals).await.data(), "");
 }
 
-/// How many failovers lose the newest event, and of how many topics; the more of them, the longer a failover takes.
+/// Number of failovers that lose the newest event, and number of topics; the more topics, the longer a failover takes.
 const FAILOVERS: u64 = 200;
 const TOPICS: usize = 2_000;
 const READ: usize = 40;
@@ -228,7 +228,7 @@ async fn g9_200_failovers_give_a_filtered_reader_no_byte_while_others_read_the_s
     }
     let publisher = Publisher::new(history.clone());
     for _ in 0..FAILOVERS {
-        // A tail that begins twice at the same place waits in between.
+        // A tail that begins twice at the same position waits in between.
         publisher.publish(name(TOPICS), Event::message("kept")).await.unwrap();
         let newest =
             publisher.publish((0..READ).map(name).collect::<Vec<_>>(), Event::message("secret")).await;

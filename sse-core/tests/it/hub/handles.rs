@@ -1,4 +1,4 @@
-//! Readers by name: listed, ended, told another `retry`, given other topics, limited, and alone at their place.
+//! Readers by handle: list them, close them, set their `retry`, change their topics, limit them, make them exclusive.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use tokio::{task::JoinHandle, time::Instant};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Reads in a task of its own until the end: the data of each message.
+/// Reads in a separate task until the end; returns the data of each message.
 fn reading(mut subscription: Subscription) -> JoinHandle<Vec<String>> {
     tokio::spawn(async move {
         let mut data = Vec::new();
@@ -44,7 +44,7 @@ async fn the_readers_of_a_topic_are_listed_with_what_an_operator_wants_to_know()
     assert!(apart > 9 * SECOND && apart < 11 * SECOND, "{apart:?}");
     assert!(readers[1].since().duration_since(began_at).is_ok_and(|since| since < 3600 * SECOND));
     assert_eq!(readers[1].topics()[0].as_str(), "a.*");
-    // The same reader has the same id, whoever asks.
+    // The same reader has the same id, whichever caller asks.
     assert_eq!(readers[0].id(), ann.handle().id());
     assert_eq!(hub.reader(&readers[1].id()).unwrap().id(), wild.handle().id());
     assert_ne!(readers[0].id(), readers[1].id());
@@ -72,7 +72,7 @@ async fn closing_one_reader_ends_it_at_once_and_no_other() {
     assert!(within(named).await.unwrap().is_empty());
     let rest = hub.readers("a").unwrap();
     assert_eq!(rest.len(), 2);
-    // A reader that nobody knew by name is waiting already.
+    // A reader whose handle was never requested is already waiting.
     rest[0].close();
     assert!(within(plain).await.unwrap().is_empty());
     publish(&hub, "a", 0..1).await;
@@ -108,7 +108,7 @@ async fn rule_6_topics_change_without_reconnecting_and_the_stream_goes_on_at_its
     publish(&hub, "a", 0..3).await;
     publish(&hub, "b", 10..12).await;
     assert_eq!(data(&mut reader, 1).await, ["0"]);
-    // At position 1: what b said is after it, and what a said then is not asked for any more.
+    // At position 1: events of b after it are read, and those of a after it are no longer wanted.
     handle.set_topics(("b", Pattern::new("c.*").unwrap())).unwrap();
     assert_eq!(handle.topics().iter().map(|topic| topic.as_str()).collect::<Vec<_>>(), ["b", "c.*"]);
     assert_eq!(data(&mut reader, 2).await, ["10", "11"]);
@@ -116,7 +116,7 @@ async fn rule_6_topics_change_without_reconnecting_and_the_stream_goes_on_at_its
     publish(&hub, "c.1", 20..21).await;
     assert_eq!(data(&mut reader, 1).await, ["20"]);
     assert_eq!(hub.readers("a").unwrap().len(), 0);
-    // Back again: after its position only, unless the earlier state is asked for.
+    // Back again: only after its position, unless the earlier state is requested.
     handle.set_topics("a").unwrap();
     assert!(is_idle(&mut reader).await);
     handle.also("b", Start::Latest(1)).unwrap();
@@ -126,7 +126,7 @@ async fn rule_6_topics_change_without_reconnecting_and_the_stream_goes_on_at_its
     publish(&hub, "b", 12..13).await;
     assert_eq!(data(&mut reader, 2).await, ["4", "12"]);
     assert_eq!(hub.stats().readers.keys().collect::<Vec<_>>(), ["a", "b"]);
-    // Wrong topics change nothing.
+    // Invalid topics change nothing.
     assert_eq!(handle.set_topics("a b").unwrap_err(), InvalidTopic::NotVisibleAscii { at: 1 });
     let none: [&str; 0] = [];
     assert_eq!(handle.set_topics(none).unwrap_err(), InvalidTopic::Missing);
@@ -150,7 +150,7 @@ async fn a_waiting_reader_turns_to_its_new_topics_at_once_under_the_same_filter(
     assert!(is_idle(&mut ann).await);
     let reading = reading(ann);
     tokio::task::yield_now().await;
-    // Over its own control endpoint a tenant asks for everything, and still gets only what is its own.
+    // Over its own control endpoint a tenant requests all topics, and still gets only its own events.
     handle.set_topics(Pattern::new(">").unwrap()).unwrap();
     handle.also("b", Start::Earliest).unwrap();
     tokio::task::yield_now().await;
@@ -244,7 +244,7 @@ async fn over_a_limit_a_reader_is_refused_and_told_to_come_back() {
     assert_eq!(reading.end(), "limit");
     let address = hub.subscribe("b").limit("10.0.0.1", 2).await.unwrap();
     assert!(address.refusal().is_some());
-    // Others may read until the hub is full, and a place that is left is free again.
+    // Others may read until the hub is full, and a freed place can be used again.
     let bob = hub.subscribe("a").limit("bob", 2).await.unwrap();
     assert!(bob.refusal().is_none());
     assert!(hub.subscribe("a").await.unwrap().refusal().is_some());

@@ -1,4 +1,4 @@
-//! A hub over a history: what it makes of restarts, forks, trimming and silence.
+//! A hub over a history: how it handles restarts, forks, trimming and silence.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ async fn open(history: &Scripted) -> Hub {
     Hub::open(history.clone()).await.expect("opened")
 }
 
-/// A hub whose window holds so little that readers must turn to the history.
+/// A hub with so small a window that readers must switch to the history.
 async fn small(history: &Scripted, events: usize) -> Hub {
     Hub::builder().retention(Retention::default().events(events)).open(history.clone()).await.expect("opened")
 }
@@ -113,7 +113,7 @@ async fn rule_8_what_was_trimmed_and_seen_is_no_gap_although_more_came_since() {
     publish(&hub, "busy", 0..100).await;
     hub.publish("quiet", Event::message("1")).await.unwrap();
     history.trim(80);
-    // A process that began later has nothing of it in its window.
+    // A process that began later has none of the events in its window.
     for hub in [&hub, &small(&history, 1).await] {
         let mut reader = hub.subscribe("quiet").after(quiet.cursor).await.unwrap();
         assert!(reader.gap().is_none(), "{:?}", reader.resume());
@@ -166,7 +166,7 @@ async fn rule_3_who_was_told_nothing_that_was_replaced_goes_on_before_the_fork()
     let mut told = hub.subscribe("quiet").start(Start::Earliest).await.unwrap();
     assert_eq!(data(&mut told, 1).await, ["0"]);
     publish(&hub, "a", 1..6).await;
-    // Both have passed what does not concern them.
+    // Both have passed the events that do not concern them.
     assert!(is_idle(&mut fresh).await && is_idle(&mut told).await);
     history.fork(4);
     let publisher = Publisher::new(history.clone());
@@ -253,7 +253,7 @@ async fn a_topic_finished_before_this_process_began_is_204() {
     let end = hub.finish("job").await.unwrap();
     publish(&hub, "other", 0..3).await;
     drop(hub);
-    // Too small a window to have seen the job.
+    // The window is too small to have seen the job.
     let hub = Hub::builder().retention(Retention::default().events(1)).open(history.clone()).await.unwrap();
     until(|| hub.stats().head.seq() == history.head()).await;
     let response = EventStream::new(hub.subscribe("job").after(end.cursor).await.unwrap()).into_response();
@@ -315,7 +315,7 @@ mod older {
         assert_eq!((receipt.cursor.seq(), receipt.receivers), (5, Some(2)));
         expect_fork(&mut reader, 2).await;
         assert_eq!(data(&mut reader, 3).await, ["3", "4", "new"]);
-        // What this one has not seen was replaced twice.
+        // The records that this reader has not seen were replaced twice.
         assert_eq!(data(&mut behind, 3).await, ["3", "4", "new"]);
         let mut back = hub.subscribe("a").after(lost).await.unwrap();
         expect_fork(&mut back, 2).await;
@@ -329,7 +329,7 @@ mod older {
         let _reader = hub.subscribe("a").await.unwrap();
         publish(&hub, "a", 1..5).await;
         history.set_mute(true);
-        // Position 3 is passed here already, but by another record.
+        // Position 3 is already passed here, but by another record.
         history.fork(3);
         let receipt = hub.publish("a", Event::message("new")).await.unwrap();
         assert_eq!((receipt.cursor.seq(), receipt.receivers), (3, None));

@@ -1,5 +1,5 @@
-//! A history that is trimmed, rewritten or away while a reader reads from it: the reader gets what is there, is told what
-//! is not, or is told to come back. It never gets another record in place of the one that it asked for.
+//! A history that is trimmed, rewritten or unavailable while a reader reads from it: the reader gets the available
+//! events, and a gap or a `retry` for the others. It never gets another record in place of the requested one.
 
 use crate::common::body;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use sse_core::{
     Retention, Start, Subscription,
 };
 
-/// A hub whose window holds three events of each topic, and ten events of `a` at 1 to 10, of which it has lost seven.
+/// A hub whose window holds three events of each topic, after ten events of `a` at 1 to 10; seven of them have left
+/// the window.
 async fn filled(history: &Scripted) -> Hub {
     let builder = Hub::builder().retention(Retention::default().events(3));
     let hub = builder.open(history.clone()).await.expect("opened");
@@ -19,7 +20,7 @@ async fn filled(history: &Scripted) -> Hub {
     hub
 }
 
-/// A reader after the third event, who is to read from the history.
+/// A reader after the third event, which must read from the history.
 async fn after_the_third(hub: &Hub) -> Subscription {
     let third = Cursor::new(hub.stats().head.epoch(), 3);
     let reader = hub.subscribe("a").after(third).await.expect("subscribed");
@@ -75,7 +76,7 @@ async fn a_history_that_contradicts_itself_or_is_away_is_no_gap() {
             let reader = after_the_third(&hub).await;
             history.trim(oldest);
             history.refuse(kind);
-            // That it was trimmed is true of one of these cases only.
+            // Only one of these cases is trimmed.
             let is_trimmed = oldest == 8 && kind == HistoryErrorKind::Trimmed;
             assert_eq!(is_told_to_come_back(reader).await, !is_trimmed, "{kind:?}, the oldest is {oldest}");
             assert_eq!(hub.stats().gaps.values().sum::<u64>(), u64::from(is_trimmed));
@@ -125,15 +126,15 @@ async fn rule_3_who_was_told_all_before_the_fork_and_passed_the_rest_goes_on() {
     assert_eq!(data(&mut reader, 3).await, ["1", "2", "3"]);
     publish(&hub, "b", 4..7).await;
     assert!(is_idle(&mut reader).await);
-    // The last that it was told stands right before the fork.
+    // The last record that it received is right before the fork.
     history.fork(4);
     Publisher::new(history.clone()).publish("a", Event::message("new")).await.unwrap();
     let event = next(&mut reader).await;
     assert_eq!((event.event_type(), event.data()), ("message", "new"));
 }
 
-/// A hub that has seen six events of which a failover lost the last three, and does not know it yet; one more was published
-/// since, at 4.
+/// A hub that has seen six events. A failover lost the last three of them, which the hub does not know yet; one
+/// more was published since, at 4.
 async fn failed_over(history: &Scripted) -> (Hub, Publisher) {
     let hub = Hub::open(history.clone()).await.unwrap();
     publish(&hub, "a", 1..7).await;
@@ -149,7 +150,7 @@ async fn g4_the_first_to_subscribe_after_a_failover_gets_everything_that_follows
     for (number, foreign) in [None, Some("00000000000000aa-9"), Some("malformed")].into_iter().enumerate() {
         let history = Scripted::new();
         let (hub, publisher) = failed_over(&history).await;
-        // The hub knows nothing of one topic, so it asks the history and learns of the failover.
+        // The hub knows nothing about one topic, so it asks the history and detects the failover.
         let mut reader = hub.subscribe(["a", "never.seen"]).after(foreign).await.unwrap();
         assert!(history.asked().0 > 1);
         let at = hub.stats().head;
@@ -168,7 +169,7 @@ async fn g4_the_first_to_subscribe_after_a_failover_gets_everything_that_follows
         publish(&hub, "never.seen", 6..7).await;
         assert_eq!(data(&mut reader, 1).await, ["6"]);
         assert!(is_idle(&mut reader).await);
-        // The reader's own gap, if any, and none by the failover, of which it saw nothing.
+        // The reader's own gap, if any, and none for the failover, of which it saw nothing.
         assert_eq!(hub.stats().gaps.values().sum::<u64>(), u64::from(foreign.is_some()));
     }
 }
@@ -226,13 +227,13 @@ async fn a_reader_whom_the_history_refuses_takes_nobodys_place() {
     history.set_down(false);
     publish(&hub, "a", 11..12).await;
     assert_eq!(data(&mut first, 1).await, ["11"]);
-    // One that can read ends it.
+    // A reader that can read ends it.
     let mut second = ask(Some(old)).await.unwrap();
     assert!(within(first.next()).await.is_none());
     assert_eq!(data(&mut second, 1).await, ["3"]);
 }
 
-/// What the keep-alive after the reader's events says.
+/// The `retry` of the keep-alive after the reader's events, in milliseconds.
 async fn keep_alive(reader: Subscription) -> u64 {
     let mut reading = body::read(EventStream::new(reader));
     reading.retry().await;
@@ -271,7 +272,7 @@ async fn rule_17_a_keep_alive_repeats_an_events_retry_whichever_way_the_event_ca
     }
 }
 
-/// The process drops what it knew of records that a fork replaced.
+/// The process drops its data about records that a fork replaced.
 mod fork {
     use super::*;
 
@@ -291,7 +292,7 @@ mod fork {
         for number in 0..20 {
             publisher.publish("a", Event::message(number.to_string())).await.unwrap();
         }
-        // The window knows nothing up to 14.
+        // The window has nothing up to 14.
         history.trim(15);
         let hub = Hub::open(history.clone()).await.unwrap();
         let old = hub.stats().head;
@@ -306,7 +307,7 @@ mod fork {
             let topics = || topics.clone();
             readers.push(hub.subscribe(topics()).await.unwrap());
             readers.push(hub.subscribe(topics()).start(Start::Earliest).await.unwrap());
-            // A cursor of the lost store is a gap, and then the reader goes on.
+            // A cursor of the lost store is a gap, and then the reader continues.
             let mut reader = hub.subscribe(topics()).after(old).await.unwrap();
             assert_eq!(next(&mut reader).await.event_type(), "sse.gap", "{text}");
             readers.push(reader);

@@ -1,5 +1,5 @@
-//! When a hub asks its history about a reader that comes: only what its window cannot judge, because each question is a
-//! round trip before the first byte, and a history that is away must not stop readers that need nothing of it.
+//! When a hub queries its history for a new reader: only for what its window cannot decide. Each query is a round
+//! trip before the first byte, and an unavailable history must not stop readers that do not need it.
 
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, publish};
@@ -21,7 +21,7 @@ async fn filled(history: &Scripted) -> Hub {
     hub
 }
 
-/// What subscribing asked of the history: spans, holds, reads.
+/// The queries that a subscription sent to the history: spans, holds, reads.
 async fn asked(
     history: &Scripted,
     hub: &Hub,
@@ -46,7 +46,7 @@ async fn what_the_window_proves_is_not_asked_of_the_history() {
         ("a", Some(at(8)), Start::Live),
         ("a", Some(at(7)), Start::Latest(2)),
         ("a", Some(at(11)), Start::Earliest),
-        // Everything of this topic is in the window, and its place in another topic's events does not matter.
+        // All events of this topic are in the window, and its position among other topics' events does not matter.
         ("b", None, Start::Earliest),
         ("b", None, Start::Latest(5)),
         ("b", Some(at(2)), Start::Live),
@@ -68,12 +68,12 @@ async fn what_the_window_cannot_judge_is_asked_once() {
     let at = |seq| Cursor::new(hub.stats().head.epoch(), seq);
     for (topics, last, start, reads) in [
         ("a", Some(at(3)), Start::Live, 0),
-        // A cursor that holds needs no search for the newest events.
+        // A valid cursor needs no search for the newest events.
         ("a", Some(at(3)), Start::Latest(5), 0),
         ("*", Some(at(3)), Start::Latest(5), 0),
         ("a", None, Start::Earliest, 0),
         ("a", None, Start::Latest(5), 1),
-        // Whether the topic was finished before this process began: the first reader asks.
+        // Whether the topic was finished before this process began: the query for the first reader.
         ("unseen.1", None, Start::Live, 0),
         ("unseen.2", None, Start::Latest(5), 0),
         ("unseen.3", Some(at(11)), Start::Live, 0),
@@ -104,7 +104,7 @@ async fn a_check_is_judged_by_the_window_if_it_holds_the_record_else_by_the_hist
     let without = Cursor::new(epoch, 5);
     let (reader, asked_now) = asked(&history, &hub, "b", without, Start::Live).await;
     assert_eq!((reader.resume(), asked_now), (&Resume::Exact { after: without }, (0, 0, 0)));
-    // Another record stands there, in the window or before it: a fork that nobody was told.
+    // Another record is at this position, in the window or before it: a fork that was not announced.
     for seq in [8, 5] {
         let other = Cursor::new(epoch, seq).with_check(77);
         let (reader, asked_now) = asked(&history, &hub, "b", other, Start::Live).await;
@@ -156,11 +156,11 @@ async fn the_newest_events_are_searched_no_further_than_needed() {
             asked(&history, &hub, topic, None::<Cursor>, Start::Latest(count)).await;
         (data(&mut reader, 1).await.remove(0), spans, reads)
     };
-    // A block of a thousand that holds just enough is enough.
+    // A block of a thousand that holds just enough records is enough.
     assert_eq!(newest("a", 1_000).await, ("2500".into(), 1, 1));
     assert_eq!(newest("a", 1_001).await, ("2499".into(), 1, 2));
     assert_eq!(newest("a", 10_000).await, ("200".into(), 1, 4));
-    // From the last record of the topic, of which the history knows where it stands.
+    // From the last record of the topic, whose position the history knows.
     assert_eq!(newest("rare", 10).await, ("190".into(), 1, 1));
     assert_eq!(history.most_read(), 1_000);
 }
@@ -180,7 +180,7 @@ async fn a_cursor_that_cannot_be_honoured_begins_with_the_newest_events_of_the_h
         let events = data(&mut reader, 6).await.split_off(1);
         assert_eq!(events, ["5", "6", "7", "8", "9"], "{last:?}");
     }
-    // What the window has all of is not searched for.
+    // Topics that are complete in the window are not searched for.
     let (mut reader, asked) = asked(&history, &hub, "b", unknown, Start::Latest(5)).await;
     assert_eq!((data(&mut reader, 2).await.remove(1), asked), ("10".into(), (1, 0, 0)));
 }

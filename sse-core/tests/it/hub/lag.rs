@@ -1,4 +1,5 @@
-//! Readers that lag: only the latest of each key for those that want that, and replays that do not overrun a history.
+//! Readers that lag: only the latest event of each key for those that request it, and replays that do not overload
+//! a history.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -33,12 +34,12 @@ async fn a_reader_that_lags_gets_the_latest_of_each_key_in_order() {
     assert_eq!(first.data(), "7", "events without a key are all told");
     assert_eq!(data(&mut reader, 4).await, ["7", "eur 3", "gbp 1", "usd 2"]);
     assert!(is_idle(&mut reader).await);
-    // One that keeps up gets everything.
+    // A reader that keeps up gets every event.
     for text in ["eur 4", "eur 5"] {
         price(&hub, text).await;
         assert_eq!(next(&mut reader).await.data(), text);
     }
-    // What was left out before a cursor was replaced after it.
+    // An event that was left out before a cursor was replaced after it.
     let mut resumed = hub.subscribe("prices").after(first.last_event_id()).conflate_by(name).await.unwrap();
     assert_eq!(data(&mut resumed, 4).await, ["7", "gbp 1", "usd 2", "eur 5"]);
     hub.finish("prices").await.unwrap();
@@ -154,7 +155,7 @@ async fn a_reader_of_the_history_is_paced_and_loses_nothing() {
     // About 10 bytes a record in ten blocks, the last of which need not wait.
     let took = began_at.elapsed();
     assert!(took > Duration::from_secs(40) && took < Duration::from_secs(55), "{took:?}");
-    // Nobody else is held up, and what is live is not paced.
+    // No other reader is delayed, and live events are not paced.
     let began_at = Instant::now();
     publish(&hub, "a", 0..1).await;
     assert_eq!(
@@ -193,7 +194,7 @@ async fn a_reader_that_waits_for_the_hub_is_not_one_that_does_not_read() {
         assert_eq!(reader.await.unwrap(), expected);
     }
     assert!(began_at.elapsed() > Duration::from_secs(60), "{:?}", began_at.elapsed());
-    // So with a state that takes long to load, while events come.
+    // The same with a state that takes long to load, while events come.
     let load = |_| async {
         tokio::time::sleep(Duration::from_secs(60)).await;
         Ok::<_, std::io::Error>(Event::message("state"))
@@ -210,7 +211,7 @@ async fn a_reader_whose_wait_is_over_and_that_does_not_read_is_dropped() {
     let history = Scripted::new();
     let hub = behind(strict().replay_rate(100), &history, 1_200).await;
     let mut reader = hub.subscribe("a").start(Start::Earliest).await.unwrap();
-    // It waits for its rate when it gives up.
+    // It waits for its rate at the moment when it gives up.
     data(&mut reader, 500).await;
     assert!(tokio::time::timeout(Duration::from_secs(1), reader.next()).await.is_err());
     tokio::time::sleep(Duration::from_secs(10)).await;
@@ -220,7 +221,7 @@ async fn a_reader_whose_wait_is_over_and_that_does_not_read_is_dropped() {
     assert!(reader.next().await.is_none());
 }
 
-/// Takes chunks until the hub holds something for the reader, and then no more.
+/// Takes chunks until the hub holds data for the reader, and then no more.
 async fn held(hub: &Hub, reader: sse_core::Subscription) -> (usize, std::pin::Pin<Box<sse_core::Body>>) {
     let mut body = Box::pin(EventStream::new(reader).into_response().into_body());
     for _ in 0..1_000 {
@@ -249,7 +250,7 @@ async fn g11_what_is_held_for_a_reader_that_does_not_read_is_bounded_counted_and
     type AccessRequest = fn(&Hub) -> Subscribe;
     let asked: [(&str, &Hub, usize, AccessRequest); 3] = [
         ("a replay", &hub, MAX_HELD, |hub| hub.subscribe("a").start(Start::Earliest)),
-        // As many as there are keys.
+        // One event per key.
         ("conflation", &memory, 3 << 20, |hub| {
             hub.subscribe("a").start(Start::Earliest).conflate_by(|event| Some(event.data().into_owned()))
         }),
@@ -273,11 +274,11 @@ async fn g11_what_is_held_for_a_reader_that_does_not_read_is_bounded_counted_and
         while let Some(Ok(bytes)) = body.next().await {
             assert!(bytes.starts_with(b"retry: "), "{name}: {bytes:?}");
         }
-        // One that leaves frees it as well.
+        // A reader that leaves frees it as well.
         drop(held(hub, ask(hub).await.unwrap()).await);
         assert_eq!(hub.stats().held_bytes, 0, "{name}");
     }
-    // A filter and an earlier state are read a chunk at a time, of which nothing is left.
+    // A filter and an earlier state are read one chunk at a time, and no chunk is kept.
     let asked: [AccessRequest; 3] = [
         |hub| hub.subscribe("a").start(Start::Earliest).filter(|_| true),
         |hub| hub.subscribe("b").also("a", Start::Earliest),

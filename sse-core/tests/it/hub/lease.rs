@@ -1,4 +1,4 @@
-//! Promise G9: a stream ends when its permission does, before another byte is written. With the clock paused.
+//! Promise G9: a stream ends when its permission ends, before another byte is written. With the clock paused.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +22,7 @@ async fn g9_a_lease_that_expires_ends_the_stream_at_that_moment_with_a_last_retr
         lines += 1;
     }
     assert_eq!(began_at.elapsed().as_secs(), 100);
-    // The first line, a keep-alive for each silence, and the last retry.
+    // The first line, a keep-alive for each idle interval, and the last retry.
     assert!((8..=10).contains(&lines), "{lines}");
     assert_eq!(reading.end(), "expired");
 }
@@ -95,7 +95,7 @@ async fn renewing_moves_the_end_for_every_clone() {
     assert!(is_idle(&mut reader).await);
     publish(&hub, "a", 0..1).await;
     assert_eq!(next(&mut reader).await.data(), "0");
-    // Shortening it works as well, while the reader waits.
+    // A lease can also be shortened, while the reader waits.
     let waiting = tokio::spawn(async move { reader.next().await });
     tokio::task::yield_now().await;
     let began_at = Instant::now();

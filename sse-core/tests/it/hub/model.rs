@@ -1,7 +1,7 @@
 //! Promises G3, G4 and G5 under real concurrency: publishers, readers that come and go, a window that evicts.
 //!
-//! Each reader checks what it sees by itself; at the end nothing published may be missing that was neither seen nor
-//! covered by a gap notice. `SSE_MODEL_ROUNDS` runs more rounds than the short form does.
+//! Each reader checks what it receives; at the end no published event may be missing that was neither received nor
+//! covered by a gap notice. `SSE_MODEL_ROUNDS` sets a larger number of rounds than the short form has.
 
 use std::{
     collections::BTreeMap,
@@ -12,26 +12,26 @@ use std::{
 use crate::common::reader::message;
 use sse_core::{Cursor, Event, Hub, Pattern, Retention, Start, Subscription};
 
-/// What was published to the topics that a reader asks for, by position.
+/// The events published to the topics of a reader, by position.
 type Published = Arc<Mutex<BTreeMap<u64, (Vec<String>, String)>>>;
 
 const TOPICS: [&str; 4] = ["a.1", "a.2", "b.1", "c"];
 const ASKED: [&[&str]; 6] = [&["a.1"], &["a.1", "a.2"], &["a.*"], &[">"], &["c", "b.*"], &["b.1", "never"]];
 
-/// How many events a window keeps that keeps all of a round.
+/// A window size that keeps all events of a round.
 const KEEPS_ALL: usize = 10_000;
 
 fn rounds() -> u64 {
     std::env::var("SSE_MODEL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(6)
 }
 
-/// How a reader reads; all must hold the same promises.
+/// How a reader reads; the same promises apply to all.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Plain,
     /// Some events are withheld from it.
     Filtered,
-    /// It asks for something else first, and is given its topics afterwards.
+    /// The reader first asks for other topics, and gets its topics afterwards.
     Switched,
 }
 
@@ -48,7 +48,8 @@ struct Reader {
     last: Option<Cursor>,
     /// Whether the window keeps everything.
     keeps_all: bool,
-    /// After which it must get everything: the head when it had subscribed, before which something may have been evicted.
+    /// The position after which it must get every event: the head at the subscription; earlier events may have been
+    /// evicted.
     began_after: Option<u64>,
     seen: BTreeMap<u64, String>,
     covered: Vec<(u64, u64)>,
@@ -74,21 +75,21 @@ impl Reader {
             }
         };
         if self.last.is_none() {
-            // One that is turned to other topics keeps the position at which it began with those before.
+            // A reader that is switched to other topics keeps the position at which it began with the earlier ones.
             let gets_all = self.keeps_all && self.kind != Kind::Switched;
             self.began_after = Some(if gets_all { 0 } else { hub.stats().head.seq() });
         }
         subscription
     }
 
-    /// Takes frames until there are none for a moment or `most` were taken; returns whether the hub ended the reader.
+    /// Takes frames until none comes for a moment or `most` were taken; returns whether the hub ended the reader.
     async fn take(&mut self, subscription: &mut Subscription, most: usize) -> bool {
         let mut position = self.last.map(Cursor::seq);
         for _ in 0..most {
             let Ok(frame) = tokio::time::timeout(Duration::from_millis(30), subscription.next()).await else {
                 return false;
             };
-            // A reader that had no turn for a while is dropped as one that does not read, and resumes.
+            // A reader whose task did not run for a while is dropped as stalled, and resumes.
             let Some(frame) = frame else { return true };
             let message = message(frame.as_ref());
             let cursor: Cursor = message.last_event_id().parse().expect("a cursor");
@@ -131,7 +132,7 @@ async fn round(seed: u64, events: usize) -> (usize, usize) {
     fastrand::seed(seed);
     let mut retention = Retention::default().events(events);
     if events != KEEPS_ALL {
-        // The sweep, every 80 ms, evicts as well, and forgets topics without readers.
+        // The sweep, every 80 ms, evicts as well, and drops topics without readers.
         retention = retention.age(Duration::from_millis(20));
     }
     let hub = Hub::builder()
@@ -210,11 +211,11 @@ async fn g3_g4_g5_nothing_is_lost_silently_twice_or_out_of_order() {
     let base = fastrand::u64(..1 << 32);
     let mut gaps = 0;
     let mut number = 0;
-    // Now and then no reader of the first small windows falls behind, and then there are more rounds.
+    // Sometimes no reader of the first small windows falls behind, and then there are more rounds.
     while number < rounds() || (gaps == 0 && number < rounds() + 50) {
         let seed = base + number;
         println!("seed {seed}");
-        // A window that keeps everything loses nothing; a small one says what it lost.
+        // A window that keeps everything loses nothing; a small one reports what it lost.
         let events = if number % 2 == 0 { KEEPS_ALL } else { 25 };
         let (seen, covered) = round(seed, events).await;
         println!("{seen} events seen, {covered} gaps");

@@ -1,7 +1,7 @@
-//! Promises G3, G4, G5, G13 and the rules of finishing over a simulated network: publishers, readers whose connections are slow,
-//! split and cut at any byte, a history that is trimmed and goes away, topics that are finished and opened again, and processes
-//! that shut down while others begin. Each seed is one run with its own clock; `SSE_NETWORK_SEEDS=10000` is the long form, and
-//! `SSE_NETWORK_SEED=7` repeats one.
+//! Promises G3, G4, G5, G13 and the rules of finishing over a simulated network: publishers; readers whose
+//! connections are slow, split and cut at any byte; a history that is trimmed and becomes unavailable; topics that
+//! are finished and reopened; and processes that shut down while others start. Each seed is one run with its own
+//! clock; `SSE_NETWORK_SEEDS=10000` runs the long form, and `SSE_NETWORK_SEED=7` repeats one.
 
 use std::{
     collections::BTreeMap,
@@ -18,31 +18,31 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 const TOPICS: [&str; 4] = ["a.1", "a.2", "b", "c"];
 const ASKED: [&[&str]; 6] = [&["a.1"], &["a.1", "b"], &["a.*"], &[">"], &["c", "a.*"], &["c"]];
 
-/// How long a process may take to shut down.
+/// Maximum duration of a shutdown.
 const WINDOW: Duration = Duration::from_secs(4);
 
-/// Longer than any reader that is well needs for what there is.
+/// Longer than any healthy reader needs for all events.
 const ENOUGH: Duration = Duration::from_secs(60);
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
-/// What was published: by position, the topics, and the data unless it is an end.
+/// The published records: by position, the topics, and the data unless it is an end.
 type Published = BTreeMap<u64, (Vec<String>, Option<String>)>;
 
-/// What all tasks of a run see.
+/// The state that all tasks of a run share.
 struct World {
     history: Scripted,
     process: Mutex<(Hub, Shutdown)>,
     published: Mutex<Published>,
-    /// What was trimmed stood before this.
+    /// Records before this position are trimmed.
     oldest: Mutex<u64>,
     is_done: Mutex<bool>,
     totals: Mutex<Totals>,
 }
 
-/// How much a run, or all, have tried: a simulation in which nothing happens proves nothing.
+/// Counters of one run or of all: a simulation in which nothing happens proves nothing.
 #[derive(Debug, Default)]
 struct Totals {
     events: u64,
@@ -69,7 +69,7 @@ impl World {
         lock(&self.process).0.clone()
     }
 
-    /// Does what the seed says, then heals everything.
+    /// Applies the seed's faults, then removes all of them.
     async fn drive(&self, random: &mut fastrand::Rng) {
         for number in 0..80 {
             sleep(Duration::from_millis(random.u64(..60))).await;
@@ -119,7 +119,7 @@ impl World {
     }
 }
 
-/// A reader as a browser is one: it knows its last id, and that it is to stay away.
+/// A reader that behaves like a browser: it keeps its last id, and stops after 204.
 struct Reader {
     world: Arc<World>,
     random: fastrand::Rng,
@@ -150,7 +150,7 @@ impl Reader {
         let subscribed = hub.subscribe(asked).after(self.last).start(Start::Earliest).await;
         let subscription = subscribed.expect("never for a reason of ours");
         if self.last.is_none() {
-            // What was trimmed before it came is nothing to it.
+            // Events trimmed before it came do not concern it.
             self.began_after = *lock(&self.world.oldest) - 1;
         }
         lock(&self.world.totals).connections += 1;
@@ -170,12 +170,12 @@ impl Reader {
         }
     }
 
-    /// Reads a body until it ends, is cut, or nothing is to come; whether it ended whole, if it ended.
+    /// Reads a body until it ends, is cut, or nothing more is to come; returns whether it ended complete, if it ended.
     async fn read(&mut self, mut body: Body, cut_after: usize, is_last: bool) -> Option<bool> {
         let mut decoder = Decoder::new();
         let mut left = cut_after;
         let patience = Instant::now() + ENOUGH;
-        // On one connection positions increase, also from where it resumes.
+        // On one connection positions increase, also from the position where it resumes.
         let mut position = self.last.map_or(0, Cursor::seq);
         loop {
             let Ok(bytes) = timeout_at(patience, body.next()).await else { return None };
@@ -246,7 +246,7 @@ impl Reader {
             assert_eq!(said.as_ref(), Some(data), "what stands at {seq}");
             assert!(asks_for(self.asked, topics), "{seq} was not asked for");
         }
-        // Who was told that all is finished does not hear of a topic that is opened again.
+        // A reader that got the end of all topics does not see a topic that is reopened.
         let until = if self.stays_away { self.last.map_or(0, Cursor::seq) } else { u64::MAX };
         for (seq, (topics, data)) in published.range(self.began_after + 1..) {
             let is_told = self.seen.contains_key(seq)

@@ -61,7 +61,7 @@ async fn what_one_topic_lost_before_a_new_reader_came_is_no_gap_beside_the_older
         assert_eq!(data(&mut reader, count).await, expected, "{topics:?} from {start:?}");
         assert!(is_idle(&mut reader).await);
     }
-    // What is lost from then on is one.
+    // Events lost from then on are a gap.
     let mut slow = hub.subscribe(["a", "b"]).start(Start::Earliest).await.unwrap();
     publish(&hub, "b", 8..9).await;
     assert_eq!(next(&mut slow).await.event_type(), "sse.gap");
@@ -95,7 +95,7 @@ async fn g4_a_cursor_with_a_line_end_from_a_file_resumes_exactly() {
         let reader = hub.subscribe("a").after(LastEventId::from_request(None, None, Some(&query))).await;
         assert_eq!(reader.unwrap().resume(), &Resume::Exact { after: receipt.cursor }, "{query}");
     }
-    // One that a line end divides is not a cursor.
+    // A value that a line end divides is not a cursor.
     let reader = hub.subscribe("a").after(format!("{}\n{}", receipt.cursor, receipt.cursor)).await.unwrap();
     assert!(reader.gap().is_some());
 }
@@ -126,7 +126,7 @@ async fn g4_trimmed_cursor_gets_gap_first() {
         first.cursor, gap.resumed_at
     );
     assert_eq!(notice.data(), expected);
-    // A client of ours reads in it what the server knows.
+    // Our own client reads the server's gap from it.
     assert_eq!(notice.gap(), Some(gap));
     assert_eq!(next(&mut reader).await.gap(), None);
     assert_eq!(data(&mut reader, 2).await, ["8", "9"]);
@@ -153,7 +153,7 @@ async fn a_quiet_topic_is_exact_although_others_were_evicted() {
     assert!(reader.gap().is_none());
     publish(&hub, "quiet", 7..8).await;
     assert_eq!(data(&mut reader, 1).await, ["7"]);
-    // Both topics: something of what is asked for was evicted.
+    // Both topics: an event of a requested topic was evicted.
     let reader = hub.subscribe(["quiet", "busy"]).after(quiet.cursor).await.unwrap();
     assert_eq!(reader.gap().map(|gap| gap.reason), Some(GapReason::Trimmed));
 }
@@ -287,7 +287,7 @@ async fn the_earlier_state_of_an_added_topic_comes_first_and_without_ids() {
     assert_eq!(data(&mut reader, 2).await, ["1", "13"]);
 }
 
-/// Topics that are too many to be merged under one lock.
+/// More topics than can be merged under one lock.
 mod many_topics {
     use super::*;
 

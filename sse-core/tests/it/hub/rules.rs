@@ -1,4 +1,4 @@
-//! Rules that the promises need to be true, of which no other test breaks: see `docs/promises.md`.
+//! Rules that the promises depend on and that no other test breaks: see `docs/promises.md`.
 
 use std::{
     collections::HashSet,
@@ -19,11 +19,11 @@ use sse_core::{
     SignalReceipt, Start, TailEvent,
 };
 
-/// A history whose tail leaves out every third record, as a stream does that moved on while nobody asked.
+/// A history whose tail leaves out every third record, like a stream that advanced unobserved.
 #[derive(Clone)]
 struct Lossy {
     inner: Scripted,
-    /// Whether it tells a record when it is asked for the second time.
+    /// Whether it returns such a record when it is requested for the second time.
     tells_then: bool,
     left_out: Arc<Mutex<HashSet<u64>>>,
     tails: Arc<AtomicUsize>,
@@ -72,7 +72,7 @@ async fn rule_10_a_hole_in_what_the_tail_tells_is_read_again() {
     let history = Lossy::new(true);
     let hub = Hub::open(history.clone()).await.expect("opened");
     let mut live = hub.subscribe("a").await.expect("subscribed");
-    // All at once: who publishes what the tail leaves out is answered when a later record has told of the hole.
+    // All at once: a publish whose record the tail leaves out completes when a later record has revealed the hole.
     let publishing = (0..30).map(|number| publish(&hub, "a", number..number + 1));
     let (mut seen, _) = join(data(&mut live, 30), join_all(publishing)).await;
     assert_eq!(history.left_out.lock().expect("not poisoned").len(), 10);

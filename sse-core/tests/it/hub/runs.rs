@@ -1,4 +1,4 @@
-//! Runs: a producer that outlives its readers, a stop that reaches it, and an end whatever happens to it.
+//! Runs: a producer that outlives its readers, a stop that reaches it, and an end in every case.
 
 use std::{error::Error as _, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Both ends of the house: a hub in memory, and two processes over one history.
+/// Both kinds of setup: a hub in memory, and two processes over one history.
 async fn hubs() -> Vec<[Hub; 2]> {
     let (hub, history) = (Hub::memory(), Scripted::new());
     let shared = [Hub::open(history.clone()).await.unwrap(), Hub::open(history).await.unwrap()];
@@ -36,7 +36,7 @@ async fn late_readers_get_all_then_live_then_the_end_then_204() {
         assert_eq!(data(&mut late, 2).await, ["a", "b"]);
         let cut_off_at = next(&mut late).await.last_event_id().to_owned();
         drop(late);
-        // Nobody reads, and the producer goes on.
+        // No reader is connected, and the producer continues.
         run.publish(Event::message("d")).await.unwrap();
         let mut resumed = there.subscribe("answer.1").start(Start::Earliest).after(cut_off_at).await.unwrap();
         assert_eq!(data(&mut resumed, 1).await, ["d"]);
@@ -105,7 +105,7 @@ async fn an_abandoned_run_is_finished_and_says_so() {
         assert_eq!((end.event_type(), end.data()), ("sse.end", r#"{"topic":"answer.1","abandoned":true}"#));
         assert!(reader.next().await.is_none());
         assert_eq!(status(&there, "answer.1", end.last_event_id()).await, 204);
-        // Whoever comes live afterwards hears the same.
+        // A reader that comes live afterwards gets the same.
         let mut live = there.subscribe("answer.1").await.unwrap();
         assert_eq!(next(&mut live).await.data(), end.data());
         // The topic can be run again.
@@ -133,7 +133,7 @@ async fn no_publish_that_was_broken_off_follows_the_end() {
         while next(&mut reader).await.event_type() != "sse.end" {}
         assert!(within(reader.next()).await.is_none(), "{topic} was opened again");
     }
-    // Whether its producer got so far or not, each topic's end is its last.
+    // However far its producer got, each topic's end is its last record.
     let mut all = hub.subscribe(Pattern::new("answer.*").unwrap()).start(Start::Earliest).await.unwrap();
     let mut over = std::collections::BTreeSet::new();
     while over.len() < 100 {
@@ -166,7 +166,7 @@ async fn a_silent_run_expires() {
         assert!(matches!(run.publish(Event::message("late")).await, Err(RunError::Over)));
         assert!(matches!(run.finish().await, Err(RunError::Over)));
         assert!(is_idle(&mut there.subscribe("other").await.unwrap()).await);
-        // One that is finished in time does not.
+        // A run that is finished in time is not abandoned.
         let run = here.run("build.2").unwrap().expire_after(60 * SECOND);
         run.finish().await.unwrap();
         let head = here.stats().head;
@@ -231,7 +231,7 @@ fn unknown(topic: &str) -> Option<SubscribeError> {
 async fn a_topic_that_must_exist_has_an_event_an_end_or_a_run() {
     for [here, there] in hubs().await {
         let existing = async |topic: &str| there.subscribe(topic).existing().await.err();
-        // A reader that waits for it does not make it exist.
+        // A reader that waits for a topic does not make it exist.
         let _waits = there.subscribe("answer.1").await.unwrap();
         assert_eq!(existing("answer.1").await, unknown("answer.1"));
         let run = here.run("answer.1").unwrap();
@@ -242,7 +242,7 @@ async fn a_topic_that_must_exist_has_an_event_an_end_or_a_run() {
         assert_eq!(existing("answer.1").await, None);
         there.signal("answer.2", Event::message("typing")).unwrap();
         assert_eq!(existing("answer.2").await, unknown("answer.2"));
-        // Of several each must exist; patterns are not looked at.
+        // Of several topics each must exist; patterns are not checked.
         let several = there.subscribe(["answer.1", "answer.2"]).existing().await.err();
         assert_eq!(several, unknown("answer.2"));
         let also = there.subscribe("answer.1").existing().also("answer.2", Start::Earliest).await.err();
@@ -296,7 +296,7 @@ async fn a_hub_in_memory_that_was_lost_ends_its_runs() {
     let hub = Hub::memory();
     let subscribe = || hub.subscribe("answer.1").after(last).start(Start::Earliest);
     assert_eq!(subscribe().existing().await.err(), unknown("answer.1"));
-    // The process knows from its database what it had begun.
+    // The process knows from its database which runs it had started.
     assert!(hub.abandon("answer.1").await.unwrap().is_some());
     let mut reader = subscribe().existing().await.unwrap();
     assert_eq!(reader.gap().map(|gap| gap.reason), Some(GapReason::Epoch));
@@ -322,7 +322,7 @@ async fn only_what_nobody_here_runs_or_has_finished_is_abandoned() {
     }
 }
 
-/// A history that keeps the first end back until it is let through.
+/// A history that holds the first end back until the test releases it.
 #[derive(Clone)]
 struct Hesitant {
     inner: Scripted,
@@ -370,7 +370,7 @@ async fn a_finish_that_is_cancelled_ends_its_own_run_and_never_the_next_one() {
     assert!(finish.as_mut().now_or_never().is_none());
     until(|| history.ends.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
     drop(finish);
-    // The topic is run anew as soon as that is allowed, and the end that was under way comes late.
+    // The topic is run again as soon as that is allowed, and the pending end comes late.
     let anew = async {
         loop {
             match hub.run("job") {

@@ -13,12 +13,12 @@ use sse_core::{
     Subscribe,
 };
 
-/// What an application keeps: a number that events add to, and the place of the last one applied.
+/// The application's state: a number that events add to, and the position of the last one applied.
 #[derive(Clone, Default)]
 struct Sum(Arc<Mutex<(u64, Option<Cursor>)>>);
 
 impl Sum {
-    /// Changes the state and publishes the change, as one step for whoever reads the state.
+    /// Changes the state and publishes the change, as one step from the view of its readers.
     async fn add(&self, hub: &Hub, number: u64) {
         let receipt = hub.publish("sum", Event::message(number.to_string())).await.unwrap();
         let mut state = self.0.lock().unwrap();
@@ -263,7 +263,7 @@ async fn while_the_state_loads_the_stream_lives_and_no_checkpoint_moves_the_curs
         Ok::<_, String>(Event::message("state"))
     });
     let mut reading = read(EventStream::new(subscribe.await.unwrap()));
-    // The head moves past the place of the state.
+    // The head advances past the position of the state.
     publish(&hub, "other", 9..12).await;
     let mut keep_alives = 0;
     let state = loop {
@@ -305,7 +305,7 @@ async fn a_state_that_cannot_be_loaded_ends_the_stream_for_a_while() {
         assert_eq!(reading.next().await, None);
         assert_eq!(reading.end(), "error");
     }
-    // A state older than what is kept would be followed by a gap for ever.
+    // A state older than the oldest retained event would be followed by a gap for ever.
     let old: Cursor = format!("{}-1", hub.stats().head.epoch()).parse().unwrap();
     let mut reading = read(EventStream::new(with(Ok(Snapshot::default().at(old))).await.unwrap()));
     let mut blocks = 0;

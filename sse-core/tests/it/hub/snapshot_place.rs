@@ -1,4 +1,4 @@
-//! Of which place a state may be, and how often it is loaded although nothing can follow it.
+//! Valid positions of a state, and how often it is loaded although no event can follow it.
 
 use std::sync::{
     Arc,
@@ -10,7 +10,7 @@ use crate::common::reader::{data, is_idle, next, publish, within};
 use futures_util::StreamExt as _;
 use sse_core::{Cursor, EndReason, Event, EventStream, Hub, Publisher, Retention, Snapshot, Subscribe};
 
-/// A reader whose state says that it is of this place; and how often it was loaded.
+/// A reader with a state at this position, and the number of its loads.
 fn with_state_at(hub: &Hub, at: Cursor) -> (Subscribe, Arc<AtomicUsize>) {
     let loads = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&loads);
@@ -37,7 +37,7 @@ async fn a_state_from_before_a_fork_is_followed_and_one_from_the_fork_on_is_not(
         assert_eq!((state.data(), state.last_event_id()), ("state", &*format!("{old}-{seq}")));
         assert_eq!(data(&mut reader, follows.len()).await, follows);
     }
-    // The record at 4 that the state knows was replaced.
+    // The record at 4 that the state includes was replaced.
     for seq in [4, 5] {
         let (subscribe, _) = with_state_at(&hub, Cursor::new(old, seq));
         let (tell, told) = std::sync::mpsc::channel();

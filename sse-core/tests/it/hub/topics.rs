@@ -9,7 +9,7 @@ use sse_core::{
     Permit, Start, SubscribeError, Topic,
 };
 
-/// Any text, and often one of those bytes that topics, or the escapes of their parts, are made of.
+/// Any text, often with one of those bytes that topics, or the escapes of their parts, are made of.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![any::<String>(), "[~.*>$%A-Fa-f0-9 ]{0,6}", Just(String::new())]
 }
@@ -48,7 +48,7 @@ proptest! {
         let topic = Topic::new(&name).unwrap();
         let parts: Vec<_> = topic.parts().collect();
         prop_assert_eq!(parts.len(), name.split('.').count());
-        // What `from_parts` did not make is returned as it is.
+        // A part that `from_parts` did not make is returned unchanged.
         for (part, raw) in parts.iter().zip(name.split('.')) {
             let again = Topic::from_parts([part]).unwrap();
             prop_assert!(raw == part || raw == again.as_str(), "{part} of {raw}");

@@ -1,4 +1,4 @@
-//! The example's dashboard: every metric it asks for is one that there is, and every one that there is can be seen.
+//! The example's dashboard: every metric that it queries exists, and every existing metric is shown.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 const DASHBOARD: &str = include_str!("../../../../examples/grafana/server-sent-events.json");
 const DOCUMENTED: &str = include_str!("../../../src/docs/operating.md");
 
-/// The metrics of the documentation's table, which a test compares with what is emitted; and whether each is a
+/// The metrics of the documentation's table, which a test compares with the emitted ones; and whether each is a
 /// histogram.
 fn documented() -> BTreeSet<(String, bool)> {
     let rows = DOCUMENTED.lines().filter_map(|line| line.strip_prefix("| `"));
@@ -16,7 +16,7 @@ fn documented() -> BTreeSet<(String, bool)> {
     metrics.map(|cells| (cells[0].to_owned(), cells[1] == "histogram")).collect()
 }
 
-/// Every expression that asks for something.
+/// Every expression that queries a metric.
 fn expressions(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {

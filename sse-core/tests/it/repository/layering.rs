@@ -1,13 +1,13 @@
-//! The floors of the house: a folder imports only from those above it in the list.
+//! The layers of the crate: a folder imports only from those above it in the list.
 
 use std::{fs, path::Path};
 
 const FLOORS: [&str; 5] = ["wire", "resume", "history", "hub", "response"];
 
-/// `client` stands on these alone.
+/// `client` depends only on these.
 const BELOW_CLIENT: [&str; 2] = ["wire", "resume"];
 
-/// `test` reads what a page reads.
+/// `test` depends only on this.
 const BELOW_TEST: [&str; 1] = ["wire"];
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
@@ -22,7 +22,7 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// The floors that a source imports, by path or in a group such as `crate::{hub::EndReason, wire::Frame}`.
+/// The layers that a source imports, by path or in a group such as `crate::{hub::EndReason, wire::Frame}`.
 fn imports(text: &str) -> Vec<String> {
     let mut imported = Vec::new();
     for (at, _) in text.match_indices("crate::") {
@@ -132,7 +132,7 @@ fn the_four_adapters_export_the_same_names_and_forward_the_same_features() {
         let manifest = adapter_file(adapter, "Cargo.toml");
         let section =
             manifest.split("[features]\n").nth(1).expect("features").split("\n\n").next().unwrap_or("");
-        // What a feature needs of the adapter itself is its framework's business.
+        // Features of the adapter itself are specific to its framework.
         let forwarded =
             |line: &str| line.split(", \"dep:").next().unwrap_or(line).trim_end_matches(']').to_owned();
         let mut lines: Vec<_> =

@@ -1,4 +1,4 @@
-//! What the repository itself must hold: layers, promises, documents.
+//! Checks of the repository itself: layers, promises, documents.
 
 mod dashboard;
 mod layering;

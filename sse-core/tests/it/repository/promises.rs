@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The numbered rules, and those of the engines.
+/// The number of rules: the numbered ones, and those of the engines.
 const RULES: usize = 19;
 const ENGINES: [&str; 3] = ["of the file", "of Redis", "of JetStream"];
 
-/// Where the macros are that make a test of each function named in them.
+/// The files with the macros that make a test of each function named in them.
 const LISTS: [&str; 4] = [
     "sse-core/testkit/src/cases/mod.rs",
     "sse-core/testkit/src/history_cases/mod.rs",
@@ -33,7 +33,7 @@ fn text(file: &str) -> Option<String> {
     fs::read_to_string(root().join(file)).ok()
 }
 
-/// What stands in backquotes: a file, and after it the functions in it.
+/// The names in backquotes: a file, and after it the functions in it.
 fn named(text: &str) -> Vec<Named> {
     let mut file = None;
     let mut found = Vec::new();
@@ -65,7 +65,7 @@ fn sections(page: &str) -> BTreeMap<String, Vec<Named>> {
     sections
 }
 
-/// Whether the file has such a test: an attribute says so, or a macro makes one of it.
+/// Whether the file has such a test: it has an attribute, or a macro makes a test of it.
 fn is_test(named: &Named) -> Result<(), String> {
     let Named { file, function } = named;
     let source = text(file).ok_or_else(|| format!("{file} does not exist"))?;

@@ -1,4 +1,4 @@
-//! What a compressed response says of itself, who shares what, and when it ends.
+//! The headers of a compressed response, the sharing of compressed blocks, and the end of the response.
 #![cfg(feature = "compress")]
 
 use std::{
@@ -17,7 +17,7 @@ use sse_core::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A reader that takes gzip: what it was sent so far.
+/// A reader that accepts gzip, with the bytes sent so far.
 struct Reader {
     body: Body,
     chunks: Vec<Bytes>,
@@ -35,7 +35,7 @@ impl Reader {
         Self { body, chunks: Vec::new(), decoder: flate2::write::GzDecoder::new(Vec::new()) }
     }
 
-    /// Takes what is there; returns the text that a client has at once.
+    /// Takes all available bytes; returns the text that a client has at once.
     fn drain(&mut self) -> String {
         while let Some(Some(Ok(bytes))) = self.body.next().now_or_never() {
             self.decoder.write_all(&bytes).expect("valid so far");
@@ -120,7 +120,7 @@ async fn readers_of_the_same_topics_share_the_same_bytes() {
         }
         if let Some(late) = &mut late {
             late.drain();
-            // It joins where the compressor starts afresh, after 64 events.
+            // It joins where the compressor restarts, after 64 events.
             assert_eq!(late.last().as_ptr() == readers[0].last().as_ptr(), n >= 64, "at {n}");
         }
     }
@@ -132,7 +132,7 @@ async fn readers_of_the_same_topics_share_the_same_bytes() {
     assert!(sent * 2 < plain, "{sent} of {plain} bytes");
 }
 
-/// A reader without keep-alive, and one that is sent something of its own when it has been silent for a second.
+/// A reader without keep-alive, and one with a keep-alive of its own after one second of silence.
 fn quiet_and_told(hub: &Hub) -> [Reader; 2] {
     [None, Some(KeepAlive::every(SECOND))].map(|keep_alive| {
         let subscription =
@@ -159,7 +159,7 @@ async fn who_was_sent_something_of_its_own_joins_again() {
     }
     let apart: Vec<_> = (0..100).filter(|n| !shared[*n]).collect();
     assert_eq!(apart, (11..64).collect::<Vec<_>>());
-    // After a pause nobody waits for long.
+    // After a pause no reader waits for long.
     tokio::time::advance(6 * SECOND).await;
     assert!(told.drain().starts_with("retry: "));
     publish(&hub, 100).await;
@@ -269,7 +269,7 @@ async fn a_reader_that_turns_to_other_topics_stays_valid() {
     assert_eq!(text.matches("data: ").count(), 1 + 10 + 30 * 2);
 }
 
-/// Readers in tasks of their own on several threads, who come and go while events are published.
+/// Readers in separate tasks on several threads, which come and go while events are published.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_on_several_threads_get_every_event() {
     const EVENTS: u64 = 2_000;

@@ -1,4 +1,4 @@
-//! Random lives of many readers: what each was sent, decompressed, is what a reader without compression was sent.
+//! Random sequences with many readers: the decompressed bytes of each equal those of a reader without compression.
 #![cfg(feature = "compress")]
 
 use std::{
@@ -25,18 +25,18 @@ enum Step {
     Signal {
         topic: usize,
     },
-    /// A reader comes: of which topics, from where, and of what kind.
+    /// A reader joins, with these topics, start and kind.
     Join {
         asks: usize,
         start: usize,
         keeps_alive: bool,
         is_filtered: bool,
     },
-    /// Reads everything that is there.
+    /// Reads everything available.
     Drain {
         reader: usize,
     },
-    /// Reads so many chunks, if that can be compared.
+    /// Reads this number of chunks, if that can be compared.
     Take {
         reader: usize,
         chunks: usize,
@@ -54,14 +54,15 @@ enum Step {
     },
 }
 
-/// What a life has besides, and what cannot be compared then.
+/// An additional condition of a sequence, and what cannot be compared with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Compressed readers take less at once.
     Partial,
-    /// Where a signal stands among events depends on when it is taken.
+    /// The position of a signal among events depends on when it is taken.
     Signals,
-    /// So few events are kept of a topic; who lags may still be given what another was given and was evicted since.
+    /// Few events of a topic are kept; a lagging reader may still get an event that another got and that was
+    /// evicted since.
     Evicts(usize),
 }
 
@@ -152,7 +153,7 @@ impl Pair {
         Self { plain, zipped, number, polls: 0, keeps_alive, is_filtered, asks, began_at }
     }
 
-    /// Whether every event after its beginning is there in order, or a gap in its place.
+    /// Whether every event after its beginning is present in order, or a gap in its place.
     fn check_positions(&self, text: &str, published: &[(u64, Vec<String>)]) -> Result<(), TestCaseError> {
         let patterns: Vec<_> =
             ASKED[self.asks].iter().map(|text| Pattern::new(text).expect("a pattern")).collect();
@@ -160,7 +161,7 @@ impl Pair {
             let mut topics = topics.iter().map(|text| Topic::new(text).expect("a topic"));
             topics.any(|topic| patterns.iter().any(|pattern| pattern.matches(&topic)))
         };
-        // Of who asked for what is kept, topics may begin at different places.
+        // For a reader that starts with retained events, topics may begin at different positions.
         let Some(mut before) = self.began_at.filter(|_| !self.is_filtered) else { return Ok(()) };
         for block in text.split("\n\n") {
             let id = block.lines().find_map(|line| line.strip_prefix("id: ")?.rsplit_once('-'));
@@ -185,7 +186,7 @@ impl Pair {
         }
     }
 
-    /// Only the compressed half, which has other chunks.
+    /// Only the compressed half, which has different chunks.
     fn take(&mut self, chunks: usize) {
         for _ in 0..chunks {
             self.zipped.take();
@@ -201,7 +202,7 @@ impl Pair {
     }
 }
 
-/// Runs a life; returns how much was sent, compressed and not.
+/// Runs a sequence; returns the number of sent bytes, compressed and not.
 async fn run(steps: Vec<Step>, kind: Kind) -> Result<(usize, usize), TestCaseError> {
     let retention = match kind {
         Kind::Evicts(keeps) => Retention::default().events(keeps),

@@ -1,4 +1,4 @@
-//! Answers to clients that cannot read event streams, and to those that are refused.
+//! Answers to clients that cannot read event streams, and to refused clients.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
 const STREAM: &str = "text/event-stream";
 
-/// A request with this `Accept` that goes on after `cursor`.
+/// A request with this `Accept` that resumes after `cursor`.
 fn asking(accept: &str, cursor: Option<&str>) -> LastEventId {
     LastEventId::from_request(cursor.map(str::as_bytes), Some(accept.as_bytes()), None)
 }
@@ -215,7 +215,7 @@ async fn json_lines_say_what_the_stream_says() {
 async fn accept_weighs_the_forms() {
     let hub = Hub::memory();
     for (accept, form) in [
-        // Nothing is said, or anything will do.
+        // No header, or any form is accepted.
         ("", STREAM),
         (" , ,", STREAM),
         ("*/*", STREAM),
@@ -232,7 +232,7 @@ async fn accept_weighs_the_forms() {
         (LINES, LINES),
         ("application/json, nonsense", JSON),
         ("text/html, application/json", JSON),
-        // A form that is named, beside whatever else there is: axios, Angular, fetch wrappers.
+        // A named form, beside anything else: axios, Angular, fetch wrappers.
         ("application/json, text/plain, */*", JSON),
         ("*/*, text/plain, application/json", JSON),
         ("APPLICATION/JSON,*/*", JSON),
@@ -251,15 +251,15 @@ async fn accept_weighs_the_forms() {
         ("text/event-stream;q=0.29, application/json;q=0.289", STREAM),
         ("application/json;q=0.5, text/event-stream;q=0.5", STREAM),
         ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", STREAM),
-        // Named alike: the best form, as MCP clients want it.
+        // Named with equal weight: the best form, as MCP clients expect.
         ("application/json, text/event-stream", STREAM),
         ("application/json, application/x-ndjson", LINES),
-        // What is refused is not sent, although `*/*` would allow it.
+        // A refused form is not sent, although `*/*` would allow it.
         ("text/event-stream;q=0, */*", LINES),
         ("text/*;q=0, */*", LINES),
         ("text/event-stream;q=0, application/x-ndjson;q=0, */*", JSON),
         ("*/*;q=0, application/json", JSON),
-        // Twice the same range, in both orders; a weight that is finer than a thousandth, and one that cannot be read.
+        // The same range twice, in both orders; a weight finer than a thousandth, and one that cannot be parsed.
         ("text/event-stream;q=0.1, text/event-stream, application/json;q=0.5", STREAM),
         ("text/event-stream, text/event-stream;q=0.1, application/json;q=0.5", STREAM),
         ("text/event-stream;q=0.0001", STREAM),
@@ -316,7 +316,7 @@ fn an_event_source_is_known_by_what_it_says() {
     assert!(is_event_source(&[stream, ("cache-control", "no-cache")]));
     assert!(is_event_source(&[stream]));
     assert!(is_event_source(&[("accept", "TEXT/Event-Stream")]));
-    // Nobody can know.
+    // There is nothing to decide by.
     assert!(is_event_source(&[]));
     // A page's own `fetch`.
     assert!(!is_event_source(&[stream, ("sec-fetch-mode", "cors")]));
@@ -350,7 +350,7 @@ async fn g14_a_refusal_is_200_for_an_event_source_and_503_for_others() {
             (200, &"text/event-stream".parse().unwrap())
         );
         let text = whole(response).await;
-        // A place, and nothing that was published.
+        // A position, but no published event.
         let id = text.split_once("event: sse.checkpoint\ndata: \nid: ").map(|(_, id)| id);
         let is_placed = id.is_some_and(|id| {
             id.split_once("\n\n").is_some_and(|(_, rest)| !rest.contains(": ") || rest.starts_with("retry: "))
@@ -382,7 +382,7 @@ async fn g9_a_page_that_is_answered_after_its_lease_has_no_events() {
     let hub = Hub::memory();
     let began = hub.publish("a", Event::message("mark")).await.unwrap().cursor;
     let lease = Lease::within(Duration::from_secs(5));
-    // The page has an event already, and waits for a state, when the lease is over.
+    // The page already has an event, and waits for a state, when the lease ends.
     let load = |_| async {
         std::future::pending::<()>().await;
         Ok::<_, std::io::Error>(Event::message("state"))

@@ -1,4 +1,4 @@
-//! What the kernel does for a listener that is set up for streams: peers that vanished, and peers that stopped reading.
+//! The kernel's part for a listener that is set up for streams: vanished peers, and stalled peers.
 #![cfg(target_os = "linux")]
 
 use std::{net::SocketAddr, time::Duration};
@@ -16,7 +16,8 @@ const INTERVAL: Duration = Duration::from_millis(400);
 /// What a loaded machine may add; without the limit of `listen` the kernel would take minutes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Accepts one connection and writes keep-alives to it until that fails, as a response body does; says after how long.
+/// Accepts one connection and writes keep-alives to it until that fails, as a response body does; returns how long
+/// that took.
 async fn serve(listener: tokio::net::TcpListener, keep_alive: Vec<u8>) -> Duration {
     let (mut peer, _) = listener.accept().await.expect("accepted");
     let began_at = Instant::now();
@@ -32,7 +33,7 @@ fn listener() -> (tokio::net::TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// From now on nothing reaches the socket, and so nothing is answered: the peer has vanished without a word.
+/// Drops all data to the socket from now on, so that it answers nothing: the peer has vanished without an error.
 fn vanish(peer: &TcpStream) {
     // The filter's one instruction is "keep 0 bytes of every segment".
     let drop_all = SockFilter::new(0x06, 0, 0, 0);
@@ -48,7 +49,8 @@ async fn g12_a_peer_that_vanished_is_noticed_within_two_and_a_half_keep_alives()
     client.read_exact(&mut first).await.expect("a first keep-alive");
     vanish(&client);
     let noticed = timeout(PATIENCE, serving).await.expect("noticed in time").expect("served");
-    // The first write and its answer came before; a keep-alive that finds out is written after the kernel has given up.
+    // The first write and its answer came before; the keep-alive that detects it is written after the kernel has
+    // given up.
     assert!(noticed >= INTERVAL, "{noticed:?}");
     assert!(noticed < 5 * INTERVAL, "{noticed:?}: not within 2.5 intervals and what a busy machine adds");
 }
@@ -65,7 +67,7 @@ async fn g12_a_peer_that_lives_is_kept() {
 #[tokio::test]
 async fn rule_19_a_peer_that_stopped_reading_loses_its_connection() {
     let (listener, address) = listener();
-    // As much at once as no buffers between the two hold.
+    // More at once than the buffers between the two hold.
     let serving = tokio::spawn(serve(listener, vec![b'\n'; 32 << 20]));
     let client = TcpStream::connect(address).await.expect("connected");
     let ended = timeout(PATIENCE, serving).await.expect("ended in time").expect("served");

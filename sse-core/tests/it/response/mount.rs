@@ -1,4 +1,4 @@
-//! Mounted routes without a framework: what a permit covers, and what is said when routes are made.
+//! Mounted routes without a framework: what a permit covers, and the errors when routes are created.
 
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -127,7 +127,7 @@ async fn a_body_is_collected_up_to_its_limit() {
     assert_eq!(collect(broken, 10).await, Err(BodyError::Broken));
 }
 
-/// What a permit or the options of a stream set is the application's code as well as the access hook.
+/// Application code in a permit or in the options of a stream may panic, as the access hook may.
 #[tokio::test]
 async fn h7_a_panic_of_what_a_hook_returned_is_answered() {
     let target = "/x?topic=a".parse::<Uri>().unwrap();

@@ -1,4 +1,4 @@
-//! From where a stream may be asked for.
+//! Origins that may request a stream.
 
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -64,7 +64,8 @@ fn the_same_origin_and_clients_that_are_no_browsers_pass() {
         ),
         (&[("origin", "https://app.example.com")], ForbiddenOrigin::Origin),
         (&[("host", "*.example.com"), ("origin", "https://app.example.com")], ForbiddenOrigin::Origin),
-        // An image or a link of another site: no `Origin`, and the response could not be read, but it would cost.
+        // An image or a link of another site: no `Origin`, and the response could not be read, but it would have a
+        // cost.
         (&[HERE, ("sec-fetch-site", "cross-site")], ForbiddenOrigin::Site),
         (&[HERE, ("sec-fetch-site", "same-site")], ForbiddenOrigin::Site),
     ] {
@@ -72,7 +73,7 @@ fn the_same_origin_and_clients_that_are_no_browsers_pass() {
     }
 }
 
-/// An origin that is allowed is sent back, so its length is limited although a pattern would allow any.
+/// An allowed origin is sent back, so its length is limited although a pattern would allow any.
 #[test]
 fn e9_an_origin_of_any_length_is_not_sent_back() {
     let policy = OriginPolicy::builder().origin("https://*.example.com").build().unwrap();
@@ -128,7 +129,7 @@ fn listed_origins_pass_and_are_told_so() {
     ] {
         assert_eq!(judged(&policy, &[HERE, ("origin", origin)]), Err(ForbiddenOrigin::Origin), "{origin}");
     }
-    // The answer to the same origin differs from that to others, and caches must know.
+    // The answer to the same origin differs from that to others, and caches must be informed.
     assert_eq!(judged(&policy, &[HERE]), Ok(vec![("vary".to_owned(), "origin".to_owned())]));
     assert_eq!(judged(&policy, &[HERE, ("sec-fetch-site", "cross-site")]), Err(ForbiddenOrigin::Site));
 }
@@ -221,7 +222,7 @@ async fn a_subscription_is_judged_before_it_is_one() {
     assert!(error.to_string().contains("pages of this origin are not allowed"), "{error}");
     assert_eq!(Error::from(error).status(), 403);
     assert!(hub.stats().readers.is_empty());
-    // Whoever does not pass the request on does not get past the policy.
+    // A handler that does not pass the request on does not bypass the policy.
     for unknown in [LastEventId::default(), LastEventId::from("7"), None::<LastEventId>.into()] {
         let error = hub.subscribe("a").origins(&policy).after(unknown).await.unwrap_err();
         assert_eq!(error, SubscribeError::Origin(ForbiddenOrigin::Unknown));
@@ -247,14 +248,14 @@ async fn a_compressed_stream_varies_by_both() {
     assert_eq!(varies, ["accept, origin, accept-encoding"]);
 }
 
-/// Who decides about a request, and how.
+/// The decisions for each request.
 mod decisions {
     use super::*;
 
-    /// What a policy answers.
+    /// The answer of a policy.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     enum Decision {
-        /// Allowed, as pages of the same origin and clients that are not browsers are.
+        /// Allowed, as pages of the same origin and non-browser clients are.
         Yes,
         /// Allowed, and the page may read the answer.
         Cors,
@@ -271,7 +272,7 @@ mod decisions {
     type Row = (&'static str, &'static [(&'static str, &'static str)], [Decision; 4]);
 
     const APP: (&str, &str) = ("host", "app.example");
-    /// As nginx sends it, if nobody sets `Host`.
+    /// As nginx sends it, unless `Host` is set in its configuration.
     const UPSTREAM: (&str, &str) = ("host", "app");
     const OWN: (&str, &str) = ("origin", "https://app.example");
     const NAMED: (&str, &str) = ("origin", "https://web.example");
@@ -284,10 +285,10 @@ mod decisions {
     const TO_POST: (&str, &str) = ("access-control-request-method", "POST");
     const TO_GET: (&str, &str) = ("access-control-request-method", "GET");
 
-    /// Method and headers, then what is decided by: the same origin alone; with `https://web.example` named; any origin;
-    /// and the same origin under the host `app.example` alone.
+    /// Method and headers, then the decisions of four policies: only the same origin; `https://web.example` named;
+    /// any origin; and only the same origin under the host `app.example`.
     const ROWS: &[Row] = &[
-        // What is not a browser.
+        // Non-browser clients.
         ("GET", &[APP], [Yes, Yes, Cors, Yes]),
         ("POST", &[APP], [Yes, Yes, Yes, Yes]),
         ("POST", &[UPSTREAM], [Yes, Yes, Yes, HOST]),
@@ -327,7 +328,7 @@ mod decisions {
         ("POST", &[APP, CROSS_SITE], [SITE, SITE, METHOD, SITE]),
         ("HEAD", &[APP, CROSS_SITE], [SITE, SITE, Cors, SITE]),
         ("QUERY", &[APP, EVIL, CROSS_SITE], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
-        // An origin that is named.
+        // A named origin.
         ("GET", &[APP, NAMED, CROSS_SITE], [ORIGIN, Cors, Cors, ORIGIN]),
         ("POST", &[APP, NAMED, CROSS_SITE], [ORIGIN, Cors, METHOD, ORIGIN]),
         ("POST", &[UPSTREAM, NAMED], [ORIGIN, Cors, METHOD, HOST]),
@@ -338,9 +339,9 @@ mod decisions {
         ("OPTIONS", &[APP, NAMED, CROSS_SITE, TO_POST], [ORIGIN, Cors, METHOD, ORIGIN]),
         ("OPTIONS", &[APP, EVIL, ("access-control-request-method", "(?)")], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
         ("OPTIONS", &[APP], [Yes, Yes, Cors, Yes]),
-        // Only a page of another origin has to ask, so this header does not turn a POST into less.
+        // Only a page of another origin sends a preflight, so this header does not make a POST a lesser request.
         ("POST", &[APP, EVIL, TO_GET], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
-        // What any client can send decides nothing.
+        // Headers that any client can send decide nothing.
         ("POST", &[UPSTREAM, OWN, ("x-forwarded-host", "app.example")], [ORIGIN, ORIGIN, METHOD, HOST]),
         (
             "POST",
@@ -351,7 +352,7 @@ mod decisions {
         ("POST", &[APP, EVIL, ("x-original-host", "evil.example")], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
         ("POST", &[APP, EVIL, ("referer", "https://app.example/")], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
         ("POST", &[("host", "evil.example"), EVIL, SAME_ORIGIN], [Yes, Yes, Yes, HOST]),
-        // What no browser sends is not the same origin.
+        // A value that no browser sends is not the same origin.
         ("POST", &[APP, OWN, ("sec-fetch-site", "Same-Origin")], [ORIGIN, ORIGIN, METHOD, ORIGIN]),
         ("POST", &[APP, ("sec-fetch-site", "")], [SITE, SITE, METHOD, SITE]),
         ("POST", &[APP, OWN, CROSS_SITE, SAME_ORIGIN], [ORIGIN, ORIGIN, METHOD, ORIGIN]),

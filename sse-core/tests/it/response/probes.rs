@@ -124,7 +124,7 @@ async fn the_body_of_a_plain_stream_is_polled_only_for_its_bytes() {
     // As frameworks do for a HEAD.
     drop(response.into_body());
     assert_eq!(polls.load(Ordering::Relaxed), 0);
-    // The handler ran, and may have something to take back.
+    // The handler ran, and may have state to undo.
     assert!(matches!(ended.recv().await.unwrap().end, EndReason::Left));
 }
 

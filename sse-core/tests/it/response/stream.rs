@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A body read by hand: what came, and when.
+/// A body read by hand: the bytes, and when they arrived.
 struct Reading {
     body: Body,
     has_begun: bool,
@@ -43,7 +43,7 @@ impl Reading {
         assert_eq!(self.next().await.as_deref(), Some(what));
     }
 
-    /// A `retry` line alone, or at the beginning with the first checkpoint: its milliseconds.
+    /// Reads a `retry` line, alone or at the beginning with the first checkpoint; returns its milliseconds.
     async fn retry(&mut self) -> u64 {
         let is_first = !self.has_begun;
         let mut text = self.next().await.expect("a retry line");
@@ -62,7 +62,7 @@ impl Reading {
     }
 }
 
-/// A hook and what it heard.
+/// A hook and what it received.
 fn hook() -> (impl FnOnce(StreamSummary) + Send + 'static, Arc<Mutex<Option<StreamSummary>>>) {
     let heard = Arc::new(Mutex::new(None));
     let tell = Arc::clone(&heard);
@@ -165,7 +165,8 @@ async fn g15_retries_are_jittered_within_their_limits() {
     assert!(told.len() > 50, "{} different retries of 200", told.len());
 }
 
-/// On a stream, on an event of it, and by a reader's handle: a value that is legal in other libraries ends no stream.
+/// On a stream, on one of its events, and by a reader's handle: a value that is legal in other libraries ends no
+/// stream.
 #[tokio::test(start_paused = true)]
 async fn h8_a_retry_is_between_the_limits_whoever_sets_it() {
     for (asked, stream_wide, single) in [
@@ -267,7 +268,7 @@ async fn a_checkpoint_takes_the_place_of_a_keep_alive_when_the_cursor_has_moved(
     let hub = Hub::memory();
     let mut reading = read(EventStream::new(hub.subscribe("a").await.unwrap()));
     reading.retry().await;
-    // The place is still the one that it was sent at the beginning.
+    // The position is still the one sent at the beginning.
     reading.retry().await;
     publish(&hub, "a", 0..1).await;
     let event = reading.next().await.unwrap();
@@ -343,7 +344,7 @@ async fn serve_drops_a_server_that_does_not_end() {
     shutdown.notify();
     let began_at = Instant::now();
     assert_eq!(shutdown.serve(std::future::pending::<()>()).await, None);
-    // What ended at the deadline may still be sent.
+    // Data from the deadline may still be sent.
     assert_eq!(began_at.elapsed(), Duration::from_millis(10_250));
     assert_eq!(shutdown.serve(std::future::ready(7)).await, Some(7));
 }
@@ -404,7 +405,7 @@ async fn g17_webkit_is_freed_from_half_an_event_and_nobody_else_notices() {
     for (agent, accept, is_freed) in [
         (SAFARI, "text/event-stream", true),
         (CHROME, "text/event-stream", false),
-        // Its `fetch` is read by a page's own code.
+        // The page's own code reads its `fetch`.
         (SAFARI, "*/*", false),
         ("", "text/event-stream", false),
     ] {
@@ -440,18 +441,18 @@ async fn g4_what_frees_webkit_never_moves_its_cursor() {
         let subscription = hub.subscribe("a").after(last).await.expect("a subscription");
         read(EventStream::new(subscription)).next().await.expect("the first bytes")
     };
-    // To a new reader its first cursor is what frees it.
+    // For a new reader its first cursor clears the half event.
     let head = hub.stats().head;
     assert!(begin(None).await.ends_with(&format!("\nevent: sse.checkpoint\ndata: \nid: {head}\n\n")));
-    // What is no cursor stays what it is, so that the gap is told again if the notice is lost.
+    // An invalid cursor stays unchanged, so that the gap is sent again if the notice is lost.
     assert!(begin(Some("elsewhere")).await.ends_with("\nevent: sse.discard\ndata: \nid: elsewhere\n\n"));
-    // Who is refused keeps the cursor and the half, until it is let in.
+    // A refused reader keeps the cursor and the half event, until it is admitted.
     shutdown.notify();
     assert!(!begin(Some("elsewhere")).await.contains("event: "));
 }
 
-/// In the stream, in a future that ends it, in a task that feeds a channel, and in the hook itself, which may run while the body
-/// is dropped.
+/// In the stream, in a future that ends it, in a task that feeds a channel, and in the hook itself, which may run
+/// while the body is dropped.
 #[tokio::test(start_paused = true)]
 async fn h7_a_panic_ends_a_stream_as_an_error_does() {
     let boom = || stream::iter([0, 1, 2]).map(|n| Event::message((6 / (2 - n)).to_string()));

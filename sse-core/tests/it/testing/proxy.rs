@@ -13,7 +13,7 @@ use tokio::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A server of numbered events that go on after `Last-Event-ID`, one each 20 ms.
+/// A server of numbered events that resume after `Last-Event-ID`, one every 20 ms.
 async fn serve() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -70,7 +70,7 @@ async fn a_cut_wire_costs_a_reconnect_and_nothing_else() {
 #[tokio::test]
 async fn an_event_that_is_cut_in_two_is_told_once_and_whole() {
     let proxy = Proxy::start(serve().await).await.unwrap();
-    // The head, the first line and some events with half of another.
+    // The head, the first line, some events and half of another.
     proxy.cut_after(200);
     let mut source = connect(&proxy);
     expect(&mut source, 0..12).await;
@@ -88,7 +88,7 @@ async fn a_held_wire_is_silent_and_closes_nothing() {
     let mut source = connect(&proxy);
     expect(&mut source, 0..3).await;
     proxy.hold();
-    // The client gives the silent connection up, and the next one is as silent.
+    // The client gives up the silent connection, and the next one is silent too.
     let noticed = async {
         while proxy.connections() == 1 {
             let told = timeout(Duration::from_millis(10), source.next()).await;

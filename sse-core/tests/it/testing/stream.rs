@@ -1,4 +1,4 @@
-//! The assertions of the feature `test`, and what they say when they fail.
+//! The assertions of the feature `test`, and their failure messages.
 #![cfg(feature = "test")]
 
 use std::{convert::Infallible, future::Future, panic, time::Duration};
@@ -20,7 +20,7 @@ fn endless(chunks: &'static [&'static str]) -> TestStream<'static> {
     TestStream::new(Response::new(body.chain(stream::pending())))
 }
 
-/// What a failed assertion says.
+/// The message of a failed assertion.
 async fn failure(what: impl Future) -> String {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
@@ -57,7 +57,7 @@ async fn every_assertion_passes_where_it_should_and_fails_where_it_should() {
             "{assertion}"
         );
     }
-    // The comment is passed over by `sse_ok`.
+    // `sse_ok` skips the comment.
     stream.sse_ok().await.sse_id_is(7);
     stream.sse_finished_ok().await;
     assert!(
@@ -138,7 +138,7 @@ async fn paused_time_makes_keep_alives_and_leases_pass() {
     stream.sse_none_for(10 * SECOND).await.sse_keep_alive_ok().await;
     assert!((13..=15).contains(&began_at.elapsed().as_secs()), "{:?}", began_at.elapsed());
 
-    // What the reader did not ask for moves its cursor by a checkpoint, which is a keep-alive and no event.
+    // Other topics' events advance its cursor by a checkpoint, which is a keep-alive and not an event.
     hub.publish("b", Event::message("x")).await.unwrap();
     stream.sse_keep_alive_ok().await;
     assert_eq!(stream.last_event_id(), hub.stats().head.to_string());

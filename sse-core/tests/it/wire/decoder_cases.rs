@@ -5,9 +5,9 @@ use crate::common::feed::{feed, split};
 use crate::common::reference_decoder::Naive;
 use sse_core::{Decoder, Item};
 
-/// Whether the case says what a decoder makes of all its bytes.
+/// Whether the case defines what a decoder makes of all its bytes.
 fn is_fed(case: &Case) -> bool {
-    // Else the client is closed in the middle of the stream, or it has limits (`decoder_limits.rs`).
+    // Otherwise the client is closed in the middle of the stream, or it has limits (`decoder_limits.rs`).
     case.json.get("action").is_none() && case.json.get("limit").is_none()
 }
 
@@ -53,7 +53,7 @@ fn decode(file: &str) -> (usize, usize) {
         run("as one chunk", vec![&bytes]);
         run("byte by byte", bytes.chunks(1).collect());
         run("with empty chunks", bytes.chunks(1).flat_map(|byte| [&[][..], byte]).collect());
-        // Every two parts of a long stream would be quadratic, and teach nothing new.
+        // Every two parts of a long stream would be quadratic, and would test nothing new.
         if case.must && bytes.len() <= 2_000 {
             for at in 1..bytes.len() {
                 run(&format!("split at {at}"), split(&bytes, &[at]));
@@ -76,7 +76,7 @@ fn the_cases_of_other_suites_decode_as_expected_in_every_chunking() {
     assert!(count >= 128 && runs >= 6_000, "{count} cases, {runs} runs");
 }
 
-/// So that the property tests stand on a reader that is right itself.
+/// The property tests rely on this reader, so it must be correct itself.
 #[test]
 fn the_naive_reader_agrees_with_the_cases_of_all_suites() {
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! The decoder's limits: what passes, what fails, what is skipped, and that the chunks make no difference (G2).
+//! The decoder's limits: what passes, fails or is skipped, and that the chunks make no difference (G2).
 
 use crate::common::cases::load;
 use crate::common::feed;
@@ -8,7 +8,7 @@ use crate::common::streams::{cuts, streams};
 use proptest::prelude::*;
 use sse_core::{DecodeError, Decoder, Item, Limits, Oversized};
 
-/// What was seen, in words; an error ends it.
+/// The decoded items as text; an error ends the list.
 fn seen(limits: Limits, chunks: &[&[u8]]) -> Vec<String> {
     let mut decoder = Decoder::new().limits(limits).report_comments().report_fields();
     let mut seen = Vec::new();
@@ -63,7 +63,7 @@ fn what_is_exactly_at_a_limit_passes_and_one_byte_more_fails() {
         (event_limit, "event: 7890\ndata: 3456\nid: 12\n\n", "event: 7890\ndata: 3456\nid: 123\n\n", event),
         (event_limit, "data\ndata: 3456\nid: 12345\n\n", "data\ndata: 3456\nid: 123456\n\n", event),
         (event_limit, "id: 1234567\ndata: 890\n\n", "id: 1234567\ndata: 8901\n\n", event),
-        // A type or an id takes the place of the one before.
+        // A type or an id replaces the one before.
         (
             event_limit,
             "event: 12345678\nevent: 12345\ndata: 67890\n\n",
@@ -81,7 +81,7 @@ fn what_is_exactly_at_a_limit_passes_and_one_byte_more_fails() {
     ] {
         assert_eq!(error(limits, passes), None, "{passes:?}");
         assert_eq!(error(limits, fails), Some(expected), "{fails:?}");
-        // Two such events are not added up.
+        // The sizes of two such events are not added up.
         assert_eq!(error(limits, &passes.repeat(3)), None, "{passes:?} three times");
         assert_eq!(error(limits, &format!("{passes}{fails}")), Some(expected), "{fails:?} second");
     }
@@ -180,7 +180,7 @@ fn an_event_that_is_too_large_is_skipped_with_its_id_and_the_next_one_is_whole()
         format!("event: t\ndata: {large}\nid: 7\n\n"),
         format!("data: {large}\ndata: more\nid: 6\nid: 7\ndata: {large}\n\n"),
         format!("event: {large}\nid: 7\ndata: more\n\n"),
-        // The id is what goes beyond the event's limit, and is read all the same.
+        // The id exceeds the event's limit, and is read all the same.
         format!("data: 0123456789\n{0}{0}id: 7\n\n", "retry:x\n"),
         "event: x\ndata: 012345678901\ndata: 0\nid: 7\n\n".to_owned(),
     ] {
@@ -203,11 +203,11 @@ fn an_event_whose_id_is_too_long_is_skipped_and_the_id_before_stays() {
     let items = skipped(Limits::default().id(3), "id: 1\ndata: a\n\nid: 2345\ndata: b\n\ndata: c\n\n");
     assert_eq!(items[1], skip(error, "1"));
     assert!(items[2].contains("\"c\"") && items[2].contains("last_event_id: \"1\""), "{items:?}");
-    // What is too long for the event is not too long for an id.
+    // A text that is too long for the event is not too long for an id.
     let error = DecodeError::EventTooLarge { limit: 5 };
     let items = skipped(Limits::default().event(5), "id: 1234567\ndata: b\n\ndata: b\nid: 123456789\n\n");
     assert_eq!(items[..2], [skip(error, "1234567"), skip(error, "123456789")]);
-    // An id of a skipped event that is itself too long for a line is passed over as well.
+    // An id of a skipped event that is itself too long for a line is skipped as well.
     let error = DecodeError::LineTooLong { limit: 10 };
     let items = skipped(Limits::default().line(10), "id: 1\ndata: 01234567\nid: 012345678\n\n");
     assert_eq!(items[0], skip(error, "1"));
@@ -278,7 +278,7 @@ proptest! {
         while let Some(item) = decoder.decode(&mut input).expect("skipped, not failed") {
             match item {
                 Item::Message(message) => {
-                    // Each is one of the standard's, in its order. A skipped event may have kept an id from us.
+                    // Each is one of the standard's, in its order. A skipped event may have hidden an id.
                     let told = (message.event_type(), message.data());
                     let same = wanted.find(|event| (&*event.event_type, &*event.data) == told);
                     prop_assert!(same.is_some(), "{:?}", message);

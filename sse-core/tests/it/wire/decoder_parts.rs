@@ -1,4 +1,4 @@
-//! Large events in parts: together they are what the event would have been in one piece, in bounded memory.
+//! Large events in parts: joined they are the same event as in one piece, in bounded memory.
 
 use crate::common::feed::split;
 use crate::common::streams::{cuts, streams};

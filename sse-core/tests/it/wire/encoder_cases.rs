@@ -1,4 +1,4 @@
-//! Events against the encoder cases of other suites: refused, or decoded as they were meant (G1).
+//! Events against the encoder cases of other suites: refused, or decoded as intended (G1).
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::common::reference_decoder::Naive;
 use serde_json::Value;
 use sse_core::{Event, Frame};
 
-/// The frame of a case's input, if all of it can be said to the builder and the builder takes it.
+/// The frame of a case's input, if the builder can express all of it and accepts it.
 fn encode(input: &Value) -> Option<Frame> {
     let mut event = Event::default();
     for (name, value) in input.as_object().expect("an object") {

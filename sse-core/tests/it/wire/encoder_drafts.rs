@@ -1,4 +1,4 @@
-//! Events are written into a draft that each thread uses again: nothing of one may show in the next, and a frame is one
+//! Events are written into a draft that each thread reuses: no part of one may appear in the next, and a frame is one
 //! allocation.
 
 use std::time::Duration;
@@ -15,11 +15,11 @@ fn nothing_of_an_event_shows_in_the_next() {
     let plain = || assert_eq!(bytes(Event::message("x")), "data: x\n\n");
     let long = "long ".repeat(1_000);
     plain();
-    // Sent with everything that can be set.
+    // Sent with all fields set.
     let full = Event::message("a\nb").event("t").id("i").comment("c").retry(Duration::from_secs(1));
     assert_eq!(bytes(full), "data: a\ndata: b\nevent: t\nid: i\nretry: 1000\n: c\n\n");
     plain();
-    // Refused for a mistake, and for what is missing.
+    // Refused for an error, and for a missing field.
     Frame::try_from(Event::message("a").comment("c").id("two\nlines")).unwrap_err();
     plain();
     Frame::try_from(Event::default().event("t").comment("c")).unwrap_err();
@@ -34,12 +34,12 @@ fn nothing_of_an_event_shows_in_the_next() {
     plain();
     assert_eq!(bytes(Event::message(&long).event("t")), format!("data: {long}\nevent: t\n\n"));
     plain();
-    // Behind what was there already.
+    // After existing text.
     assert_eq!(bytes(Event::default().id("i").data(&long)), format!("id: i\ndata: {long}\n\n"));
     plain();
     assert_eq!(bytes(Event::message(format!("{long}\n{long}"))), format!("data: {long}\ndata: {long}\n\n"));
     plain();
-    // A line or comment alone.
+    // Only a line or a comment.
     assert_eq!(bytes(Event::default().retry(Duration::from_secs(2))), "retry: 2000\n");
     plain();
     assert_eq!(bytes(Event::default().comment("c")), ": c\n");

@@ -1,4 +1,4 @@
-//! The values that the builder takes: JSON, ids and types, and what is said when they cannot be.
+//! The values that the builder accepts: JSON, ids and types, and the errors for those that cannot be sent.
 
 use std::{collections::BTreeMap, error::Error, time::Duration};
 
@@ -55,7 +55,7 @@ fn a_control_character_is_found_alone_among_its_like_and_at_the_end() {
             assert_eq!(EventId::new(&text), Err(InvalidEventId::ControlCharacter { at: 0 }), "{text:?}");
             assert_eq!(EventType::new(&text), Err(InvalidEventType::ControlCharacter { at: 0 }), "{text:?}");
         }
-        // All else even, so that nothing but the character itself can give it away.
+        // All other characters are equal, so that only the character itself can make the difference.
         for before in 0..20 {
             let text = "x".repeat(before) + &character.to_string();
             assert_eq!(EventId::new(&text), Err(InvalidEventId::ControlCharacter { at: before }), "{text:?}");
@@ -68,7 +68,7 @@ fn json_is_data_and_what_cannot_be_json_is_refused() {
     assert_eq!(bytes(Event::json(["a\nb"]).event("t")), "data: [\"a\\nb\"]\nevent: t\n\n");
     let event = Event::message("first").json_data([1, 2]).expect("JSON");
     assert_eq!(bytes(event), "data: first\ndata: [1,2]\n\n");
-    // A key that is no text.
+    // A key that is not a text.
     let impossible = BTreeMap::from([((1, 2), 3)]);
     let error = Frame::try_from(Event::json(&impossible)).expect_err("not JSON");
     assert!(matches!(error, InvalidEvent::Json(_)) && error.source().is_some(), "{error}");
@@ -85,7 +85,7 @@ fn the_first_mistake_is_the_one_that_is_told_with_its_cause() {
     assert!(matches!(error, InvalidEvent::Type(_)) && error.source().is_some(), "{error}");
 }
 
-/// The table of `docs/migration.md`: what other libraries send and ours refuses, as the page says.
+/// The table of `docs/migration.md`: values that other libraries send and ours refuses, as the page states.
 #[test]
 fn h8_what_is_legal_elsewhere_is_refused_as_the_page_says() {
     let told = |event| Frame::try_from(event).expect_err("refused");
@@ -120,7 +120,7 @@ fn h8_what_is_legal_elsewhere_is_refused_as_the_page_says() {
     }
 }
 
-/// One behaviour of all setters: see `h8_a_retry_is_between_the_limits_whoever_sets_it` for the others.
+/// All setters behave the same: see `h8_a_retry_is_between_the_limits_whoever_sets_it` for the others.
 #[test]
 fn h8_a_retry_outside_the_limits_becomes_the_nearest_one() {
     for (asked, sent) in [

@@ -7,7 +7,7 @@ use crate::common::streams::{cuts, streams};
 use proptest::{collection::vec, prelude::*};
 use sse_core::{Decoder, Frame, InvalidEvent};
 
-/// What the decoder makes of `chunks`, all that it can report.
+/// The decoder's result for `chunks`, with everything that it can report.
 fn decoded(chunks: &[&[u8]]) -> Naive {
     let mut seen = Naive::default();
     feed(&mut Decoder::new().report_comments().report_fields(), &mut seen, chunks)
@@ -124,7 +124,7 @@ proptest! {
     }
 }
 
-/// Whether nothing else was said: no lines of data are nothing.
+/// Whether only comments were set: no lines of data count as nothing.
 fn only_comments(calls: &[Call]) -> bool {
     calls.iter().all(|call| match call {
         Call::Comment(_) => true,

@@ -23,7 +23,7 @@ pub enum Kind {
     Client,
     /// By `messages()` of a stream of bytes.
     Bytes,
-    /// By the client, which must refuse the address before it asks.
+    /// By the client, which must refuse the address before it sends a request.
     Address,
     /// By others, for this reason.
     Elsewhere(&'static str),
@@ -32,7 +32,7 @@ pub enum Kind {
 pub struct Connection {
     pub method: String,
     pub path: String,
-    /// What must be there, in raw bytes, or must be absent.
+    /// Headers that must be present, in raw bytes, or absent.
     pub wanted: Vec<(String, Option<Vec<u8>>)>,
     pub status: u16,
     pub reason: String,

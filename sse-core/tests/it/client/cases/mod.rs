@@ -1,7 +1,8 @@
-//! The client against the cases of `cases/*.json`, over real sockets: a small server plays each case's connections,
-//! checks the requests, and the client's events are compared with what the case says.
+//! The client against the cases of `cases/*.json`, over real sockets: a small server plays each case's connections
+//! and checks the requests, and the client's events are compared with the case's expectations.
 //!
-//! Prints what was run, what only a browser can run, and what the client does where the standard leaves a choice.
+//! Prints the cases that were run, those that only a browser can run, and how the client behaves where the standard
+//! leaves a choice.
 
 #![cfg(feature = "client")]
 
@@ -15,13 +16,13 @@ use futures_util::{StreamExt, stream};
 
 use case::Kind;
 
-/// Where the standard leaves a choice and the client does not do what the case suggests, with the reason.
+/// Cases where the standard leaves a choice and the client differs from the case, with the reason.
 const CHOICES: [(&str, &str); 2] = [
     ("x/reconnect-id-byte-0x01", "an id that HTTP cannot carry is not sent; the client goes on"),
     ("x/reconnect-id-byte-0x7f", "an id that HTTP cannot carry is not sent; the client goes on"),
 ];
 
-/// They run side by side: most of their time is waiting.
+/// Number of cases that run in parallel: most of their time is waiting.
 const AT_ONCE: usize = 64;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

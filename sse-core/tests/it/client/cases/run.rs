@@ -1,4 +1,4 @@
-//! Runs one case and says how the client differs from it.
+//! Runs one case and reports how the client differs from it.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -12,10 +12,10 @@ use super::{
     server::Server,
 };
 
-/// A case that takes longer hangs.
+/// A case that takes longer than this is considered hung.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Nothing more may happen for so long after the end.
+/// Time after the end in which nothing more may happen.
 const QUIET: Duration = Duration::from_millis(700);
 
 /// What a loaded machine may add to a wait.
@@ -24,14 +24,14 @@ const GRACE: Duration = Duration::from_millis(1500);
 /// A longer wait between connections is cut short, unless the case is about it.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// What the client showed.
+/// The observed behaviour of the client.
 #[derive(Default)]
 struct Shown {
     connections: Vec<Stream>,
     comments: Vec<String>,
-    /// Whether the client went on, after each connection or try.
+    /// Whether the client continued, after each connection or attempt.
     went_on: Vec<bool>,
-    /// How it ended, if it did by itself.
+    /// How it ended, if it ended by itself.
     ended: Option<String>,
     failed: bool,
     skipped: usize,
@@ -59,7 +59,7 @@ pub async fn run(case: &Arc<Case>) -> Result<(), String> {
     if differences.is_empty() { Ok(()) } else { Err(differences.join("; ")) }
 }
 
-/// An address that is not http fails at once, and nothing is asked.
+/// An address that is not http fails at once, and no request is sent.
 fn address(case: &Case) -> Vec<String> {
     let url = case.json["url"].as_str().unwrap_or("http://this is invalid/");
     match EventSource::get(url).connect() {
@@ -91,7 +91,7 @@ async fn client(case: &Arc<Case>, oversized: Oversized) -> Vec<String> {
     };
     let mut url = server.url.clone();
     if case.name == "x/connection-refused" {
-        // A port that was just free, and so is nobody's.
+        // A port that was just free, so that no server listens there.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         url = format!("http://{}/", listener.local_addr().expect("an address"));
     }
@@ -153,7 +153,7 @@ fn source(case: &Case, url: &str, oversized: Oversized) -> EventSourceBuilder {
     source
 }
 
-/// Plays the user of the client, and notes what it shows.
+/// Acts as the user of the client, and records its behaviour.
 async fn watch(case: &Case, source: EventSourceBuilder) -> Shown {
     let mut shown = Shown::default();
     let mut events = source.events().expect("a valid request");
@@ -164,7 +164,7 @@ async fn watch(case: &Case, source: EventSourceBuilder) -> Shown {
     };
     let action = case.json["action"].as_str().unwrap_or_default();
     loop {
-        // A stream that is held open is left once it has shown what it should, and a moment later.
+        // A stream that is held open is dropped a moment after it has produced the expected events.
         let held = holds(&shown).filter(|connection| connection.end == "hold");
         let is_complete = held.is_some_and(|connection| {
             shown.connections.last().is_some_and(|stream| stream.messages.len() >= connection.events.len())
@@ -271,7 +271,7 @@ fn judge(case: &Case, shown: &Shown, oversized: Oversized) -> Vec<String> {
     differences
 }
 
-/// What an event beyond the limits leads to: an error, or its being left out.
+/// The result of an event beyond the limits: an error, or the event is skipped.
 fn judge_limits(case: &Case, shown: &Shown, stream: &Stream, oversized: Oversized) -> Vec<String> {
     let texts: Vec<_> = stream.messages.iter().map(Message::data).collect();
     let expected: &[&str] = match (oversized, case.json["policies"].is_object()) {

@@ -1,4 +1,4 @@
-//! Plays one case's connections, and 204 to whoever comes afterwards.
+//! Plays one case's connections, and answers 204 to later ones.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ pub struct Server {
     accepting: Vec<JoinHandle<()>>,
 }
 
-/// What came in.
+/// The received requests.
 #[derive(Default)]
 struct Seen {
     requests: Vec<Instant>,
@@ -59,7 +59,7 @@ impl Server {
         self.seen.lock().expect("not poisoned").requests.clone()
     }
 
-    /// What was wrong with the requests.
+    /// The errors of the requests.
     pub fn wrong(&self) -> Vec<String> {
         self.seen.lock().expect("not poisoned").wrong.clone()
     }
@@ -75,7 +75,7 @@ async fn accept(listener: TcpListener, script: Arc<Script>, seen: Arc<Mutex<Seen
     while let Ok((socket, _)) = listener.accept().await {
         let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
         tokio::spawn(async move {
-            // A client that goes away is a part of many cases.
+            // A client that disconnects is a part of many cases.
             let _ = serve(socket, &script, &seen).await;
         });
     }
@@ -129,7 +129,7 @@ async fn serve(mut socket: TcpStream, script: &Script, seen: &Mutex<Seen>) -> io
     }
     match &*connection.end {
         "hold" => {
-            // Until the client goes.
+            // Until the client disconnects.
             let _ = socket.read(&mut [0]).await?;
         }
         "reset" => socket.set_zero_linger()?,
@@ -155,7 +155,7 @@ fn chunks(connection: &Connection, gzip: bool) -> impl Iterator<Item = Vec<u8>> 
     })
 }
 
-/// The head's lines as they came, and the body.
+/// The head's lines as received, and the body.
 async fn read_request(socket: &mut TcpStream) -> io::Result<(Vec<Vec<u8>>, Vec<u8>)> {
     let mut read = Vec::new();
     loop {
