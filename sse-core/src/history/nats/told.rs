@@ -7,7 +7,7 @@ use crate::resume::{Epoch, EpochTable};
 /// The number of the newest records of which each is remembered.
 const NEWEST: usize = 8_192;
 
-/// Of the records before those, one in this many is remembered.
+/// One record in this many is remembered, of those before.
 const STEP: u64 = 256;
 
 /// The number of those that are remembered.

@@ -1,5 +1,6 @@
 //! Checks of the repository itself: layers, promises, documents.
 
 mod dashboard;
+mod language;
 mod layering;
 mod promises;
