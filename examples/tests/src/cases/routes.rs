@@ -69,8 +69,8 @@ pub async fn signals_without_an_id(program: &str) -> Outcome {
     let told = reader.until_told(1).await?;
     assert_eq!((&*told[0].event, &*told[0].data), ("typing", "…"));
     let body = String::from_utf8_lossy(reader.body()).into_owned();
-    let signal = body.split("\n\n").find(|block| block.contains("typing")).expect("the signal's block");
-    assert!(!signal.contains("id:"), "{signal}");
+    let signal = body.split("\n\n").find(|block| block.contains("typing")).unwrap_or_default();
+    assert!(!signal.is_empty() && !signal.contains("id:"), "{body}");
     Ok(())
 }
 
