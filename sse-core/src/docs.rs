@@ -8,9 +8,9 @@
 //! | begin where a reader left off | [`Subscribe::after`](crate::Subscribe::after) | [resume] |
 //! | choose where a new reader begins: now, with the newest events, with all of them | [`Subscribe::start`](crate::Subscribe::start), [`Start`](crate::Start) | [resume] |
 //! | send the state first and then its changes | [`Subscribe::snapshot`](crate::Subscribe::snapshot) | [applications] |
-//! | send only the newest value of each key to slow readers | [`Subscribe::conflate_by`](crate::Subscribe::conflate_by) | [delivery] |
+//! | send only the newest value of each key to slow readers | [`Subscribe::conflate_by`](crate::Subscribe::conflate_by) | [tuning] |
 //! | publish each event once, also after an uncertain error | [`Hub::publish`](crate::Hub::publish), [`Publish::key`](crate::Publish::key) | [delivery] |
-//! | send something that is not kept, such as a cursor's position | [`Hub::signal`](crate::Hub::signal) | [delivery] |
+//! | send something that is not kept, such as the position of a mouse | [`Hub::signal`](crate::Hub::signal) | [delivery] |
 //! | stream an answer that goes on when its reader leaves, and ends for all if its task fails | [`Hub::run`](crate::Hub::run), [`Run`](crate::Run) | [runs] |
 //! | end a topic for good | [`Hub::finish`](crate::Hub::finish) | [resume] |
 //! | answer 404 for a topic that does not exist | [`Subscribe::existing`](crate::Subscribe::existing) | [runs] |
