@@ -34,6 +34,30 @@
 //! assert!(frame.as_ref().starts_with(b"data: 1.09\nevent: price\nid: "));
 //! # Ok(()) }
 //! ```
+//!
+//! Examples say `use sse_core::…`; with an adapter, write its name instead, such as `sse_axum`.
+//!
+//! # Where to find what
+//! The page [`docs`] has a table from tasks to methods. The ones that are asked for most: [`Hub::run`] for an answer that outlives its
+//! reader, [`Subscribe::start`] for where a new reader begins, [`Subscribe::snapshot`] for a state and what follows it,
+//! [`Subscribe::limit`] for readers per user, [`Subscribe::lease`] for permission that ends, [`Hub::disconnect`] for logout, and
+//! [applications](docs::applications) for adding streams to an application that exists.
+//!
+//! # Features
+//! | Feature | Adds |
+//! |---|---|
+//! | `json` (on by default) | [`Event::json`], [`Event::json_data`], [`Message::json`]; serde and serde_json |
+//! | `serde` | `Serialize` and `Deserialize` for [`Event`] and [`Message`] |
+//! | `file` | `FileHistory`: a history in one file, for one process |
+//! | `redis` | `RedisHistory`: a history in Redis Streams, for many processes |
+//! | `nats` | `NatsHistory`: a history in NATS JetStream, for many processes |
+//! | `compress` | `EventStream::compress`: gzip for readers that accept it |
+//! | `metrics` | counters, gauges and histograms for the crate `metrics`: [operating](docs::operating) |
+//! | `client` | `EventSource`, the client, with HTTP by hyper and TLS by rustls: [client](docs::client) |
+//! | `gzip` | compressed responses for the client, where it asks for them |
+//! | `test` | assertions for tests, for `[dev-dependencies]`: [testing](docs::testing) |
+//!
+//! A feature adds names and never changes how the others behave.
 
 #![cfg_attr(
     not(test),

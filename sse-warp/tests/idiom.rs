@@ -1,7 +1,10 @@
-//! A feature of Warp alone: filters.
+//! Features of Warp alone: filters, some of which compress.
 
-use sse_warp::{Event, LastEventId, last_event_id, reply};
-use warp::{Filter, Reply};
+use std::{future::poll_fn, io::Write as _, time::Duration};
+
+use flate2::write::GzDecoder;
+use sse_warp::{Event, Hub, LastEventId, Sse, last_event_id, reply};
+use warp::{Filter, Reply, hyper::body::Body as _};
 
 #[tokio::test]
 async fn the_filter_never_rejects() {
@@ -20,4 +23,37 @@ async fn the_filter_never_rejects() {
 async fn reply_makes_a_response_of_a_stream() {
     let response = reply(futures_util::stream::iter([Event::message("x")])).into_response();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
+}
+
+/// Without a keep-alive, so that nothing but an event makes a compressor send anything.
+async fn prices(hub: Hub) -> sse_warp::Result {
+    Ok(Sse::new(hub.subscribe("prices").await?).keep_alive(None))
+}
+
+#[tokio::test]
+async fn warps_compression_sends_each_event_at_once() {
+    let hub = Hub::memory();
+    let with_hub = {
+        let hub = hub.clone();
+        warp::any().map(move || hub.clone())
+    };
+    let routes = with_hub.then(prices).with(warp::compression::gzip());
+    // It does not ask for any coding, and gets one all the same.
+    let response = warp::test::request().filter(&routes).await.unwrap().into_response();
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    let mut body = Box::pin(response.into_body());
+    let mut received = GzDecoder::new(Vec::new());
+    for n in 0..10 {
+        let line = format!("data: event {n}\n");
+        hub.publish("prices", Event::message(format!("event {n}"))).await.unwrap();
+        let arrives = async {
+            while !String::from_utf8_lossy(received.get_ref()).contains(&line) {
+                let frame =
+                    poll_fn(|cx| body.as_mut().poll_frame(cx)).await.expect("an open stream").unwrap();
+                received.write_all(&frame.into_data().unwrap()).unwrap();
+                received.flush().unwrap();
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), arrives).await.expect("the event, before the next one");
+    }
 }
