@@ -35,7 +35,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Examples say `use sse_core::…`; with an adapter, write its name instead, such as `sse_axum`.
+//! Examples use `use sse_core::…`; with an adapter, write its name instead, such as `sse_axum`.
 //!
 //! # Where to find what
 //! The page [`docs`] has a table from tasks to methods. The ones that are asked for most: [`Hub::run`] for an answer that outlives its
