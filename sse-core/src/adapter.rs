@@ -214,7 +214,8 @@ macro_rules! __define_error {
         /// assert!(error.to_string().starts_with("topic: "));
         /// ```
         ///
-        /// An error type of your own needs `From<Error>`, and [`convert_errors`](crate::convert_errors) for `?` on the rest.
+        /// An error type of your own needs `From<Error>`, and [`convert_errors`](crate::convert_errors) for `?` on the rest;
+        /// see [`docs::errors`](crate::docs::errors).
         #[derive(Debug, Clone)]
         pub struct Error($crate::Error);
 
