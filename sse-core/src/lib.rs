@@ -59,6 +59,8 @@ mod waiters;
 mod weights;
 mod wire;
 
+// Inlined: the pages of the API would be hidden with the module otherwise.
+#[doc(inline)]
 pub use __api::*;
 
 /// The public API, which the adapters export as their own: the crate's root without what only their macros need.
