@@ -77,8 +77,8 @@ struct Own {
 async fn json_is_compared_as_json() {
     let mut stream = of_chunks(&["data: {\"b\": 1, \"a\": [2]}\n\n", "data: [DONE]\n\n"]);
     // A value, a reference, and a type of the application's own.
-    stream.sse_ok().await.sse_json_is(serde_json::json!({ "a": [2], "b": 1 }));
-    stream.sse_json_is(&serde_json::json!({ "a": [2], "b": 1 }));
+    let expected = serde_json::json!({ "a": [2], "b": 1 });
+    stream.sse_ok().await.sse_json_is(&expected).sse_json_is(expected);
     stream.sse_json_is(Own { a: vec![2], b: 1 });
     let other = failure(async { stream.sse_json_is(serde_json::json!({ "a": [2] })) }).await;
     assert!(other.starts_with("sse_json_is: it is Object"), "{other}");
