@@ -152,6 +152,8 @@ mod tests {
 
         let unknown = sse_axum::Error::from(hub.subscribe("b").existing().await.unwrap_err());
         assert_eq!((name(&unknown), unknown.status()), ("unknown topic", axum::http::StatusCode::NOT_FOUND));
+        let left = sse_axum::Error::from(sse_axum::SendError::Left);
+        assert_eq!((name(&left), left.status()), ("send", axum::http::StatusCode::GONE));
         // A kind becomes the same error again.
         assert_eq!(name(&ErrorKind::from(AccessDenied::Forbidden).into()), "forbidden");
 
