@@ -3,10 +3,10 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 
-sse_core::__define_error!("sse_axum");
+sse_core::__define_error!("sse_axum", crate::Sse, http::StatusCode, std::convert::identity);
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        self.into_inner().into_response().map(Body::from)
+        self.into_kind().into_response().map(Body::from)
     }
 }

@@ -13,9 +13,9 @@ mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use last_event_id::LastEventId;
 pub use mount::{Mount, mount};
 pub use preflight::{Preflight, preflight};
 pub use sse::Sse;
-pub use sse_core::*;
+pub use sse_core::__api::*;

@@ -201,41 +201,54 @@ macro_rules! __define_last_event_id {
     };
 }
 
-/// Defines an adapter's `Error` and `Result`; the adapter implements its framework's error response for it.
+/// Defines an adapter's `Error`, `ErrorKind` and `Result`; the adapter implements its framework's error response for it.
 ///
-/// `crate` in the macro is the adapter, on purpose: it means the adapter's own `Sse`.
+/// Takes the adapter's `Sse`, and the framework's type of a status with a function that makes one from a `StatusCode`.
 #[doc(hidden)]
 #[macro_export]
-#[allow(clippy::crate_in_macro_def)]
 macro_rules! __define_error {
-    ($adapter:literal) => {
-        /// Anything that can go wrong in a handler. `?` converts the core's errors to it; as a response it is
-        /// the right status with `{"error":"…"}`.
+    ($adapter:literal, $sse:ty, $status:ty, $to_status:expr) => {
+        /// Anything that can go wrong in a handler. `?` converts every error of the hub, a run, a topic, a policy or a
+        /// channel to it; as a response it is the right status with `{"error":"…"}`.
         ///
         /// ```
-        #[doc = concat!("use ", $adapter, "::{Error, Topic};")]
+        #[doc = concat!("use ", $adapter, "::{Error, ErrorKind, Topic};")]
         ///
         /// fn topic(name: &str) -> Result<Topic, Error> {
         ///     Ok(Topic::new(name)?)
         /// }
-        /// assert_eq!(topic("a..b").map_err(|error| error.status().as_u16()), Err(400));
+        /// let error = topic("a..b").expect_err("it has an empty part");
+        /// assert!(matches!(error.kind(), ErrorKind::Topic(_)));
+        /// assert!(error.to_string().starts_with("topic: "));
         /// ```
+        ///
+        /// An error type of your own needs `From<Error>`, and [`convert_errors`](crate::convert_errors) for `?` on the rest;
+        /// see [`docs::errors`](crate::docs::errors).
         #[derive(Debug, Clone)]
         pub struct Error($crate::Error);
 
+        /// The variants of an [`Error`].
+        pub use $crate::Error as ErrorKind;
+
         /// The result of a handler: an `Sse` or an [`Error`].
-        pub type Result<T = crate::Sse, E = Error> = ::std::result::Result<T, E>;
+        pub type Result<T = $sse, E = Error> = ::std::result::Result<T, E>;
 
         impl Error {
-            /// Returns the status of the response.
+            /// Returns the status of the response, as the framework's type.
             #[must_use]
-            pub fn status(&self) -> $crate::__private::StatusCode {
-                self.0.status()
+            pub fn status(&self) -> $status {
+                $to_status(self.0.status())
             }
 
-            /// Returns the core's error.
+            /// Returns the variant, to match.
             #[must_use]
-            pub fn into_inner(self) -> $crate::Error {
+            pub fn kind(&self) -> &ErrorKind {
+                &self.0
+            }
+
+            /// Returns the variant by value.
+            #[must_use]
+            pub fn into_kind(self) -> ErrorKind {
                 self.0
             }
         }
@@ -246,39 +259,22 @@ macro_rules! __define_error {
             }
         }
 
-        impl From<Error> for $crate::Error {
-            fn from(error: Error) -> Self {
-                error.0
-            }
-        }
-
         impl ::std::error::Error for Error {
             fn source(&self) -> Option<&(dyn ::std::error::Error + 'static)> {
                 ::std::error::Error::source(&self.0)
             }
         }
 
-        $crate::__define_error!(
-            @from $crate::Error,
-            $crate::AccessDenied,
-            $crate::ForbiddenOrigin,
-            $crate::HistoryError,
-            $crate::InvalidEvent,
-            $crate::InvalidEventId,
-            $crate::InvalidEventType,
-            $crate::InvalidTopic,
-            $crate::PublishError,
-            $crate::RunError,
-            $crate::SubscribeError
-        );
-    };
-    (@from $($error:ty),*) => {$(
-        impl From<$error> for Error {
-            fn from(error: $error) -> Self {
+        /// Converts an [`ErrorKind`] and every error that converts to one.
+        impl<E> From<E> for Error
+        where
+            $crate::Error: From<E>,
+        {
+            fn from(error: E) -> Self {
                 Self(error.into())
             }
         }
-    )*};
+    };
 }
 
 /// Defines an adapter's `preflight` and `Preflight`; the adapter lets its framework's router take them.

@@ -47,6 +47,9 @@ pub mod fallbacks {}
 #[doc = include_str!("docs/runs.md")]
 pub mod runs {}
 
+#[doc = include_str!("docs/errors.md")]
+pub mod errors {}
+
 #[doc = include_str!("docs/shutdown.md")]
 pub mod shutdown {}
 

@@ -5,29 +5,36 @@ use http::{HeaderValue, Response, StatusCode, header};
 use crate::{
     history::{HistoryError, InvalidTopic},
     hub::{PublishError, RunError, SubscribeError, json_string},
-    response::{AccessDenied, vary},
-    resume::ForbiddenOrigin,
-    wire::{InvalidEvent, InvalidEventId, InvalidEventType},
+    response::{AccessDenied, SendError, vary},
+    resume::{ForbiddenOrigin, InvalidCursor, InvalidOrigin},
+    wire::InvalidEvent,
 };
 
 /// Anything that can go wrong in a handler, with the status of the response.
 ///
-/// The adapters' `Error` wraps one, so that `?` works in a handler.
+/// The adapters' `Error` wraps one, and their roots export this enum as `ErrorKind`. Errors of the client and of decoding
+/// are not part of it: they concern streams that this program reads, and no status for its own callers follows from them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
+    /// A text is not a cursor.
+    Cursor(InvalidCursor),
     /// Access is denied.
     Denied(AccessDenied),
     /// An event is not valid.
     Event(InvalidEvent),
     /// A history cannot do what was requested.
     History(HistoryError),
+    /// A text is not an origin, or an origin policy contradicts itself.
+    InvalidOrigin(InvalidOrigin),
     /// A request comes from an origin that is not allowed.
     Origin(ForbiddenOrigin),
     /// Nothing was published, or the outcome is unknown.
     Publish(PublishError),
     /// A run cannot begin or continue.
     Run(RunError),
+    /// A channel took no event.
+    Send(SendError),
     /// A subscription was refused.
     Subscribe(SubscribeError),
     /// A topic is not valid.
@@ -35,8 +42,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the status of the response: 400 or 406 for the caller's mistakes, 401, 403 or 404 for denied
-    /// access, 404 for a topic that must exist and does not, 409 for a run that is active already or is over,
+    /// Returns the status of the response: 400 or 406 for the caller's mistakes, 401, 403 or 404 for denied access, 404
+    /// for a topic that must exist and does not, 409 for a run that is active already or is over, 410 for a channel whose reader has left,
     /// 503 for a history that does not answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -49,9 +56,15 @@ impl Error {
             | Self::Publish(PublishError::History(_))
             | Self::Run(RunError::Publish(PublishError::History(_))) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Run(RunError::Over | RunError::Running) => StatusCode::CONFLICT,
-            Self::Event(_) | Self::Publish(_) | Self::Run(_) | Self::Subscribe(_) | Self::Topic(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Send(SendError::Left) => StatusCode::GONE,
+            Self::Cursor(_)
+            | Self::Event(_)
+            | Self::InvalidOrigin(_)
+            | Self::Publish(_)
+            | Self::Run(_)
+            | Self::Send(_)
+            | Self::Subscribe(_)
+            | Self::Topic(_) => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -89,12 +102,15 @@ pub(crate) fn error_json(message: &str) -> String {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Cursor(error) => error.fmt(f),
             Self::Denied(error) => error.fmt(f),
             Self::Event(error) => error.fmt(f),
             Self::History(error) => error.fmt(f),
+            Self::InvalidOrigin(error) => error.fmt(f),
             Self::Origin(error) => error.fmt(f),
             Self::Publish(error) => error.fmt(f),
             Self::Run(error) => error.fmt(f),
+            Self::Send(error) => error.fmt(f),
             Self::Subscribe(error) => error.fmt(f),
             Self::Topic(error) => error.fmt(f),
         }
@@ -104,46 +120,111 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
+            Self::Cursor(error) => Some(error),
             Self::Denied(error) => Some(error),
             Self::Event(error) => Some(error),
             Self::History(error) => Some(error),
+            Self::InvalidOrigin(error) => Some(error),
             Self::Origin(error) => Some(error),
             Self::Publish(error) => Some(error),
             Self::Run(error) => Some(error),
+            Self::Send(error) => Some(error),
             Self::Subscribe(error) => Some(error),
             Self::Topic(error) => Some(error),
         }
     }
 }
 
-macro_rules! union {
-    ($($variant:ident($error:ty)),*) => {$(
+/// Calls a macro with every error that converts to [`Error`] and its variant there: the only list of them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __each_error {
+    ($callback:path, $($input:ty),*) => {
+        $callback! {
+            [$($input),*]
+            $crate::AccessDenied => Denied,
+            $crate::ForbiddenOrigin => Origin,
+            $crate::HistoryError => History,
+            $crate::InvalidCursor => Cursor,
+            $crate::InvalidEvent => Event,
+            $crate::InvalidEventId => Event,
+            $crate::InvalidEventType => Event,
+            $crate::InvalidOrigin => InvalidOrigin,
+            $crate::InvalidTopic => Topic,
+            $crate::PublishError => Publish,
+            $crate::RunError => Run,
+            $crate::SendError => Send,
+            $crate::SubscribeError => Subscribe,
+        }
+    };
+}
+
+/// Lets `?` convert every error of a handler to an application's own error type, by way of the adapter's `Error`.
+///
+/// `convert_errors!(sse_axum::Error => AppError)` needs `impl From<sse_axum::Error> for AppError` and implements `From` for
+/// each error type that converts to `sse_axum::Error`: what the hub, a run, a channel, a topic or a policy returns.
+///
+/// ```
+/// use sse_core::{Error, Event, Hub, Topic, convert_errors};
+///
+/// enum AppError {
+///     Events(Error),
+///     Database(std::io::Error),
+/// }
+///
+/// impl From<Error> for AppError {
+///     fn from(error: Error) -> Self {
+///         Self::Events(error)
+///     }
+/// }
+///
+/// impl From<std::io::Error> for AppError {
+///     fn from(error: std::io::Error) -> Self {
+///         Self::Database(error)
+///     }
+/// }
+///
+/// convert_errors!(Error => AppError);
+///
+/// async fn rename(hub: &Hub, from: &str, to: &str) -> Result<(), AppError> {
+///     let topic = Topic::from_parts(["files", to])?;
+///     std::fs::rename(from, to)?;
+///     hub.publish(topic, Event::message(from)).await?;
+///     Ok(())
+/// }
+/// ```
+#[macro_export]
+macro_rules! convert_errors {
+    ($error:ty => $target:ty) => {
+        $crate::__each_error!($crate::__convert_error, $error, $target);
+    };
+}
+
+/// The implementations that [`convert_errors`](crate::convert_errors) makes.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __convert_error {
+    ([$via:ty, $target:ty] $($error:ty => $variant:ident,)*) => {
+        $crate::__convert_error!(@each $target, $via, $($error),*);
+    };
+    (@each $target:ty, $via:ty, $first:ty $(, $rest:ty)*) => {
+        impl ::std::convert::From<$first> for $target {
+            fn from(error: $first) -> Self {
+                ::std::convert::From::from(<$via as ::std::convert::From<$first>>::from(error))
+            }
+        }
+        $crate::__convert_error!(@each $target, $via $(, $rest)*);
+    };
+    (@each $target:ty, $via:ty) => {};
+}
+
+macro_rules! variants {
+    ([] $($error:ty => $variant:ident,)*) => {$(
         impl From<$error> for Error {
             fn from(error: $error) -> Self {
-                Self::$variant(error)
+                Self::$variant(error.into())
             }
         }
     )*};
 }
-union!(
-    Denied(AccessDenied),
-    Event(InvalidEvent),
-    History(HistoryError),
-    Origin(ForbiddenOrigin),
-    Publish(PublishError),
-    Run(RunError),
-    Subscribe(SubscribeError),
-    Topic(InvalidTopic)
-);
-
-impl From<InvalidEventId> for Error {
-    fn from(error: InvalidEventId) -> Self {
-        Self::Event(error.into())
-    }
-}
-
-impl From<InvalidEventType> for Error {
-    fn from(error: InvalidEventType) -> Self {
-        Self::Event(error.into())
-    }
-}
+crate::__each_error!(variants,);

@@ -84,24 +84,37 @@ mod waiters;
 mod weights;
 mod wire;
 
-pub use client::*;
-#[cfg(feature = "compress")]
-pub use compress::AcceptEncoding;
-pub use error::Error;
-pub use history::*;
-pub use hub::{
-    EndReason, EventView, Exclusive, Hub, HubBuilder, Lease, Publish, PublishError, Publisher, Publishing,
-    ReaderHandle, Receipt, Run, RunError, Snapshot, SnapshotRequest, Start, Stats, Subscribe, SubscribeError,
-    Subscription,
-};
-pub use listen::{Listener, listen};
-pub use response::{
-    Access, AccessDenied, AccessKind, AccessRequest, Body, EventStream, IntoEventStream, KeepAlive, NoError,
-    Permit, PublicRead, Receiver, SendError, Sender, StreamSummary, channel,
-};
-pub use resume::*;
-pub use shutdown::Shutdown;
-pub use wire::*;
+// Inlined: the pages of the API would be hidden with the module otherwise.
+#[doc(inline)]
+pub use __api::*;
+
+/// The public API, which the adapters export as their own: the crate's root without what only their macros need.
+#[doc(hidden)]
+pub mod __api {
+    pub use crate::client::*;
+    #[cfg(feature = "compress")]
+    pub use crate::compress::AcceptEncoding;
+    pub use crate::docs;
+    pub use crate::error::Error;
+    pub use crate::history::*;
+    pub use crate::hub::{
+        EndReason, EventView, Exclusive, Hub, HubBuilder, Lease, Publish, PublishError, Publisher,
+        Publishing, ReaderHandle, Receipt, Run, RunError, Snapshot, SnapshotRequest, Start, Stats, Subscribe,
+        SubscribeError, Subscription,
+    };
+    pub use crate::listen::{Listener, listen};
+    pub use crate::response::{
+        Access, AccessDenied, AccessKind, AccessRequest, Body, EventStream, IntoEventStream, KeepAlive,
+        NoError, Permit, PublicRead, Receiver, SendError, Sender, StreamSummary, channel,
+    };
+    pub use crate::resume::*;
+    pub use crate::shutdown::Shutdown;
+    #[cfg(feature = "test")]
+    pub use crate::test;
+    pub use crate::wire::*;
+
+    pub use crate::convert_errors;
+}
 
 /// Compiles the README's example.
 #[cfg(doctest)]

@@ -4,11 +4,11 @@ use poem::{
     http::{self, StatusCode},
 };
 
-sse_core::__define_error!("sse_poem");
+sse_core::__define_error!("sse_poem", crate::Sse, StatusCode, std::convert::identity);
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        text(self.into_inner().into_response())
+        text(self.into_kind().into_response())
     }
 }
 

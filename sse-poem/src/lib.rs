@@ -15,11 +15,11 @@ mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use get::get;
 pub use last_event_id::LastEventId;
 pub use listener::{Listener, listen};
 pub use mount::{Mount, mount};
 pub use preflight::{Preflight, Preflighted, preflight};
 pub use sse::Sse;
-pub use sse_core::*;
+pub use sse_core::__api::*;

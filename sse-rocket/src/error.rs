@@ -6,19 +6,24 @@ use rocket::{
     response::{self, Responder, Response},
 };
 
-sse_core::__define_error!("sse_rocket");
+sse_core::__define_error!("sse_rocket", crate::Sse, Status, status);
 
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
-        text(self.into_inner().into_response())
+        text(self.into_kind().into_response())
     }
+}
+
+/// Converts to Rocket's own type.
+fn status(status: http::StatusCode) -> Status {
+    Status::new(status.as_u16())
 }
 
 /// Returns a response without a stream.
 pub(crate) fn text(response: http::Response<String>) -> response::Result<'static> {
     let (head, body) = response.into_parts();
     let mut response = Response::build();
-    response.status(Status::new(head.status.as_u16()));
+    response.status(status(head.status));
     add_headers(&mut response, &head.headers);
     response.sized_body(body.len(), Cursor::new(body)).ok()
 }

@@ -15,13 +15,13 @@ mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use fairing::{Fairing, fairing};
 pub use last_event_id::LastEventId;
 pub use mount::{Mount, mount};
 pub use preflight::{Preflight, preflight};
 pub use sse::Sse;
-pub use sse_core::*;
+pub use sse_core::__api::*;
 
 #[doc(hidden)]
 pub use rocket::async_stream::stream as __stream;

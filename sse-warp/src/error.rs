@@ -1,9 +1,9 @@
 use warp::reply::{Reply, Response};
 
-sse_core::__define_error!("sse_warp");
+sse_core::__define_error!("sse_warp", crate::Sse, warp::http::StatusCode, std::convert::identity);
 
 impl Reply for Error {
     fn into_response(self) -> Response {
-        self.into_inner().into_response().map(Into::into)
+        self.into_kind().into_response().map(Into::into)
     }
 }

@@ -14,10 +14,10 @@ mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use filters::{get, last_event_id, reply};
 pub use last_event_id::LastEventId;
 pub use mount::{Mount, mount};
 pub use preflight::{Preflight, preflight};
 pub use sse::Sse;
-pub use sse_core::*;
+pub use sse_core::__api::*;

@@ -20,6 +20,7 @@
 //! ```
 
 use std::{
+    convert::Infallible,
     fmt::Debug,
     future::{Future, poll_fn},
     panic::Location,
@@ -27,7 +28,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use http_body::Body;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
 use sse_core::__private::Stream;
 use tower_service::Service;
 use warp::{
@@ -37,9 +39,11 @@ use warp::{
 
 pub use sse_core::test::*;
 
-/// Reads a reply, such as one from `warp::test::request().filter(&routes)`.
+/// Reads a reply of a handler, or the one that `warp::test::request().filter(&routes)` returns for routes whose type
+/// is `impl Filter<Extract = (impl Reply,), ..>`.
 ///
-/// `warp::test`'s own `reply` waits for the end of the body.
+/// Routes that are `impl Filter<Extract = impl Reply, ..>` go into `warp::service(routes)` and are asked by
+/// [`get_sse_ok`] and its like: Warp's own `filter` takes tuples only, and its `reply` waits for the end of the body.
 pub fn read(reply: impl Reply) -> TestStream<'static> {
     TestStream::new(reply.into_response().map(|body| Data(Box::pin(body))))
 }
@@ -48,37 +52,36 @@ pub fn read(reply: impl Reply) -> TestStream<'static> {
 #[track_caller]
 pub fn get_sse_ok<S>(app: &S, uri: &str) -> impl Future<Output = TestStream<'static>>
 where
-    S: Service<Request<String>, Response: Reply, Error: Debug> + Clone,
+    S: Service<Request<RequestBody>, Response: Reply, Error: Debug> + Clone,
 {
-    established(app, request(Method::GET, uri, String::new()), format!("get_sse_ok {uri}"))
+    established(app, request(Method::GET, uri, Bytes::new()), format!("get_sse_ok {uri}"))
 }
 
 /// Asserts that the application answers POST with an event stream.
 #[track_caller]
-pub fn post_sse_ok<S>(
-    app: &S,
-    uri: &str,
-    body: impl Into<String>,
-) -> impl Future<Output = TestStream<'static>>
+pub fn post_sse_ok<S>(app: &S, uri: &str, body: impl Into<Bytes>) -> impl Future<Output = TestStream<'static>>
 where
-    S: Service<Request<String>, Response: Reply, Error: Debug> + Clone,
+    S: Service<Request<RequestBody>, Response: Reply, Error: Debug> + Clone,
 {
     established(app, request(Method::POST, uri, body.into()), format!("post_sse_ok {uri}"))
 }
 
-/// Asserts that the application answers this request with an event stream.
+/// Asserts that the application answers this request with an event stream; the request's body is text or bytes.
 #[track_caller]
-pub fn request_sse_ok<S>(app: &S, request: Request<String>) -> impl Future<Output = TestStream<'static>>
+pub fn request_sse_ok<S>(
+    app: &S,
+    request: Request<impl Into<Bytes>>,
+) -> impl Future<Output = TestStream<'static>>
 where
-    S: Service<Request<String>, Response: Reply, Error: Debug> + Clone,
+    S: Service<Request<RequestBody>, Response: Reply, Error: Debug> + Clone,
 {
     let assertion = format!("request_sse_ok {} {}", request.method(), request.uri());
-    established(app, request, assertion)
+    established(app, request.map(|body| RequestBody(body.into())), assertion)
 }
 
 #[track_caller]
-fn request(method: Method, uri: &str, body: String) -> Request<String> {
-    let mut request = Request::new(body);
+fn request(method: Method, uri: &str, body: Bytes) -> Request<RequestBody> {
+    let mut request = Request::new(RequestBody(body));
     *request.method_mut() = method;
     *request.uri_mut() = parse_uri(uri);
     request
@@ -88,11 +91,11 @@ fn request(method: Method, uri: &str, body: String) -> Request<String> {
 #[allow(clippy::panic, reason = "a failed assertion panics")]
 fn established<S>(
     app: &S,
-    request: Request<String>,
+    request: Request<RequestBody>,
     assertion: String,
 ) -> impl Future<Output = TestStream<'static>>
 where
-    S: Service<Request<String>, Response: Reply, Error: Debug> + Clone,
+    S: Service<Request<RequestBody>, Response: Reply, Error: Debug> + Clone,
 {
     let at = Location::caller();
     let mut app = app.clone();
@@ -105,6 +108,31 @@ where
             Ok(reply) => read(reply).established(assertion, at).await,
             Err(error) => panic!("{assertion} at {at}: the service failed: {error:?}"),
         }
+    }
+}
+
+/// The body of a request that an assertion sends, as `warp::service` takes it.
+#[derive(Debug)]
+pub struct RequestBody(Bytes);
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let bytes = std::mem::take(&mut self.0);
+        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.len() as u64)
     }
 }
 

@@ -17,6 +17,10 @@ fn app(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Cl
     prices.or(echo)
 }
 
+fn bare_routes() -> impl Filter<Extract = impl Reply, Error = Rejection> + Clone {
+    warp::path!("echo").and(warp::post()).and(warp::body::bytes()).map(echo)
+}
+
 async fn prices(hub: Hub, last: LastEventId) -> sse_warp::Result {
     let lease = Lease::within(Duration::from_secs(60));
     Ok(Sse::new(hub.subscribe("prices").after(last).lease(lease).await?))
@@ -36,6 +40,13 @@ async fn other_requests_are_made_in_the_frameworks_own_way() {
     let request = Request::get("/prices").header("last-event-id", "elsewhere").body(String::new()).unwrap();
     let mut gap = request_sse_ok(&app, request).await;
     gap.sse_ok().await.sse_type_is("sse.gap").sse_text_like(r#""reason":"malformed""#);
+
+    // A body need not be text, and routes may be written as Warp's examples write them.
+    let echo = warp::service(bare_routes());
+    let request = Request::post("/echo").body(vec![b'a', b' ', 0xff]).unwrap();
+    let mut words = request_sse_ok(&echo, request).await;
+    words.sse_ok().await.sse_text_is("a");
+    words.sse_ok().await.sse_text_is("\u{fffd}");
 
     let routes = self::app(hub.clone());
     let mut own = read(warp::test::request().path("/prices").filter(&routes).await.unwrap());

@@ -58,7 +58,7 @@ async fn a_reader_has_the_board_at_any_time_from_its_state_and_the_patches_after
     // A reader with an invalid cursor gets a gap and the whole.
     let mut stream = get_sse_ok(&app, "/board?last_event_id=nonsense").await;
     stream.sse_ok().await.sse_type_is("sse.gap");
-    stream.sse_ok().await.sse_type_is("board").sse_json_is(&json!({ "todo": [], "done": ["a", "b"] }));
+    stream.sse_ok().await.sse_type_is("board").sse_json_is(json!({ "todo": [], "done": ["a", "b"] }));
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,7 +30,7 @@ pub async fn reads_compressed(program: &str, page: &Session) -> Outcome {
         })()",
     )
     .await?;
-    page.until("window.opened === 1 && window.coding === 'gzip accept-encoding'").await?;
+    page.until("window.opened === 1 && window.coding === 'gzip accept, accept-encoding'").await?;
     page.until("/^retry: [0-9]+\\n/.test(window.first)").await?;
     for n in 0..EVENTS {
         app.publish("prices", &format!("{{\"symbol\":\"EURUSD\",\"bid\":1.08{n:03}}}")).await?;

@@ -38,6 +38,7 @@ impl<'a> TestStream<'a> {
     pub fn sse_ok(&mut self) -> impl Future<Output = &mut Self> + Send {
         let at = Location::caller();
         async move {
+            self.check_coding("sse_ok", at);
             let deadline = Instant::now() + self.patience;
             loop {
                 match self.listen(deadline).await {
@@ -59,6 +60,7 @@ impl<'a> TestStream<'a> {
     pub fn sse_none_for(&mut self, time: Duration) -> impl Future<Output = &mut Self> + Send {
         let at = Location::caller();
         async move {
+            self.check_coding("sse_none_for", at);
             let deadline = Instant::now() + time;
             loop {
                 match self.listen(deadline).await {
@@ -77,6 +79,7 @@ impl<'a> TestStream<'a> {
     pub fn sse_keep_alive_ok(&mut self) -> impl Future<Output = &mut Self> + Send {
         let at = Location::caller();
         async move {
+            self.check_coding("sse_keep_alive_ok", at);
             let what = match self.listen(Instant::now() + self.patience).await {
                 Some(Said::Alive) => return self,
                 Some(Said::Event) => "an event came first".to_owned(),
@@ -92,6 +95,7 @@ impl<'a> TestStream<'a> {
     pub fn sse_finished_ok(&mut self) -> impl Future<Output = &mut Self> + Send {
         let at = Location::caller();
         async move {
+            self.check_coding("sse_finished_ok", at);
             let deadline = Instant::now() + self.patience;
             let what = loop {
                 match self.listen(deadline).await {
@@ -186,16 +190,21 @@ impl TestStream<'_> {
         self.field_isnt("sse_id_isnt", Message::last_event_id, &other.to_string())
     }
 
-    /// Asserts that the event's data is the JSON of this value, whatever the order of its members and its white
-    /// space.
+    /// Asserts that the event's data is the JSON of this value or reference, whatever the order of its members and its
+    /// white space.
     #[cfg(feature = "json")]
     #[track_caller]
-    pub fn sse_json_is<T>(&mut self, expected: &T) -> &mut Self
-    where
-        T: serde::de::DeserializeOwned + PartialEq + fmt::Debug,
-    {
-        match self.current("sse_json_is").json::<T>() {
-            Ok(value) => self.is("sse_json_is", value == *expected, &value, expected),
+    pub fn sse_json_is(&mut self, expected: impl serde::Serialize) -> &mut Self {
+        // By way of text, as an event's data is made: an `f32` of 1.1 is 1.1 there, and has more digits as a `Value`.
+        let expected = serde_json::to_string(&expected).and_then(|json| serde_json::from_str(&json));
+        let expected: serde_json::Value = match expected {
+            Ok(expected) => expected,
+            Err(error) => {
+                self.fail("sse_json_is", None, format_args!("the expected value is not JSON: {error}"))
+            }
+        };
+        match self.current("sse_json_is").json::<serde_json::Value>() {
+            Ok(value) => self.is("sse_json_is", value == expected, &value, &expected),
             Err(error) => self.fail("sse_json_is", None, error),
         }
     }

@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The number of characters that a failure shows of a response that is not an event stream.
 const SHOWN: usize = 500;
 
+/// The codings that a page would decode; it takes the bytes of any other as they are.
+const COMPRESSED: [&str; 7] = ["br", "compress", "deflate", "gzip", "x-compress", "x-gzip", "zstd"];
+
 type AnyError = Box<dyn error::Error + Send + Sync>;
 type AnyBytes<'a> = Pin<Box<dyn Stream<Item = Result<Bytes, AnyError>> + Send + 'a>>;
 
@@ -124,8 +127,9 @@ impl<'a> TestStream<'a> {
     }
 
     /// Sets how long each assertion waits at most, from here on. The default is 20 s.
-    pub fn within(self, time: Duration) -> Self {
-        Self { patience: time, ..self }
+    pub fn within(&mut self, time: Duration) -> &mut Self {
+        self.patience = time;
+        self
     }
 
     /// Returns the response's status.
@@ -230,6 +234,20 @@ impl<'a> TestStream<'a> {
         let media_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
         self.status == StatusCode::OK && media_type.trim().eq_ignore_ascii_case("text/event-stream")
+    }
+
+    /// Fails if the body is compressed, which would look like a stream without events.
+    pub(super) fn check_coding(&self, assertion: &str, at: &Location<'_>) {
+        let codings = self.headers.get_all(header::CONTENT_ENCODING).iter();
+        let codings = codings.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        for coding in codings.map(str::trim) {
+            if COMPRESSED.iter().any(|known| known.eq_ignore_ascii_case(coding)) {
+                let what = format_args!(
+                    "the body is compressed ({coding}), and events are read only from an uncompressed one; send the request without `accept-encoding`, or leave the compression layer out of the tested application"
+                );
+                self.fail(assertion, Some(at), what);
+            }
+        }
     }
 
     /// Returns the beginning of a body that is not an event stream.

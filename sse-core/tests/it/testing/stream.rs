@@ -66,21 +66,82 @@ async fn every_assertion_passes_where_it_should_and_fails_where_it_should() {
 }
 
 #[cfg(feature = "json")]
+#[derive(serde::Serialize)]
+struct Own {
+    a: Vec<u8>,
+    b: u8,
+}
+
+#[cfg(feature = "json")]
 #[tokio::test]
 async fn json_is_compared_as_json() {
     let mut stream = of_chunks(&["data: {\"b\": 1, \"a\": [2]}\n\n", "data: [DONE]\n\n"]);
-    stream.sse_ok().await.sse_json_is(&serde_json::json!({ "a": [2], "b": 1 }));
-    let other = failure(async { stream.sse_json_is(&serde_json::json!({ "a": [2] })) }).await;
+    // A value, a reference, and a type of the application's own.
+    let expected = serde_json::json!({ "a": [2], "b": 1 });
+    stream.sse_ok().await.sse_json_is(&expected).sse_json_is(expected);
+    stream.sse_json_is(Own { a: vec![2], b: 1 });
+    let other = failure(async { stream.sse_json_is(serde_json::json!({ "a": [2] })) }).await;
     assert!(other.starts_with("sse_json_is: it is Object"), "{other}");
     stream.sse_ok().await.sse_text_is("[DONE]");
-    let none = failure(async { stream.sse_json_is(&1) }).await;
+    let none = failure(async { stream.sse_json_is(1) }).await;
     assert!(none.starts_with("sse_json_is: message: the data is not the JSON"), "{none}");
+}
+
+#[cfg(feature = "json")]
+#[tokio::test]
+async fn json_of_a_short_float_is_equal() {
+    let mut stream = of_chunks(&["data: 1.1\n\n"]);
+    stream.sse_ok().await.sse_json_is(1.1_f32);
+}
+
+#[tokio::test(start_paused = true)]
+async fn compressed_body_is_refused_at_once() {
+    let began_at = Instant::now();
+    for coding in ["gzip", "identity, BR", "zstd"] {
+        let body = stream::pending::<Result<&str, Infallible>>();
+        let response = Response::builder()
+            .header("content-type", "text/event-stream")
+            .header("content-encoding", coding)
+            .body(body)
+            .unwrap();
+        let mut stream = TestStream::new(response).sse_established_ok().await;
+        stream.header_is("content-encoding", coding);
+        let name = coding.rsplit(' ').next().unwrap();
+        for said in [
+            failure(stream.sse_ok()).await,
+            failure(stream.sse_keep_alive_ok()).await,
+            failure(stream.sse_none_for(SECOND)).await,
+            failure(stream.sse_finished_ok()).await,
+        ] {
+            assert!(said.contains(&format!("the body is compressed ({name})")), "{said}");
+            assert!(said.contains("send the request without `accept-encoding`"), "{said}");
+            assert!(said.contains("tests/it/testing/stream.rs:"), "{said}");
+        }
+    }
+    assert_eq!(began_at.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test]
+async fn bytes_of_other_codings_are_read_as_they_are() {
+    for coding in ["identity", "none", "utf-8", ""] {
+        let body = stream::iter([Ok::<_, Infallible>("data: 1\n\n")]);
+        let response = Response::builder().header("content-encoding", coding).body(body).unwrap();
+        TestStream::new(response).sse_ok().await.sse_text_is("1");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn within_may_be_set_again() {
+    let mut stream = endless(&["data: 1\n\n"]);
+    stream.within(SECOND).sse_ok().await.within(2 * SECOND).sse_text_is("1");
+    assert!(failure(stream.sse_ok()).await.contains("no event came within 2s"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_says_where_it_was_and_what_came_instead() {
     let began_at = Instant::now();
-    let mut stream = endless(&["retry: 3000\n", "data: 1\n\ndata: hal"]).within(3 * SECOND);
+    let mut stream = endless(&["retry: 3000\n", "data: 1\n\ndata: hal"]);
+    stream.within(3 * SECOND);
     assert!(
         failure(async { stream.sse_text_is("1") }).await.starts_with("sse_text_is: there is no event yet")
     );
@@ -134,7 +195,8 @@ async fn paused_time_makes_keep_alives_and_leases_pass() {
     let began_at = Instant::now();
     let reader = hub.subscribe("a").lease(Lease::within(60 * SECOND)).await.unwrap();
     let response = EventStream::new(reader).keep_alive(KeepAlive::every(15 * SECOND)).into_response();
-    let mut stream = TestStream::new(response).within(60 * SECOND).sse_established_ok().await;
+    let mut stream = TestStream::new(response).sse_established_ok().await;
+    stream.within(60 * SECOND);
     stream.sse_none_for(10 * SECOND).await.sse_keep_alive_ok().await;
     assert!((13..=15).contains(&began_at.elapsed().as_secs()), "{:?}", began_at.elapsed());
 

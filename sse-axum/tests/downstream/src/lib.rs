@@ -1,0 +1,162 @@
+//! An application that depends on `sse-axum` and its framework alone: everything it needs has a name there.
+//!
+//! What only the adapter's own macros need has none:
+//!
+//! ```compile_fail,E0432
+//! use sse_axum::__private;
+//! ```
+//!
+//! ```compile_fail,E0432
+//! use sse_axum::__define_sse;
+//! ```
+
+use axum::response::{IntoResponse, Response};
+use sse_axum::{
+    AccessDenied, ErrorKind, Event, Hub, LastEventId, OriginPolicy, PublishError, Sse, SubscribeError, Topic,
+};
+
+/// The application's own error type: one `From` of its own for the adapter's, and the macro for the rest.
+#[derive(Debug)]
+pub enum AppError {
+    /// From the adapter.
+    Events(sse_axum::Error),
+    /// From elsewhere.
+    Io(std::io::Error),
+}
+
+impl From<sse_axum::Error> for AppError {
+    fn from(error: sse_axum::Error) -> Self {
+        Self::Events(error)
+    }
+}
+
+impl From<std::io::Error> for AppError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+sse_axum::convert_errors!(sse_axum::Error => AppError);
+
+impl IntoResponse for AppError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Events(error) => error.into_response(),
+            Self::Io(_) => axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    }
+}
+
+/// Checks the origin by what the extractor remembers, then publishes.
+///
+/// # Errors
+/// [`AppError::Events`] if the origin or the topic is refused.
+pub async fn publish(
+    hub: &Hub,
+    policy: &OriginPolicy,
+    last: &LastEventId,
+    topic: &str,
+) -> Result<(), AppError> {
+    policy.check(last)?;
+    let topic = Topic::new(topic)?;
+    hub.publish(topic, Event::message("1.08")).await?;
+    Ok(())
+}
+
+/// The same without an error type of its own.
+///
+/// # Errors
+/// If a reader may not subscribe.
+pub async fn prices(hub: Hub, policy: &OriginPolicy, last: LastEventId) -> sse_axum::Result {
+    policy.check(&last)?;
+    Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+}
+
+/// A name for what went wrong.
+#[must_use]
+pub fn name(error: &sse_axum::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::Cursor(_) => "cursor",
+        ErrorKind::Denied(AccessDenied::Forbidden) => "forbidden",
+        ErrorKind::Denied(_) => "denied",
+        ErrorKind::Event(_) => "event",
+        ErrorKind::History(_) => "history",
+        ErrorKind::InvalidOrigin(_) => "invalid origin",
+        ErrorKind::Origin(_) => "origin",
+        ErrorKind::Publish(PublishError::OwnId) => "own id",
+        ErrorKind::Publish(_) => "publish",
+        ErrorKind::Run(_) => "run",
+        ErrorKind::Send(_) => "send",
+        ErrorKind::Subscribe(SubscribeError::UnknownTopic(_)) => "unknown topic",
+        ErrorKind::Subscribe(_) => "subscribe",
+        ErrorKind::Topic(_) => "topic",
+        _ => "another",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{extract::FromRequestParts, http::Request};
+
+    use super::*;
+
+    const _: () = {
+        const fn converts<E>()
+        where
+            sse_axum::Error: From<E>,
+            AppError: From<E>,
+        {
+        }
+        converts::<sse_axum::AccessDenied>();
+        converts::<sse_axum::ForbiddenOrigin>();
+        converts::<sse_axum::HistoryError>();
+        converts::<sse_axum::InvalidCursor>();
+        converts::<sse_axum::InvalidEvent>();
+        converts::<sse_axum::InvalidEventId>();
+        converts::<sse_axum::InvalidEventType>();
+        converts::<sse_axum::InvalidOrigin>();
+        converts::<sse_axum::InvalidTopic>();
+        converts::<sse_axum::PublishError>();
+        converts::<sse_axum::RunError>();
+        converts::<sse_axum::SendError>();
+        converts::<sse_axum::SubscribeError>();
+    };
+
+    /// What the extractor makes of a request from a page of this origin.
+    async fn extracted(origin: &str) -> LastEventId {
+        let request = Request::get("/").header("host", "app.example").header("origin", origin);
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        <LastEventId as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await.unwrap()
+    }
+
+    fn refused(result: Result<(), AppError>) -> sse_axum::Error {
+        match result {
+            Err(AppError::Events(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn errors_are_matched_and_answered() {
+        let hub = Hub::memory();
+        let policy = OriginPolicy::builder().origin("https://page.example").build().unwrap();
+        let last = extracted("https://page.example").await;
+        publish(&hub, &policy, &last, "prices").await.unwrap();
+
+        let elsewhere =
+            refused(publish(&hub, &policy, &extracted("https://evil.example").await, "prices").await);
+        assert_eq!((name(&elsewhere), elsewhere.status()), ("origin", axum::http::StatusCode::FORBIDDEN));
+        let topic = refused(publish(&hub, &policy, &last, "a..b").await);
+        assert_eq!((name(&topic), topic.status()), ("topic", axum::http::StatusCode::BAD_REQUEST));
+        assert!(matches!(topic.into_kind(), ErrorKind::Topic(_)));
+
+        let unknown = sse_axum::Error::from(hub.subscribe("b").existing().await.unwrap_err());
+        assert_eq!((name(&unknown), unknown.status()), ("unknown topic", axum::http::StatusCode::NOT_FOUND));
+        let left = sse_axum::Error::from(sse_axum::SendError::Left);
+        assert_eq!((name(&left), left.status()), ("send", axum::http::StatusCode::GONE));
+        // A kind becomes the same error again.
+        assert_eq!(name(&ErrorKind::from(AccessDenied::Forbidden).into()), "forbidden");
+
+        assert!(prices(hub, &policy, last).await.is_ok());
+    }
+}

@@ -1,0 +1,165 @@
+//! An application that depends on `sse-rocket` and its framework alone: everything it needs has a name there.
+//!
+//! What only the adapter's own macros need has none:
+//!
+//! ```compile_fail,E0432
+//! use sse_rocket::__private;
+//! ```
+//!
+//! ```compile_fail,E0432
+//! use sse_rocket::__define_sse;
+//! ```
+
+use rocket::{
+    Request,
+    http::Status,
+    response::{self, Responder},
+};
+use sse_rocket::{
+    AccessDenied, ErrorKind, Event, Hub, LastEventId, OriginPolicy, PublishError, Sse, SubscribeError, Topic,
+};
+
+/// The application's own error type: one `From` of its own for the adapter's, and the macro for the rest.
+#[derive(Debug)]
+pub enum AppError {
+    /// From the adapter.
+    Events(sse_rocket::Error),
+    /// From elsewhere.
+    Io(std::io::Error),
+}
+
+impl From<sse_rocket::Error> for AppError {
+    fn from(error: sse_rocket::Error) -> Self {
+        Self::Events(error)
+    }
+}
+
+impl From<std::io::Error> for AppError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+sse_rocket::convert_errors!(sse_rocket::Error => AppError);
+
+impl<'r> Responder<'r, 'static> for AppError {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        match self {
+            Self::Events(error) => error.respond_to(request),
+            Self::Io(_) => Err(Status::InternalServerError),
+        }
+    }
+}
+
+/// Checks the origin by what the extractor remembers, then publishes.
+///
+/// # Errors
+/// [`AppError::Events`] if the origin or the topic is refused.
+pub async fn publish(
+    hub: &Hub,
+    policy: &OriginPolicy,
+    last: &LastEventId,
+    topic: &str,
+) -> Result<(), AppError> {
+    policy.check(last)?;
+    let topic = Topic::new(topic)?;
+    hub.publish(topic, Event::message("1.08")).await?;
+    Ok(())
+}
+
+/// The same without an error type of its own.
+///
+/// # Errors
+/// If a reader may not subscribe.
+pub async fn prices(hub: Hub, policy: &OriginPolicy, last: LastEventId) -> sse_rocket::Result {
+    policy.check(&last)?;
+    Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+}
+
+/// A name for what went wrong.
+#[must_use]
+pub fn name(error: &sse_rocket::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::Cursor(_) => "cursor",
+        ErrorKind::Denied(AccessDenied::Forbidden) => "forbidden",
+        ErrorKind::Denied(_) => "denied",
+        ErrorKind::Event(_) => "event",
+        ErrorKind::History(_) => "history",
+        ErrorKind::InvalidOrigin(_) => "invalid origin",
+        ErrorKind::Origin(_) => "origin",
+        ErrorKind::Publish(PublishError::OwnId) => "own id",
+        ErrorKind::Publish(_) => "publish",
+        ErrorKind::Run(_) => "run",
+        ErrorKind::Send(_) => "send",
+        ErrorKind::Subscribe(SubscribeError::UnknownTopic(_)) => "unknown topic",
+        ErrorKind::Subscribe(_) => "subscribe",
+        ErrorKind::Topic(_) => "topic",
+        _ => "another",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rocket::{http::Header, local::asynchronous::Client, request::FromRequest};
+
+    use super::*;
+
+    const _: () = {
+        const fn converts<E>()
+        where
+            sse_rocket::Error: From<E>,
+            AppError: From<E>,
+        {
+        }
+        converts::<sse_rocket::AccessDenied>();
+        converts::<sse_rocket::ForbiddenOrigin>();
+        converts::<sse_rocket::HistoryError>();
+        converts::<sse_rocket::InvalidCursor>();
+        converts::<sse_rocket::InvalidEvent>();
+        converts::<sse_rocket::InvalidEventId>();
+        converts::<sse_rocket::InvalidEventType>();
+        converts::<sse_rocket::InvalidOrigin>();
+        converts::<sse_rocket::InvalidTopic>();
+        converts::<sse_rocket::PublishError>();
+        converts::<sse_rocket::RunError>();
+        converts::<sse_rocket::SendError>();
+        converts::<sse_rocket::SubscribeError>();
+    };
+
+    /// What the extractor makes of a request from a page of this origin.
+    async fn extracted(origin: &str) -> LastEventId {
+        let client = Client::untracked(rocket::build()).await.unwrap();
+        let request = client.get("/").header(Header::new("host", "app.example"));
+        let request = request.header(Header::new("origin", origin.to_owned()));
+        LastEventId::from_request(request.inner()).await.unwrap()
+    }
+
+    fn refused(result: Result<(), AppError>) -> sse_rocket::Error {
+        match result {
+            Err(AppError::Events(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[rocket::async_test]
+    async fn errors_are_matched_and_answered() {
+        let hub = Hub::memory();
+        let policy = OriginPolicy::builder().origin("https://page.example").build().unwrap();
+        let last = extracted("https://page.example").await;
+        publish(&hub, &policy, &last, "prices").await.unwrap();
+
+        let elsewhere =
+            refused(publish(&hub, &policy, &extracted("https://evil.example").await, "prices").await);
+        assert_eq!((name(&elsewhere), elsewhere.status()), ("origin", Status::Forbidden));
+        let topic = refused(publish(&hub, &policy, &last, "a..b").await);
+        assert_eq!((name(&topic), topic.status()), ("topic", Status::BadRequest));
+        assert!(matches!(topic.into_kind(), ErrorKind::Topic(_)));
+
+        let unknown = sse_rocket::Error::from(hub.subscribe("b").existing().await.unwrap_err());
+        assert_eq!((name(&unknown), unknown.status()), ("unknown topic", Status::NotFound));
+        // A kind becomes the same error again.
+        assert_eq!(name(&ErrorKind::from(AccessDenied::Forbidden).into()), "forbidden");
+
+        assert!(prices(hub, &policy, last).await.is_ok());
+    }
+}
