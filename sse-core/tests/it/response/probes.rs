@@ -8,7 +8,8 @@ use std::sync::{
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use sse_core::{
-    Body, EndReason, Event, EventStream, Exclusive, Hub, LastEventId, Lease, Shutdown, Snapshot, Subscription,
+    Body, EndReason, Event, EventStream, Exclusive, Hub, LastEventId, Lease, Pattern, Shutdown, Snapshot,
+    Subscription,
 };
 
 fn request(method: &Method, cursor: Option<&str>) -> LastEventId {
@@ -59,7 +60,8 @@ async fn a_probe_takes_no_place() {
 async fn a_probe_leaves_nothing_in_the_window() {
     let hub = Hub::memory();
     for topics in [&["a"][..], &["a", "b"], &["*"], &["a", ">"]] {
-        let probe = hub.subscribe(topics.to_vec()).after(head(None)).await.unwrap();
+        let patterns: Vec<_> = topics.iter().map(|topic| Pattern::new(*topic).unwrap()).collect();
+        let probe = hub.subscribe(patterns).after(head(None)).await.unwrap();
         assert!(hub.stats().readers.is_empty(), "{topics:?}");
         assert_eq!(hub.stats().topics, 0, "{topics:?}");
         drop(probe);
