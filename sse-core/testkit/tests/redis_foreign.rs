@@ -116,7 +116,8 @@ async fn e14_rows_and_fields_of_the_other_keys() {
         publish(&hub, &text).await;
         assert_eq!(data(&mut reader, 2 - usize::from(number > 0)).await.last(), Some(&text), "{command:?}");
         // A query that needs the keys.
-        let _ = hub.subscribe(["a", "b", "c.*", ">"]).after("00000000000000ff-1").await.unwrap();
+        let patterns = ["a", "b", "c.*", ">"].map(|text| sse_core::Pattern::new(text).unwrap());
+        let _ = hub.subscribe(patterns).after("00000000000000ff-1").await.unwrap();
         let other = open(&server).await;
         let mut earliest = other.subscribe("a").start(Start::Earliest).await.unwrap();
         assert_eq!(data(&mut earliest, number + 2).await.last(), Some(&text), "{command:?}");
