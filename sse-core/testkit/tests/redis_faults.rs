@@ -3,7 +3,8 @@
 use std::{process::Command, time::Duration};
 
 use sse_core::{
-    Event, GapReason, History, HistoryErrorKind, Hub, RedisHistory, Resume, Retention, Start, Subscription,
+    Event, GapReason, Hub, Resume, Retention, Start, Subscription,
+    history::{History, HistoryErrorKind, RedisHistory},
 };
 use sse_testkit::{
     engines::{Proxy, RedisServer},

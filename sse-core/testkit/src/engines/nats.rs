@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sse_core::{NatsHistory, Retention};
+use sse_core::{Retention, history::NatsHistory};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
