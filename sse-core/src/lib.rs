@@ -38,7 +38,7 @@
 //! Examples use `use sse_core::…`; with an adapter, write its name instead, such as `sse_axum`.
 //!
 //! # Where to find what
-//! The page [`docs`] has a table from tasks to methods. The ones that are asked for most: [`Hub::run`] for an answer that outlives its
+//! The page [`docs`] has a table from tasks to methods. The ones that are asked for most: [`Hub::start_run`] for an answer that outlives its
 //! reader, [`Subscribe::start`] for where a new reader begins, [`Subscribe::snapshot`] for a state and what follows it,
 //! [`Subscribe::limit`] for readers per user, [`Subscribe::lease`] for permission that ends, [`Hub::disconnect`] for logout, and
 //! [applications](docs::applications) for adding streams to an application that exists.
