@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
-use sse_peers::{Chaos, Fault};
+use sse_interop::{Chaos, Fault};
 use sse_testkit::{Failed, Outcome, Request};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -232,6 +232,6 @@ fn tools(program: &str) -> Outcome<PathBuf> {
             .all(|path| tools.join(path).exists())
     });
     found.ok_or_else(|| {
-        Failed::new("other people's clients are missing; install them with `.ci/peers/install`")
+        Failed::new("other people's clients are missing; install them with `.ci/interop/install`")
     })
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use sse_peers::{COUNT, Chaos, Ledger, ODD, PER_CONNECTION, judge, misbehave, source};
+use sse_interop::{COUNT, Chaos, Ledger, ODD, PER_CONNECTION, judge, misbehave, source};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -36,7 +36,7 @@ async fn start(runner: &str, name: &str) -> (Child, SocketAddr) {
     command.arg(script(name)).args([COUNT, PER_CONNECTION].map(|number| number.to_string()));
     command.arg(serde_json::to_string(&ODD).expect("JSON")).env("SSE_TOOLS", tools());
     let server = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn();
-    let missing = "other people's servers are missing; install them with `.ci/peers/install`";
+    let missing = "other people's servers are missing; install them with `.ci/interop/install`";
     let mut server = server.unwrap_or_else(|error| panic!("{}: {error}: {missing}", runner.display()));
     let mut line = String::new();
     let mut stdout = BufReader::new(server.stdout.take().expect("piped"));
