@@ -1,75 +1,55 @@
-use std::{convert::Infallible, net::SocketAddr, ops::Range, time::Duration};
+use std::{panic::AssertUnwindSafe, pin::Pin, time::Instant};
 
-use futures_util::StreamExt;
-use sse_core::{Backoff, EventSource, Message};
-use tokio::time::{sleep, timeout};
+use futures_util::FutureExt;
+use sse_testkit::{Failed, Outcome};
 
-use crate::{Chaos, Fault, Ledger};
+use crate::{Engine, Session, browsers, compressed, page};
 
-/// Number of events of a server at `/numbers`: the numbers from 0, each also its event's id, of the type `number`.
-pub const COUNT: u64 = 10_000;
+/// A test in a browser: its name, and the function that runs it with an application's program.
+pub type Case =
+    (&'static str, for<'a> fn(&'a str, &'a Session) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>);
 
-/// Number of events that a connection gets before the server ends it.
-pub const PER_CONNECTION: u64 = 2_500;
-
-/// Data that are hard to encode, which a server sends at `/odd`, before an event of the type `end`.
-pub const ODD: [&str; 6] = ["plain", "two\nlines", "", " leading", "trailing\n", "\u{2026} \u{1f600}"];
-
-/// Used in place of a text: no event at all.
-pub const NOTHING: &str = "\0";
-
-/// The numbers that a connection sends to a reader with the id `last`; `None` means 204.
-#[must_use]
-pub fn numbers(last: Option<&str>) -> Option<Range<u64>> {
-    let next = last.map_or(0, |last| last.parse::<u64>().expect("an id of ours") + 1);
-    (next < COUNT).then(|| next..(next + PER_CONNECTION).min(COUNT))
+macro_rules! cases {
+    ($($module:ident: $($case:ident)*;)*) => {
+        &[$($((stringify!($case), |program, page| Box::pin($module::$case(program, page)))),*),*]
+    };
 }
 
-/// Reads all numbers, once while the server ends its connections, and once over connections that break anywhere;
-/// then the odd texts, which must be what a browser reads from the same bytes.
-pub async fn judge(server: SocketAddr, odd: [&str; 6]) {
-    read_numbers(server).await;
-    let network = Chaos::start(server).await.expect("a proxy");
-    tokio::select! {
-        () = read_numbers(network.addr) => {}
-        never = misbehave(&network) => match never {},
-    }
-    println!("{COUNT} events over {} connections", network.accepted());
-    assert!(network.accepted() as u64 > COUNT / PER_CONNECTION + 1, "no connection was cut");
-    let texts: Vec<_> = source(server, "odd")
-        .map(|message| message.expect("no error is final here"))
-        .take_while(|message| std::future::ready(message.event_type() != "end"))
-        .map(Message::into_data)
-        .collect()
-        .await;
-    let odd: Vec<_> = odd.into_iter().filter(|text| *text != NOTHING).collect();
-    assert_eq!(texts, odd);
-}
+/// All tests in browsers.
+pub const ALL: &[Case] = cases! {
+    page: g17_resumes_after_cuts g17_is_told_of_a_restart g17_resumes_after_a_crash the_page_works;
+    browsers: g17_stops_at_204 g17_checkpoints_move_the_cursor g17_comes_back_before_its_first_event
+        g1_reads_any_text g2_reads_events_of_64_kib
+        g5_reads_500_events_a_second g4_keeps_a_tab_for_several_ages g17_survives_a_cut_within_an_event
+        g17_goes_back_to_a_page g17_survives_an_outage g17_reads_across_origins_with_credentials
+        fetches_across_origins;
+    compressed: reads_compressed;
+};
 
-async fn read_numbers(server: SocketAddr) {
-    let mut ledger = Ledger::default();
-    let reading = source(server, "numbers").for_each(|message| {
-        let message = message.expect("no error is final here");
-        assert_eq!((message.event_type(), message.data()), ("number", message.last_event_id()));
-        ledger.enter(message.data());
-        async {}
-    });
-    timeout(Duration::from_secs(60), reading).await.expect("it ends with 204");
-    ledger.assert_whole(COUNT);
-}
+/// The tests that can fail for one adapter and pass for another.
+pub const MAIN: &[Case] = cases! {
+    page: g17_resumes_after_cuts g17_is_told_of_a_restart;
+    browsers: g17_stops_at_204 g17_comes_back_before_its_first_event;
+};
 
-/// A client that reconnects soon.
-pub fn source(server: SocketAddr, path: &str) -> EventSource {
-    let backoff = Backoff::default().min(Duration::from_millis(1)).max(Duration::from_millis(100));
-    EventSource::get(format!("http://{server}/{path}")).backoff(backoff).connect().expect("a valid request")
-}
-
-/// Cuts connections in both directions.
-pub async fn misbehave(network: &Chaos) -> Infallible {
-    loop {
-        for fault in [Fault::Reset, Fault::Close] {
-            network.set(fault);
-            sleep(Duration::from_millis(50)).await;
+/// Runs the cases in one browser, one after the other: starting a browser takes longer than most of them.
+///
+/// # Errors
+/// The names of those that fail, and why, after all have run.
+pub async fn judge(program: &str, engine: Engine, cases: &[Case]) -> Outcome {
+    let page = Session::open(engine).await?;
+    let mut failures = String::new();
+    for (name, case) in cases {
+        let began_at = Instant::now();
+        // A panic's own message is on stderr, where the test's output is.
+        let outcome = AssertUnwindSafe(case(program, &page)).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|_| Err(Failed::new("an assertion failed; it is told above")));
+        let took = began_at.elapsed().as_secs_f64();
+        let is_ok = if outcome.is_ok() { "ok" } else { "FAILED" };
+        println!("{engine:?}: {name} ... {is_ok} in {took:.1} s");
+        if let Err(failure) = outcome {
+            failures.push_str(&format!("\n{engine:?}: {name}: {failure:?}"));
         }
     }
+    if failures.is_empty() { Ok(()) } else { Err(Failed::new(failures)) }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use sse_interop::{COUNT, Chaos, Ledger, ODD, PER_CONNECTION, judge, misbehave, source};
+use sse_interop::servers::{COUNT, Chaos, Ledger, ODD, PER_CONNECTION, judge, misbehave, source};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},

@@ -4,7 +4,8 @@ use serde_json::json;
 use sse_testkit::{Failed, Outcome};
 use tokio::{net::TcpStream, process::Command};
 
-use crate::{link::Link, process::Group};
+use super::link::Link;
+use crate::process::Group;
 
 /// Settings of a new Firefox profile: any free port for its driver, no start page, and JSON shown as it is (not in a
 /// privileged viewer, where a test's scripts are not allowed).

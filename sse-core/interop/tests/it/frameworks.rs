@@ -4,7 +4,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use futures_util::{Stream, StreamExt, stream};
-use sse_interop::{NOTHING, ODD, judge, numbers};
+use sse_interop::servers::{NOTHING, ODD, judge, numbers};
 use tokio::net::TcpListener;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use tokio::{net::TcpStream, process::Command};
 use crate::process::Group;
 
 /// The document whose settings are tested.
-const DOCUMENT: &str = include_str!("../../../sse-core/src/docs/proxies.md");
+const DOCUMENT: &str = include_str!("../../src/docs/proxies.md");
 
 /// A proxy as Debian packages it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

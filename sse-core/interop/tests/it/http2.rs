@@ -15,7 +15,7 @@ use hyper_util::{
 };
 use sse_axum::Hub;
 use sse_core::{Attempts, Backoff, Disconnect, EventSource, HyperTransport};
-use sse_interop::{HubServer, Ledger};
+use sse_interop::servers::{HubServer, Ledger};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_rustls::{TlsAcceptor, rustls};
 

@@ -6,14 +6,14 @@ mod vectors;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
+use self::vectors::Vector;
 use sse_testkit::{Failed, Outcome};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use vectors::Vector;
 
-const PAGE: &str = include_str!("../../../../sse-core/src/docs/client.md");
+const PAGE: &str = include_str!("../../../../src/docs/client.md");
 
 /// Heads that Chromium reads and our client does not, each with its reason on the page.
 const STRICTER: [&str; 5] = [

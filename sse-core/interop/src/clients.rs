@@ -9,7 +9,6 @@ use std::{
 };
 
 use serde_json::Value;
-use sse_interop::{Chaos, Fault};
 use sse_testkit::{Failed, Outcome, Request};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -21,6 +20,7 @@ use tokio::{
 use crate::{
     App, PATIENCE, Relay,
     app::{read_all, spawn},
+    servers::{Chaos, Fault},
 };
 
 /// Each client: its name, the command that runs it, and its script in `clients/`.

@@ -1,14 +1,19 @@
+mod browser;
+mod link;
+
+pub use self::browser::Engine;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sse_testkit::{Failed, Outcome};
 use tokio::time::{sleep, timeout};
 
-use crate::{
-    Engine, PATIENCE,
+use self::{
     browser::Browser,
     link::{Command, Link},
 };
+use crate::PATIENCE;
 
 /// The interval at which a page is checked.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

@@ -6,7 +6,7 @@ use std::{env, time::Duration};
 
 use futures_util::StreamExt;
 use sse_core::{Backoff, ClientEvent, Disconnect, EventSource, EventSourceBuilder};
-use sse_interop::{Chaos, Fault, HubServer, Ledger};
+use sse_interop::servers::{Chaos, Fault, HubServer, Ledger};
 use tokio::time::{sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
