@@ -13,7 +13,7 @@ use sse_axum::{
 use tower_service::Service;
 
 fn app() -> Router {
-    example_board::routes(Hub::memory())
+    example_live_state::routes(Hub::memory())
 }
 
 async fn send(app: &Router, method: &str, uri: &str, body: Value) -> (StatusCode, String) {
