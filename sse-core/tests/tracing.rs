@@ -1,6 +1,6 @@
 //! The span of each stream, as a subscriber sees it.
 
-#[path = "it/common/hostile.rs"]
+#[path = "../testkit/src/injection_texts.rs"]
 mod hostile;
 
 use std::{

@@ -14,7 +14,7 @@ use sse_core::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Settings, sum::Sum, work::Pace};
+use crate::{Settings, counter_state::Sum, producer::Pace};
 
 /// The page of `GET /page`.
 pub const PAGE: &str = "<!doctype html><title>A page</title>";

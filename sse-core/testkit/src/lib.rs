@@ -8,34 +8,33 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod app;
-mod asked;
 mod assertions;
 pub mod cases;
-pub mod checker;
 mod chunks;
 mod context;
-pub mod engines;
+mod counter_state;
 mod exchange;
-mod golden;
 pub mod history_cases;
-mod hostile;
-pub mod load;
+mod injection_texts;
+mod injection_vectors;
 mod outcome;
+mod producer;
+mod query;
 mod reader;
 mod server;
-mod sum;
-mod work;
+mod wire_vectors;
 
 pub use app::{App, Serving, Settings};
-pub use asked::{Asked, Code, Term, is_of};
 pub use chunks::Chunks;
 pub use context::{Context, Failure, MOST_BODY, PAGE};
 pub use exchange::{Ending, Exchange, Request};
-pub use golden::{Scripted, scripted};
-pub use hostile::{HOSTILE, Hostile, every_builder};
+pub use injection_texts::HOSTILE;
+pub use injection_vectors::{Hostile, every_builder};
 pub use outcome::{Failed, Outcome, within_limits};
+pub use query::{Asked, Code, Term, is_of};
 pub use reader::{Told, read};
 pub use server::Server;
+pub use wire_vectors::{Scripted, scripted};
 
 /// Makes one test for each promise: `conformance!(app::Axum);`.
 #[macro_export]

@@ -3,9 +3,9 @@
 use super::wire::is_retry;
 use crate::{
     App, Outcome, Request, Server, Settings,
-    asked::MOST_FROM_ADDRESS,
     context::MOST_READERS,
     outcome::{ensure, ensure_eq},
+    query::MOST_FROM_ADDRESS,
 };
 
 /// A request as an `EventSource` sends it.
