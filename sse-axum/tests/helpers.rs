@@ -12,7 +12,7 @@ use axum_core::body::Body;
 use futures_util::stream;
 use sse_axum::{
     Event, Hub, LastEventId, Lease, Sse,
-    test::{read, request_sse_ok},
+    test::{read, request_stream},
 };
 fn app(hub: Hub) -> Router {
     Router::new().route("/prices", get(prices)).route("/echo", post(echo)).with_state(hub)
@@ -35,10 +35,10 @@ async fn other_requests_are_made_in_the_frameworks_own_way() {
     let hub = Hub::memory();
     let app = app(hub.clone());
     let request = Request::get("/prices").header("last-event-id", "elsewhere").body(Body::empty()).unwrap();
-    let mut gap = request_sse_ok(&app, request).await;
-    gap.sse_ok().await.sse_type_is("sse.gap").sse_text_like(r#""reason":"malformed""#);
+    let mut gap = request_stream(&app, request).await;
+    gap.next_event().await.assert_type_eq("sse.gap").assert_data_contains(r#""reason":"malformed""#);
 
     let mut own = read(prices(State(hub.clone()), LastEventId::default()).await);
     hub.publish("prices", Event::message("1.10")).await.unwrap();
-    own.sse_ok().await.sse_text_is("1.10");
+    own.next_event().await.assert_data_eq("1.10");
 }

@@ -7,7 +7,7 @@ use futures_util::stream;
 use rocket::{Build, Rocket, State, get, http::Header, local::asynchronous::Client, post, routes};
 use sse_rocket::{
     Event, Hub, LastEventId, Lease, Sse,
-    test::{read, request_sse_ok},
+    test::{read, request_stream},
 };
 fn app(hub: Hub) -> Rocket<Build> {
     rocket::build().manage(hub).mount("/", routes![prices, echo])
@@ -32,10 +32,10 @@ async fn other_requests_are_made_in_the_frameworks_own_way() {
     let hub = Hub::memory();
     let app = Client::untracked(app(hub.clone())).await.unwrap();
     let request = app.get("/prices").header(Header::new("last-event-id", "elsewhere"));
-    let mut gap = request_sse_ok(request).await;
-    gap.sse_ok().await.sse_type_is("sse.gap").sse_text_like(r#""reason":"malformed""#);
+    let mut gap = request_stream(request).await;
+    gap.next_event().await.assert_type_eq("sse.gap").assert_data_contains(r#""reason":"malformed""#);
 
     let mut own = read(app.get("/prices").dispatch().await);
     hub.publish("prices", Event::message("1.10")).await.unwrap();
-    own.sse_ok().await.sse_text_is("1.10");
+    own.next_event().await.assert_data_eq("1.10");
 }

@@ -8,7 +8,7 @@ use axum::{
 use serde_json::{Value, json};
 use sse_axum::{
     Hub,
-    test::{TestStream, get_sse_ok},
+    test::{TestStream, get_stream},
 };
 use tower_service::Service;
 
@@ -35,12 +35,12 @@ async fn a_reader_has_the_board_at_any_time_from_its_state_and_the_patches_after
     let app = app();
     send(&app, "PUT", "/board", json!({ "todo": ["a"], "done": [] })).await;
 
-    let mut stream = get_sse_ok(&app, "/board").await;
-    stream.sse_ok().await.sse_type_is("board");
+    let mut stream = get_stream(&app, "/board").await;
+    stream.next_event().await.assert_type_eq("board");
     let mut board = json_of(&stream);
     for change in [json!({ "todo": ["a", "b"], "done": [] }), json!({ "todo": ["b"], "done": ["a"] })] {
         send(&app, "PUT", "/board", change.clone()).await;
-        stream.sse_ok().await.sse_type_is("patch");
+        stream.next_event().await.assert_type_eq("patch");
         json_patch::patch(
             &mut board,
             &serde_json::from_value::<json_patch::Patch>(json_of(&stream)).expect("a patch"),
@@ -50,15 +50,19 @@ async fn a_reader_has_the_board_at_any_time_from_its_state_and_the_patches_after
     }
 
     // Cut, and changed in the meantime: the reader gets the missed patch, not the whole.
-    stream.sse_finish_ok();
+    stream.disconnect();
     send(&app, "PUT", "/board", json!({ "todo": [], "done": ["a", "b"] })).await;
-    let mut stream = get_sse_ok(&app, &format!("/board?last_event_id={}", stream.last_event_id())).await;
-    stream.sse_ok().await.sse_type_is("patch");
+    let mut stream = get_stream(&app, &format!("/board?last_event_id={}", stream.last_event_id())).await;
+    stream.next_event().await.assert_type_eq("patch");
 
     // A reader with an invalid cursor gets a gap and the whole.
-    let mut stream = get_sse_ok(&app, "/board?last_event_id=nonsense").await;
-    stream.sse_ok().await.sse_type_is("sse.gap");
-    stream.sse_ok().await.sse_type_is("board").sse_json_is(json!({ "todo": [], "done": ["a", "b"] }));
+    let mut stream = get_stream(&app, "/board?last_event_id=nonsense").await;
+    stream.next_event().await.assert_type_eq("sse.gap");
+    stream
+        .next_event()
+        .await
+        .assert_type_eq("board")
+        .assert_json_eq(json!({ "todo": [], "done": ["a", "b"] }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,27 +72,27 @@ async fn a_reader_of_prices_gets_the_latest_alone() {
         send(&app, "POST", "/prices/eur", json!(price)).await;
     }
     send(&app, "POST", "/prices/usd", json!("0.93")).await;
-    let mut stream = get_sse_ok(&app, "/prices").await;
-    stream.sse_ok().await.sse_type_is("eur").sse_text_is("1.09");
-    stream.sse_ok().await.sse_type_is("usd").sse_text_is("0.93");
+    let mut stream = get_stream(&app, "/prices").await;
+    stream.next_event().await.assert_type_eq("eur").assert_data_eq("1.09");
+    stream.next_event().await.assert_type_eq("usd").assert_data_eq("0.93");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_late_reader_gets_a_build_from_its_start_and_a_stop_reaches_the_work() {
     let app = app();
     assert_eq!(send(&app, "POST", "/builds/1", json!("")).await.0, StatusCode::ACCEPTED);
-    let mut early = get_sse_ok(&app, "/builds/1").await;
-    early.sse_ok().await.sse_text_is("step 1 of 10");
-    early.sse_ok().await.sse_text_is("step 2 of 10");
-    let mut late = get_sse_ok(&app, "/builds/1").await;
-    late.sse_ok().await.sse_text_is("step 1 of 10");
+    let mut early = get_stream(&app, "/builds/1").await;
+    early.next_event().await.assert_data_eq("step 1 of 10");
+    early.next_event().await.assert_data_eq("step 2 of 10");
+    let mut late = get_stream(&app, "/builds/1").await;
+    late.next_event().await.assert_data_eq("step 1 of 10");
 
     assert_eq!(send(&app, "DELETE", "/builds/1", json!("")).await.0, StatusCode::NO_CONTENT);
-    late.sse_ok().await.sse_text_is("step 2 of 10");
-    late.sse_ok().await.sse_text_is("stopped");
-    late.sse_ok().await.sse_type_is("sse.end");
+    late.next_event().await.assert_data_eq("step 2 of 10");
+    late.next_event().await.assert_data_eq("stopped");
+    late.next_event().await.assert_type_eq("sse.end");
     let last = late.last_event_id().to_owned();
-    late.sse_finished_ok().await;
+    late.expect_end().await;
     let (status, _) = send(&app, "GET", &format!("/builds/1?last_event_id={last}"), json!("")).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     assert_eq!(send(&app, "DELETE", "/builds/2", json!("")).await.0, StatusCode::NOT_FOUND);
@@ -97,7 +101,7 @@ async fn a_late_reader_gets_a_build_from_its_start_and_a_stop_reaches_the_work()
 #[tokio::test(start_paused = true)]
 async fn the_control_endpoint_lists_moves_and_closes_readers() {
     let app = app();
-    let mut stream = get_sse_ok(&app, "/prices").await;
+    let mut stream = get_stream(&app, "/prices").await;
     let (_, readers) = send(&app, "GET", "/topics/prices.eur/readers", json!("")).await;
     let readers: Value = serde_json::from_str(&readers).expect("JSON");
     assert_eq!(readers[0]["topics"], json!(["prices.*"]), "{readers}");
@@ -108,14 +112,14 @@ async fn the_control_endpoint_lists_moves_and_closes_readers() {
         StatusCode::NO_CONTENT
     );
     send(&app, "PUT", "/board", json!({ "todo": [] })).await;
-    stream.sse_ok().await.sse_type_is("patch");
+    stream.next_event().await.assert_type_eq("patch");
     assert_eq!(
         send(&app, "PUT", &format!("{reader}/topics"), json!(["a..b"])).await.0,
         StatusCode::BAD_REQUEST
     );
 
     assert_eq!(send(&app, "DELETE", &reader, json!("")).await.0, StatusCode::NO_CONTENT);
-    stream.sse_finished_ok().await;
+    stream.expect_end().await;
     drop(stream);
     assert_eq!(send(&app, "DELETE", &reader, json!("")).await.0, StatusCode::NOT_FOUND);
 }
@@ -133,28 +137,28 @@ async fn a_build_is_read_by_its_own_name_alone() {
         );
         // Any text is one name: such a build can be started, and is a separate build.
         assert_eq!(send(&app, "POST", &format!("/builds/{name}"), json!("")).await.0, StatusCode::ACCEPTED);
-        let mut reader = get_sse_ok(&app, &format!("/builds/{name}")).await;
-        reader.sse_ok().await.sse_text_is("step 1 of 10");
+        let mut reader = get_stream(&app, &format!("/builds/{name}")).await;
+        reader.next_event().await.assert_data_eq("step 1 of 10");
         assert_eq!(
             send(&app, "DELETE", &format!("/builds/{name}"), json!("")).await.0,
             StatusCode::NO_CONTENT
         );
-        reader.sse_ok().await.sse_text_is("stopped");
-        reader.sse_ok().await.sse_type_is("sse.end");
-        reader.sse_finished_ok().await;
+        reader.next_event().await.assert_data_eq("stopped");
+        reader.next_event().await.assert_type_eq("sse.end");
+        reader.expect_end().await;
     }
     let long = "x".repeat(300);
     let (status, body) = send(&app, "GET", &format!("/builds/{long}"), json!("")).await;
     assert!(status == StatusCode::BAD_REQUEST && body.contains("a hash"), "{body}");
     // The control endpoint takes topics literally too.
-    let mut reader = get_sse_ok(&app, "/prices").await;
+    let mut reader = get_stream(&app, "/prices").await;
     let (_, readers) = send(&app, "GET", "/topics/prices.eur/readers", json!("")).await;
     let readers: Value = serde_json::from_str(&readers).expect("JSON");
     let topics = format!("/readers/{}/topics", readers[0]["id"].as_str().expect("an id"));
     let (status, body) = send(&app, "PUT", &topics, json!([">"])).await;
     assert!(status == StatusCode::BAD_REQUEST && body.contains("Pattern"), "{body}");
     send(&app, "POST", "/prices/eur", json!("1.08")).await;
-    reader.sse_ok().await.sse_text_is("1.08");
+    reader.next_event().await.assert_data_eq("1.08");
 }
 
 #[tokio::test]

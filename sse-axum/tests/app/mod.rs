@@ -12,7 +12,7 @@ use axum::{
 use sse_axum::{
     Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, mount, preflight,
 };
-use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
+use sse_testkit::{App, Context, MAX_BODY, PAGE, Query, Serving};
 use tokio::net::TcpListener;
 
 pub(crate) struct Axum;
@@ -33,8 +33,8 @@ fn routes(context: Context) -> Router {
     let dress = context.clone();
     let mounted = mount(context.hub.clone(), Tenants(context.clone()))
         .origins(context.origins())
-        .publish(MOST_BODY)
-        .stream(move |stream| dress.dress(stream));
+        .publish(MAX_BODY)
+        .stream(move |stream| dress.configure(stream));
     Router::new()
         .route_service("/mounted", mounted)
         .route("/page", get(page))
@@ -54,8 +54,8 @@ fn routes(context: Context) -> Router {
 }
 
 async fn events(State(app): State<Context>, RawQuery(query): RawQuery, last: LastEventId) -> Result {
-    let subscription = app.subscribe(Asked::from_query(query.as_deref())).after(last).await?;
-    Ok(Sse::new(app.dress(subscription)))
+    let subscription = app.subscribe(Query::from_query(query.as_deref())).after(last).await?;
+    Ok(Sse::new(app.configure(subscription)))
 }
 
 async fn page(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Response {
@@ -76,53 +76,53 @@ async fn late(State(app): State<Context>, query: RawQuery, last: LastEventId) ->
 }
 
 async fn script(State(app): State<Context>) -> Sse {
-    Sse::new(app.dress(app.script()))
+    Sse::new(app.configure(app.script()))
 }
 
 async fn failing(State(app): State<Context>) -> Sse {
-    Sse::new(app.dress(Sse::try_new(app.failing())))
+    Sse::new(app.configure(Sse::try_new(app.failing())))
 }
 
 async fn ticks(State(app): State<Context>) -> Sse {
-    Sse::new(app.dress(app.ticks())).until(app.shutdown)
+    Sse::new(app.configure(app.ticks())).until(app.shutdown)
 }
 
 async fn tokens(State(app): State<Context>) -> Sse {
-    Sse::new(app.dress(app.ticks())).until(app.shutdown.deadline())
+    Sse::new(app.configure(app.ticks())).until(app.shutdown.deadline())
 }
 
 async fn complete(State(app): State<Context>, text: String) -> Sse {
     let (tx, words) = channel(4);
     app.words(tx, text);
-    Sse::new(app.dress(words))
+    Sse::new(app.configure(words))
 }
 
 async fn talk(State(app): State<Context>) -> Sse {
     let (tx, events) = channel(4);
     app.talk(tx);
-    Sse::new(app.dress(events))
+    Sse::new(app.configure(events))
 }
 
 async fn publish(State(app): State<Context>, RawQuery(query): RawQuery, text: String) -> Result<String> {
-    let asked = Asked::from_query(query.as_deref());
-    let receipt = app.hub.publish(&asked.topics, asked.event_of(&text)).await?;
+    let query = Query::from_query(query.as_deref());
+    let receipt = app.hub.publish(&query.topics, query.event_of(&text)).await?;
     Ok(answer(receipt))
 }
 
 async fn finish(State(app): State<Context>, RawQuery(query): RawQuery) -> Result<String> {
-    let asked = Asked::from_query(query.as_deref());
-    Ok(answer(app.hub.finish(asked.topics).await?))
+    let query = Query::from_query(query.as_deref());
+    Ok(answer(app.hub.finish(query.topics).await?))
 }
 
 async fn run(State(app): State<Context>, RawQuery(query): RawQuery, text: String) -> Result<StatusCode> {
-    let asked = Asked::from_query(query.as_deref());
-    app.work(app.hub.run(asked.topics)?, text);
+    let query = Query::from_query(query.as_deref());
+    app.produce(app.hub.run(query.topics)?, text);
     Ok(StatusCode::ACCEPTED)
 }
 
 async fn stop(State(app): State<Context>, RawQuery(query): RawQuery) -> Result<StatusCode> {
-    let asked = Asked::from_query(query.as_deref());
-    let is_known = app.hub.stop(asked.topics).await?;
+    let query = Query::from_query(query.as_deref());
+    let is_known = app.hub.stop(query.topics).await?;
     Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 

@@ -17,7 +17,7 @@ const NAME: &str = "checked";
 /// Number of events per topic that a node retains in memory: few, so that it reads often from the engine.
 const RETAIN: &str = "40";
 
-pub(super) struct Site {
+pub(super) struct Cluster {
     pub(super) nodes: Vec<Arc<Node>>,
     /// The cables of each node, one to each server.
     cables: Vec<Vec<Proxy>>,
@@ -37,7 +37,7 @@ struct Pair {
     sentinel: Option<Sentinel>,
 }
 
-impl Site {
+impl Cluster {
     /// Starts an engine and its nodes; each is one of the programs, in turn.
     pub(super) async fn start(kind: EngineKind, programs: &[PathBuf]) -> Self {
         let engine = match kind {

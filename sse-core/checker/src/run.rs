@@ -10,7 +10,7 @@ use tokio::{
 use super::{
     Counts, Digest, EngineKind, Fault, Plan, Recorded, Verdict, Violation,
     client::{self, Listener, Phase, TOPICS},
-    cluster::Site,
+    cluster::Cluster,
     judge,
 };
 
@@ -54,15 +54,15 @@ pub async fn run(options: Options) -> Report {
         0 => Plan::new(options.engine, options.seed, options.length),
         times => Plan::failing_over(times, options.by_sentinel, options.seed),
     };
-    let site = Arc::new(Site::start(options.engine, &options.programs).await);
+    let cluster = Arc::new(Cluster::start(options.engine, &options.programs).await);
     let mut random = Rng::with_seed(options.seed);
-    let first = client::publish_one("first", &TOPICS, &site.nodes, &mut random.fork()).await;
+    let first = client::publish_one("first", &TOPICS, &cluster.nodes, &mut random.fork()).await;
     // The last one's content comes from a separate seed, so that readers know it beforehand.
     let mut last_random = random.fork();
     let last = Digest::of(&client::data("last", &mut last_random.clone()));
     let marks = [first.digest, last];
     let listeners: Vec<Listener> = (0..options.readers)
-        .map(|number| Listener::new(number, site.nodes.clone(), random.fork(), marks))
+        .map(|number| Listener::new(number, cluster.nodes.clone(), random.fork(), marks))
         .collect();
     let listeners = listeners.into_iter().map(|listener| tokio::spawn(listener.begin()));
     let listeners = futures_util::future::join_all(listeners).await;
@@ -73,32 +73,32 @@ pub async fn run(options: Options) -> Report {
     }
     let mut publishers = JoinSet::new();
     for number in 0..options.publishers {
-        let nodes = site.nodes.clone();
+        let nodes = cluster.nodes.clone();
         publishers.spawn(client::publish(number, nodes, random.fork(), phase.subscribe()));
     }
-    sabotage(&site, &plan).await;
+    sabotage(&cluster, &plan).await;
     phase.send_replace(Phase::Calm);
     let mut published: Vec<_> = publishers.join_all().await.into_iter().flatten().collect();
-    published.push(client::publish_one("last", &TOPICS, &site.nodes, &mut last_random).await);
+    published.push(client::publish_one("last", &TOPICS, &cluster.nodes, &mut last_random).await);
     published.push(first);
     phase.send_replace(Phase::Over);
     let listeners = readers.join_all().await;
     let connections = listeners.iter().map(|listener| listener.connections).sum();
     let readers = listeners.into_iter().map(|listener| listener.reader).collect();
-    let kept = site.kept().await;
+    let kept = cluster.kept().await;
     let epochs = kept.epochs.len();
     let verdict = judge(&Recorded { published, readers, kept, may_lose: plan.may_lose() });
     Report { options, plan, verdict, connections, epochs }
 }
 
 /// Executes the plan; faults of nodes and of cables do not wait for faults of the engine.
-async fn sabotage(site: &Arc<Site>, plan: &Plan) {
+async fn sabotage(cluster: &Arc<Cluster>, plan: &Plan) {
     let began = Instant::now();
     let mut struck = JoinSet::new();
     for (at, fault) in &plan.faults {
         sleep_until(began + *at).await;
-        let (site, fault) = (Arc::clone(site), *fault);
-        struck.spawn(async move { site.strike(fault).await });
+        let (cluster, fault) = (Arc::clone(cluster), *fault);
+        struck.spawn(async move { cluster.strike(fault).await });
     }
     struck.join_all().await;
 }

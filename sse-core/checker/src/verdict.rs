@@ -64,12 +64,12 @@ pub struct Counts {
 /// Judges what a run recorded. It depends only on its argument, so that it can be tested itself.
 #[must_use]
 pub fn judge(recorded: &Recorded) -> Verdict {
-    let mut court = Court::new(recorded);
+    let mut judge = Judge::new(recorded);
     for reader in &recorded.readers {
-        court.hear(reader);
+        judge.check(reader);
     }
-    court.look_for_losses();
-    Verdict { violations: court.violations, counts: court.counts }
+    judge.look_for_losses();
+    Verdict { violations: judge.violations, counts: judge.counts }
 }
 
 /// A known record: acknowledged, received or kept.
@@ -81,7 +81,7 @@ struct Known<'a> {
     stands: bool,
 }
 
-struct Court<'a> {
+struct Judge<'a> {
     recorded: &'a Recorded,
     published: HashMap<Digest, &'a Published>,
     /// All records of the final history, by position.
@@ -92,14 +92,14 @@ struct Court<'a> {
     counts: Counts,
 }
 
-impl<'a> Court<'a> {
+impl<'a> Judge<'a> {
     fn new(recorded: &'a Recorded) -> Self {
         let published = recorded.published.iter().map(|event| (event.digest, event)).collect();
         let counts = Counts { published: recorded.published.len(), ..Counts::default() };
         let (standing, of_epoch) = (BTreeMap::new(), HashMap::new());
-        let mut court = Self { recorded, published, standing, of_epoch, violations: Vec::new(), counts };
-        court.collect();
-        court
+        let mut judge = Self { recorded, published, standing, of_epoch, violations: Vec::new(), counts };
+        judge.collect();
+        judge
     }
 
     /// Collects every record, and checks that no id names two.
@@ -144,7 +144,7 @@ impl<'a> Court<'a> {
     }
 
     /// Checks what a reader received.
-    fn hear(&mut self, reader: &Reader) {
+    fn check(&mut self, reader: &Reader) {
         let mut path = Path::default();
         for step in &reader.steps {
             match *step {

@@ -8,9 +8,9 @@ const TOPIC: &str = "sum";
 
 /// A state with changes: a sum, and the position of the last change.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sum(Arc<Mutex<(u64, Option<Cursor>)>>);
+pub(crate) struct CounterState(Arc<Mutex<(u64, Option<Cursor>)>>);
 
-impl Sum {
+impl CounterState {
     /// Adds a number and publishes it, as one step from the view of a reader that loads the sum.
     pub(crate) async fn add(&self, hub: &Hub, number: u64) -> Result<Receipt, PublishError> {
         let (sum, at) = &mut *self.0.lock().await;

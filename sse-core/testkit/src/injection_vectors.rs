@@ -3,27 +3,28 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use sse_core::Event;
 
-use crate::{HOSTILE, Told};
+use crate::{DispatchedEvent, HOSTILE};
 
 /// One hostile text through one builder.
 #[derive(Debug, Clone)]
-pub struct Hostile {
+pub struct InjectionVector {
     /// The builder and the text, for messages.
     pub what: String,
     /// The result of the builder; it may be invalid, and then reports that.
     pub event: Event,
     /// What a client must receive, if the event can be sent; the id only where the builder sets one.
-    pub told: Option<Told>,
+    pub told: Option<DispatchedEvent>,
 }
 
 /// Every hostile text through every builder that takes text.
 #[must_use]
-pub fn every_builder() -> Vec<Hostile> {
+pub fn injection_vectors() -> Vec<InjectionVector> {
     let mut all = Vec::new();
     for text in HOSTILE {
         let mut add = |builder: &str, event: Event, told: Option<(&str, String)>| {
-            let told = told.map(|(kind, data)| Told { event: kind.to_owned(), data, id: String::new() });
-            all.push(Hostile { what: format!("{builder}({text:?})"), event, told });
+            let told =
+                told.map(|(kind, data)| DispatchedEvent { event: kind.to_owned(), data, id: String::new() });
+            all.push(InjectionVector { what: format!("{builder}({text:?})"), event, told });
         };
         let normal = text.replace("\r\n", "\n").replace('\r', "\n");
         add("message", Event::message(text), Some(("message", normal.clone())));
@@ -43,13 +44,15 @@ pub fn every_builder() -> Vec<Hostile> {
             }
         }
         let event = Event::message("named").id(text);
-        let told = Told { event: "message".to_owned(), data: "named".to_owned(), id: text.to_owned() };
-        all.push(Hostile { what: format!("id({text:?})"), event, told: Some(told) });
+        let told =
+            DispatchedEvent { event: "message".to_owned(), data: "named".to_owned(), id: text.to_owned() };
+        all.push(InjectionVector { what: format!("id({text:?})"), event, told: Some(told) });
     }
     for delay in [Duration::ZERO, Duration::from_millis(499), Duration::from_secs(3_601), Duration::MAX] {
         let event = Event::message("late").retry(delay);
-        let told = Told { event: "message".to_owned(), data: "late".to_owned(), id: String::new() };
-        all.push(Hostile { what: format!("retry({delay:?})"), event, told: Some(told) });
+        let told =
+            DispatchedEvent { event: "message".to_owned(), data: "late".to_owned(), id: String::new() };
+        all.push(InjectionVector { what: format!("retry({delay:?})"), event, told: Some(told) });
     }
     all
 }

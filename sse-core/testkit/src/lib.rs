@@ -26,15 +26,15 @@ mod wire_vectors;
 
 pub use app::{App, Serving, Settings};
 pub use chunks::Chunks;
-pub use context::{Context, Failure, MOST_BODY, PAGE};
+pub use context::{Context, Failure, MAX_BODY, PAGE};
 pub use exchange::{Ending, Exchange, Request};
 pub use injection_texts::HOSTILE;
-pub use injection_vectors::{Hostile, every_builder};
+pub use injection_vectors::{InjectionVector, injection_vectors};
 pub use outcome::{Failed, Outcome, within_limits};
-pub use query::{Asked, Code, Term, is_of};
-pub use reader::{Told, read};
+pub use query::{Code, Query, Term, is_of};
+pub use reader::{DispatchedEvent, read};
 pub use server::Server;
-pub use wire_vectors::{Scripted, scripted};
+pub use wire_vectors::{WireVector, wire_vectors};
 
 /// Makes one test for each promise: `conformance!(app::Axum);`.
 #[macro_export]

@@ -28,7 +28,7 @@ impl Pace {
 impl Context {
     /// Produces a run, whether it is read or not: the words of the text, each when the case allows it. If stopped,
     /// it sends a last event and finishes.
-    pub fn work(&self, run: Run, text: String) -> JoinHandle<Result<(), RunError>> {
+    pub fn produce(&self, run: Run, text: String) -> JoinHandle<Result<(), RunError>> {
         let Pace(pace) = self.pace.clone();
         let run = match self.settings.silence {
             Some(silence) => run.expire_after(silence),

@@ -6,15 +6,15 @@ use sse_core::{
 
 use crate::{
     Context, Failure,
-    context::{BOOM, MOST_READERS},
+    context::{BOOM, MAX_READERS},
 };
 
 /// Maximum number of readers of each address, under limits.
-pub(crate) const MOST_FROM_ADDRESS: usize = 3;
+pub(crate) const MAX_READERS_PER_ADDRESS: usize = 3;
 
 /// What the query of a request asks for.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct Query {
     /// The topics, in order.
     pub topics: Vec<String>,
     /// Where a reader without a cursor starts.
@@ -65,20 +65,20 @@ pub enum Code {
     State,
 }
 
-impl Asked {
+impl Query {
     /// Parses a raw query string; the suite needs percent-decoding only of `>`.
     #[must_use]
-    pub fn from_query(query: Option<&str>) -> Self {
-        let mut asked = Self::default();
-        for (name, value) in query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
+    pub fn from_query(text: Option<&str>) -> Self {
+        let mut query = Self::default();
+        for (name, value) in text.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
             match name {
-                "topic" => asked.topics.push(value.replace("%3E", ">")),
-                "event" => asked.event = Some(value.to_owned()),
-                "as" => asked.principal = Some(value.to_owned()),
-                "at" => value.clone_into(&mut asked.address),
-                "on" => asked.terms.extend(Term::named(value)),
+                "topic" => query.topics.push(value.replace("%3E", ">")),
+                "event" => query.event = Some(value.to_owned()),
+                "as" => query.principal = Some(value.to_owned()),
+                "at" => value.clone_into(&mut query.address),
+                "on" => query.terms.extend(Term::named(value)),
                 "start" => {
-                    asked.start = match value {
+                    query.start = match value {
                         "earliest" => Start::Earliest,
                         count => count.parse().map_or(Start::Live, Start::Latest),
                     }
@@ -86,7 +86,7 @@ impl Asked {
                 _ => {}
             }
         }
-        asked
+        query
     }
 
     /// The event to publish.
@@ -131,8 +131,8 @@ impl Term {
 
 impl Context {
     /// Subscribes to the requested topics on the requested terms.
-    pub fn subscribe(&self, asked: Asked) -> Subscribe {
-        let Asked { topics, start, principal, address, terms, .. } = asked;
+    pub fn subscribe(&self, query: Query) -> Subscribe {
+        let Query { topics, start, principal, address, terms, .. } = query;
         let mut subscribe = self.hub.subscribe(Patterns(topics)).start(start);
         if let Some(principal) = &principal {
             subscribe = subscribe.principal(principal);
@@ -151,8 +151,8 @@ impl Context {
                 Term::Conflate => subscribe.conflate_by(|event| event.topics().first().cloned()),
                 Term::Lease => subscribe.lease(self.lease(&principal)),
                 Term::Limits => subscribe
-                    .limit(format!("principal {principal}"), MOST_READERS)
-                    .limit(format!("address {address}"), MOST_FROM_ADDRESS),
+                    .limit(format!("principal {principal}"), MAX_READERS)
+                    .limit(format!("address {address}"), MAX_READERS_PER_ADDRESS),
                 Term::Existing => subscribe.existing(),
                 Term::Origins => subscribe.origins(&self.settings.origins),
                 Term::Exclusive(choice) => subscribe.exclusive(&principal, choice),

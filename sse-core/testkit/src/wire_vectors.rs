@@ -4,7 +4,7 @@ use sse_core::Event;
 
 /// An event, and its required bytes on the wire.
 #[derive(Debug, Clone)]
-pub struct Scripted {
+pub struct WireVector {
     /// The event that the application sends.
     pub event: Event,
     /// The bytes on the socket.
@@ -13,8 +13,8 @@ pub struct Scripted {
 
 /// One event for each rule of the wire.
 #[must_use]
-pub fn scripted() -> Vec<Scripted> {
-    let say = |event: Event, bytes: &'static str| Scripted { event, bytes };
+pub fn wire_vectors() -> Vec<WireVector> {
+    let say = |event: Event, bytes: &'static str| WireVector { event, bytes };
     let message = Event::message;
     vec![
         say(message("plain"), "data: plain\n\n"),

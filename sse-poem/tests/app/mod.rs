@@ -13,7 +13,7 @@ use sse_poem::{
     Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, get, mount,
     preflight,
 };
-use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
+use sse_testkit::{App, Context, MAX_BODY, PAGE, Query, Serving};
 use tokio::net::TcpListener;
 
 pub(crate) struct Poem;
@@ -35,8 +35,8 @@ fn routes(context: &Context) -> Route {
     let dress = context.clone();
     let mounted = mount(context.hub.clone(), Tenants(context.clone()))
         .origins(context.origins())
-        .publish(MOST_BODY)
-        .stream(move |stream| dress.dress(stream));
+        .publish(MAX_BODY)
+        .stream(move |stream| dress.configure(stream));
     Route::new()
         .at("/mounted", mounted)
         .at("/page", get(page))
@@ -80,65 +80,65 @@ async fn late(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result
 }
 
 async fn subscribed(app: &Context, uri: &Uri, last: LastEventId) -> Result {
-    let subscription = app.subscribe(Asked::from_query(uri.query())).after(last).await?;
-    Ok(Sse::new(app.dress(subscription)))
+    let subscription = app.subscribe(Query::from_query(uri.query())).after(last).await?;
+    Ok(Sse::new(app.configure(subscription)))
 }
 
 #[handler]
 fn script(Data(app): Data<&Context>) -> Sse {
-    Sse::new(app.dress(app.script()))
+    Sse::new(app.configure(app.script()))
 }
 
 #[handler]
 fn failing(Data(app): Data<&Context>) -> Sse {
-    Sse::new(app.dress(Sse::try_new(app.failing())))
+    Sse::new(app.configure(Sse::try_new(app.failing())))
 }
 
 #[handler]
 fn ticks(Data(app): Data<&Context>) -> Sse {
-    Sse::new(app.dress(app.ticks())).until(app.shutdown.clone())
+    Sse::new(app.configure(app.ticks())).until(app.shutdown.clone())
 }
 
 #[handler]
 fn tokens(Data(app): Data<&Context>) -> Sse {
-    Sse::new(app.dress(app.ticks())).until(app.shutdown.deadline())
+    Sse::new(app.configure(app.ticks())).until(app.shutdown.deadline())
 }
 
 #[handler]
 fn complete(Data(app): Data<&Context>, text: String) -> Sse {
     let (tx, words) = channel(4);
     app.words(tx, text);
-    Sse::new(app.dress(words))
+    Sse::new(app.configure(words))
 }
 
 #[handler]
 fn talk(Data(app): Data<&Context>) -> Sse {
     let (tx, stream) = channel(4);
     app.talk(tx);
-    Sse::new(app.dress(stream))
+    Sse::new(app.configure(stream))
 }
 
 #[handler]
 async fn publish(Data(app): Data<&Context>, uri: &Uri, text: String) -> Result<String> {
-    let asked = Asked::from_query(uri.query());
-    let receipt = app.hub.publish(&asked.topics, asked.event_of(&text)).await?;
+    let query = Query::from_query(uri.query());
+    let receipt = app.hub.publish(&query.topics, query.event_of(&text)).await?;
     Ok(answer(receipt))
 }
 
 #[handler]
 async fn finish(Data(app): Data<&Context>, uri: &Uri) -> Result<String> {
-    Ok(answer(app.hub.finish(Asked::from_query(uri.query()).topics).await?))
+    Ok(answer(app.hub.finish(Query::from_query(uri.query()).topics).await?))
 }
 
 #[handler]
 async fn run(Data(app): Data<&Context>, uri: &Uri, text: String) -> Result<StatusCode> {
-    app.work(app.hub.run(Asked::from_query(uri.query()).topics)?, text);
+    app.produce(app.hub.run(Query::from_query(uri.query()).topics)?, text);
     Ok(StatusCode::ACCEPTED)
 }
 
 #[handler]
 async fn stop(Data(app): Data<&Context>, uri: &Uri) -> Result<StatusCode> {
-    let is_known = app.hub.stop(Asked::from_query(uri.query()).topics).await?;
+    let is_known = app.hub.stop(Query::from_query(uri.query()).topics).await?;
     Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 

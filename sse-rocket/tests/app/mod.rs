@@ -19,7 +19,7 @@ use sse_rocket::{
     Access, AccessDenied, AccessRequest, EventStream, LastEventId, Permit, Receipt, Result, Sse, channel,
     fairing, mount, preflight,
 };
-use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
+use sse_testkit::{App, Context, MAX_BODY, PAGE, Query, Serving};
 
 pub(crate) struct Rocket;
 
@@ -41,8 +41,8 @@ impl App for Rocket {
             let (dress, origins) = (context.clone(), context.origins());
             let mounted = mount(context.hub.clone(), Tenants(context.clone()))
                 .origins(context.origins())
-                .publish(MOST_BODY)
-                .stream(move |stream| dress.dress(stream));
+                .publish(MAX_BODY)
+                .stream(move |stream| dress.configure(stream));
             let rocket = rocket::custom(config())
                 .attach(fairing(hub))
                 .attach(report)
@@ -80,8 +80,8 @@ fn config() -> Config {
 
 #[get("/events")]
 async fn events(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
-    let subscription = app.subscribe(asked(uri)).after(last).await?;
-    Ok(Sse::new(app.dress(subscription)))
+    let subscription = app.subscribe(query(uri)).after(last).await?;
+    Ok(Sse::new(app.configure(subscription)))
 }
 
 /// The page, with `Vary`, at an address that can also return a stream.
@@ -113,65 +113,65 @@ async fn late(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Resu
 
 #[get("/script")]
 fn script(app: &State<Context>) -> Sse {
-    Sse::new(app.dress(app.script()))
+    Sse::new(app.configure(app.script()))
 }
 
 #[get("/failing")]
 fn failing(app: &State<Context>) -> Sse {
-    Sse::new(app.dress(Sse::try_new(app.failing())))
+    Sse::new(app.configure(Sse::try_new(app.failing())))
 }
 
 // No `until` for the shutdown here: on Rocket the responder ends the stream.
 #[get("/ticks")]
 fn ticks(app: &State<Context>) -> EventStream![] {
-    Sse::new(app.dress(app.ticks()))
+    Sse::new(app.configure(app.ticks()))
 }
 
 #[get("/tokens")]
 fn tokens(app: &State<Context>) -> Sse {
-    Sse::new(app.dress(app.ticks())).until(app.shutdown.deadline())
+    Sse::new(app.configure(app.ticks())).until(app.shutdown.deadline())
 }
 
 #[post("/complete", data = "<text>")]
 fn complete(app: &State<Context>, text: String) -> Sse {
     let (tx, words) = channel(4);
     app.words(tx, text);
-    Sse::new(app.dress(words))
+    Sse::new(app.configure(words))
 }
 
 #[get("/talk")]
 fn talk(app: &State<Context>) -> Sse {
     let (tx, events) = channel(4);
     app.talk(tx);
-    Sse::new(app.dress(events))
+    Sse::new(app.configure(events))
 }
 
 #[post("/publish", data = "<text>")]
 async fn publish(app: &State<Context>, uri: &Origin<'_>, text: String) -> Result<String> {
-    let asked = asked(uri);
-    let receipt = app.hub.publish(&asked.topics, asked.event_of(&text)).await?;
+    let query = query(uri);
+    let receipt = app.hub.publish(&query.topics, query.event_of(&text)).await?;
     Ok(answer(receipt))
 }
 
 #[post("/finish")]
 async fn finish(app: &State<Context>, uri: &Origin<'_>) -> Result<String> {
-    Ok(answer(app.hub.finish(asked(uri).topics).await?))
+    Ok(answer(app.hub.finish(query(uri).topics).await?))
 }
 
 #[post("/runs", data = "<text>")]
 async fn run(app: &State<Context>, uri: &Origin<'_>, text: String) -> Result<Status> {
-    app.work(app.hub.run(asked(uri).topics)?, text);
+    app.produce(app.hub.run(query(uri).topics)?, text);
     Ok(Status::Accepted)
 }
 
 #[delete("/runs")]
 async fn stop(app: &State<Context>, uri: &Origin<'_>) -> Result<Status> {
-    let is_known = app.hub.stop(asked(uri).topics).await?;
+    let is_known = app.hub.stop(query(uri).topics).await?;
     Ok(if is_known { Status::NoContent } else { Status::NotFound })
 }
 
-fn asked(uri: &Origin<'_>) -> Asked {
-    Asked::from_query(uri.query().map(|query| query.as_str()))
+fn query(uri: &Origin<'_>) -> Query {
+    Query::from_query(uri.query().map(|query| query.as_str()))
 }
 
 fn answer(receipt: Receipt) -> String {

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, net::Ipv4Addr};
 
-use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
+use sse_testkit::{App, Context, MAX_BODY, PAGE, Query, Serving};
 use sse_warp::{
     Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, last_event_id,
     mount, preflight, reply,
@@ -33,106 +33,106 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
     let dress = context.clone();
     let mounted = mount(context.hub.clone(), Tenants(context.clone()))
         .origins(context.origins())
-        .publish(MOST_BODY)
-        .stream(move |stream| dress.dress(stream));
+        .publish(MAX_BODY)
+        .stream(move |stream| dress.configure(stream));
     let mounted = warp::path!("mounted").and(mounted.into_filter());
     let others = warp::path!("events").and(preflight(context.origins()).into_filter());
     let app = warp::any().map(move || context.clone());
     let get = || sse_warp::get().and(app.clone());
     let post = || warp::post().and(app.clone());
 
-    let events = warp::path!("events").and(get()).and(asked()).and(last_event_id()).then(events);
-    let page = warp::path!("page").and(get()).and(asked()).and(last_event_id()).then(page);
-    let compressed = warp::path!("compressed").and(get()).and(asked()).and(last_event_id()).then(compressed);
-    let late = warp::path!("late").and(get()).and(asked()).and(last_event_id()).then(late);
+    let events = warp::path!("events").and(get()).and(query()).and(last_event_id()).then(events);
+    let page = warp::path!("page").and(get()).and(query()).and(last_event_id()).then(page);
+    let compressed = warp::path!("compressed").and(get()).and(query()).and(last_event_id()).then(compressed);
+    let late = warp::path!("late").and(get()).and(query()).and(last_event_id()).then(late);
     let script = warp::path!("script").and(get()).map(script);
     let failing = warp::path!("failing").and(get()).map(failing);
     let ticks = warp::path!("ticks").and(get()).map(ticks);
     let tokens = warp::path!("tokens").and(get()).map(tokens);
     let complete = warp::path!("complete").and(post()).and(text()).map(complete);
     let talk = warp::path!("talk").and(get()).map(talk);
-    let publish = warp::path!("publish").and(post()).and(asked()).and(text()).then(publish);
-    let finish = warp::path!("finish").and(post()).and(asked()).then(finish);
-    let run = warp::path!("runs").and(post()).and(asked()).and(text()).then(run);
-    let stop = warp::path!("runs").and(warp::delete()).and(app.clone()).and(asked()).then(stop);
+    let publish = warp::path!("publish").and(post()).and(query()).and(text()).then(publish);
+    let finish = warp::path!("finish").and(post()).and(query()).then(finish);
+    let run = warp::path!("runs").and(post()).and(query()).and(text()).then(run);
+    let stop = warp::path!("runs").and(warp::delete()).and(app.clone()).and(query()).then(stop);
 
     let streams =
         events.or(page).or(compressed).or(mounted).or(late).or(script).or(failing).or(ticks).or(tokens);
     streams.or(complete).or(talk).or(publish).or(finish).or(run).or(stop).or(others).boxed()
 }
 
-async fn events(app: Context, asked: Asked, last: LastEventId) -> Result {
-    let subscription = app.subscribe(asked).after(last).await?;
-    Ok(reply(app.dress(subscription)))
+async fn events(app: Context, query: Query, last: LastEventId) -> Result {
+    let subscription = app.subscribe(query).after(last).await?;
+    Ok(reply(app.configure(subscription)))
 }
 
-async fn page(app: Context, asked: Asked, last: LastEventId) -> Response {
+async fn page(app: Context, query: Query, last: LastEventId) -> Response {
     if last.prefers_html() {
         return with_header(html(PAGE), "vary", "accept").into_response();
     }
-    events(app, asked, last).await.into_response()
+    events(app, query, last).await.into_response()
 }
 
-async fn compressed(app: Context, asked: Asked, last: LastEventId) -> Result {
+async fn compressed(app: Context, query: Query, last: LastEventId) -> Result {
     let accepts = last.accept_encoding();
-    Ok(events(app, asked, last).await?.compress(accepts))
+    Ok(events(app, query, last).await?.compress(accepts))
 }
 
-async fn late(app: Context, asked: Asked, last: LastEventId) -> Result {
+async fn late(app: Context, query: Query, last: LastEventId) -> Result {
     app.shutdown.clone().await;
-    events(app, asked, last).await
+    events(app, query, last).await
 }
 
 fn script(app: Context) -> Sse {
-    reply(app.dress(app.script()))
+    reply(app.configure(app.script()))
 }
 
 fn failing(app: Context) -> Sse {
-    reply(app.dress(Sse::try_new(app.failing())))
+    reply(app.configure(Sse::try_new(app.failing())))
 }
 
 fn ticks(app: Context) -> Sse {
-    reply(app.dress(app.ticks())).until(app.shutdown)
+    reply(app.configure(app.ticks())).until(app.shutdown)
 }
 
 fn tokens(app: Context) -> Sse {
-    reply(app.dress(app.ticks())).until(app.shutdown.deadline())
+    reply(app.configure(app.ticks())).until(app.shutdown.deadline())
 }
 
 fn complete(app: Context, text: String) -> Sse {
     let (tx, words) = channel(4);
     app.words(tx, text);
-    reply(app.dress(words))
+    reply(app.configure(words))
 }
 
 fn talk(app: Context) -> Sse {
     let (tx, events) = channel(4);
     app.talk(tx);
-    reply(app.dress(events))
+    reply(app.configure(events))
 }
 
-async fn publish(app: Context, asked: Asked, text: String) -> Result<String> {
-    let receipt = app.hub.publish(&asked.topics, asked.event_of(&text)).await?;
+async fn publish(app: Context, query: Query, text: String) -> Result<String> {
+    let receipt = app.hub.publish(&query.topics, query.event_of(&text)).await?;
     Ok(answer(receipt))
 }
 
-async fn finish(app: Context, asked: Asked) -> Result<String> {
-    Ok(answer(app.hub.finish(asked.topics).await?))
+async fn finish(app: Context, query: Query) -> Result<String> {
+    Ok(answer(app.hub.finish(query.topics).await?))
 }
 
-async fn run(app: Context, asked: Asked, text: String) -> Result<StatusCode> {
-    app.work(app.hub.run(asked.topics)?, text);
+async fn run(app: Context, query: Query, text: String) -> Result<StatusCode> {
+    app.produce(app.hub.run(query.topics)?, text);
     Ok(StatusCode::ACCEPTED)
 }
 
-async fn stop(app: Context, asked: Asked) -> Result<StatusCode> {
-    let is_known = app.hub.stop(asked.topics).await?;
+async fn stop(app: Context, query: Query) -> Result<StatusCode> {
+    let is_known = app.hub.stop(query.topics).await?;
     Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 
-fn asked() -> impl Filter<Extract = (Asked,), Error = Infallible> + Clone {
+fn query() -> impl Filter<Extract = (Query,), Error = Infallible> + Clone {
     let query = warp::query::raw().map(Some).or(warp::any().map(|| None)).unify();
-    query.map(|query: Option<String>| Asked::from_query(query.as_deref()))
+    query.map(|query: Option<String>| Query::from_query(query.as_deref()))
 }
 
 fn text() -> impl Filter<Extract = (String,), Error = warp::Rejection> + Clone {

@@ -55,7 +55,8 @@ impl<const FAULT: usize> History for Wrong<FAULT> {
 
     fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static {
         self.0.tail(after).filter(|event| {
-            let is_lost = Self::has(Fault::SkipsRecords) && matches!(event, Ok(TailEvent::Record(record)) if record.cursor.seq() % 10 == 7);
+            let is_lost = Self::has(Fault::SkipsRecords)
+                && matches!(event, Ok(TailEvent::Record(record)) if record.cursor.seq() % 10 == 7);
             std::future::ready(!is_lost)
         })
     }
