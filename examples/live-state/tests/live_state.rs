@@ -31,7 +31,7 @@ fn json_of(stream: &TestStream<'_>) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_has_the_board_at_any_time_from_its_state_and_the_patches_after_it() {
+async fn a_reader_has_the_board_from_its_state_and_patches() {
     let app = app();
     send(&app, "PUT", "/board", json!({ "todo": ["a"], "done": [] })).await;
 
@@ -78,7 +78,7 @@ async fn a_reader_of_prices_gets_the_latest_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_reader_gets_a_build_from_its_start_and_a_stop_reaches_the_work() {
+async fn a_late_reader_gets_the_build_and_can_stop_it() {
     let app = app();
     assert_eq!(send(&app, "POST", "/builds/1", json!("")).await.0, StatusCode::ACCEPTED);
     let mut early = get_stream(&app, "/builds/1").await;

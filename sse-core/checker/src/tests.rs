@@ -208,7 +208,7 @@ fn a_checkpoint_of_an_epoch_that_was_lost_with_its_row() {
 }
 
 #[test]
-fn an_acknowledgement_of_an_epoch_that_was_lost_with_its_row_is_a_loss() {
+fn an_acknowledgement_of_a_lost_epoch_is_a_loss() {
     // Events sent to the abandoned server had arrived there.
     let mut recorded = forked([event(A, 1), event(A, 2), event(A, 3), event(B, 4), event(B, 5)]);
     recorded.published.truncate(5);

@@ -39,7 +39,7 @@ async fn all(history: &FileHistory) -> Vec<Record> {
 }
 
 #[tokio::test]
-async fn g6_g7_nothing_acknowledged_is_lost_when_the_process_is_killed_under_load() {
+async fn g6_g7_a_kill_under_load_loses_nothing_acknowledged() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("events.redb");
     let mut acked: HashMap<u64, String> = HashMap::new();
@@ -96,7 +96,7 @@ async fn a_second_process_is_refused_and_told_what_to_do() {
 }
 
 #[tokio::test]
-async fn after_a_failed_write_nothing_more_is_appended_and_a_new_open_has_what_was_acknowledged() {
+async fn a_failed_write_ends_appending_and_loses_nothing() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("events.redb");
     // A limit on the size of files acts as a full disk; the signal is ignored so that the write fails.
@@ -138,7 +138,7 @@ async fn after_a_failed_write_nothing_more_is_appended_and_a_new_open_has_what_w
 }
 
 #[tokio::test]
-async fn g7_a_copy_that_was_put_back_gives_no_id_twice_and_says_the_fork() {
+async fn g7_a_restored_copy_reuses_no_id_and_reports_the_fork() {
     let folder = TempDir::new().unwrap();
     let (path, copy) = (folder.path().join("events.redb"), folder.path().join("copy.redb"));
     let append = async |history: &FileHistory, from: u64, to: u64| {

@@ -7,7 +7,7 @@ use sse_testkit::history_cases::{appended, entry, texts};
 use tempfile::TempDir;
 
 #[tokio::test]
-async fn rule_of_the_file_nothing_is_acknowledged_or_read_before_its_sync() {
+async fn rule_of_the_file_nothing_is_visible_before_its_sync() {
     let every = Duration::from_millis(600);
     let folder = TempDir::new().unwrap();
     let history = FileHistory::builder().sync_every(every).open(folder.path().join("events.redb")).unwrap();
@@ -28,7 +28,7 @@ async fn rule_of_the_file_nothing_is_acknowledged_or_read_before_its_sync() {
 }
 
 #[tokio::test]
-async fn rule_of_the_file_epochs_are_pruned_that_no_record_is_of_and_only_those() {
+async fn rule_of_the_file_only_empty_epochs_are_pruned() {
     const KEPT: usize = 1_000;
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("events.redb");

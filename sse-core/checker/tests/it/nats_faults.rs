@@ -216,7 +216,7 @@ async fn a_deleted_stream_is_a_gap_for_everyone() {
 
 /// The same without a process that saw it: the table of epochs knows when the stream was created.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_that_was_deleted_meanwhile_is_read_from_its_beginning() {
+async fn a_deleted_stream_is_read_from_its_beginning() {
     let server = NatsServer::start().await;
     let hub = Hub::open(open(&server).await).await.unwrap();
     let ids = publish_all(&hub, "a", &["1", "2", "3"]).await;
@@ -234,7 +234,7 @@ async fn a_stream_that_was_deleted_meanwhile_is_read_from_its_beginning() {
 
 /// After one process has created the stream again, another names its appended records as readers receive them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g7_a_receipt_names_the_epoch_of_a_stream_that_another_process_made_again() {
+async fn g7_a_receipt_has_the_epoch_of_a_recreated_stream() {
     let server = NatsServer::start().await;
     let histories = [open(&server).await, open(&server).await];
     for made_again in 1..=2 {
@@ -260,7 +260,7 @@ async fn g7_a_receipt_names_the_epoch_of_a_stream_that_another_process_made_agai
 
 /// Another process's records in the new stream are not read under the names of the old stream either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g7_what_is_read_of_a_stream_that_was_made_again_has_its_epoch() {
+async fn g7_a_recreated_stream_is_read_with_its_epoch() {
     let server = NatsServer::start().await;
     let histories = [open(&server).await, open(&server).await];
     for n in 0..3 {

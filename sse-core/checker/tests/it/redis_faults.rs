@@ -79,7 +79,7 @@ async fn expect_fork(reader: &mut Subscription, resumed_at: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g4_g7_a_promoted_replica_that_lags_is_told_to_whom_it_concerns_and_to_nobody_else() {
+async fn g4_g7_a_lagging_replica_is_a_gap_for_those_who_saw_more() {
     let (mut primary, replica) = pair().await;
     let url = format!("{},{}", primary.url(), replica.url());
     let hubs = [
@@ -166,7 +166,7 @@ async fn a_tail_goes_back_to_where_a_promoted_replica_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g4_a_process_that_was_cut_off_while_the_history_was_trimmed_says_so_to_whom_it_concerns() {
+async fn g4_a_process_cut_off_during_trimming_reports_the_gap() {
     let server = RedisServer::start(&["--stream-node-max-entries", "10"]);
     let proxy = Proxy::to(server.port()).await;
     let options = RedisHistory::builder().retention(Retention::default().events(50));
@@ -200,7 +200,7 @@ async fn g4_a_process_that_was_cut_off_while_the_history_was_trimmed_says_so_to_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_primary_that_is_demoted_is_left_for_the_new_one_without_a_gap() {
+async fn a_demoted_primary_is_left_without_a_gap() {
     let (primary, replica) = pair().await;
     let url = format!("{},{}", primary.url(), replica.url());
     let hub = Hub::open(RedisHistory::connect(&url, NAME).await.unwrap()).await.unwrap();
@@ -278,7 +278,7 @@ async fn a_stream_that_was_removed_is_a_gap_for_those_who_needed_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_was_emptied_is_a_gap_for_everybody_and_goes_on() {
+async fn an_emptied_server_is_a_gap_for_all_readers() {
     let server = RedisServer::start(&[]);
     let hub = Hub::open(RedisHistory::connect(server.url(), NAME).await.unwrap()).await.unwrap();
     let mut live = hub.subscribe("a").await.unwrap();

@@ -269,7 +269,7 @@ mod proxy {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn what_a_proxy_refuses_is_final_and_what_it_cannot_do_now_is_not() {
+    async fn a_proxys_refusal_is_final_and_its_failure_is_not() {
         let server = Secure::start(&[b"h2"]).await;
         for (user, status, tries) in [
             ("", "200 OK", 1),

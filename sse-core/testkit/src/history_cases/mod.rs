@@ -129,7 +129,7 @@ macro_rules! history_conformance {
                 a_topic_that_comes_back_after_it_was_trimmed_is_exact
                 a_trimmed_cursor_gets_its_gap_first
                 a_reader_moves_between_two_hubs
-                g4_readers_cut_before_their_first_event_miss_nothing_across_a_restart
+                g4_a_first_cursor_is_exact_across_a_restart
                 a_publisher_without_a_window_reaches_readers
                 the_same_key_publishes_once
                 readers_that_resume_during_publishing_miss_nothing

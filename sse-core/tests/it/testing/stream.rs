@@ -31,7 +31,7 @@ async fn failure(what: impl Future) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_assertion_passes_where_it_should_and_fails_where_it_should() {
+async fn every_assertion_passes_and_fails() {
     let mut stream =
         of_chunks(&["retry: 3000\ndata: 10\nevent: pri", "ce\nid: 7\n\n: hi\n", "data: {\"b\": 1}\n\n"]);
     stream
