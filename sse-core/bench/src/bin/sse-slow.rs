@@ -14,7 +14,7 @@ use std::{
 };
 
 use sse_bench::load::{self, Application, Asking, PATIENCE, numbers};
-use sse_core::Decoder;
+use sse_core::decode::Decoder;
 use sse_testkit::Chunks;
 use tokio::{
     sync::mpsc,

@@ -18,7 +18,7 @@ use std::{
 };
 
 use sse_bench::load::{Application, PATIENCE, numbers, open};
-use sse_core::Decoder;
+use sse_core::decode::Decoder;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpStream, tcp::OwnedReadHalf},

@@ -10,7 +10,7 @@ use std::{
 };
 
 use sse_checker::engines::{FileEngine, NatsEngine, RedisEngine};
-use sse_core::History;
+use sse_core::history::History;
 use sse_testkit::history_cases::{Engine, entry};
 
 use super::{peers, text};

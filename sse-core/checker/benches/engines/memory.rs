@@ -1,7 +1,10 @@
 //! Memory of a process that replays a million events.
 
 use sse_checker::engines::{NatsEngine, RedisEngine, RedisServer};
-use sse_core::{FileHistory, History, Hub, Retention};
+use sse_core::{
+    Hub, Retention,
+    history::{FileHistory, History},
+};
 use sse_testkit::history_cases::{Engine, entry};
 
 use super::{replay, text};

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::StreamExt;
 use sse_checker::engines::{FileEngine, NatsEngine, RedisEngine, RedisServer};
-use sse_core::{EventStream, History, Hub, Retention, Start};
+use sse_core::{EventStream, Hub, Retention, Start, history::History};
 use sse_testkit::history_cases::{Engine, entry, wait_for};
 
 use super::{EVENTS, peers, text};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sse_checker::engines::{FileEngine, RedisEngine};
-use sse_core::{History, Pattern};
+use sse_core::{Pattern, history::History};
 use sse_testkit::history_cases::{Engine, entry};
 
 const TOPICS: usize = 9_900;

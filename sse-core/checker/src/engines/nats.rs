@@ -1,17 +1,19 @@
 use std::{
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use serde_json::{Value, json};
-use sse_core::{NatsHistory, Retention};
+use sse_core::{Retention, history::NatsHistory};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use super::folder::{copy_folder, restore_folder};
-use sse_testkit::history_cases::{Engine, wait_for};
+use sse_testkit::{
+    free_port,
+    history_cases::{Engine, wait_for},
+};
 
 /// How to install a server, for the message when there is none.
 const INSTALL: &str =
@@ -141,10 +143,6 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A history in NATS JetStream.

@@ -1,7 +1,7 @@
 //! Foreign writes into the keys of a history in Redis become data or are ignored, and never stop the history.
 
 use sse_checker::engines::RedisServer;
-use sse_core::{Event, Hub, RedisHistory, Start};
+use sse_core::{Event, Hub, Start, history::RedisHistory};
 use sse_testkit::history_cases::{data, next};
 
 const NAME: &str = "test";

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use sse_checker::engines::RedisServer;
-use sse_core::{Event, History, Hub, Pattern, Receipt, RedisHistory, Subscription};
+use sse_core::{
+    Event, Hub, Pattern, Receipt, Subscription,
+    history::{History, RedisHistory},
+};
 use sse_testkit::history_cases::{appended, data, entry, next, wait_for};
 
 const NAME: &str = "test";

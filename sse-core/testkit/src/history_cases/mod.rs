@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use sse_testkit::history_cases::Engine;
-//! # use sse_core::{Appended, Entry, History, HistoryBounds, HistoryError, Pattern, Record, SignalReceipt, TailEvent};
+//! # use sse_core::{Pattern, history::{Appended, Entry, History, HistoryBounds, HistoryError, Record, SignalReceipt, TailEvent}};
 //! # #[derive(Clone)]
 //! # struct MyHistory;
 //! # impl MyHistory { fn open(_: Option<u64>) -> Self { Self } }
@@ -57,7 +57,7 @@ pub use steps::{
 
 use std::future::Future;
 
-use sse_core::History;
+use sse_core::history::History;
 
 /// An engine that a test starts, kills and opens: a real one, in a temporary place.
 pub trait Engine: Sized + Send + Sync + 'static {

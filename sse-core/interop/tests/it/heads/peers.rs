@@ -4,7 +4,10 @@ use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use sse_core::{Backoff, ClientEvent, EventSource};
+use sse_core::{
+    EventSource,
+    client::{Backoff, ClientEvent},
+};
 use sse_interop::{Engine, PATIENCE, Session};
 use sse_testkit::{Failed, Outcome};
 use tokio::{process::Command, time::timeout};

@@ -8,8 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_stream::stream;
 use futures_util::Stream;
 use sse_core::{
-    Appended, Entry, History, HistoryBounds, HistoryError, HistoryErrorKind, Pattern, Record, SignalReceipt,
-    TailEvent,
+    Pattern,
+    history::{
+        Appended, Entry, History, HistoryBounds, HistoryError, HistoryErrorKind, Record, SignalReceipt,
+        TailEvent,
+    },
 };
 use tokio::sync::broadcast::{self, error::RecvError};
 

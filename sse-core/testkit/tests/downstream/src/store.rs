@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use sse_core::{
-    Appended, Cursor, Entry, EntryKind, Epoch, EpochTable, HistoryBounds, Pattern, Record, Topic,
+    Cursor, Pattern, Topic,
+    history::{Appended, Entry, EntryKind, Epoch, EpochTable, HistoryBounds, Record},
 };
 
 /// The records, and what is known of each topic although its records were trimmed.

@@ -3,7 +3,8 @@
 use downstream_engine::SharedHistory;
 use futures_util::{Stream, StreamExt};
 use sse_core::{
-    Appended, Entry, History, HistoryBounds, HistoryError, Pattern, Record, SignalReceipt, TailEvent,
+    Pattern,
+    history::{Appended, Entry, History, HistoryBounds, HistoryError, Record, SignalReceipt, TailEvent},
 };
 use sse_testkit::history_cases::{Engine, block_on, records, tail};
 
