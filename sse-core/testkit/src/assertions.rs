@@ -67,7 +67,7 @@ macro_rules! assertions {
             let said = missing.downcast::<String>().unwrap();
             assert!(said.starts_with("get_stream /missing at sse-"), "{said}");
             let is_shown = said.contains("the response: 404 Not Found");
-            assert!(said.contains("tests/helpers.rs:") && is_shown, "{said}");
+            assert!(said.contains("tests/it/helpers.rs:") && is_shown, "{said}");
         }
     };
 }
