@@ -38,7 +38,9 @@ fn sources_without_tests(package: &Path) -> Vec<PathBuf> {
 }
 
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder of sources").map(|entry| entry.expect("readable").path()) {
+    for entry in
+        fs::read_dir(folder).expect("a folder of sources").map(|entry| entry.expect("readable").path())
+    {
         if entry.is_dir() {
             collect(&entry, found);
         } else if entry.extension().is_some_and(|extension| extension == "rs") {
