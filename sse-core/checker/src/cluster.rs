@@ -114,7 +114,7 @@ impl Cluster {
 
 /// Our own events among the kept ones: example applications publish others as well.
 async fn kept(history: &impl History) -> Kept {
-    let span = history.span(&[]).await.unwrap();
+    let span = history.bounds(&[]).await.unwrap();
     let mut records: Vec<(Cursor, Digest)> = Vec::new();
     let mut after = span.oldest - 1;
     while after < span.head {

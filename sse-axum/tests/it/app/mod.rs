@@ -118,13 +118,13 @@ async fn finish(State(app): State<Context>, RawQuery(query): RawQuery) -> Result
 
 async fn run(State(app): State<Context>, RawQuery(query): RawQuery, text: String) -> Result<StatusCode> {
     let query = Query::from_query(query.as_deref());
-    app.produce(app.hub.run(query.topics)?, text);
+    app.produce(app.hub.start_run(query.topics)?, text);
     Ok(StatusCode::ACCEPTED)
 }
 
 async fn stop(State(app): State<Context>, RawQuery(query): RawQuery) -> Result<StatusCode> {
     let query = Query::from_query(query.as_deref());
-    let is_known = app.hub.stop(query.topics).await?;
+    let is_known = app.hub.stop_run(query.topics).await?;
     Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 

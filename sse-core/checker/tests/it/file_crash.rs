@@ -76,7 +76,7 @@ async fn g6_g7_a_kill_under_load_loses_nothing_acknowledged() {
         for (number, id) in &acked {
             assert_eq!(numbers.get(number), Some(id), "{number} was acknowledged, kill {kill}");
         }
-        let table = history.span(&[]).await.unwrap().epochs;
+        let table = history.bounds(&[]).await.unwrap().epochs;
         assert!(epochs.insert(table.current()), "an epoch was begun twice");
         assert!(records.iter().all(|record| record.cursor.epoch() == table.at(record.cursor.seq())));
     }

@@ -13,7 +13,7 @@
 //! # impl History for MyHistory {
 //! #     async fn append(&self, _: Vec<Entry>) -> Result<Vec<Appended>, HistoryError> { unimplemented!() }
 //! #     async fn read(&self, _: u64, _: usize, _: usize) -> Result<Vec<Record>, HistoryError> { unimplemented!() }
-//! #     async fn span(&self, _: &[Pattern]) -> Result<HistoryBounds, HistoryError> { unimplemented!() }
+//! #     async fn bounds(&self, _: &[Pattern]) -> Result<HistoryBounds, HistoryError> { unimplemented!() }
 //! #     async fn signal(&self, _: Entry) -> Result<SignalReceipt, HistoryError> { unimplemented!() }
 //! #     fn tail(&self, _: u64) -> impl futures_util::Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static {
 //! #         futures_util::stream::empty()

@@ -15,10 +15,11 @@ pub(crate) async fn runs(
     fault: Fault,
 ) -> Result<u16, Error> {
     if request.method == "DELETE" {
-        let is_known = fault == Fault::StopsNothing || app.hub.stop(query.topics).await?;
+        let is_known = fault == Fault::StopsNothing || app.hub.stop_run(query.topics).await?;
         return Ok(if is_known { 204 } else { 404 });
     }
-    let work = app.produce(app.hub.run(query.topics)?, String::from_utf8_lossy(&request.body).into_owned());
+    let work =
+        app.produce(app.hub.start_run(query.topics)?, String::from_utf8_lossy(&request.body).into_owned());
     if fault == Fault::RunEndsWithItsReader {
         let hub = app.hub.clone();
         tokio::spawn(async move {

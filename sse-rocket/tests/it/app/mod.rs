@@ -161,13 +161,13 @@ async fn finish(app: &State<Context>, uri: &Origin<'_>) -> Result<String> {
 
 #[post("/runs", data = "<text>")]
 async fn run(app: &State<Context>, uri: &Origin<'_>, text: String) -> Result<Status> {
-    app.produce(app.hub.run(query(uri).topics)?, text);
+    app.produce(app.hub.start_run(query(uri).topics)?, text);
     Ok(Status::Accepted)
 }
 
 #[delete("/runs")]
 async fn stop(app: &State<Context>, uri: &Origin<'_>) -> Result<Status> {
-    let is_known = app.hub.stop(query(uri).topics).await?;
+    let is_known = app.hub.stop_run(query(uri).topics).await?;
     Ok(if is_known { Status::NoContent } else { Status::NotFound })
 }
 

@@ -123,12 +123,12 @@ async fn finish(app: Context, query: Query) -> Result<String> {
 }
 
 async fn run(app: Context, query: Query, text: String) -> Result<StatusCode> {
-    app.produce(app.hub.run(query.topics)?, text);
+    app.produce(app.hub.start_run(query.topics)?, text);
     Ok(StatusCode::ACCEPTED)
 }
 
 async fn stop(app: Context, query: Query) -> Result<StatusCode> {
-    let is_known = app.hub.stop(query.topics).await?;
+    let is_known = app.hub.stop_run(query.topics).await?;
     Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 

@@ -90,7 +90,7 @@ impl History for SharedHistory {
         })
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         Ok(self.store().bounds(patterns))
     }
 

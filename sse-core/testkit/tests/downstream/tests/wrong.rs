@@ -42,8 +42,8 @@ impl<const FAULT: usize> History for Wrong<FAULT> {
         if Self::has(Fault::HidesTrimming) { Ok(read.unwrap_or_default()) } else { read }
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
-        let mut bounds = self.0.span(patterns).await?;
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+        let mut bounds = self.0.bounds(patterns).await?;
         if Self::has(Fault::ForgetsFinishes) {
             bounds.finished.clear();
         }
