@@ -4,3 +4,4 @@ mod dashboard;
 mod language;
 mod layering;
 mod promises;
+mod targets;
