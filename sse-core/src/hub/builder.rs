@@ -8,7 +8,8 @@ use tokio::sync::{Notify, mpsc};
 #[cfg(doc)]
 use crate::hub::{EndReason, Subscribe};
 use crate::hub::{
-    Hub, SIGNALS, Shared,
+    Hub,
+    hub::{SIGNALS, Shared},
     publish::run::Runs,
     publish::tail,
     readers::registry::Registry,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::hub::{Shared, feeds::feed::Feed, readers::reader::Closed};
+use crate::hub::{feeds::feed::Feed, hub::Shared, readers::reader::Closed};
 use crate::metrics;
 
 /// How often the window's age limits are checked, in ticks.

@@ -2,7 +2,12 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::sync::broadcast;
 
-use super::{FileHistory, SIGNALS, Shared, store::Store, writer::Writer};
+use super::{
+    FileHistory,
+    history::{SIGNALS, Shared},
+    store::Store,
+    writer::Writer,
+};
 use crate::history::{HistoryError, Retention};
 
 /// Options for a [`FileHistory`].

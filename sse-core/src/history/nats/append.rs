@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::{
     super::{Appended, Entry, HistoryError, HistoryErrorKind, SignalReceipt},
-    Inner,
     answer::{Failure, parse},
+    history::Inner,
     link::Ask,
     message,
 };

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::{
     super::HistoryError,
-    Inner,
     answer::{Failure, Refusal},
+    history::Inner,
     link::Ask,
 };
 

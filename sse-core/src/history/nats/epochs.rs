@@ -8,13 +8,14 @@ use serde_json::json;
 
 use super::{
     super::{HistoryError, HistoryErrorKind, foreign},
-    Inner, NatsHistoryBuilder,
+    NatsHistoryBuilder,
     answer::{Failure, parse},
+    delivered::Mark,
+    history::Inner,
     link::Ask,
     message::base64,
     settings,
     streams::{Info, NO_MESSAGE, NO_STREAM, RawAnswer},
-    told::Mark,
 };
 use crate::resume::{Epoch, EpochRow, EpochTable};
 

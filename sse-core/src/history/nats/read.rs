@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::{
     super::{HistoryBounds, HistoryError, HistoryErrorKind, Pattern, Record, Topic, engine::cut_to_bytes},
-    Inner,
     answer::{Failure, parse},
+    delivered::Mark,
+    history::Inner,
     link::Ask,
     message::{self, Fields, Stored, nanos},
     settings,
     streams::{Info, NO_MESSAGE, RawAnswer},
-    told::Mark,
 };
 use crate::resume::Cursor;
 

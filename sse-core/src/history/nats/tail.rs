@@ -10,13 +10,13 @@ use super::{
         HistoryError, TailEvent,
         tail::{self, TailEvents, TailStream},
     },
-    Inner,
     answer::Failure,
     consumer::{Break, Consumer, Delivered},
+    delivered::Mark,
+    history::Inner,
     link::next,
     message::{self, Fields, Stored},
     streams::Info,
-    told::Mark,
 };
 use crate::resume::Cursor;
 

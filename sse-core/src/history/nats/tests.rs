@@ -3,9 +3,9 @@ use bytes::Bytes;
 
 use super::{
     consumer::Delivered,
+    delivered::{Mark, Told},
     message::{self, Fields, Stored, base64, nanos},
     settings::{check_name, check_version, has_batches},
-    told::{Mark, Told},
 };
 use crate::{
     history::{Entry, EntryKind, HistoryErrorKind, Pattern, Topic},

@@ -2,7 +2,15 @@ use std::{sync::Arc, time::Duration};
 
 use redis::Client;
 
-use super::{RedisHistory, Settings, Shared, append::Appender, failure, link::Link, names::Names, settings};
+use super::{
+    RedisHistory,
+    append::Appender,
+    failure,
+    history::{Settings, Shared},
+    link::Link,
+    names::Names,
+    settings,
+};
 use crate::history::{HistoryError, Retention};
 
 /// Options for a [`RedisHistory`].

@@ -2,7 +2,7 @@
 
 use redis::{Cmd, aio::MultiplexedConnection};
 
-use super::{Shared, answer, answer::damaged, failure, link::Linked};
+use super::{answer, answer::damaged, failure, history::Shared, link::Linked};
 use crate::history::{HistoryError, HistoryErrorKind, Record, engine::cut_to_bytes};
 
 /// The number of records requested at once.

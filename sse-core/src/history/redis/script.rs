@@ -2,7 +2,7 @@
 
 use redis::{FromRedisValue, RedisResult, Script, ScriptInvocation, Value, aio::MultiplexedConnection};
 
-use super::{Settings, answer, mark::Mark, names::Names, scan};
+use super::{answer, history::Settings, mark::Mark, names::Names, scan};
 use crate::{
     history::{Entry, EntryKind, HistoryBounds, Pattern, codec, scoped},
     resume::{Cursor, Epoch},

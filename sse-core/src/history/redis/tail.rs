@@ -13,7 +13,8 @@ use redis::{Client, Cmd, RedisError, RedisResult, aio::MultiplexedConnection};
 use tokio::task::AbortHandle;
 
 use super::{
-    Shared, answer, failure,
+    answer, failure,
+    history::Shared,
     link::{Backoff, Primary},
 };
 use crate::{

@@ -11,7 +11,7 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use super::publish::{Target, What, exact};
-use crate::hub::{Hub, Publish, PublishError, Receipt, Shared};
+use crate::hub::{Hub, Publish, PublishError, Receipt, hub::Shared};
 use crate::{
     history::{Entry, EntryKind, HistoryError, HistoryErrorKind, IntoTopics, InvalidTopic, Topic},
     wire::Event,

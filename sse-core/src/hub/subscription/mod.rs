@@ -2,8 +2,11 @@
 
 pub(in crate::hub) mod backfill;
 pub(in crate::hub) mod commands;
+pub(in crate::hub) mod extras;
 pub(in crate::hub) mod frames;
 pub(in crate::hub) mod gather;
+#[cfg(feature = "compress")]
+pub(in crate::hub) mod gzip;
 pub(in crate::hub) mod handle;
 pub(in crate::hub) mod holding;
 pub(in crate::hub) mod notices;

@@ -9,10 +9,10 @@ use crate::hub::{
     EndReason, Hub, Lease, Subscription,
     feeds::chunk::CHUNK_BYTES,
     feeds::feed::Feed,
-    options::extras::{ReaderExtras, SubscribeOptions},
     readers::reader::Reader,
     readers::registry::Admission,
     replay_limits::ReplayLimits,
+    subscription::extras::{ReaderExtras, SubscribeOptions},
     window::attach::View,
 };
 use crate::{

@@ -12,8 +12,8 @@ use super::{frames::Frames, holding::WorkKind, start::StartPoint};
 use crate::hub::{
     EndReason, Hub,
     feeds::feed::Feed,
-    options::extras::ReaderExtras,
     readers::reader::Reader,
+    subscription::extras::ReaderExtras,
     window::attach::{Attachment, View},
 };
 use crate::{

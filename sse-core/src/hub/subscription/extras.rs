@@ -10,13 +10,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{
-    filter::EventFilter,
-    snapshot::{Loader, Snapshots},
-};
+use super::{backfill::Backfill, gather::Gathering};
 use crate::hub::{
-    EndReason, Lease, readers::registry::Admission, subscription::backfill::Backfill,
-    subscription::gather::Gathering,
+    EndReason, Lease,
+    options::filter::EventFilter,
+    options::snapshot::{Loader, Snapshots},
+    readers::registry::Admission,
 };
 use crate::{panic::Panic, resume::OriginPolicy};
 
@@ -53,7 +52,7 @@ pub(crate) struct ReaderExtras {
     pub(in crate::hub) gathering: Option<Box<Gathering>>,
     /// The state of a reader whose response is compressed.
     #[cfg(feature = "compress")]
-    pub(crate) sharing: Option<Box<crate::hub::options::compression::GzipReader>>,
+    pub(crate) sharing: Option<Box<super::gzip::GzipReader>>,
 }
 
 /// A lease, and the future that wakes the reader when the lease is over.

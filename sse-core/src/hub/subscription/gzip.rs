@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::permission::FullAccess;
+use super::poll::NoEvents;
 use crate::compress::Block;
 use crate::hub::{
     Subscription,
     feeds::chunk::Chunk,
     feeds::feed::Evicted,
     feeds::gzip::{Lookup, ReaderState, SharedGzip},
-    subscription::poll::NoEvents,
+    options::permission::FullAccess,
 };
 
 /// The state of a reader whose response is compressed.
