@@ -4,6 +4,7 @@
 mod codec;
 mod covers;
 mod engine;
+mod erased;
 #[cfg(feature = "file")]
 mod file;
 mod foreign;
@@ -34,8 +35,5 @@ pub use retention::Retention;
 pub use topic::{InvalidTopic, Pattern, Topic};
 pub use topic_list::{IntoPatterns, IntoTopics};
 
-/// The prefix reserved for the topics of signals between hubs.
-pub(crate) const RESERVED_TOPICS: &str = "$sse.";
-
-pub(crate) use engine::DynHistory;
-pub(crate) use topic::scoped;
+pub(crate) use erased::DynHistory;
+pub(crate) use topic::{RESERVED_TOPICS, scoped};

@@ -7,7 +7,12 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::{broadcast, oneshot, watch};
 
-use super::{FileHistoryBuilder, failure, read::Reader, store::WriterStatus, writer::Writer};
+use super::{
+    FileHistoryBuilder, failure,
+    read::Reader,
+    store::{Store, WriterStatus},
+    writer::Writer,
+};
 use crate::history::{
     Appended, Entry, History, HistoryBounds, HistoryError, HistoryErrorKind, Pattern, Record, SignalReceipt,
     TailEvent,
@@ -15,7 +20,7 @@ use crate::history::{
 };
 
 /// The number of signals that a tail may be behind before it loses the oldest.
-pub(super) const SIGNALS: usize = 1_024;
+const SIGNALS: usize = 1_024;
 
 /// The number of records that the tail reads at once.
 const BLOCK: usize = 500;
@@ -57,15 +62,15 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// ```
 #[derive(Clone)]
 pub struct FileHistory {
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
 }
 
 /// Dropped with the last handle; the tails hold a weak reference.
-pub(super) struct Shared {
-    pub(super) reader: Reader,
-    pub(super) writer: Writer,
-    pub(super) told: watch::Receiver<WriterStatus>,
-    pub(super) signals: broadcast::Sender<Entry>,
+struct Shared {
+    reader: Reader,
+    writer: Writer,
+    status: watch::Receiver<WriterStatus>,
+    signals: broadcast::Sender<Entry>,
 }
 
 impl FileHistory {
@@ -93,6 +98,20 @@ impl FileHistory {
         let read = tokio::task::spawn_blocking(move || read(&shared.reader));
         // The storage engine may panic if pages were altered by another program.
         read.await.map_err(|error| failure::damaged("reading it broke off").with_source(error))?
+    }
+}
+
+impl FileHistoryBuilder {
+    /// Opens the file, or creates it if there is none; see [`FileHistory::open`].
+    ///
+    /// # Errors
+    /// As [`FileHistory::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<FileHistory, HistoryError> {
+        let store = Store::open(path.as_ref(), self.retention, self.cache_bytes)?;
+        let reader = store.reader.clone();
+        let (writer, status) = Writer::start(store, self.sync_every)?;
+        let (signals, _) = broadcast::channel(SIGNALS);
+        Ok(FileHistory { shared: Arc::new(Shared { reader, writer, status, signals }) })
     }
 }
 
@@ -132,8 +151,8 @@ impl History for FileHistory {
 
     fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static {
         let (changes, mut stream) = tail::channel();
-        let told = self.shared.told.clone();
-        stream.spawn(follow(Arc::downgrade(&self.shared), told, after, changes.clone()));
+        let status = self.shared.status.clone();
+        stream.spawn(follow(Arc::downgrade(&self.shared), status, after, changes.clone()));
         stream.spawn(forward(self.shared.signals.subscribe(), changes));
         stream
     }
@@ -141,22 +160,22 @@ impl History for FileHistory {
 
 impl fmt::Debug for FileHistory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileHistory").field("head", &self.shared.told.borrow().head).finish_non_exhaustive()
+        f.debug_struct("FileHistory").field("head", &self.shared.status.borrow().head).finish_non_exhaustive()
     }
 }
 
 /// Reports what becomes readable after a position, until the history is closed or the receiver is dropped.
 async fn follow(
     shared: Weak<Shared>,
-    mut told: watch::Receiver<WriterStatus>,
+    mut status: watch::Receiver<WriterStatus>,
     after: u64,
     changes: TailEvents,
 ) {
     let mut position = after;
-    let mut oldest = told.borrow().oldest.min(position + 1);
+    let mut oldest = status.borrow().oldest.min(position + 1);
     let mut has_failed = false;
     loop {
-        let now = told.borrow_and_update().clone();
+        let now = status.borrow_and_update().clone();
         if now.oldest > oldest {
             oldest = now.oldest;
             position = position.max(oldest - 1);
@@ -191,7 +210,7 @@ async fn follow(
                 return;
             }
         }
-        if told.changed().await.is_err() {
+        if status.changed().await.is_err() {
             return;
         }
     }

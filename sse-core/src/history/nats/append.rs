@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{
     super::{Appended, Entry, HistoryError, HistoryErrorKind, SignalReceipt},
     answer::{Failure, parse},
-    history::Inner,
+    inner::Inner,
     link::Ask,
     message,
 };
@@ -40,7 +40,7 @@ impl Inner {
                 Failure::TooLarge(format!("{longest} bytes, at most {most} are taken")).into_unavailable()
             );
         }
-        let newest = self.told().newest();
+        let newest = self.delivered().newest();
         let answers = match (asks.len(), asks.pop()) {
             (1, Some(ask)) => vec![self.link.ask(ask).await],
             (_, last) => {
@@ -88,7 +88,7 @@ impl Inner {
             tracing::debug!(%error, "the epoch of an appended event could not be looked up");
         }
         if let Some(newest) = acks.iter().map(|ack| ack.seq).max() {
-            self.told().acked(newest);
+            self.delivered().acked(newest);
         }
         let mut appended = Vec::with_capacity(acks.len());
         for (ack, check) in acks.into_iter().zip(checks) {
@@ -121,8 +121,8 @@ impl Inner {
         let (headers, _) = message::headers(&entry);
         let subject = message::subject(&self.signals, &entry.topics);
         let payload: Bytes = entry.lines;
-        let told = self.link.tell(Ask { subject, headers, payload }, None).await;
-        told.map_err(Failure::into_unavailable)?;
+        let sent = self.link.send(Ask { subject, headers, payload }, None).await;
+        sent.map_err(Failure::into_unavailable)?;
         // Plain publish-subscribe does not report who listens.
         Ok(SignalReceipt { processes: None })
     }

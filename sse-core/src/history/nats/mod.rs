@@ -45,6 +45,8 @@ mod consumer;
 mod delivered;
 mod epochs;
 mod history;
+mod inner;
+mod known;
 mod link;
 mod message;
 mod read;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     super::HistoryError,
     answer::Refusal,
-    history::Inner,
+    inner::Inner,
     message::{Fields, Stored, base64, nanos},
     settings::{self, Config},
 };

@@ -1,12 +1,22 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use futures_core::Stream;
 use redis::Cmd;
 
-use super::{RedisHistoryBuilder, append::Appender, link::Link, names::Names, read, script::Scripts, tail};
+use super::{
+    RedisHistoryBuilder,
+    append::Appender,
+    failure,
+    link::{Link, clients},
+    names::Names,
+    read,
+    settings::{self, Settings},
+    shared::Shared,
+    tail,
+};
 use crate::history::{
-    Appended, Entry, History, HistoryBounds, HistoryError, Pattern, Record, Retention, SignalReceipt,
-    TailEvent, codec, tail as tail_stream,
+    Appended, Entry, History, HistoryBounds, HistoryError, Pattern, Record, SignalReceipt, TailEvent, codec,
+    tail as tail_stream,
 };
 
 /// A history in Redis Streams (6.2 or newer): many processes publish to one order and serve the same ids.
@@ -44,26 +54,11 @@ use crate::history::{
 /// ```
 #[derive(Clone)]
 pub struct RedisHistory {
-    pub(super) shared: Arc<Shared>,
-    pub(super) appender: Arc<Appender>,
+    shared: Arc<Shared>,
+    appender: Arc<Appender>,
 }
 
 /// The data that the tasks share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) link: Arc<Link>,
-    pub(super) settings: Settings,
-    pub(super) scripts: Scripts,
-}
-
-/// The options with which the history was opened.
-#[derive(Debug)]
-pub(super) struct Settings {
-    pub(super) names: Names,
-    pub(super) retention: Retention,
-    pub(super) key_memory: Duration,
-}
-
 impl RedisHistory {
     /// Connects to `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS, and opens the history with
     /// this name. Several URLs are separated by commas. Must be called within a Tokio runtime.
@@ -79,6 +74,30 @@ impl RedisHistory {
     /// Returns the options for a history in Redis.
     pub fn builder() -> RedisHistoryBuilder {
         RedisHistoryBuilder::default()
+    }
+}
+
+impl RedisHistoryBuilder {
+    /// Connects and checks the server; see [`RedisHistory::connect`].
+    ///
+    /// # Errors
+    /// As [`RedisHistory::connect`].
+    pub async fn connect(
+        self,
+        url: impl AsRef<str>,
+        name: impl AsRef<str>,
+    ) -> Result<RedisHistory, HistoryError> {
+        let names = Names::new(name.as_ref())?;
+        let link = Link::connect(clients(url.as_ref())?).await?;
+        let mut linked = link.get()?;
+        let wrong = settings::check(&mut linked.connection, &names).await.map_err(failure::connecting)?;
+        if let Some(error) = wrong {
+            return Err(error);
+        }
+        let settings = Settings { names, retention: self.retention, key_memory: self.key_memory };
+        let shared = Arc::new(Shared { link, settings, scripts: Default::default() });
+        let appender = Arc::new(Appender::start(Arc::clone(&shared)));
+        Ok(RedisHistory { shared, appender })
     }
 }
 

@@ -12,6 +12,7 @@ mod read;
 mod scan;
 mod script;
 mod settings;
+mod shared;
 mod tail;
 
 pub use builder::RedisHistoryBuilder;

@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 #[cfg(doc)]
 use super::Oversized;
-use super::{DecodeError, Item, Limits, Messages, block::Block, open_line::OpenLine, read::Report};
+use super::{DecodeError, Item, Limits, block::Block, open_line::OpenLine, step::Report};
 
 /// Turns the bytes of an event stream into [`Item`]s, in chunks of any size.
 ///
@@ -136,23 +136,6 @@ impl Decoder {
                 Err(error)
             }
         }
-    }
-
-    /// Returns the messages in `input`, owned, until it is used up. Items of other kinds are skipped.
-    ///
-    /// ```
-    /// use sse_core::Decoder;
-    ///
-    /// let mut decoder = Decoder::new();
-    /// let mut input = &b"data: a\n\ndata: b\n\ndata: not fini"[..];
-    /// for message in decoder.messages(&mut input) {
-    ///     println!("{}", message?.data());
-    /// }
-    /// assert!(input.is_empty() && decoder.is_mid_event());
-    /// # Ok::<(), sse_core::DecodeError>(())
-    /// ```
-    pub fn messages<'a, 'i>(&'a mut self, input: &'a mut &'i [u8]) -> Messages<'a, 'i> {
-        Messages::new(self, input)
     }
 
     /// Prepares the decoder for the next connection: discards the unfinished event, and an error.

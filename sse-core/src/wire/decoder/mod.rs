@@ -6,13 +6,16 @@ mod decoder;
 mod field;
 mod item;
 mod limits;
+mod messages;
 mod open_line;
 mod read;
 mod scan;
+mod step;
 #[cfg(test)]
 mod tests;
 mod text;
 
 pub use decoder::Decoder;
-pub use item::{Item, MessageRef, Messages};
+pub use item::{Item, MessageRef};
 pub use limits::{DecodeError, Limits, Oversized};
+pub use messages::Messages;
