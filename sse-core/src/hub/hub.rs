@@ -1,38 +1,23 @@
-use std::{
-    fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
-
-use tokio::{
-    sync::{Notify, mpsc},
-    task::JoinHandle,
-};
+use std::{fmt, sync::Arc};
 
 use super::{
-    HubBuilder, Publish, PublishError, Stats, Subscribe,
-    publish::publish::{Target, What, exact, publishable},
-    publish::run::Runs,
-    readers::{reader::Closed, registry::Registry},
-    replay_limits::ReplayLimits,
-    sweep,
-    window::window::Window,
+    builder::HubBuilder,
+    publish::{
+        publish::{Publish, PublishError, Receipt, Target, What, exact, publishable},
+        run::{Run, single},
+        run_error::RunError,
+    },
+    shared::Shared,
+    stats::Stats,
+    subscription::{handle::ReaderHandle, subscribe::Subscribe, subscription::Subscription},
 };
 use crate::{
     Shutdown,
-    history::{
-        DynHistory, Entry, EntryKind, History, HistoryError, HistoryErrorKind, IntoPatterns, IntoTopics,
-        InvalidTopic,
-    },
-    resume::EpochTable,
-    wire::{Event, Frame},
+    history::{History, HistoryError, IntoPatterns, IntoTopics, InvalidTopic},
+    panic::Panic,
+    resume::{Cors, Negotiated},
+    wire::Event,
 };
-
-/// The maximum number of signals waiting to be sent to the history.
-pub(in crate::hub) const SIGNALS: usize = 1_024;
 
 /// Fan-out: sends what is published to a topic to all its subscribers; a reader that was away resumes.
 ///
@@ -54,22 +39,6 @@ pub(in crate::hub) const SIGNALS: usize = 1_024;
 #[derive(Clone)]
 pub struct Hub {
     pub(in crate::hub) shared: Arc<Shared>,
-}
-
-pub(crate) struct Shared {
-    pub(in crate::hub) window: Window,
-    pub(in crate::hub) history: Option<DynHistory>,
-    pub(in crate::hub) signals: Option<mpsc::Sender<Entry>>,
-    pub(in crate::hub) restart_tail: Arc<Notify>,
-    pub(in crate::hub) shutdown: Option<Shutdown>,
-    pub(in crate::hub) max_topics: usize,
-    pub(in crate::hub) registry: Registry,
-    pub(in crate::hub) pace: ReplayLimits,
-    pub(in crate::hub) runs: Runs,
-    pub(in crate::hub) stalled_after: Duration,
-    /// Milliseconds since the start, updated at each sweep: reading it costs nothing.
-    pub(in crate::hub) clock: AtomicU64,
-    pub(in crate::hub) sweeper: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Hub {
@@ -103,7 +72,7 @@ impl Hub {
     /// begins with `sse.`, for a topic that is not valid or has wildcards, or if the history could not store the
     /// event.
     pub fn publish(&self, topics: impl IntoTopics, event: impl Into<Event>) -> Publish {
-        Publish::new(Target::Hub(self.clone()), topics, What::Event(event.into()))
+        Publish::new(Target::Hub(Arc::clone(&self.shared)), topics, What::Event(event.into()))
     }
 
     /// Sends an event, with no id and not stored, to the readers connected now; returns the number of readers in
@@ -116,18 +85,8 @@ impl Hub {
     /// [`PublishError`], as for `publish`; with a history also if 1,024 signals already wait to be sent.
     pub fn signal(&self, topics: impl IntoTopics, event: impl Into<Event>) -> Result<usize, PublishError> {
         let topics = exact(topics)?;
-        let mut lines = publishable(event.into())?;
-        let Some(signals) = &self.shared.signals else {
-            lines.push(b'\n');
-            return Ok(self.window().signal(&topics, &Frame::block(lines)));
-        };
-        let receivers = self.window().readers_of(&topics);
-        let entry = Entry { topics, kind: EntryKind::Event, lines: lines.into(), key: None };
-        signals.try_send(entry).map_err(|_| {
-            let message = format!("{SIGNALS} signals are on their way already; send fewer");
-            HistoryError::new(HistoryErrorKind::Unavailable, message)
-        })?;
-        Ok(receivers)
+        let lines = publishable(event.into())?;
+        Ok(self.shared.signal(topics, lines)?)
     }
 
     /// Finishes a topic: its readers get the remaining events and `sse.end`. A client that reconnects after that
@@ -137,7 +96,7 @@ impl Hub {
     /// Awaiting it returns [`PublishError`] for a topic that is not valid, for more than one topic, or if the
     /// history could not store the end.
     pub fn finish(&self, topic: impl IntoTopics) -> Publish {
-        Publish::new(Target::Hub(self.clone()), topic, What::Finish)
+        Publish::new(Target::Hub(Arc::clone(&self.shared)), topic, What::Finish)
     }
 
     /// Subscribes to one or several topics; choose where to begin, then await it.
@@ -149,7 +108,7 @@ impl Hub {
     /// # Errors
     /// Awaiting it returns [`SubscribeError`], only for mistakes of the caller.
     pub fn subscribe(&self, topics: impl IntoPatterns) -> Subscribe {
-        Subscribe::new(self.clone(), topics)
+        Subscribe::new(Arc::clone(&self.shared), topics)
     }
 
     /// Ends the readers of these topics in this process, including those with matching wildcards; they reconnect
@@ -158,122 +117,110 @@ impl Hub {
     /// # Errors
     /// [`InvalidTopic`] if a topic is not valid or has wildcards.
     pub fn disconnect(&self, topics: impl IntoTopics) -> Result<usize, InvalidTopic> {
+        Ok(self.shared.disconnect(&exact(topics)?))
+    }
+
+    /// Returns the readers of these topics in this process, including those with matching wildcards, the oldest
+    /// first.
+    ///
+    /// # Errors
+    /// [`InvalidTopic`] if a topic is not valid or has wildcards.
+    pub fn readers(&self, topics: impl IntoTopics) -> Result<Vec<ReaderHandle>, InvalidTopic> {
         let topics = exact(topics)?;
-        let feeds = self.window().lock().feeds_of(&topics);
-        let mut ended = 0;
+        let feeds = self.shared.window().lock().feeds_of(&topics);
+        let mut handles = Vec::new();
         for feed in feeds {
-            let waiting = {
-                let mut feed = feed.lock();
-                ended += feed.readers.len();
-                feed.readers.iter().for_each(|reader| reader.end(Closed::Disconnect));
-                feed.waiters.take()
-            };
-            crate::waiters::wake(waiting);
+            let readers = feed.lock().readers.clone();
+            handles.extend(readers.into_iter().map(|reader| ReaderHandle::of(&self.shared, reader, &feed)));
         }
-        Ok(ended)
+        handles.sort_by_key(ReaderHandle::began_at);
+        Ok(handles)
+    }
+
+    /// Returns the reader with this [`id`](ReaderHandle::id), while it is connected to this process.
+    #[must_use]
+    pub fn reader(&self, id: &str) -> Option<ReaderHandle> {
+        ReaderHandle::find(&self.shared, id)
+    }
+
+    /// Begins a run: a topic whose producer outlives its readers, and that ends with the producer.
+    ///
+    /// A run that is over may begin again. Readers with [`Start::Earliest`](crate::hub::Start::Earliest) then
+    /// get both, with the end of the first between them, so prefer a separate topic for each run.
+    ///
+    /// # Errors
+    /// [`RunError::Running`] if this process already runs the topic: let the caller subscribe to it instead.
+    /// [`RunError::Publish`] for a topic that is not valid.
+    pub fn run(&self, topic: impl IntoTopics) -> Result<Run, RunError> {
+        self.shared.start_run(single(topic).map_err(PublishError::from)?)
+    }
+
+    /// Asks the producer of a run to stop, in any process that shares the history; returns whether the run is in
+    /// this process.
+    ///
+    /// This alone ends nothing: the producer is notified by [`Run::stopped`] and then finishes. Between
+    /// processes the request is a signal, which may be lost when an engine fails over: call this again while the
+    /// run continues.
+    ///
+    /// # Errors
+    /// [`PublishError`] for a topic that is not valid, or if the history does not respond.
+    pub async fn stop(&self, topic: impl IntoTopics) -> Result<bool, PublishError> {
+        self.shared.stop_run(&single(topic)?).await
+    }
+
+    /// Finishes the topic of a run whose process was killed, so that its readers get `sse.end` with
+    /// `"abandoned":true` in its data instead of silence. Returns `None`, and does nothing, if the topic is
+    /// already finished.
+    ///
+    /// A [`Run`](crate::hub::Run) that is dropped abandons its topic by itself. When a process is back, call
+    /// this method for each run that your database lists as begun by that process and not as done; see
+    /// [runs](crate::docs::runs).
+    ///
+    /// # Errors
+    /// [`RunError::Running`] for a run of this process: drop or finish it. [`RunError::Publish`] for a topic
+    /// that is not valid, or if the history does not respond.
+    pub async fn abandon(&self, topic: impl IntoTopics) -> Result<Option<Receipt>, RunError> {
+        self.shared.abandon(single(topic).map_err(PublishError::from)?).await
     }
 
     /// Returns counts of what the hub has done, and what it holds now.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let window = self.window();
-        let (head, totals) = {
-            let state = window.lock();
-            (state.cursor_at(state.head()), state.totals())
-        };
-        let mut stats = Stats {
-            head,
-            readers: std::collections::BTreeMap::new(),
-            topics: totals.topics,
-            window_bytes: totals.bytes,
-            memory_bytes: totals.cost(),
-            shared_bytes: 0,
-            published: window.counters.published.load(Ordering::Relaxed),
-            gaps: window.counters.gaps(),
-            stalled: window.counters.stalled.load(Ordering::Relaxed),
-            held_bytes: window.counters.held.load(Ordering::Relaxed),
-        };
-        for feed in window.feeds() {
-            let readers = {
-                let inner = feed.lock();
-                stats.shared_bytes += inner.kept_bytes();
-                inner.readers.len()
-            };
-            for pattern in &feed.patterns {
-                *stats.readers.entry(pattern.as_str().to_owned()).or_default() += readers;
-            }
-        }
-        stats.readers.retain(|_, readers| *readers > 0);
-        stats
+        self.shared.stats()
     }
 
     /// Returns the handle that ends the hub's streams, if one was set.
     #[must_use]
     pub fn shutdown(&self) -> Option<&Shutdown> {
-        self.shared.shutdown.as_ref()
+        self.shared.shutdown()
     }
 
-    pub(crate) fn window(&self) -> &Window {
-        &self.shared.window
-    }
-
-    pub(crate) fn history(&self) -> Option<&DynHistory> {
-        self.shared.history.as_ref()
-    }
-
-    pub(crate) fn max_topics(&self) -> usize {
-        self.shared.max_topics
-    }
-
-    pub(crate) fn registry(&self) -> &Registry {
-        &self.shared.registry
-    }
-
-    pub(crate) fn pace(&self) -> &ReplayLimits {
-        &self.shared.pace
-    }
-
-    pub(crate) fn clock(&self) -> u64 {
-        self.shared.clock.load(Ordering::Relaxed)
-    }
-
-    /// Merges the part of the history's epoch table that this process's tail has not reported yet, and lets the
-    /// tail begin again there. `epochs` becomes the table of this process: it may have rows that the history has
-    /// lost.
-    ///
-    /// Returns the number of rows in that table.
-    pub(crate) fn merge_epochs(&self, epochs: &mut EpochTable) -> usize {
-        let learned = self.window().learn(epochs);
-        if learned.is_news {
-            self.shared.restart_tail.notify_one();
-        }
-        *epochs = learned.known;
-        epochs.rows().len()
-    }
-
-    /// Keeps the sweeper running. It needs a runtime, and every reader has one.
-    pub(crate) fn ensure_sweeper(&self) {
-        let mut sweeper = self.shared.sweeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if sweeper.as_ref().is_some_and(|task| !task.is_finished()) {
-            return;
-        }
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let tick =
-                (self.shared.stalled_after / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
-            *sweeper = Some(runtime.spawn(sweep::sweep(Arc::downgrade(&self.shared), tick)));
-        }
+    /// Returns a reader for which the application failed, before it began.
+    pub(crate) fn failed(&self, panic: Panic, negotiated: Negotiated, cors: Cors) -> Subscription {
+        Subscription::failed(Arc::clone(&self.shared), panic, negotiated, cors)
     }
 }
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // So that the tail releases the history at once.
-        self.restart_tail.notify_one();
+impl HubBuilder {
+    /// Builds a hub that lives in this process.
+    #[must_use]
+    pub fn memory(self) -> Hub {
+        Hub { shared: self.share() }
+    }
+
+    /// Opens a hub over a history; must be called within a Tokio runtime.
+    ///
+    /// Returns when the window holds the newest records of the history, or after 10 s.
+    ///
+    /// # Errors
+    /// [`HistoryError`] if the history cannot be read.
+    pub async fn open(self, history: impl History) -> Result<Hub, HistoryError> {
+        Ok(Hub { shared: self.share_over(history).await? })
     }
 }
 
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").field("head", &self.window().head()).finish_non_exhaustive()
+        f.debug_struct("Hub").field("head", &self.shared.window().head()).finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{future::poll_fn, pin::pin, sync::Weak, task::Poll, time::Duration};
 
-use crate::hub::{hub::Shared, window::window::Append};
+use crate::hub::{shared::Shared, window::append::Append};
 use crate::{
     history::{DynHistory, Entry, HistoryError, Record, TailEvent},
     wire::Frame,

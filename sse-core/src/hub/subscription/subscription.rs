@@ -2,19 +2,14 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::Poll,
 };
 
-use futures_core::Stream;
-
-use super::{frames::Frames, holding::WorkKind, start::StartPoint};
+use super::{extras::ReaderExtras, progress::Progress, start::StartPoint};
 use crate::hub::{
-    EndReason, Hub,
-    feeds::feed::Feed,
-    readers::reader::Reader,
-    subscription::extras::ReaderExtras,
-    window::attach::{Attachment, View},
+    end::EndReason, feeds::feed::Feed, readers::commands::ReaderFeed, readers::holding::WorkKind,
+    readers::reader::Reader, shared::Shared, window::attach::Attachment, window::survey::View,
 };
 use crate::{
     history::Pattern,
@@ -31,21 +26,17 @@ use crate::{
 /// a finished topic and carries the gap in a header; [`frames`](Subscription::frames) is one.
 #[must_use = "a subscription does nothing until it is read"]
 pub struct Subscription {
-    pub(in crate::hub) hub: Hub,
+    pub(in crate::hub) hub: Arc<Shared>,
     pub(in crate::hub) feed: Arc<Feed>,
     pub(in crate::hub) reader: Arc<Reader>,
     /// Empty while no task waits.
     pub(in crate::hub) slot: Slot,
-    pub(in crate::hub) position: u64,
+    pub(in crate::hub) progress: Progress,
     /// Topics that match a wildcard but have no ring in the feed were evicted up to this position.
     pub(in crate::hub) forgotten_floor: u64,
-    /// The number of rows of the epoch table that the reader has applied.
-    pub(in crate::hub) version: u32,
     /// The response format that was negotiated for the request.
     pub(in crate::hub) negotiated: Negotiated,
     pub(in crate::hub) signals_seen: u64,
-    /// The last position announced to the client.
-    pub(in crate::hub) announced: Option<u64>,
     /// How the reader began, unless it is a new reader that was admitted without an origin check.
     beginning: Option<Box<StartSummary>>,
     /// The work that the reader waits for; its `reader` holds it.
@@ -67,25 +58,23 @@ struct StartSummary {
 }
 
 impl Subscription {
-    pub(crate) fn new(hub: Hub, attached: &Attachment, extras: Option<Box<ReaderExtras>>) -> Self {
+    pub(crate) fn new(hub: Arc<Shared>, attached: &Attachment, extras: Option<Box<ReaderExtras>>) -> Self {
         let (feed, view) = (Arc::clone(&attached.feed), &attached.view);
         let wild = !feed.is_exact;
         let reader = Arc::clone(&attached.reader);
-        reader.position.store(view.head, Ordering::Relaxed);
+        let progress = Progress::new(view.head, view.version, &reader);
         if let Some(control) = reader.control.get() {
-            control.lock().feed = Some(Arc::clone(&feed));
+            control.lock().feed = Some(Arc::clone(&feed) as Arc<dyn ReaderFeed>);
         }
         Self {
             hub,
             feed,
             reader,
             slot: Slot::default(),
-            position: view.head,
+            progress,
             forgotten_floor: if wild { view.evicted } else { 0 },
-            version: view.version,
             negotiated: Negotiated::default(),
             signals_seen: attached.last_signal,
-            announced: None,
             beginning: None,
             work: None,
             extras,
@@ -94,7 +83,7 @@ impl Subscription {
 
     /// Creates a reader that is refused for now: 200, `retry`, end. A new reader receives the cursor `at`, if
     /// there is one.
-    pub(crate) fn refused(hub: Hub, end: EndReason, at: Option<Cursor>) -> Self {
+    pub(crate) fn refused(hub: Arc<Shared>, end: EndReason, at: Option<Cursor>) -> Self {
         let attached = hub.window().peek(Box::default(), Arc::new(Reader::new(hub.clock())));
         let mut subscription = Self::new(hub, &attached, None);
         subscription.end(end);
@@ -105,7 +94,7 @@ impl Subscription {
 
     /// Creates a reader for which the application failed: it is refused, and an `EventSource` reconnects as
     /// after any error.
-    pub(crate) fn failed(hub: Hub, panic: Panic, negotiated: Negotiated, cors: Cors) -> Self {
+    pub(crate) fn failed(hub: Arc<Shared>, panic: Panic, negotiated: Negotiated, cors: Cors) -> Self {
         let mut subscription = Self::refused(hub, EndReason::Error(Arc::new(panic)), None);
         subscription.negotiated = negotiated;
         subscription.allow(cors);
@@ -114,7 +103,7 @@ impl Subscription {
 
     /// Begins at `opening`; returns `false` if the history was rewritten since that was decided.
     pub(crate) fn open(&mut self, opening: StartPoint, view: &View, requested: &Requested) -> bool {
-        self.version = opening.version;
+        self.progress.apply_epochs(opening.version);
         let Some(resumed_at) = self.cursor_at(opening.position) else { return false };
         let resume = opening.resume(requested, resumed_at);
         self.forgotten_floor = if self.feed.is_exact { 0 } else { view.evicted };
@@ -127,7 +116,7 @@ impl Subscription {
             Resume::Fresh => {
                 self.begin_snapshot(None);
             }
-            Resume::Exact { after } | Resume::AtTail { after } => self.announced = Some(after.seq()),
+            Resume::Exact { after } | Resume::AtTail { after } => self.progress.announce(after.seq()),
             Resume::Gap(gap) => self.send_gap(gap),
         }
         if resume != Resume::Fresh {
@@ -135,7 +124,7 @@ impl Subscription {
             self.beginning = Some(Box::new(StartSummary { resume, no_content, ..StartSummary::default() }));
         }
         if self.is_loading() {
-            let loading_at = self.cursor_at(self.position);
+            let loading_at = self.cursor_at(self.progress.position());
             if let Some(StartSummary { resume: Resume::Gap(gap), .. }) = self.beginning.as_deref_mut() {
                 gap.resumed_at = loading_at.unwrap_or(gap.resumed_at);
             }
@@ -148,7 +137,7 @@ impl Subscription {
     /// Records how a reader would begin, for a response without a body; returns `false` if the history was
     /// rewritten since that was decided.
     pub(crate) fn describe(&mut self, opening: StartPoint, requested: &Requested) -> bool {
-        self.version = opening.version;
+        self.progress.apply_epochs(opening.version);
         let Some(resumed_at) = self.cursor_at(opening.position) else { return false };
         let mut resume = opening.resume(requested, resumed_at);
         if let Resume::Gap(gap) = &mut resume
@@ -214,14 +203,6 @@ impl Subscription {
         .await
     }
 
-    /// Returns the frames as a `Stream`, for combinators.
-    ///
-    /// As with [`next`](Subscription::next), the first bytes of a subscription's response are not among them: a
-    /// new reader's first cursor, which [`cursor`](Subscription::cursor) returns.
-    pub fn frames(self) -> impl Stream<Item = Frame> + Send + Sync {
-        Frames::new(self)
-    }
-
     /// Returns how the reader began, in one word for logs and metrics.
     pub(crate) fn began(&self) -> &'static str {
         match self.resume() {
@@ -259,7 +240,7 @@ impl Subscription {
         self.beginning.as_ref()?.refused_at
     }
 
-    pub(crate) fn hub(&self) -> &Hub {
+    pub(crate) fn hub(&self) -> &Shared {
         &self.hub
     }
 
@@ -278,9 +259,9 @@ impl Subscription {
         self.negotiated
     }
 
+    /// Moves to another position, and forgets the evictions that are ignored up to it.
     pub(in crate::hub) fn move_to(&mut self, position: u64) {
-        self.position = position;
-        self.reader.position.store(position, Ordering::Relaxed);
+        self.progress.move_to(position, &self.reader);
         if let Some(extras) = &mut self.extras
             && !extras.expire_ignored(position)
         {
@@ -309,8 +290,7 @@ impl Subscription {
             feed.remove_reader(&self.reader);
             feed.readers.is_empty()
         };
-        #[cfg(feature = "compress")]
-        self.leave_blocks();
+        self.leave_gzip();
         if is_last {
             self.hub.window().detach(&self.feed);
         }
@@ -329,12 +309,7 @@ impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
             .field("topics", &self.feed.patterns)
-            .field("position", &self.position)
+            .field("position", &self.progress.position())
             .finish_non_exhaustive()
     }
-}
-
-/// Converts a number of rows of the epoch table, which never has many.
-pub(in crate::hub) fn short(rows: usize) -> u32 {
-    u32::try_from(rows).unwrap_or(u32::MAX)
 }

@@ -14,7 +14,7 @@ pub(crate) enum TopicSet {
 pub(crate) struct TaggedFrame {
     pub(crate) seq: u64,
     pub(crate) frame: Frame,
-    pub(crate) labels: TopicSet,
+    pub(crate) topics: TopicSet,
 }
 
 impl TaggedFrame {
