@@ -18,11 +18,11 @@ impl Shared {
         if self.window().look_at(topic, |ring| ring.len() > 0) {
             return Ok(false);
         }
-        Ok(self.span_of(&topic.clone().into()).await?.is_some_and(|span| !span.finished.is_empty()))
+        Ok(self.bounds_of(&topic.clone().into()).await?.is_some_and(|bounds| !bounds.finished.is_empty()))
     }
 
     /// Returns the bounds that the history reports for a pattern, if there is a history.
-    async fn span_of(&self, pattern: &Pattern) -> Result<Option<HistoryBounds>, HistoryError> {
+    async fn bounds_of(&self, pattern: &Pattern) -> Result<Option<HistoryBounds>, HistoryError> {
         match self.history() {
             Some(history) => history.span(slice::from_ref(pattern)).await.map(Some),
             None => Ok(None),
@@ -41,8 +41,8 @@ impl Shared {
             if is_in_window || self.runs.has(&topic) {
                 continue;
             }
-            let span = self.span_of(pattern).await?;
-            if span.is_none_or(|span| span.last < span.oldest && span.finished.is_empty()) {
+            let bounds = self.bounds_of(pattern).await?;
+            if bounds.is_none_or(|bounds| bounds.last < bounds.oldest && bounds.finished.is_empty()) {
                 return Ok(Some(topic));
             }
         }

@@ -125,7 +125,7 @@ impl Store {
         let epoch = self.reader.epochs.current();
         let has_keys = appends.iter().flatten().any(|entry| entry.key.is_some());
         if has_keys {
-            self.generations.turn(transaction, now)?;
+            self.generations.rotate(transaction, now)?;
         }
         let mut keys = if has_keys { Some(self.generations.open(transaction)?) } else { None };
         let mut answers = Vec::with_capacity(appends.len());

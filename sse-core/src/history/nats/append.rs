@@ -66,7 +66,7 @@ impl Inner {
                     if matches!(failure, Failure::NoResponders) {
                         // The subjects have no receiver: the stream may be deleted; the next look creates it
                         // again.
-                        self.unfence();
+                        self.invalidate();
                     }
                     failed = failed.or(Some(failure.into_unavailable()));
                 }
@@ -81,7 +81,7 @@ impl Inner {
         }
         // A position that was known before can be acknowledged again only by a stream that was created again.
         if acks.iter().any(|ack| !ack.duplicate && ack.seq <= newest) {
-            self.unfence();
+            self.invalidate();
         }
         // The acknowledgement may be from a new connection or stream; then its epoch must be known first.
         if let Err(error) = self.fence().await {

@@ -94,8 +94,8 @@ impl Inner {
     }
 
     pub(super) fn is_fenced(&self) -> bool {
-        if self.has_news() {
-            self.unfence();
+        if self.table_changed() {
+            self.invalidate();
             return false;
         }
         let fenced = *self.fenced.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,12 +103,12 @@ impl Inner {
     }
 
     /// Causes another look at the stream and the table before any other request.
-    pub(super) fn unfence(&self) {
+    pub(super) fn invalidate(&self) {
         *self.fenced.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Returns whether any process has changed the table since the last call.
-    pub(super) fn has_news(&self) -> bool {
+    pub(super) fn table_changed(&self) -> bool {
         let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         let mut has_any = false;
         let mut nobody = Context::from_waker(Waker::noop());

@@ -213,11 +213,11 @@ impl Follower {
             // The records were trimmed before they could be read, or lost on the way: the next look decides which.
             return Err(Break::Again);
         }
-        let (epoch, has_news) = {
+        let (epoch, table_changed) = {
             let known = self.inner.known();
             (known.at(delivered.seq), known.rows().len() > self.rows)
         };
-        if has_news {
+        if table_changed {
             return Err(Break::Again);
         }
         let stored = Stored {

@@ -150,7 +150,7 @@ impl Backlog {
         if seen >= self.last_signal {
             return None;
         }
-        Chunk::first_of(seen, self.unseen_signals(seen).map(TaggedFrame::placed), max)
+        Chunk::first_of(seen, self.unseen_signals(seen).map(TaggedFrame::positioned), max)
     }
 
     pub(crate) fn unseen_signals(&self, seen: u64) -> impl Iterator<Item = &TaggedFrame> + Clone {
@@ -224,7 +224,7 @@ impl Backlog {
             }
             (_, Some(recent)) => {
                 let frames = recent.take_while(|event| event.seq <= until);
-                Ok(Chunk::first_of(position, frames.map(TaggedFrame::placed), max))
+                Ok(Chunk::first_of(position, frames.map(TaggedFrame::positioned), max))
             }
             (_, None) if self.is_wide() => Err(Evicted),
             (rings, None) => {

@@ -95,13 +95,13 @@ impl Subscription {
         let (hub, feed) = (Arc::clone(&self.hub), Arc::clone(&self.feed));
         runtime.spawn(async move {
             match history.span(&feed.patterns).await {
-                Ok(mut span) => {
-                    hub.merge_epochs(&mut span.epochs);
-                    hub.window().merge_finished(&feed, &span.epochs, &span.finished);
+                Ok(mut bounds) => {
+                    hub.merge_epochs(&mut bounds.epochs);
+                    hub.window().merge_finished(&feed, &bounds.epochs, &bounds.finished);
                     let waiting = feed.lock().waiters.take();
                     wake(waiting);
                 }
-                Err(error) => tracing::warn!(%error, "the history does not say which topics are finished"),
+                Err(error) => tracing::warn!(%error, "the history does not report which topics are finished"),
             }
         });
     }

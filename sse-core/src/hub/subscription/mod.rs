@@ -1,9 +1,11 @@
 //! One reader: where it begins and what it gets next.
 
 pub(in crate::hub) mod backfill;
+pub(in crate::hub) mod begin;
 pub(in crate::hub) mod commands;
 pub(in crate::hub) mod cursor;
 pub(in crate::hub) mod extras;
+pub(in crate::hub) mod fall_back;
 pub(in crate::hub) mod filtering;
 pub(in crate::hub) mod frames;
 pub(in crate::hub) mod gather;

@@ -53,11 +53,11 @@ pub(in crate::hub) async fn query_history(
         *view = hub.window().view_in_steps(feed).await;
     }
     hub.window().merge_finished(feed, &bounds.epochs, &bounds.finished);
-    let holds = match requested {
+    let is_verified = match requested {
         Requested::Cursor(cursor) if unproved => history.holds(*cursor).await?,
         _ => true,
     };
-    let mut check = HistoryCheck { bounds, version, holds, latest: None };
+    let mut check = HistoryCheck { bounds, version, is_verified, latest: None };
     let begins_by_start =
         matches!(resolve_cursor(view, requested, Some(&check)), Decision::Fresh | Decision::GapByStart(_));
     if let Start::Latest(count) = start

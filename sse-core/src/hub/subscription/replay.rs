@@ -39,18 +39,18 @@ pub(crate) async fn read(
         let records = match read {
             Ok(records) => records,
             Err(error) if error.kind() == HistoryErrorKind::Trimmed => {
-                let span = {
+                let bounds = {
                     let _permit = limits.permit().await;
                     history.span(&feed.patterns).await
                 };
-                return match span {
-                    Ok(span) if span.oldest <= after + 1 => ReplayOutcome::Failed(moved_on()),
+                return match bounds {
+                    Ok(bounds) if bounds.oldest <= after + 1 => ReplayOutcome::Failed(moved_on()),
                     // None of the trimmed records concern this reader.
-                    Ok(span) if span.trimmed <= after => {
-                        let ends_at = range.end.min(span.oldest.saturating_sub(1));
+                    Ok(bounds) if bounds.trimmed <= after => {
+                        let ends_at = range.end.min(bounds.oldest.saturating_sub(1));
                         ReplayOutcome::Read { frames, ends_at, next_at, failure: None }
                     }
-                    Ok(span) => ReplayOutcome::Trimmed { oldest: span.oldest },
+                    Ok(bounds) => ReplayOutcome::Trimmed { oldest: bounds.oldest },
                     Err(error) => ReplayOutcome::Failed(error),
                 };
             }

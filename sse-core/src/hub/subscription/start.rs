@@ -9,7 +9,7 @@ use crate::hub::{
 };
 use crate::{
     history::HistoryBounds,
-    resume::{Cursor, Decision, EpochsVersion, Gap, GapReason, Known, Requested, Resume, decide},
+    resume::{Cors, Cursor, Decision, EpochsVersion, Gap, GapReason, Known, Requested, Resume, decide},
 };
 
 /// Where a reader begins.
@@ -29,13 +29,26 @@ pub(crate) struct StartPoint {
     pub(crate) version: EpochsVersion,
 }
 
+/// How a reader began, for the code that makes the response; in a box, because most begin as new readers.
+#[derive(Default)]
+pub(in crate::hub) struct StartSummary {
+    pub(in crate::hub) resume: Resume,
+    pub(in crate::hub) no_content: bool,
+    pub(in crate::hub) is_refused: bool,
+    /// The cursor that a new reader gets although it is refused.
+    pub(in crate::hub) refused_at: Option<Cursor>,
+    /// The subscription answers a probe, which reads nothing.
+    pub(in crate::hub) is_probe: bool,
+    pub(in crate::hub) cors: Cors,
+}
+
 /// The history's answer about a cursor that the window cannot resolve alone.
 pub(in crate::hub) struct HistoryCheck {
     pub(in crate::hub) bounds: HistoryBounds,
     /// The version of the epoch table.
     pub(in crate::hub) version: EpochsVersion,
     /// Whether the record at the cursor is still the one that the cursor names.
-    pub(in crate::hub) holds: bool,
+    pub(in crate::hub) is_verified: bool,
     /// Where a reader that begins with the newest events begins, if that is before the window.
     pub(in crate::hub) latest: Option<u64>,
 }
@@ -61,7 +74,7 @@ pub(in crate::hub) fn resolve_cursor(
     let head = check.bounds.head.max(view.head);
     match decide(requested, &Known { epochs: &check.bounds.epochs, head, evicted }) {
         // A cursor beyond a known fork has a better answer: it continues at the fork.
-        Decision::Exact(_) if !check.holds => Decision::GapByStart(GapReason::Fork),
+        Decision::Exact(_) if !check.is_verified => Decision::GapByStart(GapReason::Fork),
         decision => decision,
     }
 }

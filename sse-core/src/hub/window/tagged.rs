@@ -19,7 +19,7 @@ pub(crate) struct TaggedFrame {
 
 impl TaggedFrame {
     /// Returns the frame and its position.
-    pub(crate) fn placed(&self) -> (u64, &Frame) {
+    pub(crate) fn positioned(&self) -> (u64, &Frame) {
         (self.seq, &self.frame)
     }
 }
