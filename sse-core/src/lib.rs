@@ -65,15 +65,19 @@
 )]
 
 mod adapter;
-mod client;
+pub mod channel;
+pub mod client;
 #[cfg(feature = "compress")]
 mod compress;
+pub mod decode;
 pub mod docs;
-mod error;
-mod history;
+pub mod error;
+pub mod history;
 mod hub;
-mod listen;
+pub mod listen;
 mod metrics;
+pub mod mount;
+pub mod origin;
 mod panic;
 mod response;
 mod resume;
@@ -84,6 +88,9 @@ mod waiters;
 mod weights;
 mod wire;
 
+pub use channel::channel;
+pub use listen::listen;
+pub use response::Body;
 // Inlined: the pages of the API would be hidden with the module otherwise.
 #[doc(inline)]
 pub use __api::*;
@@ -91,29 +98,30 @@ pub use __api::*;
 /// The public API, which the adapters export as their own: the crate's root without what only their macros need.
 #[doc(hidden)]
 pub mod __api {
-    pub use crate::client::*;
+    #[cfg(feature = "client")]
+    pub use crate::client::event_source::EventSource;
     #[cfg(feature = "compress")]
     pub use crate::compress::AcceptEncoding;
-    pub use crate::docs;
     pub use crate::error::Error;
-    pub use crate::history::*;
+    pub use crate::history::{
+        retention::Retention,
+        topic::{Pattern, Topic},
+        topic_list::{IntoPatterns, IntoTopics},
+    };
     pub use crate::hub::{
-        EndReason, EventView, Exclusive, Hub, HubBuilder, Lease, Publish, PublishError, Publisher,
-        Publishing, ReaderHandle, Receipt, Run, RunError, Snapshot, SnapshotRequest, Start, Stats, Subscribe,
-        SubscribeError, Subscription,
+        EndReason, EventView, Exclusive, Hub, HubBuilder, Lease, Publish, Publisher, ReaderHandle, Receipt,
+        Run, Snapshot, SnapshotRequest, Start, Stats, Subscribe, Subscription,
     };
-    pub use crate::listen::{Listener, listen};
-    pub use crate::response::{
-        Access, AccessDenied, AccessKind, AccessRequest, Body, EventStream, IntoEventStream, KeepAlive,
-        NoError, Permit, PublicRead, Receiver, SendError, Sender, StreamSummary, channel,
-    };
-    pub use crate::resume::*;
+    pub use crate::response::{EventStream, IntoEventStream, KeepAlive, StreamSummary};
+    pub use crate::resume::{Cursor, Gap, GapReason, LastEventId, Resume};
     pub use crate::shutdown::Shutdown;
-    #[cfg(feature = "test")]
-    pub use crate::test;
-    pub use crate::wire::*;
+    pub use crate::wire::{Event, EventId, EventType, Frame, IntoEventId, IntoFrame};
 
     pub use crate::convert_errors;
+    // The modules, under their own names.
+    #[cfg(feature = "test")]
+    pub use crate::test;
+    pub use crate::{channel, client, decode, docs, error, history, listen, mount, origin};
 }
 
 /// Compiles the README's example.

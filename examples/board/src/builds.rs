@@ -6,7 +6,10 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use sse_axum::{Event, InvalidTopic, LastEventId, Result, Run, RunError, Sse, Start, Topic};
+use sse_axum::{
+    Event, LastEventId, Result, Run, Sse, Start, Topic,
+    error::{InvalidTopic, RunError},
+};
 
 use crate::App;
 

@@ -10,7 +10,9 @@ use axum::{
     routing::{get, post},
 };
 use sse_axum::{
-    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, mount, preflight,
+    LastEventId, Receipt, Result, Sse, channel, mount,
+    mount::{Access, AccessDenied, AccessRequest, Permit},
+    origin::preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;

@@ -5,8 +5,6 @@
 //! [`EventSource`] is the public API, `machine` the state machine without I/O or clock, and `driver` combines
 //! it with a [`Transport`].
 
-mod messages;
-
 #[cfg(feature = "client")]
 mod backoff;
 #[cfg(feature = "client")]
@@ -26,7 +24,7 @@ mod error;
 #[cfg(feature = "client")]
 mod event;
 #[cfg(feature = "client")]
-mod event_source;
+pub(crate) mod event_source;
 #[cfg(feature = "client")]
 mod first_line;
 #[cfg(feature = "client")]
@@ -50,8 +48,6 @@ mod tests;
 #[cfg(feature = "client")]
 mod transport;
 
-pub use messages::{MessageStream, MessagesError, MessagesExt, messages};
-
 #[cfg(feature = "client")]
 pub use {
     self::hyper::{HyperBody, HyperTransport, InvalidCertificate},
@@ -60,9 +56,12 @@ pub use {
     disconnect::{Disconnect, InvalidRedirect, UnexpectedResponse},
     error::{ClientError, InvalidRequest},
     event::{ClientEvent, OpenedResponse},
-    event_source::{ConsumeError, EventSource, Events},
+    event_source::{ConsumeError, Events},
     interrupt::Interrupt,
     policy::{Attempts, Redirects, Verdict},
     proxies::{InvalidProxy, Proxies},
     transport::{PermanentError, Transport},
 };
+
+#[cfg(feature = "client")]
+pub(crate) use event_source::EventSource;

@@ -14,13 +14,14 @@ mod matcher;
 mod nats;
 #[cfg(feature = "redis")]
 mod redis;
-mod retention;
+pub(crate) mod retention;
 #[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
 mod tail;
-mod topic;
-mod topic_list;
+pub(crate) mod topic;
+pub(crate) mod topic_list;
 mod topic_parts;
 
+pub use crate::resume::{Epoch, EpochRow, EpochTable};
 pub use engine::{
     Appended, Entry, EntryKind, History, HistoryBounds, HistoryError, HistoryErrorKind, Record,
     SignalReceipt, TailEvent,
@@ -31,9 +32,8 @@ pub use file::{FileHistory, FileHistoryBuilder};
 pub use nats::{NatsHistory, NatsHistoryBuilder, NatsStorage};
 #[cfg(feature = "redis")]
 pub use redis::{RedisHistory, RedisHistoryBuilder};
-pub use retention::Retention;
-pub use topic::{InvalidTopic, Pattern, Topic};
-pub use topic_list::{IntoPatterns, IntoTopics};
 
 pub(crate) use erased::DynHistory;
-pub(crate) use topic::{RESERVED_TOPICS, scoped};
+pub(crate) use retention::Retention;
+pub(crate) use topic::{InvalidTopic, Pattern, RESERVED_TOPICS, Topic, scoped};
+pub(crate) use topic_list::{IntoPatterns, IntoTopics};

@@ -18,7 +18,7 @@ pub(super) const MAX_LEN: usize = 256;
 ///
 /// assert_eq!(Topic::new("prices.eur")?.as_str(), "prices.eur");
 /// assert!(Topic::new("prices.*").is_err());
-/// # Ok::<(), sse_core::InvalidTopic>(())
+/// # Ok::<(), sse_core::error::InvalidTopic>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(Arc<str>);
@@ -58,7 +58,7 @@ impl Topic {
 /// assert!(prices.matches(&Topic::new("prices.eur")?));
 /// assert!(!prices.matches(&Topic::new("prices.eur.spot")?));
 /// assert!(Pattern::new("prices.>")?.matches(&Topic::new("prices.eur.spot")?));
-/// # Ok::<(), sse_core::InvalidTopic>(())
+/// # Ok::<(), sse_core::error::InvalidTopic>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pattern {
@@ -85,7 +85,7 @@ impl Pattern {
     /// let own = Pattern::below(&Topic::from_parts(["tenant", "acme"])?)?;
     /// assert!(own.matches(&Topic::new("tenant.acme.orders")?));
     /// assert!(!own.matches(&Topic::new("tenant.acme")?));
-    /// # Ok::<(), sse_core::InvalidTopic>(())
+    /// # Ok::<(), sse_core::error::InvalidTopic>(())
     /// ```
     ///
     /// # Errors

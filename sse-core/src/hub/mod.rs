@@ -28,7 +28,7 @@ pub use options::event_view::EventView;
 pub use options::lease::Lease;
 pub use options::snapshot::{Snapshot, SnapshotRequest};
 pub use options::start::Start;
-pub use publish::publish::{Publish, PublishError, Publishing, Receipt};
+pub use publish::publish::{Publish, PublishError, Receipt};
 pub use publish::publisher::Publisher;
 pub use publish::run::Run;
 pub use publish::run_error::RunError;

@@ -52,7 +52,7 @@ impl fmt::Display for Epoch {
 /// assert_eq!(cursor.seq(), 7);
 /// assert_eq!(cursor.to_string(), "00000000000000ff-7");
 /// assert!("ff-7".parse::<Cursor>().is_err());
-/// # Ok::<(), sse_core::InvalidCursor>(())
+/// # Ok::<(), sse_core::error::InvalidCursor>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor {

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use sse_core::{FileHistory, GapReason, History, HistoryErrorKind, Hub, Record, Retention};
+use sse_core::{
+    GapReason, Hub, Retention,
+    history::{FileHistory, History, HistoryErrorKind, Record},
+};
 use sse_testkit::history_cases::{appended, data, entry, next, texts};
 use tempfile::TempDir;
 

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use sse_core::{FileHistory, History, HistoryErrorKind, Hub, Retention};
+use sse_core::{
+    Hub, Retention,
+    history::{FileHistory, History, HistoryErrorKind},
+};
 use sse_testkit::history_cases::{appended, entry, texts};
 use tempfile::TempDir;
 

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::json;
 use sse_core::{
-    Cursor, Entry, EntryKind, Event, GapReason, History, HistoryErrorKind, Hub, NatsHistory, NatsStorage,
-    Start, Subscription, TailEvent,
+    Cursor, Event, GapReason, Hub, Start, Subscription,
+    history::{Entry, EntryKind, History, HistoryErrorKind, NatsHistory, NatsStorage, TailEvent},
 };
 use sse_testkit::{
     engines::NatsServer,
@@ -515,7 +515,7 @@ async fn e14_the_table_of_epochs_has_the_replicas_of_the_events() {
         let info = servers[0].api(&format!("STREAM.INFO.{stream}"), json!({})).await;
         info.map(|info| info["config"]["num_replicas"].clone())
     };
-    let connect = async |builder: sse_core::NatsHistoryBuilder| {
+    let connect = async |builder: sse_core::history::NatsHistoryBuilder| {
         wait_for("the cluster makes the streams", async {
             loop {
                 match builder.clone().connect(servers[0].url(), "shop").await {

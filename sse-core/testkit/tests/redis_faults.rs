@@ -3,7 +3,8 @@
 use std::{process::Command, time::Duration};
 
 use sse_core::{
-    Event, GapReason, History, HistoryErrorKind, Hub, RedisHistory, Resume, Retention, Start, Subscription,
+    Event, GapReason, Hub, Resume, Retention, Start, Subscription,
+    history::{History, HistoryErrorKind, RedisHistory},
 };
 use sse_testkit::{
     engines::{Proxy, RedisServer},
@@ -358,7 +359,7 @@ async fn a_url_may_ask_for_tls_and_a_password() {
         .output()
         .expect("openssl; install it: apt-get install -y openssl");
     assert!(made.status.success(), "{made:?}");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = sse_testkit::free_port().to_string();
     let (key, cert) = (file("key.pem"), file("cert.pem"));
     let options =
         ["--tls-port", &port, "--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-auth-clients", "no"];

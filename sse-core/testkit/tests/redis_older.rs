@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sse_core::{Event, History, Hub, Pattern, Receipt, RedisHistory, Subscription};
+use sse_core::{
+    Event, Hub, Pattern, Receipt, Subscription,
+    history::{History, RedisHistory},
+};
 use sse_testkit::{
     engines::RedisServer,
     history_cases::{appended, data, entry, next, wait_for},

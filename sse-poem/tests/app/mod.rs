@@ -10,8 +10,9 @@ use poem::{
     web::{Data, Html},
 };
 use sse_poem::{
-    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, get, mount,
-    preflight,
+    LastEventId, Receipt, Result, Sse, channel, get, mount,
+    mount::{Access, AccessDenied, AccessRequest, Permit},
+    origin::preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;

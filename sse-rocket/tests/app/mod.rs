@@ -16,8 +16,9 @@ use rocket::{
     shield::Shield,
 };
 use sse_rocket::{
-    Access, AccessDenied, AccessRequest, EventStream, LastEventId, Permit, Receipt, Result, Sse, channel,
-    fairing, mount, preflight,
+    EventStream, LastEventId, Receipt, Result, Sse, channel, fairing, mount,
+    mount::{Access, AccessDenied, AccessRequest, Permit},
+    origin::preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 

@@ -4,8 +4,10 @@ use std::{convert::Infallible, net::Ipv4Addr};
 
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use sse_warp::{
-    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, last_event_id,
-    mount, preflight, reply,
+    LastEventId, Receipt, Result, Sse, channel, last_event_id, mount,
+    mount::{Access, AccessDenied, AccessRequest, Permit},
+    origin::preflight,
+    reply,
 };
 use tokio::net::TcpListener;
 use warp::{

@@ -53,9 +53,9 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// append fails with an error that asks to open the file again. Reads continue.
 ///
 /// ```no_run
-/// use sse_core::{FileHistory, Hub};
+/// use sse_core::{Hub, history::FileHistory};
 ///
-/// # async fn open() -> Result<(), sse_core::HistoryError> {
+/// # async fn open() -> Result<(), sse_core::history::HistoryError> {
 /// let hub = Hub::open(FileHistory::open("events.redb")?).await?;
 /// # let _ = hub;
 /// # Ok(()) }

@@ -36,7 +36,7 @@ use crate::{
 ///   stream that was deleted is created again, and every reader gets a gap notice.
 ///
 /// ```no_run
-/// use sse_core::{Event, Hub, NatsHistory};
+/// use sse_core::{Event, Hub, history::NatsHistory};
 ///
 /// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
 /// let hub = Hub::open(NatsHistory::connect("nats://localhost:4222", "shop").await?).await?;

@@ -45,9 +45,9 @@ use crate::history::{
 /// when it is back.
 ///
 /// ```no_run
-/// use sse_core::{Hub, RedisHistory};
+/// use sse_core::{Hub, history::RedisHistory};
 ///
-/// # async fn open() -> Result<(), sse_core::HistoryError> {
+/// # async fn open() -> Result<(), sse_core::history::HistoryError> {
 /// let hub = Hub::open(RedisHistory::connect("redis://127.0.0.1:6379", "shop").await?).await?;
 /// # let _ = hub;
 /// # Ok(()) }

@@ -26,7 +26,7 @@ impl Subscribe {
     /// once they have published an event: publish the first event of a run before you give out its address.
     ///
     /// ```
-    /// use sse_core::{Hub, Start, SubscribeError, Topic};
+    /// use sse_core::{Hub, Start, Topic, error::SubscribeError};
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let hub = Hub::memory();
@@ -51,7 +51,7 @@ impl Subscribe {
     /// refused, because its origin is unknown.
     ///
     /// ```
-    /// use sse_core::{Hub, LastEventId, OriginPolicy, Subscription};
+    /// use sse_core::{Hub, LastEventId, Subscription, origin::OriginPolicy};
     ///
     /// async fn prices(hub: Hub, last: LastEventId) -> Result<Subscription, Box<dyn std::error::Error>> {
     ///     let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// The request comes from an origin that is not allowed; see [`OriginPolicy`](crate::OriginPolicy).
+    /// The request comes from an origin that is not allowed; see [`OriginPolicy`](crate::origin::OriginPolicy).
     Origin(ForbiddenOrigin),
     /// The name of a principal, a limit or an exclusive place is empty or longer than 512 bytes. Use a hash of it.
     Name,

@@ -12,7 +12,7 @@ use super::{DecodeError, Item, Limits, block::Block, open_line::OpenLine, step::
 /// standard requires: call [`reset`](Decoder::reset) before the next connection.
 ///
 /// ```
-/// use sse_core::{Decoder, Item};
+/// use sse_core::decode::{Decoder, Item};
 ///
 /// let mut decoder = Decoder::new();
 /// let mut texts = Vec::new();
@@ -26,7 +26,7 @@ use super::{DecodeError, Item, Limits, block::Block, open_line::OpenLine, step::
 /// }
 /// assert_eq!(texts, ["hello"]);
 /// assert_eq!(decoder.last_event_id(), "7");
-/// # Ok::<(), sse_core::DecodeError>(())
+/// # Ok::<(), sse_core::decode::DecodeError>(())
 /// ```
 #[derive(Clone, Default)]
 #[must_use = "a decoder does nothing until it is fed"]
@@ -59,12 +59,12 @@ impl Decoder {
     /// last event id string belongs to the event source and outlives its connections.
     ///
     /// ```
-    /// use sse_core::{Decoder, Message};
+    /// use sse_core::decode::{Decoder, Message};
     ///
     /// let mut decoder = Decoder::with_last_event_id("41");
     /// let messages: Vec<Message> = decoder.messages(&mut &b"data: x\n\n"[..]).collect::<Result<_, _>>()?;
     /// assert_eq!(messages[0].last_event_id(), "41");
-    /// # Ok::<(), sse_core::DecodeError>(())
+    /// # Ok::<(), sse_core::decode::DecodeError>(())
     /// ```
     pub fn with_last_event_id(id: impl Into<String>) -> Self {
         Self { last_event_id: id.into(), ..Self::default() }
@@ -96,7 +96,7 @@ impl Decoder {
     /// chunk. By default an event is returned whole.
     ///
     /// ```
-    /// use sse_core::{Decoder, Item};
+    /// use sse_core::decode::{Decoder, Item};
     ///
     /// let mut decoder = Decoder::new().report_parts(16);
     /// let mut data = String::new();
@@ -111,7 +111,7 @@ impl Decoder {
     ///     }
     /// }
     /// assert_eq!(data, "0123456789abcdefghi");
-    /// # Ok::<(), sse_core::DecodeError>(())
+    /// # Ok::<(), sse_core::decode::DecodeError>(())
     /// ```
     pub fn report_parts(mut self, bytes: usize) -> Self {
         // An unfinished character is held back, and must not be a part by itself.

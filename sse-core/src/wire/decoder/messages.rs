@@ -38,7 +38,7 @@ impl Decoder {
     /// Returns the messages in `input`, owned, until it is used up. Items of other kinds are skipped.
     ///
     /// ```
-    /// use sse_core::Decoder;
+    /// use sse_core::decode::Decoder;
     ///
     /// let mut decoder = Decoder::new();
     /// let mut input = &b"data: a\n\ndata: b\n\ndata: not fini"[..];
@@ -46,7 +46,7 @@ impl Decoder {
     ///     println!("{}", message?.data());
     /// }
     /// assert!(input.is_empty() && decoder.is_mid_event());
-    /// # Ok::<(), sse_core::DecodeError>(())
+    /// # Ok::<(), sse_core::decode::DecodeError>(())
     /// ```
     pub fn messages<'a, 'i>(&'a mut self, input: &'a mut &'i [u8]) -> Messages<'a, 'i> {
         Messages { decoder: self, input, failed: false }

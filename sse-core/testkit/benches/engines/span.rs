@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sse_core::{History, Pattern};
+use sse_core::{Pattern, history::History};
 use sse_testkit::{
     engines::{FileEngine, RedisEngine},
     history_cases::{Engine, entry},

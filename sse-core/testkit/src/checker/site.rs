@@ -3,7 +3,10 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::json;
-use sse_core::{Cursor, FileHistory, History, NatsHistory, Record, RedisHistory};
+use sse_core::{
+    Cursor,
+    history::{FileHistory, History, NatsHistory, Record, RedisHistory},
+};
 use tempfile::TempDir;
 use tokio::{sync::Mutex, time::sleep};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sse_core::{
-    Event, GapReason, History, Hub, Publisher, Resume, Retention, Shutdown, Start, SubscribeError,
-    Subscription, Topic,
+    Event, GapReason, Hub, Publisher, Resume, Retention, Shutdown, Start, Subscription, Topic,
+    error::SubscribeError, history::History,
 };
 
 use crate::HOSTILE;

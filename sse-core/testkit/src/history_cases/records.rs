@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use sse_core::{Appended, Entry, EntryKind, History, HistoryErrorKind, Record};
+use sse_core::history::{Appended, Entry, EntryKind, History, HistoryErrorKind, Record};
 
 use super::{Engine, appended, entry, finish, pattern, patterns, settled, texts, topic, wait_for};
 
@@ -77,7 +77,7 @@ pub async fn reads_go_on_after_any_position<E: Engine>() {
     }
 }
 
-fn records_len(records: &[sse_core::Record]) -> usize {
+fn records_len(records: &[sse_core::history::Record]) -> usize {
     records.iter().map(|record| record.lines.len()).sum()
 }
 

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use sse_core::{Event, EventStream, History, HistoryErrorKind, Hub, PublishError, Start, TailEvent};
+use sse_core::{
+    Event, EventStream, Hub, Start,
+    error::PublishError,
+    history::{History, HistoryErrorKind, TailEvent},
+};
 
 use super::{Engine, appended, data, entry, next, steps::Tail, texts, wait_for};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use sse_core::{History, TailEvent};
+use sse_core::history::{History, TailEvent};
 
 use super::{Engine, appended, entry, first_record, settled, steps::Tail, texts, wait_for};
 

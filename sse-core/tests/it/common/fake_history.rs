@@ -8,8 +8,11 @@ use std::{
 
 use futures_util::{Stream, stream};
 use sse_core::{
-    Appended, Cursor, Entry, EntryKind, Epoch, EpochRow, EpochTable, History, HistoryBounds, HistoryError,
-    HistoryErrorKind, Pattern, Record, SignalReceipt, TailEvent,
+    Cursor, Pattern,
+    history::{
+        Appended, Entry, EntryKind, Epoch, EpochRow, EpochTable, History, HistoryBounds, HistoryError,
+        HistoryErrorKind, Record, SignalReceipt, TailEvent,
+    },
 };
 use tokio::sync::watch;
 

@@ -6,8 +6,9 @@ use crate::common::body::read;
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, message, next, publish, within};
 use sse_core::{
-    EndReason, Event, EventStream, EventView, Exclusive, GapReason, Hub, InvalidTopic, Pattern, Retention,
-    Start, SubscribeError, Subscription,
+    EndReason, Event, EventStream, EventView, Exclusive, GapReason, Hub, Pattern, Retention, Start,
+    Subscription,
+    error::{InvalidTopic, SubscribeError},
 };
 use tokio::{task::JoinHandle, time::Instant};
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, next, publish, within};
 use sse_core::{
-    Cursor, EndReason, Event, EventStream, EventView, Exclusive, HistoryErrorKind, Hub, Pattern, Publisher,
-    Retention, Start, Subscription,
+    Cursor, EndReason, Event, EventStream, EventView, Exclusive, Hub, Pattern, Publisher, Retention, Start,
+    Subscription, history::HistoryErrorKind,
 };
 
 /// A hub whose window holds three events of each topic, after ten events of `a` at 1 to 10; seven of them have left

@@ -4,8 +4,8 @@
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, publish};
 use sse_core::{
-    Cursor, Epoch, Event, GapReason, Hub, LastEventId, Pattern, Publisher, Resume, Retention, Start,
-    Subscription,
+    Cursor, Event, GapReason, Hub, LastEventId, Pattern, Publisher, Resume, Retention, Start, Subscription,
+    history::Epoch,
 };
 
 /// A hub whose window holds three events of each topic.

@@ -15,8 +15,8 @@ use futures_util::{
     future::{join, join_all},
 };
 use sse_core::{
-    Appended, Entry, Event, EventStream, History, HistoryBounds, HistoryError, Hub, Pattern, Record,
-    SignalReceipt, Start, TailEvent,
+    Event, EventStream, Hub, Pattern, Start,
+    history::{Appended, Entry, History, HistoryBounds, HistoryError, Record, SignalReceipt, TailEvent},
 };
 
 /// A history whose tail leaves out every third record, like a stream that advanced unobserved.

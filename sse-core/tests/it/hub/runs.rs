@@ -6,9 +6,11 @@ use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, next, publish, within};
 use futures_util::{FutureExt as _, Stream};
 use sse_core::{
-    Appended, EndReason, Entry, EntryKind, Error, Event, EventStream, Exclusive, GapReason, History,
-    HistoryBounds, HistoryError, Hub, InvalidTopic, Pattern, PublishError, Record, Retention, RunError,
-    SignalReceipt, Start, SubscribeError, TailEvent, Topic,
+    EndReason, Error, Event, EventStream, Exclusive, GapReason, Hub, Pattern, Retention, Start, Topic,
+    error::{InvalidTopic, PublishError, RunError, SubscribeError},
+    history::{
+        Appended, Entry, EntryKind, History, HistoryBounds, HistoryError, Record, SignalReceipt, TailEvent,
+    },
 };
 use tokio::time::Instant;
 

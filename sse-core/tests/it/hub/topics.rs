@@ -5,8 +5,9 @@ use crate::common::reader;
 use crate::common::reader::{data, is_idle};
 use proptest::{collection::vec, prelude::*};
 use sse_core::{
-    AccessDenied, Event, EventStream, Exclusive, Gap, Hub, IntoPatterns, IntoTopics, InvalidTopic, Pattern,
-    Permit, Start, SubscribeError, Topic,
+    Event, EventStream, Exclusive, Gap, Hub, IntoPatterns, IntoTopics, Pattern, Start, Topic,
+    error::{InvalidTopic, SubscribeError},
+    mount::{AccessDenied, Permit},
 };
 
 /// Any text, often with one of those bytes that topics, or the escapes of their parts, are made of.

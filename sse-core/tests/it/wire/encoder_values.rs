@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, error::Error, time::Duration};
 
 use sse_core::{
-    Cursor, Epoch, Event, EventId, EventType, Frame, InvalidEvent, InvalidEventId, InvalidEventType,
+    Cursor, Event, EventId, EventType, Frame,
+    error::{InvalidEvent, InvalidEventId, InvalidEventType},
+    history::Epoch,
 };
 
 fn bytes(event: Event) -> String {
