@@ -11,7 +11,7 @@
 //! | send only the newest value of each key to slow readers | [`Subscribe::conflate_by`](crate::Subscribe::conflate_by) | [tuning] |
 //! | publish each event once, also after an uncertain error | [`Hub::publish`](crate::Hub::publish), [`Publish::key`](crate::Publish::key) | [delivery] |
 //! | send something that is not kept, such as the position of a mouse | [`Hub::signal`](crate::Hub::signal) | [delivery] |
-//! | stream an answer that goes on when its reader leaves, and ends for all if its task fails | [`Hub::run`](crate::Hub::run), [`Run`](crate::Run) | [runs] |
+//! | stream an answer that goes on when its reader leaves, and ends for all if its task fails | [`Hub::start_run`](crate::Hub::start_run), [`Run`](crate::Run) | [runs] |
 //! | end a topic for good | [`Hub::finish`](crate::Hub::finish) | [resume] |
 //! | answer 404 for a topic that does not exist | [`Subscribe::existing`](crate::Subscribe::existing) | [runs] |
 //! | decide who reads what, event by event too | [`Subscribe::filter`](crate::Subscribe::filter), [`Access`](crate::mount::Access), [`Permit`](crate::mount::Permit) | [security] |

@@ -31,7 +31,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// server does not poll it while the peer does not read. Must be called within a Tokio runtime.
 ///
 /// # Errors
-/// An [`io::Error`](std::io::Error) of the operating system, such as an address in use.
+/// An [`io::Error`] of the operating system, such as an address in use.
 ///
 /// ```
 /// use std::time::Duration;

@@ -1,9 +1,10 @@
-//! The client: reads any endpoint of server-sent events as browsers do or better. Depends on `wire`, and on
-//! `resume` for gaps.
+//! The client: reads any endpoint of server-sent events as browsers do or better.
 //!
-//! [`messages()`] reads any stream of bytes, and is always available. The rest needs the feature `client`:
-//! [`EventSource`] is the public API, `machine` the state machine without I/O or clock, and `driver` combines
-//! it with a [`Transport`].
+//! [`EventSource`](crate::EventSource), at the crate's root, is the way in; it needs the feature `client`, as all of
+//! this module does. Programs that do their own I/O use [`decode`](crate::decode) instead.
+
+// Depends on `wire`, and on `resume` for gaps. `machine` is the state machine without I/O or clock; `driver` combines
+// it with a `Transport`.
 
 #[cfg(feature = "client")]
 mod backoff;

@@ -50,7 +50,10 @@ pub trait History: Send + Sync + 'static {
     ///
     /// # Errors
     /// As `append`.
-    fn span(&self, patterns: &[Pattern]) -> impl Future<Output = Result<HistoryBounds, HistoryError>> + Send;
+    fn bounds(
+        &self,
+        patterns: &[Pattern],
+    ) -> impl Future<Output = Result<HistoryBounds, HistoryError>> + Send;
 
     /// Returns whether the record at the cursor's position is still the one that the cursor names.
     ///
@@ -59,7 +62,7 @@ pub trait History: Send + Sync + 'static {
     ///
     /// # Errors
     /// As `append`.
-    fn holds(&self, cursor: Cursor) -> impl Future<Output = Result<bool, HistoryError>> + Send {
+    fn verify(&self, cursor: Cursor) -> impl Future<Output = Result<bool, HistoryError>> + Send {
         let _ = cursor;
         async { Ok(true) }
     }

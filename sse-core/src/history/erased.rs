@@ -19,8 +19,8 @@ pub(crate) type DynHistory = Arc<dyn ErasedHistory>;
 pub(crate) trait ErasedHistory: Send + Sync {
     fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>>;
     fn read(&self, after: u64, limit: usize, max_bytes: usize) -> Answer<'_, Vec<Record>>;
-    fn span<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, HistoryBounds>;
-    fn holds(&self, cursor: Cursor) -> Answer<'_, bool>;
+    fn bounds<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, HistoryBounds>;
+    fn verify(&self, cursor: Cursor) -> Answer<'_, bool>;
     fn signal(&self, entry: Entry) -> Answer<'_, SignalReceipt>;
     fn tail(&self, after: u64) -> Tail;
 }
@@ -36,12 +36,12 @@ impl<H: History> ErasedHistory for H {
         })
     }
 
-    fn span<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, HistoryBounds> {
-        Box::pin(counted("span", History::span(self, patterns)))
+    fn bounds<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, HistoryBounds> {
+        Box::pin(counted("bounds", History::bounds(self, patterns)))
     }
 
-    fn holds(&self, cursor: Cursor) -> Answer<'_, bool> {
-        Box::pin(counted("holds", History::holds(self, cursor)))
+    fn verify(&self, cursor: Cursor) -> Answer<'_, bool> {
+        Box::pin(counted("verify", History::verify(self, cursor)))
     }
 
     fn signal(&self, entry: Entry) -> Answer<'_, SignalReceipt> {

@@ -134,7 +134,7 @@ impl HubBuilder {
     /// Builds what a hub over a history shares, and begins to fill its window.
     pub(in crate::hub) async fn share_over(self, history: impl History) -> Result<Arc<Shared>, HistoryError> {
         let history: DynHistory = Arc::new(history);
-        let bounds = history.span(&[]).await?;
+        let bounds = history.bounds(&[]).await?;
         let newest = bounds.head.saturating_sub(WARM_RECORDS);
         let floor = bounds.oldest.saturating_sub(1).max(newest).min(bounds.head);
         let head = Cursor::new(bounds.epochs.at(bounds.head), bounds.head);

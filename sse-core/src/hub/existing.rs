@@ -24,7 +24,7 @@ impl Shared {
     /// Returns the bounds that the history reports for a pattern, if there is a history.
     async fn bounds_of(&self, pattern: &Pattern) -> Result<Option<HistoryBounds>, HistoryError> {
         match self.history() {
-            Some(history) => history.span(slice::from_ref(pattern)).await.map(Some),
+            Some(history) => history.bounds(slice::from_ref(pattern)).await.map(Some),
             None => Ok(None),
         }
     }

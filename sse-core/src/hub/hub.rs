@@ -1,5 +1,7 @@
 use std::{fmt, sync::Arc};
 
+#[cfg(doc)]
+use super::subscription::subscribe_error::SubscribeError;
 use super::{
     builder::HubBuilder,
     publish::{
@@ -151,7 +153,7 @@ impl Hub {
     /// # Errors
     /// [`RunError::Running`] if this process already runs the topic: let the caller subscribe to it instead.
     /// [`RunError::Publish`] for a topic that is not valid.
-    pub fn run(&self, topic: impl IntoTopics) -> Result<Run, RunError> {
+    pub fn start_run(&self, topic: impl IntoTopics) -> Result<Run, RunError> {
         self.shared.start_run(single(topic).map_err(PublishError::from)?)
     }
 
@@ -164,7 +166,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`PublishError`] for a topic that is not valid, or if the history does not respond.
-    pub async fn stop(&self, topic: impl IntoTopics) -> Result<bool, PublishError> {
+    pub async fn stop_run(&self, topic: impl IntoTopics) -> Result<bool, PublishError> {
         self.shared.stop_run(&single(topic)?).await
     }
 

@@ -78,7 +78,7 @@ pub(crate) enum Requested {
 impl LastEventId {
     /// Reads the `Last-Event-ID` header, all `Accept` headers joined with commas, and the query string.
     ///
-    /// The header wins over the query; if the query has several of the parameters in [`QUERY_NAMES`], the first
+    /// The header wins over the query; if the query has several spellings of the parameter, the first
     /// counts. An empty value counts as absent.
     #[must_use]
     pub fn from_request(header: Option<&[u8]>, accept: Option<&[u8]>, query: Option<&str>) -> Self {

@@ -186,7 +186,7 @@ async fn g4_a_process_that_was_cut_off_while_the_history_was_trimmed_says_so_to_
     for n in 1..400 {
         appended(&there, entry("a", n)).await;
     }
-    let oldest = there.span(&[]).await.unwrap().oldest;
+    let oldest = there.bounds(&[]).await.unwrap().oldest;
     assert!(oldest > 3);
     proxy.mend();
     let told = next(&mut busy).await;
@@ -229,7 +229,7 @@ async fn processes_that_race_after_a_restart_begin_one_epoch() {
         handles.push(RedisHistory::connect(server.url(), NAME).await.unwrap());
     }
     appended(&handles[0], entry("a", 0)).await;
-    let rows = handles[0].span(&[]).await.unwrap().epochs.rows().len();
+    let rows = handles[0].bounds(&[]).await.unwrap().epochs.rows().len();
     server.kill();
     server.revive();
     let mut calls = tokio::task::JoinSet::new();
@@ -241,7 +241,7 @@ async fn processes_that_race_after_a_restart_begin_one_epoch() {
         });
     }
     wait_for("all appended", calls.join_all()).await;
-    let span = handles[7].span(&[]).await.unwrap();
+    let span = handles[7].bounds(&[]).await.unwrap();
     assert_eq!(span.epochs.rows().len(), rows + 1, "{:?}", span.epochs);
     assert_eq!(span.head, 9);
 }

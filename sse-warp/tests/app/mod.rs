@@ -123,12 +123,12 @@ async fn finish(app: Context, asked: Asked) -> Result<String> {
 }
 
 async fn run(app: Context, asked: Asked, text: String) -> Result<StatusCode> {
-    app.work(app.hub.run(asked.topics)?, text);
+    app.work(app.hub.start_run(asked.topics)?, text);
     Ok(StatusCode::ACCEPTED)
 }
 
 async fn stop(app: Context, asked: Asked) -> Result<StatusCode> {
-    let is_known = app.hub.stop(asked.topics).await?;
+    let is_known = app.hub.stop_run(asked.topics).await?;
     Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 

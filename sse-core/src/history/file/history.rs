@@ -138,9 +138,9 @@ impl History for FileHistory {
         }
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let patterns = patterns.to_vec();
-        self.blocking(move |reader| reader.span(&patterns)).await
+        self.blocking(move |reader| reader.bounds(&patterns)).await
     }
 
     async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {

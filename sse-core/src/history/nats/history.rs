@@ -93,12 +93,12 @@ impl History for NatsHistory {
         self.inner.read(after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
-        self.inner.span(patterns).await
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+        self.inner.bounds(patterns).await
     }
 
-    async fn holds(&self, cursor: Cursor) -> Result<bool, HistoryError> {
-        self.inner.holds(cursor).await
+    async fn verify(&self, cursor: Cursor) -> Result<bool, HistoryError> {
+        self.inner.verify(cursor).await
     }
 
     async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {

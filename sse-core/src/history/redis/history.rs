@@ -64,9 +64,9 @@ impl RedisHistory {
     /// this name. Several URLs are separated by commas. Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// [`HistoryErrorKind::Settings`](super::HistoryErrorKind::Settings) if the URL or the password is wrong, or
+    /// [`HistoryErrorKind::Settings`](crate::history::HistoryErrorKind::Settings) if the URL or the password is wrong, or
     /// if the server's settings cannot keep the promises: the message lists each setting.
-    /// [`HistoryErrorKind::Unavailable`](super::HistoryErrorKind::Unavailable) if no primary answers.
+    /// [`HistoryErrorKind::Unavailable`](crate::history::HistoryErrorKind::Unavailable) if no primary answers.
     pub async fn connect(url: impl AsRef<str>, name: impl AsRef<str>) -> Result<Self, HistoryError> {
         Self::builder().connect(url, name).await
     }
@@ -110,9 +110,9 @@ impl History for RedisHistory {
         read::read(&self.shared, after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let mut linked = self.shared.link.get()?;
-        let span = self.shared.scripts.span(&mut linked.connection, &self.shared.settings, patterns).await;
+        let span = self.shared.scripts.bounds(&mut linked.connection, &self.shared.settings, patterns).await;
         span.map_err(|error| self.shared.failed(&linked, error))
     }
 

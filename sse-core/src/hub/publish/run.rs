@@ -24,7 +24,7 @@ use crate::{
 
 /// A topic with a producer that outlives its readers, such as the answer of a language model, or a build.
 ///
-/// Created by [`Hub::run`]. Readers subscribe with [`Start::Earliest`](crate::hub::Start::Earliest): however
+/// Created by [`Hub::start_run`]. Readers subscribe with [`Start::Earliest`](crate::hub::Start::Earliest): however
 /// late they come, and however often they reconnect, they get everything from the start, then live events, then
 /// `sse.end`, and 204 after that. The producer works with or without readers, until it is done or
 /// [`stopped`](Run::stopped).
@@ -39,7 +39,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let hub = Hub::memory();
-/// let run = hub.run("answer.42")?;
+/// let run = hub.start_run("answer.42")?;
 /// tokio::spawn(async move {
 ///     for token in ["Hel", "lo"] {
 ///         run.publish(Event::message(token)).await?;
@@ -126,7 +126,7 @@ impl Run {
         }
     }
 
-    /// Completes when [`Hub::stop`] was called for the topic in any process that shares the hub's history, or
+    /// Completes when [`Hub::stop_run`] was called for the topic in any process that shares the hub's history, or
     /// when the run has expired. Then stop working, publish a last event if needed, and call
     /// [`finish`](Run::finish).
     pub async fn stopped(&self) {

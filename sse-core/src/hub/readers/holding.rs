@@ -15,7 +15,7 @@ use crate::{history::HistoryError, panic::Panic, wire::Frame};
 
 /// Frames that are sent before the reader's next poll of the window, and the work that it waits for.
 ///
-/// The holding belongs to the [`Reader`] and not to its subscription, so that the sweep can free it while
+/// The holding belongs to the reader and not to its subscription, so that the sweep can free it while
 /// the body is not polled. Nearly always it is empty, and then it is a pointer.
 #[derive(Default)]
 pub(crate) struct Holding(Mutex<Option<Box<Contents>>>);

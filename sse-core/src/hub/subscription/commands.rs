@@ -94,7 +94,7 @@ impl Subscription {
         };
         let (hub, feed) = (Arc::clone(&self.hub), Arc::clone(&self.feed));
         runtime.spawn(async move {
-            match history.span(&feed.patterns).await {
+            match history.bounds(&feed.patterns).await {
                 Ok(mut bounds) => {
                     hub.merge_epochs(&mut bounds.epochs);
                     hub.window().merge_finished(&feed, &bounds.epochs, &bounds.finished);

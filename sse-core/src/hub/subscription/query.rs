@@ -28,7 +28,7 @@ pub(in crate::hub) async fn query_history(
         Requested::Nothing | Requested::Malformed(_) => start != Start::Live && view.evicted > 0,
     };
     let unproved = match requested {
-        Requested::Cursor(cursor) if cursor.check().is_some() => {
+        Requested::Cursor(cursor) if cursor.checksum().is_some() => {
             hub.window().lock().kept_cursor(cursor.seq()) != Some(*cursor)
         }
         _ => false,
@@ -39,7 +39,7 @@ pub(in crate::hub) async fn query_history(
     let answer = {
         // The history searches for the matching topics of wildcards; such a request waits for its turn.
         let _permit = if feed.is_exact { None } else { hub.replay_limits().permit().await };
-        history.span(&feed.patterns).await
+        history.bounds(&feed.patterns).await
     };
     let mut bounds = match answer {
         Ok(bounds) => bounds,
@@ -54,7 +54,7 @@ pub(in crate::hub) async fn query_history(
     }
     hub.window().merge_finished(feed, &bounds.epochs, &bounds.finished);
     let is_verified = match requested {
-        Requested::Cursor(cursor) if unproved => history.holds(*cursor).await?,
+        Requested::Cursor(cursor) if unproved => history.verify(*cursor).await?,
         _ => true,
     };
     let mut check = HistoryCheck { bounds, version, is_verified, latest: None };

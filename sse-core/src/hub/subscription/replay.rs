@@ -41,7 +41,7 @@ pub(crate) async fn read(
             Err(error) if error.kind() == HistoryErrorKind::Trimmed => {
                 let bounds = {
                     let _permit = limits.permit().await;
-                    history.span(&feed.patterns).await
+                    history.bounds(&feed.patterns).await
                 };
                 return match bounds {
                     Ok(bounds) if bounds.oldest <= after + 1 => ReplayOutcome::Failed(moved_on()),

@@ -34,7 +34,7 @@ impl Subscribe {
     /// let refused = hub.subscribe(&answer).start(Start::Earliest).existing().await;
     /// assert_eq!(refused.err(), Some(SubscribeError::UnknownTopic(answer.clone())));
     ///
-    /// let run = hub.run(&answer)?;
+    /// let run = hub.start_run(&answer)?;
     /// assert!(hub.subscribe(&answer).start(Start::Earliest).existing().await.is_ok());
     /// # drop(run);
     /// # Ok(()) }

@@ -61,7 +61,7 @@ impl Subscribe {
     /// events of a newly added topic from before the cursor are sent first, without ids.
     ///
     /// Only events that the window holds are sent; with [`Start::Live`], none are.
-    pub fn also(mut self, topics: impl IntoPatterns, start: Start) -> Self {
+    pub fn backfill(mut self, topics: impl IntoPatterns, start: Start) -> Self {
         self.also.push((topics.into_patterns(), start));
         self
     }

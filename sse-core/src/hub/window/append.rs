@@ -119,7 +119,7 @@ impl Window {
             waiting.push(feed.push(seq, now, &frame, &topic_set));
         }
         state.head = seq;
-        state.head_check = cursor.check();
+        state.head_check = cursor.checksum();
         self.set_head(seq);
         waiting.push(state.head_waiters.take());
         self.counters.count_published();

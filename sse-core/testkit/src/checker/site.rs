@@ -116,7 +116,7 @@ impl Site {
 
 /// Our own events among the kept ones: example applications publish others as well.
 async fn kept(history: &impl History) -> Kept {
-    let span = history.span(&[]).await.unwrap();
+    let span = history.bounds(&[]).await.unwrap();
     let mut records: Vec<(Cursor, Digest)> = Vec::new();
     let mut after = span.oldest - 1;
     while after < span.head {

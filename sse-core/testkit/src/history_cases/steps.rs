@@ -70,7 +70,7 @@ pub async fn settled(
 ) -> HistoryBounds {
     wait_for("the span is as wanted", async {
         loop {
-            let span = history.span(patterns).await.unwrap();
+            let span = history.bounds(patterns).await.unwrap();
             if wanted(&span) {
                 return span;
             }

@@ -44,8 +44,8 @@ impl History for Lossy {
         self.inner.read(after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
-        self.inner.span(patterns).await
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+        self.inner.bounds(patterns).await
     }
 
     async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {
