@@ -6,6 +6,8 @@ use std::{
 
 use futures_core::Stream;
 
+#[cfg(doc)]
+use super::EventSourceBuilder;
 use super::{ClientError, ClientEvent, Interrupt, driver::Driver};
 use crate::wire::Message;
 
