@@ -4,6 +4,7 @@
 mod codec;
 mod covers;
 mod engine;
+mod erased;
 mod error;
 #[cfg(feature = "file")]
 mod file;
@@ -33,10 +34,7 @@ pub use record::{Appended, Entry, EntryKind, HistoryBounds, Record, SignalReceip
 #[cfg(feature = "redis")]
 pub use redis::{RedisHistory, RedisHistoryBuilder};
 
-/// The prefix reserved for the topics of signals between hubs.
-pub(crate) const RESERVED_TOPICS: &str = "$sse.";
-
-pub(crate) use engine::DynHistory;
+pub(crate) use erased::DynHistory;
 pub(crate) use retention::Retention;
-pub(crate) use topic::{InvalidTopic, Pattern, Topic, scoped};
+pub(crate) use topic::{InvalidTopic, Pattern, RESERVED_TOPICS, Topic, scoped};
 pub(crate) use topic_list::{IntoPatterns, IntoTopics};
