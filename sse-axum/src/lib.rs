@@ -6,16 +6,16 @@
 )]
 
 mod error;
-mod last_event_id;
 mod mount;
 mod preflight;
+mod request;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
 pub use error::{Error, ErrorKind, Result};
-pub use last_event_id::LastEventId;
 pub use mount::{Mount, mount};
 pub use preflight::{Preflight, preflight};
+pub use request::{LastEventId, SseRequest};
 pub use sse::Sse;
 pub use sse_core::__api::*;

@@ -8,9 +8,9 @@ use axum_core::{body::Body, extract::Request, response::Response};
 use tower_service::Service;
 
 sse_core::__define_preflight!(
-    r#"use sse_axum::{InvalidOrigin, LastEventId, OriginPolicy, preflight};
+    r#"use sse_axum::{InvalidOrigin, OriginPolicy, SseRequest, preflight};
 use axum::{Router, routing::get};
-# async fn events(_: LastEventId) {}
+# async fn events(_: SseRequest) {}
 
 # fn main() -> Result<(), InvalidOrigin> {
 let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;

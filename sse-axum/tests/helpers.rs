@@ -11,16 +11,16 @@ use axum::{
 use axum_core::body::Body;
 use futures_util::stream;
 use sse_axum::{
-    Event, Hub, LastEventId, Lease, Sse,
+    Event, Hub, Lease, Sse, SseRequest,
     test::{read, request_sse_ok},
 };
 fn app(hub: Hub) -> Router {
     Router::new().route("/prices", get(prices)).route("/echo", post(echo)).with_state(hub)
 }
 
-async fn prices(State(hub): State<Hub>, last: LastEventId) -> sse_axum::Result {
+async fn prices(State(hub): State<Hub>, request: SseRequest) -> sse_axum::Result {
     let lease = Lease::within(Duration::from_secs(60));
-    Ok(Sse::new(hub.subscribe("prices").after(last).lease(lease).await?))
+    Ok(Sse::new(hub.subscribe("prices").request(request).lease(lease).await?))
 }
 
 async fn echo(text: String) -> Sse {
@@ -38,7 +38,7 @@ async fn other_requests_are_made_in_the_frameworks_own_way() {
     let mut gap = request_sse_ok(&app, request).await;
     gap.sse_ok().await.sse_type_is("sse.gap").sse_text_like(r#""reason":"malformed""#);
 
-    let mut own = read(prices(State(hub.clone()), LastEventId::default()).await);
+    let mut own = read(prices(State(hub.clone()), SseRequest::default()).await);
     hub.publish("prices", Event::message("1.10")).await.unwrap();
     own.sse_ok().await.sse_text_is("1.10");
 }

@@ -13,7 +13,7 @@ async fn extract(request: http::request::Builder) -> Option<LastEventId> {
 }
 
 #[tokio::test]
-async fn an_optional_last_event_id_is_none_only_if_the_request_said_nothing() {
+async fn an_optional_last_event_id_is_none_only_if_there_is_none() {
     assert!(extract(Request::get("/")).await.is_none());
     assert!(extract(Request::get("/").header("last-event-id", "")).await.is_none());
     let header = extract(Request::get("/?last_event_id=q").header("last-event-id", "h")).await.unwrap();

@@ -5,8 +5,9 @@ use http::{HeaderValue, Response, StatusCode, header};
 use crate::{
     history::{HistoryError, InvalidTopic},
     hub::{PublishError, RunError, SubscribeError, json_string},
+    request::{ForbiddenOrigin, InvalidOrigin},
     response::{AccessDenied, SendError, vary},
-    resume::{ForbiddenOrigin, InvalidCursor, InvalidOrigin},
+    resume::InvalidCursor,
     wire::InvalidEvent,
 };
 

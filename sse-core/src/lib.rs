@@ -9,7 +9,8 @@
 //! | Module | Contents |
 //! |---|---|
 //! | wire | [`Event`], as a server defines it; [`Frame`], its checked, encoded form; [`Message`], as a client receives it; [`Decoder`] |
-//! | resume | [`Cursor`] and [`Epoch`]; [`LastEventId`], read from a request; [`Resume`] and [`Gap`], the result; [`OriginPolicy`] |
+//! | resume | [`Cursor`] and [`Epoch`]; [`Resume`] and [`Gap`], the result |
+//! | request | [`SseRequest`], a request for events: [`LastEventId`], accepted forms, origin; [`OriginPolicy`] |
 //! | history | [`Topic`] and [`Pattern`]; [`History`], the trait of durable engines |
 //! | hub | [`Hub`], the fan-out; [`Subscription`], one reader; [`Retention`], [`Start`], [`Receipt`] |
 //! | response | [`EventStream`]: status, headers and body; [`KeepAlive`]; [`channel`]; [`Access`] and [`Permit`] of mounted routes |
@@ -52,6 +53,7 @@
 //! | `redis` | `RedisHistory`: a history in Redis Streams, for many processes |
 //! | `nats` | `NatsHistory`: a history in NATS JetStream, for many processes |
 //! | `compress` | `EventStream::compress`: gzip for readers that accept it |
+//! | `fallbacks` | `Subscribe::fallbacks`: long polling and JSON lines for clients that cannot read event streams: [fallbacks](docs::fallbacks) |
 //! | `metrics` | counters, gauges and histograms for the crate `metrics`: [operating](docs::operating) |
 //! | `client` | `EventSource`, the client, with HTTP by hyper and TLS by rustls: [client](docs::client) |
 //! | `gzip` | compressed responses for the client, where it asks for them |
@@ -75,13 +77,13 @@ mod hub;
 mod listen;
 mod metrics;
 mod panic;
+mod request;
 mod response;
 mod resume;
 mod shutdown;
 #[cfg(feature = "test")]
 pub mod test;
 mod waiters;
-mod weights;
 mod wire;
 
 // Inlined: the pages of the API would be hidden with the module otherwise.
@@ -92,8 +94,6 @@ pub use __api::*;
 #[doc(hidden)]
 pub mod __api {
     pub use crate::client::*;
-    #[cfg(feature = "compress")]
-    pub use crate::compress::AcceptEncoding;
     pub use crate::docs;
     pub use crate::error::Error;
     pub use crate::history::*;
@@ -103,11 +103,15 @@ pub mod __api {
         SubscribeError, Subscription,
     };
     pub use crate::listen::{Listener, listen};
+    pub use crate::request::{
+        AcceptEncoding, Cors, ForbiddenOrigin, InvalidOrigin, LastEventId, OriginPolicy, OriginPolicyBuilder,
+        SseRequest,
+    };
     pub use crate::response::{
         Access, AccessDenied, AccessKind, AccessRequest, Body, EventStream, IntoEventStream, KeepAlive,
         NoError, Permit, PublicRead, Receiver, SendError, Sender, StreamSummary, channel,
     };
-    pub use crate::resume::*;
+    pub use crate::resume::{Cursor, Epoch, EpochRow, EpochTable, Gap, GapReason, InvalidCursor, Resume};
     pub use crate::shutdown::Shutdown;
     #[cfg(feature = "test")]
     pub use crate::test;

@@ -7,19 +7,19 @@
 
 mod error;
 mod get;
-mod last_event_id;
 mod listener;
 mod mount;
 mod preflight;
+mod request;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
 pub use error::{Error, ErrorKind, Result};
 pub use get::get;
-pub use last_event_id::LastEventId;
 pub use listener::{Listener, listen};
 pub use mount::{Mount, mount};
 pub use preflight::{Preflight, Preflighted, preflight};
+pub use request::{LastEventId, SseRequest};
 pub use sse::Sse;
 pub use sse_core::__api::*;

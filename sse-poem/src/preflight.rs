@@ -5,9 +5,9 @@ use poem::{
 use crate::error::text;
 
 sse_core::__define_preflight!(
-    r#"use sse_poem::{InvalidOrigin, LastEventId, OriginPolicy, get, preflight};
+    r#"use sse_poem::{InvalidOrigin, OriginPolicy, SseRequest, get, preflight};
 use poem::{EndpointExt, Route, handler};
-# #[handler] async fn events(_: LastEventId) {}
+# #[handler] async fn events(_: SseRequest) {}
 
 # fn main() -> Result<(), InvalidOrigin> {
 let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;

@@ -8,18 +8,18 @@
 mod error;
 mod event_stream;
 mod fairing;
-mod last_event_id;
 mod mount;
 mod preflight;
+mod request;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
 pub use error::{Error, ErrorKind, Result};
 pub use fairing::{Fairing, fairing};
-pub use last_event_id::LastEventId;
 pub use mount::{Mount, mount};
 pub use preflight::{Preflight, preflight};
+pub use request::{LastEventId, SseRequest};
 pub use sse::Sse;
 pub use sse_core::__api::*;
 

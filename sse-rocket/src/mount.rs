@@ -13,7 +13,7 @@ use sse_core::{
 use crate::{
     Sse,
     error::text,
-    last_event_id::{headers, method},
+    request::{headers, method, uri},
 };
 
 sse_core::__define_mount!(
@@ -71,11 +71,6 @@ impl<A: for<'r> Access<Request<'r>>> Mount<A> {
         let decide = async { self.access.permit(request, &asked.ask).await };
         self.routes.answer(&asked, decide, body(data, self.routes.max_body())).await
     }
-}
-
-/// Returns the target, which Rocket has parsed.
-pub(crate) fn uri(request: &Request<'_>) -> http::Uri {
-    request.uri().to_string().parse().unwrap_or_default()
 }
 
 async fn body(data: Data<'_>, most: usize) -> Result<Vec<u8>, BodyError> {

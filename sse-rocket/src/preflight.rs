@@ -6,17 +6,17 @@ use rocket::{
 
 use crate::{
     error::text,
-    last_event_id::{headers, method},
-    mount::{METHODS, uri},
+    mount::METHODS,
+    request::{headers, method, uri},
 };
 
 sse_core::__define_preflight!(
-    r#"use sse_rocket::{InvalidOrigin, LastEventId, OriginPolicy, preflight};
+    r#"use sse_rocket::{InvalidOrigin, OriginPolicy, SseRequest, preflight};
 use rocket::{get, routes};
 
 #[get("/events")]
-async fn events(last: LastEventId) {
-    # let _ = last;
+async fn events(request: SseRequest) {
+    # let _ = request;
 }
 
 # fn main() -> Result<(), InvalidOrigin> {

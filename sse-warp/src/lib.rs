@@ -7,17 +7,17 @@
 
 mod error;
 mod filters;
-mod last_event_id;
 mod mount;
 mod preflight;
+mod request;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
 pub use error::{Error, ErrorKind, Result};
-pub use filters::{get, last_event_id, reply};
-pub use last_event_id::LastEventId;
+pub use filters::{get, last_event_id, reply, sse_request};
 pub use mount::{Mount, mount};
 pub use preflight::{Preflight, preflight};
+pub use request::{LastEventId, SseRequest};
 pub use sse::Sse;
 pub use sse_core::__api::*;

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use sse_axum::{Event, InvalidTopic, LastEventId, Result, Run, RunError, Sse, Start, Topic};
+use sse_axum::{Event, InvalidTopic, Result, Run, RunError, Sse, SseRequest, Start, Topic};
 
 use crate::App;
 
@@ -28,9 +28,9 @@ pub(crate) async fn start(
 pub(crate) async fn read(
     State(App { hub, .. }): State<App>,
     Path(name): Path<String>,
-    last: LastEventId,
+    request: SseRequest,
 ) -> Result {
-    Ok(Sse::new(hub.subscribe(topic(&name)?).after(last).start(Start::Earliest).existing().await?))
+    Ok(Sse::new(hub.subscribe(topic(&name)?).request(request).start(Start::Earliest).existing().await?))
 }
 
 /// `DELETE /builds/NAME`: stops the work, on whichever node it runs.

@@ -10,7 +10,7 @@ use axum::{
     routing::{get, post},
 };
 use sse_axum::{
-    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, mount, preflight,
+    Access, AccessDenied, AccessRequest, Permit, Receipt, Result, Sse, SseRequest, channel, mount, preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;
@@ -53,26 +53,25 @@ fn routes(context: Context) -> Router {
         .with_state(context)
 }
 
-async fn events(State(app): State<Context>, RawQuery(query): RawQuery, last: LastEventId) -> Result {
-    let subscription = app.subscribe(Asked::from_query(query.as_deref())).after(last).await?;
+async fn events(State(app): State<Context>, RawQuery(query): RawQuery, request: SseRequest) -> Result {
+    let subscription = app.subscribe(Asked::from_query(query.as_deref())).request(request).await?;
     Ok(Sse::new(app.dress(subscription)))
 }
 
-async fn page(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Response {
-    if last.prefers_html() {
+async fn page(State(app): State<Context>, query: RawQuery, request: SseRequest) -> Response {
+    if request.prefers_html() {
         return ([(VARY, "accept")], Html(PAGE)).into_response();
     }
-    events(State(app), query, last).await.into_response()
+    events(State(app), query, request).await.into_response()
 }
 
-async fn compressed(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Result {
-    let accepts = last.accept_encoding();
-    Ok(events(State(app), query, last).await?.compress(accepts))
+async fn compressed(State(app): State<Context>, query: RawQuery, request: SseRequest) -> Result {
+    Ok(events(State(app), query, request).await?.compress())
 }
 
-async fn late(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Result {
+async fn late(State(app): State<Context>, query: RawQuery, request: SseRequest) -> Result {
     app.shutdown.clone().await;
-    events(State(app), query, last).await
+    events(State(app), query, request).await
 }
 
 async fn script(State(app): State<Context>) -> Sse {

@@ -5,13 +5,11 @@
 //! exactly that distance. [`Block`] carries the data to check that, [`Member`] assembles one reader's stream and
 //! rejects blocks that do not fit, and [`Run`] makes blocks that follow each other.
 
-mod accept;
 mod block;
 mod deflater;
 mod member;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use accept::AcceptEncoding;
 pub(crate) use block::{Block, Run};
 pub(crate) use member::Member;

@@ -104,7 +104,7 @@ impl Context {
         let permit = Permit::read((&own, "news"))?.publish(own)?;
         Ok(permit.with(move |subscribe| {
             let limit = format!("tenant {tenant}");
-            subscribe.lease(lease).limit(limit, MOST_READERS).principal(tenant)
+            subscribe.fallbacks().lease(lease).limit(limit, MOST_READERS).principal(tenant)
         }))
     }
 

@@ -16,7 +16,7 @@ use rocket::{
     shield::Shield,
 };
 use sse_rocket::{
-    Access, AccessDenied, AccessRequest, EventStream, LastEventId, Permit, Receipt, Result, Sse, channel,
+    Access, AccessDenied, AccessRequest, EventStream, Permit, Receipt, Result, Sse, SseRequest, channel,
     fairing, mount, preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
@@ -79,8 +79,8 @@ fn config() -> Config {
 }
 
 #[get("/events")]
-async fn events(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
-    let subscription = app.subscribe(asked(uri)).after(last).await?;
+async fn events(app: &State<Context>, uri: &Origin<'_>, request: SseRequest) -> Result {
+    let subscription = app.subscribe(asked(uri)).request(request).await?;
     Ok(Sse::new(app.dress(subscription)))
 }
 
@@ -92,23 +92,22 @@ struct Page {
 }
 
 #[get("/page")]
-async fn page(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result<Either<Page, Sse>> {
-    if last.prefers_html() {
+async fn page(app: &State<Context>, uri: &Origin<'_>, request: SseRequest) -> Result<Either<Page, Sse>> {
+    if request.prefers_html() {
         return Ok(Either::Left(Page { page: RawHtml(PAGE), vary: Header::new("vary", "accept") }));
     }
-    events(app, uri, last).await.map(Either::Right)
+    events(app, uri, request).await.map(Either::Right)
 }
 
 #[get("/compressed")]
-async fn compressed(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
-    let accepts = last.accept_encoding();
-    Ok(events(app, uri, last).await?.compress(accepts))
+async fn compressed(app: &State<Context>, uri: &Origin<'_>, request: SseRequest) -> Result {
+    Ok(events(app, uri, request).await?.compress())
 }
 
 #[get("/late")]
-async fn late(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
+async fn late(app: &State<Context>, uri: &Origin<'_>, request: SseRequest) -> Result {
     app.shutdown.clone().await;
-    events(app, uri, last).await
+    events(app, uri, request).await
 }
 
 #[get("/script")]

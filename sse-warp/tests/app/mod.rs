@@ -4,8 +4,8 @@ use std::{convert::Infallible, net::Ipv4Addr};
 
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use sse_warp::{
-    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, last_event_id,
-    mount, preflight, reply,
+    Access, AccessDenied, AccessRequest, Permit, Receipt, Result, Sse, SseRequest, channel, mount, preflight,
+    reply, sse_request,
 };
 use tokio::net::TcpListener;
 use warp::{
@@ -41,10 +41,10 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
     let get = || sse_warp::get().and(app.clone());
     let post = || warp::post().and(app.clone());
 
-    let events = warp::path!("events").and(get()).and(asked()).and(last_event_id()).then(events);
-    let page = warp::path!("page").and(get()).and(asked()).and(last_event_id()).then(page);
-    let compressed = warp::path!("compressed").and(get()).and(asked()).and(last_event_id()).then(compressed);
-    let late = warp::path!("late").and(get()).and(asked()).and(last_event_id()).then(late);
+    let events = warp::path!("events").and(get()).and(asked()).and(sse_request()).then(events);
+    let page = warp::path!("page").and(get()).and(asked()).and(sse_request()).then(page);
+    let compressed = warp::path!("compressed").and(get()).and(asked()).and(sse_request()).then(compressed);
+    let late = warp::path!("late").and(get()).and(asked()).and(sse_request()).then(late);
     let script = warp::path!("script").and(get()).map(script);
     let failing = warp::path!("failing").and(get()).map(failing);
     let ticks = warp::path!("ticks").and(get()).map(ticks);
@@ -61,26 +61,25 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
     streams.or(complete).or(talk).or(publish).or(finish).or(run).or(stop).or(others).boxed()
 }
 
-async fn events(app: Context, asked: Asked, last: LastEventId) -> Result {
-    let subscription = app.subscribe(asked).after(last).await?;
+async fn events(app: Context, asked: Asked, request: SseRequest) -> Result {
+    let subscription = app.subscribe(asked).request(request).await?;
     Ok(reply(app.dress(subscription)))
 }
 
-async fn page(app: Context, asked: Asked, last: LastEventId) -> Response {
-    if last.prefers_html() {
+async fn page(app: Context, asked: Asked, request: SseRequest) -> Response {
+    if request.prefers_html() {
         return with_header(html(PAGE), "vary", "accept").into_response();
     }
-    events(app, asked, last).await.into_response()
+    events(app, asked, request).await.into_response()
 }
 
-async fn compressed(app: Context, asked: Asked, last: LastEventId) -> Result {
-    let accepts = last.accept_encoding();
-    Ok(events(app, asked, last).await?.compress(accepts))
+async fn compressed(app: Context, asked: Asked, request: SseRequest) -> Result {
+    Ok(events(app, asked, request).await?.compress())
 }
 
-async fn late(app: Context, asked: Asked, last: LastEventId) -> Result {
+async fn late(app: Context, asked: Asked, request: SseRequest) -> Result {
     app.shutdown.clone().await;
-    events(app, asked, last).await
+    events(app, asked, request).await
 }
 
 fn script(app: Context) -> Sse {

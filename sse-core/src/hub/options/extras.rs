@@ -18,7 +18,7 @@ use crate::hub::{
     EndReason, Lease, readers::registry::Admission, subscription::backfill::Backfill,
     subscription::gather::Gathering,
 };
-use crate::{panic::Panic, resume::OriginPolicy};
+use crate::{panic::Panic, request::OriginPolicy};
 
 /// The options of a subscription that has not begun.
 #[derive(Default)]

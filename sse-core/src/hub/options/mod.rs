@@ -10,4 +10,5 @@ pub(in crate::hub) mod filter;
 pub(in crate::hub) mod lease;
 pub(in crate::hub) mod origins;
 pub(in crate::hub) mod permission;
+pub(in crate::hub) mod request;
 pub(in crate::hub) mod snapshot;

@@ -1,19 +1,19 @@
 use crate::hub::Subscribe;
-use crate::resume::OriginPolicy;
+use crate::request::OriginPolicy;
 
 impl Subscribe {
     /// Refuses requests from origins that the policy does not allow, before anything is allocated, and lets
     /// pages of allowed origins read the response.
     ///
-    /// Checks the request given to [`after`](Subscribe::after). A cursor, text or `None` in its place is
-    /// refused, because its origin is unknown.
+    /// Checks the [`request`](Subscribe::request). Without one the subscription is refused, because the origin is
+    /// unknown.
     ///
     /// ```
-    /// use sse_core::{Hub, LastEventId, OriginPolicy, Subscription};
+    /// use sse_core::{Hub, SseRequest, OriginPolicy, Subscription};
     ///
-    /// async fn prices(hub: Hub, last: LastEventId) -> Result<Subscription, Box<dyn std::error::Error>> {
+    /// async fn prices(hub: Hub, request: SseRequest) -> Result<Subscription, Box<dyn std::error::Error>> {
     ///     let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;
-    ///     Ok(hub.subscribe("prices").after(last).origins(&policy).await?)
+    ///     Ok(hub.subscribe("prices").request(request).origins(&policy).await?)
     /// }
     /// ```
     pub fn origins(mut self, policy: &OriginPolicy) -> Self {

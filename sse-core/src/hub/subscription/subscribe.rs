@@ -18,7 +18,8 @@ use crate::hub::{
 use crate::{
     history::{DynHistory, HistoryBounds, HistoryError, IntoPatterns, InvalidTopic, Pattern, Topic},
     metrics,
-    resume::{Decision, ForbiddenOrigin, LastEventId, Requested},
+    request::{ForbiddenOrigin, LastEventId, SseRequest},
+    resume::{Decision, Requested},
 };
 
 /// Where a reader without a cursor begins. Its response starts with that cursor, as an `sse.checkpoint`.
@@ -39,7 +40,10 @@ pub enum Start {
 pub struct Subscribe {
     hub: Hub,
     patterns: Result<Vec<Pattern>, InvalidTopic>,
-    last: LastEventId,
+    pub(in crate::hub) request: SseRequest,
+    /// The position, if it is not the request's own.
+    after: Option<LastEventId>,
+    pub(in crate::hub) has_fallbacks: bool,
     start: Start,
     also: Vec<(Result<Vec<Pattern>, InvalidTopic>, Start)>,
     pub(in crate::hub) existing: bool,
@@ -52,7 +56,9 @@ impl Subscribe {
         Self {
             hub,
             patterns,
-            last: LastEventId::default(),
+            request: SseRequest::default(),
+            after: None,
+            has_fallbacks: false,
             start: Start::Live,
             also: Vec::new(),
             existing: false,
@@ -60,14 +66,11 @@ impl Subscribe {
         }
     }
 
-    /// Resumes after this cursor: a [`LastEventId`], a [`Cursor`](crate::Cursor) or text, or `None` for a new
-    /// reader.
+    /// Resumes after this position: a [`Cursor`](crate::Cursor), an id or its text, or `None` for a new reader.
     ///
-    /// If the argument is the [`LastEventId`] of a [probe](LastEventId::is_probe), such as HEAD, the
-    /// subscription reads nothing and has no effects. So pass the request's own one wherever a framework may
-    /// route HEAD to the handler.
+    /// It replaces the position of the [`request`](Subscribe::request), if there is one.
     pub fn after(self, last: impl Into<LastEventId>) -> Self {
-        Self { last: last.into(), ..self }
+        Self { after: Some(last.into()), ..self }
     }
 
     /// Sets where to begin if there is no cursor, or none that can be resumed from. Default: [`Start::Live`].
@@ -86,9 +89,9 @@ impl Subscribe {
 
     async fn run(self) -> Result<Subscription, SubscribeError> {
         self.check_names()?;
-        let negotiated = self.last.negotiated().ok_or(SubscribeError::NotAcceptable)?;
-        let cors = self.terms.origins.as_ref().map(|policy| policy.check(&self.last)).transpose()?;
-        let is_probe = self.last.is_probe();
+        let negotiated = self.request.negotiated(self.has_fallbacks).ok_or(SubscribeError::NotAcceptable)?;
+        let cors = self.terms.origins.as_ref().map(|policy| policy.check(&self.request)).transpose()?;
+        let is_probe = self.request.is_probe();
         let mut subscription = self.begin().await?;
         subscription.negotiated = negotiated;
         if is_probe {
@@ -111,11 +114,12 @@ impl Subscribe {
             also.push((topics, start));
         }
         let patterns = checked(patterns, self.hub.max_topics())?;
-        let requested = self.last.requested();
+        let requested = self.after.as_ref().unwrap_or(self.request.last_event_id()).requested();
         // Clients other than an `EventSource` are refused by a status. A reader that gets a state has no cursor
         // before it.
-        let wants_cursor =
-            requested == Requested::Nothing && self.terms.snapshot.is_none() && self.last.is_event_source();
+        let wants_cursor = requested == Requested::Nothing
+            && self.terms.snapshot.is_none()
+            && self.request.is_event_source();
         let refuse = |hub: Hub, patterns: &[Pattern], end| {
             let at = if wants_cursor { of_refused(&hub, patterns, self.start) } else { None };
             Subscription::refused(hub, end, at)
@@ -137,7 +141,7 @@ impl Subscribe {
                 }
             }
         }
-        let is_probe = self.last.is_probe();
+        let is_probe = self.request.is_probe();
         let reader = Arc::new(Reader::new(self.hub.clock()));
         if let Some(end) = enter(&self.hub, &reader, std::mem::take(&mut self.terms.seat), is_probe) {
             return Ok(refuse(self.hub, &patterns, end));
@@ -348,7 +352,8 @@ pub enum SubscribeError {
     Origin(ForbiddenOrigin),
     /// The name of a principal, a limit or an exclusive place is empty or longer than 512 bytes. Use a hash of it.
     Name,
-    /// The request's `Accept` header names types, and none of them is an event stream, JSON lines or JSON.
+    /// The request's `Accept` header excludes event streams; with [`fallbacks`](crate::docs::fallbacks), it accepts
+    /// neither them nor JSON.
     NotAcceptable,
     /// A topic or pattern is not valid.
     Topic(InvalidTopic),
@@ -364,7 +369,7 @@ impl fmt::Display for SubscribeError {
                 "subscribe: the name of a principal, a limit or an exclusive place has 1 to 512 bytes; use a hash of it",
             ),
             Self::NotAcceptable => f.write_str(
-                "subscribe: the request does not accept `text/event-stream`; add it to `Accept`, or for clients that cannot stream `application/x-ndjson` or `application/json`",
+                "subscribe: the request's `Accept` excludes every form of this stream; add `text/event-stream` to it",
             ),
             Self::Topic(error) => error.fmt(f),
             Self::UnknownTopic(topic) => write!(

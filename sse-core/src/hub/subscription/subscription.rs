@@ -19,7 +19,8 @@ use crate::hub::{
 use crate::{
     history::Pattern,
     panic::Panic,
-    resume::{Cors, Cursor, Gap, Negotiated, Requested, Resume},
+    request::{Cors, Negotiated},
+    resume::{Cursor, Gap, Requested, Resume},
     waiters::Slot,
     wire::Frame,
 };
@@ -190,7 +191,7 @@ impl Subscription {
     /// The reason is a limit ([`EndReason::Limit`], [`EndReason::Occupied`]), a lease that is over
     /// ([`EndReason::Expired`]), a shutdown, or a history that does not respond ([`EndReason::Unavailable`]). An
     /// `EventSource` gets 200, `retry` and the end, because an error would stop it for good; a client that
-    /// cannot be one ([`LastEventId::is_event_source`](crate::LastEventId::is_event_source)) gets 503 with
+    /// cannot be one ([`SseRequest::is_event_source`](crate::SseRequest::is_event_source)) gets 503 with
     /// `Retry-After`.
     #[must_use]
     pub fn refusal(&self) -> Option<&EndReason> {

@@ -12,12 +12,12 @@ pub(crate) use fault::Fault;
 use events::events;
 use fault::Breaker;
 use futures_util::{StreamExt, stream};
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use request::{Incoming, incoming};
 use runs::runs;
 use sse_core::{
     __private::{Preflight, Routes, collect},
-    Error, EventStream, LastEventId, Permit, Publishing, channel,
+    Error, EventStream, Permit, Publishing, SseRequest, channel,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::{
@@ -124,19 +124,20 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
         "/events" => events(request, app, asked, fault).await,
         "/mounted" => return mounted(request, app, fault).await,
         "/page" => {
-            let last = LastEventId::from_request(None, request.header("accept"), None);
-            if last.prefers_html() && fault != Fault::IgnoresAccept {
+            let sent = SseRequest::new(&method, &Uri::default(), &request.header_map());
+            if sent.prefers_html() && fault != Fault::IgnoresAccept {
                 let page = Response::builder().header("content-type", "text/html; charset=utf-8");
                 return Answer::Whole(page.header("vary", "accept").body(PAGE.to_owned()).unwrap());
             }
             events(request, app, asked, fault).await
         }
         "/compressed" => {
-            let accepts = match fault {
-                Fault::CompressesForAll => Some("gzip"),
-                _ => request.header("accept-encoding").and_then(|header| str::from_utf8(header).ok()),
-            };
-            events(request, app, asked, fault).await.map(|stream| stream.compress(accepts))
+            let mut headers = request.header_map();
+            if fault == Fault::CompressesForAll {
+                headers.insert("accept-encoding", HeaderValue::from_static("gzip"));
+            }
+            let sent = SseRequest::new(&method, &Uri::default(), &headers);
+            events(request, app, asked, fault).await.map(|stream| stream.compress_for(&sent))
         }
         "/late" => {
             app.shutdown.clone().await;

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-const FLOORS: [&str; 5] = ["wire", "resume", "history", "hub", "response"];
+const FLOORS: [&str; 6] = ["wire", "resume", "request", "history", "hub", "response"];
 
 /// `client` depends only on these.
 const BELOW_CLIENT: [&str; 2] = ["wire", "resume"];
@@ -80,7 +80,7 @@ fn a_floor_imports_only_from_those_below_it() {
 }
 
 #[test]
-fn only_the_response_knows_http() {
+fn only_requests_and_responses_know_http() {
     for floor in ["wire", "resume", "history", "hub"] {
         let mut files = Vec::new();
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(floor), &mut files);
@@ -119,7 +119,7 @@ fn the_four_adapters_have_the_same_files_but_for_what_their_framework_asks_for()
             .collect();
         files.sort_unstable();
         let mut expected =
-            vec!["error.rs", "last_event_id.rs", "lib.rs", "mount.rs", "preflight.rs", "sse.rs", "test.rs"];
+            vec!["error.rs", "lib.rs", "mount.rs", "preflight.rs", "request.rs", "sse.rs", "test.rs"];
         expected.extend(extra);
         expected.sort_unstable();
         assert_eq!(files, expected, "{adapter}");
@@ -144,7 +144,7 @@ fn the_four_adapters_export_the_same_names_and_forward_the_same_features() {
         let lib = adapter_file(adapter, "src/lib.rs");
         for export in [
             "pub use error::{Error, ErrorKind, Result};",
-            "pub use last_event_id::LastEventId;",
+            "pub use request::{LastEventId, SseRequest};",
             "pub use mount::{Mount, mount};",
             "pub use preflight::{Preflight, ",
             "pub use sse::Sse;",
@@ -154,7 +154,7 @@ fn the_four_adapters_export_the_same_names_and_forward_the_same_features() {
         }
         for (file, macro_name) in [
             ("sse", "__define_sse"),
-            ("last_event_id", "__define_last_event_id"),
+            ("request", "__define_request"),
             ("mount", "__define_mount"),
             ("error", "__define_error"),
             ("preflight", "__define_preflight"),

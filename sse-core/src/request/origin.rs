@@ -2,18 +2,16 @@ use std::{error, fmt};
 
 /// The origin of a request, as the browser reports it, and the name of this server that the request used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RequestOrigin {
+pub(super) struct RequestOrigin {
     /// The `Origin` header; several are joined with commas, which gives a value that is never allowed.
-    pub(crate) origin: Option<String>,
+    pub(super) origin: Option<String>,
     /// The `Host` header, or the authority of an HTTP/2 request.
-    pub(crate) host: Option<String>,
+    pub(super) host: Option<String>,
     /// The `Sec-Fetch-Site` header.
-    pub(crate) site: Option<String>,
+    pub(super) site: Option<String>,
     /// Whether the request's method may have effects: every method except GET and those of a probe. The preflight of a
     /// method counts as that method.
-    pub(crate) has_effect: bool,
-    /// For a preflight: whether the method that it asks about may have effects.
-    pub(crate) asks_for_effect: bool,
+    pub(super) has_effect: bool,
 }
 
 /// An origin: a scheme, a host and a port.
@@ -176,7 +174,7 @@ pub enum ForbiddenOrigin {
     Origin,
     /// The request comes from a page of another site without a CORS request, such as an image or a link.
     Site,
-    /// The origin was not checked: the handler has not passed the request on.
+    /// The origin is unknown: the handler has not passed the request on.
     Unknown,
 }
 
@@ -186,7 +184,7 @@ impl fmt::Display for ForbiddenOrigin {
             Self::Host => "origin: this host is not allowed; use a name of this server",
             Self::Method => "origin: pages of any origin may read here, by GET; ask from an origin that is named, or allow it with `any_origin_may_post`",
             Self::Origin => "origin: pages of this origin are not allowed; ask from one that is",
-            Self::Unknown => "origin: nobody knows where this comes from; give `after` the request's own `LastEventId`",
+            Self::Unknown => "origin: unknown; pass the request itself to `request`",
             Self::Site => "origin: another site asks without CORS; ask by `EventSource` or `fetch` from a page that is allowed",
         })
     }

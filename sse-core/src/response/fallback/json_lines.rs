@@ -4,12 +4,13 @@ use bytes::Bytes;
 
 use crate::{
     hub::json_string,
+    response::{source::Source, stream::Encoding},
     wire::{Decoder, Item, Limits, MessageRef},
 };
 
 /// Converts an event stream to JSON lines: an event becomes `{"type":"…","data":"…","lastEventId":"…"}`, a
 /// reconnect delay becomes `{"retry":N}`.
-pub(super) struct JsonLines {
+pub(in crate::response) struct JsonLines {
     events: Events,
 }
 
@@ -26,15 +27,15 @@ pub(super) enum JsonLine<'a> {
 }
 
 impl JsonLines {
-    pub(super) fn new() -> Self {
+    pub(in crate::response) fn new() -> Self {
         Self { events: Events::new() }
     }
 
     /// Returns these bytes as JSON lines.
-    pub(super) fn of(&mut self, bytes: &Bytes) -> Bytes {
+    fn lines(&mut self, bytes: &Bytes) -> Bytes {
         let mut lines = String::with_capacity(bytes.len() + bytes.len() / 2);
-        self.events.each(bytes, |said| {
-            match said {
+        self.events.each(bytes, |line| {
+            match line {
                 JsonLine::Event(message) => push_event(&mut lines, message),
                 JsonLine::Id(id) => lines.push_str(&format!("{{\"lastEventId\":{}}}", json_string(id))),
                 JsonLine::Retry(millis) => lines.push_str(&format!("{{\"retry\":{millis}}}")),
@@ -42,6 +43,16 @@ impl JsonLines {
             lines.push('\n');
         });
         lines.into()
+    }
+}
+
+impl Encoding for JsonLines {
+    fn encode(&mut self, _: &mut Source, plain: Bytes) -> Bytes {
+        self.lines(&plain)
+    }
+
+    fn finish(&mut self, plain: Option<Bytes>) -> Option<Bytes> {
+        plain.map(|plain| self.lines(&plain))
     }
 }
 

@@ -7,16 +7,24 @@ use rocket::{
     request::{FromRequest, Outcome},
 };
 
-sse_core::__define_last_event_id!("sse_rocket");
+sse_core::__define_request!("sse_rocket");
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for SseRequest {
+    type Error = Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
+        let core = sse_core::SseRequest::new(&method(request), &uri(request), &headers(request));
+        Outcome::Success(Self(core))
+    }
+}
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for LastEventId {
     type Error = Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
-        let query = request.uri().query().map(|query| query.as_str());
-        let last = sse_core::LastEventId::from_headers(&headers(request), query);
-        Outcome::Success(Self(last.with_method(&method(request))))
+        Outcome::Success(Self(sse_core::LastEventId::new(&uri(request), &headers(request))))
     }
 }
 
@@ -53,4 +61,9 @@ pub(crate) fn headers(request: &Request<'_>) -> HeaderMap {
         headers.insert(header::HOST, host);
     }
     headers
+}
+
+/// Returns the target, which Rocket has parsed.
+pub(crate) fn uri(request: &Request<'_>) -> http::Uri {
+    request.uri().to_string().parse().unwrap_or_default()
 }

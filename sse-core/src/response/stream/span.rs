@@ -1,7 +1,7 @@
 use tracing::{Span, debug_span, field::Empty};
 
-use super::{StreamSummary, source::Source};
-use crate::resume::Resume;
+use super::StreamSummary;
+use crate::{response::source::Source, resume::Resume};
 
 /// Returns the span of one stream, from its response to its end; `None` if no `tracing` subscriber wants it.
 ///
@@ -9,7 +9,7 @@ use crate::resume::Resume;
 ///
 /// A probe has none, because it is not a stream.
 pub(super) fn of(source: &Source) -> Option<Span> {
-    if matches!(source, Source::Subscription(subscription) if subscription.is_probe()) {
+    if source.is_probe() {
         return None;
     }
     let span = debug_span!(
@@ -25,7 +25,7 @@ pub(super) fn of(source: &Source) -> Option<Span> {
     if span.is_disabled() {
         return None;
     }
-    if let Source::Subscription(subscription) = source {
+    if let Some(subscription) = source.subscription() {
         span.record("topics", tracing::field::debug(subscription.topics()));
         span.record("principal", subscription.principal());
         span.record("resume", subscription.began());
@@ -36,9 +36,9 @@ pub(super) fn of(source: &Source) -> Option<Span> {
     Some(span)
 }
 
-/// Records in the span how the stream ended.
-pub(super) fn record(span: &Span, ended: &StreamSummary) {
-    span.record("end", ended.end.as_str());
-    span.record("events", ended.events);
-    span.record("bytes", ended.bytes);
+/// Records in the span how the stream summary.
+pub(super) fn record(span: &Span, summary: &StreamSummary) {
+    span.record("end", summary.end.as_str());
+    span.record("events", summary.events);
+    span.record("bytes", summary.bytes);
 }

@@ -3,13 +3,21 @@ use std::convert::Infallible;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
-sse_core::__define_last_event_id!("sse_axum");
+sse_core::__define_request!("sse_axum");
+
+impl<S: Sync> FromRequestParts<S> for SseRequest {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self((&*parts).into()))
+    }
+}
 
 impl<S: Sync> FromRequestParts<S> for LastEventId {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(sse_core::LastEventId::from_parts(&parts.method, &parts.headers, &parts.uri)))
+        Ok(Self(sse_core::LastEventId::new(&parts.uri, &parts.headers)))
     }
 }
 

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderValue, header};
+
 use super::{
-    LastEventId,
+    SseRequest,
     origin::{ForbiddenOrigin, HostPattern, InvalidOrigin, OriginPattern, RequestOrigin},
 };
 
@@ -12,6 +14,9 @@ use super::{
 /// cookies.
 const REQUEST_HEADERS: [&str; 5] =
     ["accept", "authorization", "cache-control", "content-type", "last-event-id"];
+
+/// The response headers that a page of another origin may read.
+const EXPOSED: &str = "retry-after, sse-gap";
 
 /// The rules for who may request a stream: pages of which origins, and under which names of this server.
 ///
@@ -85,9 +90,9 @@ impl OriginPolicy {
     ///
     /// # Errors
     /// [`ForbiddenOrigin`] if the request is not allowed: answer 403.
-    pub fn check(&self, request: &LastEventId) -> Result<Cors, ForbiddenOrigin> {
+    pub fn check(&self, request: &SseRequest) -> Result<Cors, ForbiddenOrigin> {
         let rules = &*self.0;
-        let from = request.origin().ok_or(ForbiddenOrigin::Unknown)?;
+        let from = request.full_origin().ok_or(ForbiddenOrigin::Unknown)?;
         let host = from.host.as_deref().and_then(|host| HostPattern::new(host).ok());
         let is_allowed = |host: &HostPattern| rules.hosts.iter().any(|allowed| allowed.matches(host));
         // A page that points its own domain name here has the same origin, so the host is checked first.
@@ -141,18 +146,24 @@ pub struct Cors {
 }
 
 impl Cors {
-    /// Returns the response's headers, with names in lower case.
-    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let credentials = self.credentials.then_some(("access-control-allow-credentials", "true"));
-        let varies = self.varies.then_some(("vary", "origin"));
-        let origin = self.allow_origin.as_deref().into_iter().flat_map(|origin| {
-            // Without this header a page cannot read them.
-            [
-                ("access-control-allow-origin", origin),
-                ("access-control-expose-headers", "retry-after, sse-gap"),
-            ]
-        });
-        origin.chain(credentials).chain(varies)
+    /// Returns the headers to add to the response.
+    #[must_use]
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        // Every origin that a policy allows is valid in a header.
+        if let Some(origin) =
+            self.allow_origin.as_deref().and_then(|origin| HeaderValue::try_from(origin).ok())
+        {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        }
+        if self.credentials {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+        if self.varies {
+            headers.insert(header::VARY, HeaderValue::from_static("origin"));
+        }
+        headers
     }
 
     /// Returns whether a page of another origin may read the response.

@@ -1,6 +1,9 @@
 //! Reads a request's `Accept` header: RFC 9110 section 12.5.1.
 
-use crate::weights::{WHOLE, weighted};
+use super::{
+    AcceptEncoding,
+    quality_values::{Q_MAX, quality_values},
+};
 
 /// The form of a response, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,35 +22,40 @@ pub(crate) enum Form {
 pub(crate) struct Negotiated {
     pub(crate) form: Form,
     pub(crate) is_event_source: bool,
-    pub(crate) wants_padding: bool,
     /// Whether the client may still hold half an event of the previous connection, which it would join to the
     /// first bytes of this one.
     pub(crate) needs_discard: bool,
+    pub(crate) accept_encoding: AcceptEncoding,
 }
 
 impl Default for Negotiated {
     fn default() -> Self {
-        Self { form: Form::Stream, is_event_source: true, wants_padding: false, needs_discard: false }
+        Self {
+            form: Form::Stream,
+            is_event_source: true,
+            needs_discard: false,
+            accept_encoding: AcceptEncoding::default(),
+        }
     }
 }
 
-/// The preferences for each supported type.
+/// The preferences for each supported type; `None` if no range matches it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Accept {
-    stream: Preference,
-    lines: Preference,
-    page: Preference,
-    html: Preference,
+    stream: Option<Preference>,
+    lines: Option<Preference>,
+    page: Option<Preference>,
+    html: Option<Preference>,
     /// Whether `text/event-stream` is the only range, or there is none at all.
     is_stream_alone: bool,
 }
 
-/// The preference for one type. The order is that of the weights; between equal weights the type that the header
-/// names more exactly wins, so that `application/json, */*` requests JSON and not the server's own preference.
+/// The preference for one type. The order is that of the quality values; between equal values the type that the
+/// header names more exactly wins, so that `application/json, */*` requests JSON and not the server's own preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Preference {
-    /// The weight in thousandths; 0 refuses the type.
-    weight: u16,
+    /// The quality value in thousandths; 0 refuses the type.
+    q: u16,
     precision: Precision,
 }
 
@@ -62,9 +70,15 @@ enum Precision {
     Exact,
 }
 
+impl Preference {
+    fn allows(self) -> bool {
+        self.q > 0
+    }
+}
+
 impl Default for Accept {
     fn default() -> Self {
-        let any = Preference { weight: WHOLE, precision: Precision::Any };
+        let any = Some(Preference { q: Q_MAX, precision: Precision::Any });
         Self { stream: any, lines: any, page: any, html: any, is_stream_alone: true }
     }
 }
@@ -72,9 +86,9 @@ impl Default for Accept {
 impl Accept {
     /// Reads all `Accept` headers joined with commas; a header without types accepts everything.
     pub(super) fn read(accept: &[u8]) -> Self {
-        // An invalid weight counts as absent.
-        let ranges = weighted(&String::from_utf8_lossy(accept))
-            .map(|(range, weight)| (range, weight.unwrap_or(WHOLE)))
+        // An invalid quality value counts as absent.
+        let ranges = quality_values(&String::from_utf8_lossy(accept))
+            .map(|(range, q)| (range, q.unwrap_or(Q_MAX)))
             .collect::<Vec<_>>();
         if ranges.is_empty() {
             return Self::default();
@@ -88,33 +102,35 @@ impl Accept {
         }
     }
 
-    pub(super) fn refuses_stream(&self) -> bool {
-        self.stream.weight == 0
+    /// Returns whether a range that matches event streams has the quality value 0. A header that does not mention
+    /// them is not an exclusion: clients of some streaming APIs send `application/json` for everything.
+    pub(super) fn excludes_stream(&self) -> bool {
+        self.stream.is_some_and(|preference| !preference.allows())
     }
 
     pub(super) fn prefers_html(&self) -> bool {
-        self.html.weight > 0 && self.html > self.stream
+        self.html.is_some_and(Preference::allows) && self.html > self.stream
     }
 
     pub(super) fn is_of_event_source(&self) -> bool {
         self.is_stream_alone
     }
 
-    /// Returns the preferred form; of several with equal preference, the best.
+    /// Returns the preferred form; of several with equal preference, the best. `None` if none is accepted.
     pub(super) fn form(&self) -> Option<Form> {
         let forms = [(self.page, Form::Page), (self.lines, Form::Lines), (self.stream, Form::Stream)];
         forms
             .into_iter()
-            .filter(|(preference, _)| preference.weight > 0)
+            .filter(|(preference, _)| preference.is_some_and(Preference::allows))
             .max_by_key(|(preference, _)| *preference)
             .map(|(_, form)| form)
     }
 }
 
 /// Returns the preference for a type. The most exact range that matches decides; of several that are equally
-/// exact, the one with the greatest weight, whatever their order. A range with parameters counts as if it had
-/// none.
-fn preference(ranges: &[(String, u16)], kind: &str, subtype: &str) -> Preference {
+/// exact, the one with the greatest quality value, whatever their order. A range with parameters counts as if it
+/// had none.
+fn preference(ranges: &[(String, u16)], kind: &str, subtype: &str) -> Option<Preference> {
     let precision = |name: &str| match name.split_once('/') {
         Some((known, "*")) if known == kind => Some(Precision::Kind),
         Some((known, sub)) if known == kind && sub == subtype => Some(Precision::Exact),
@@ -122,9 +138,6 @@ fn preference(ranges: &[(String, u16)], kind: &str, subtype: &str) -> Preference
         None if name == "*" => Some(Precision::Any),
         _ => None,
     };
-    let matching = ranges.iter().filter_map(|(name, weight)| Some((precision(name)?, *weight)));
-    match matching.max() {
-        Some((precision, weight)) => Preference { weight, precision },
-        None => Preference { weight: 0, precision: Precision::Any },
-    }
+    let matching = ranges.iter().filter_map(|(name, q)| Some((precision(name)?, *q)));
+    matching.max().map(|(precision, q)| Preference { q, precision })
 }
