@@ -68,10 +68,10 @@
 
 mod adapter;
 mod client;
-#[cfg(feature = "compress")]
-mod compress;
 pub mod docs;
 mod error;
+#[cfg(feature = "compress")]
+mod gzip;
 mod history;
 mod hub;
 mod listen;

@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::{EventStream, source::Source, stream::Encoding};
 use crate::{
-    compress::Member,
+    gzip::GzipStream,
     request::{AcceptEncoding, SseRequest},
 };
 
@@ -61,7 +61,7 @@ impl EventStream {
 }
 
 /// Compresses a response, by the blocks that readers of the same hub share where there are some.
-struct Gzip(Member);
+struct Gzip(GzipStream);
 
 impl Gzip {
     /// Creates the encoding for this source. A subscription shares its blocks with others; any other source gets its
@@ -70,9 +70,9 @@ impl Gzip {
         Self(match source.subscription_mut() {
             Some(subscription) => {
                 subscription.share_blocks();
-                Member::of_shared()
+                GzipStream::of_shared()
             }
-            None => Member::of_own(),
+            None => GzipStream::of_own(),
         })
     }
 }

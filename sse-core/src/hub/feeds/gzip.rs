@@ -12,7 +12,7 @@ use super::{
     chunk::{CHUNK_BYTES, Chunk},
     feed::{Evicted, FeedInner},
 };
-use crate::compress::{Block, Run};
+use crate::gzip::{Block, BlockChain};
 use crate::hub::options::permission::FullAccess;
 
 #[cfg(test)]
@@ -49,7 +49,7 @@ pub(crate) struct SharedGzip(Mutex<SharedGzipInner>);
 #[derive(Default)]
 pub(crate) struct SharedGzipInner {
     /// `None` after a pause, and while the process has too many compressors.
-    run: Option<Run>,
+    run: Option<BlockChain>,
     run_events: u64,
     run_bytes: usize,
     made_at: Option<Instant>,
@@ -157,7 +157,7 @@ impl SharedGzipInner {
                 made.chunk.from = position;
             }
         }
-        if is_next && made.block.fits_after(last) {
+        if is_next && made.block.can_follow(last) {
             self.is_used = true;
             let chunk = Chunk { at: feed.last_at(), ..made.chunk.clone() };
             return Ok(Lookup::Events(chunk, made.block.clone()));
@@ -194,7 +194,7 @@ impl SharedGzipInner {
         };
         self.events.push_back(SharedBlock { first, chunk: chunk.clone(), block: block.clone() });
         self.keep_within();
-        if block.fits_after(last) {
+        if block.can_follow(last) {
             self.is_used = true;
             return Ok(Lookup::Events(chunk, block));
         }
@@ -209,7 +209,7 @@ impl SharedGzipInner {
         };
         let index = self.signals.partition_point(|made| made.chunk.to <= seen);
         if let Some(made) = self.signals.get(index) {
-            if made.first == first && made.block.fits_after(last) {
+            if made.first == first && made.block.can_follow(last) {
                 self.is_used = true;
                 return Lookup::Signals(made.chunk.clone(), Some(made.block.clone()));
             }
@@ -223,7 +223,7 @@ impl SharedGzipInner {
         let Some(block) = self.make(&chunk, last) else { return Lookup::Signals(chunk, None) };
         self.signals.push_back(SharedBlock { first, chunk: chunk.clone(), block: block.clone() });
         self.keep_within();
-        let fits = block.fits_after(last);
+        let fits = block.can_follow(last);
         self.is_used |= fits;
         self.is_wanted |= !fits;
         Lookup::Signals(chunk, fits.then_some(block))
@@ -236,7 +236,7 @@ impl SharedGzipInner {
         let paused = self.made_at.is_none_or(|made_at| now.saturating_duration_since(made_at) >= PAUSE);
         let run = match &mut self.run {
             Some(run) => run,
-            None => self.run.insert(Run::open()?),
+            None => self.run.insert(BlockChain::open()?),
         };
         let is_wanted = self.is_wanted || last.is_none() || last != run.last();
         let is_long = self.run_events >= EVENTS_OF_RUN || self.run_bytes >= BYTES_OF_RUN;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::permission::FullAccess;
-use crate::compress::Block;
+use crate::gzip::Block;
 use crate::hub::{
     Subscription,
     feeds::chunk::Chunk,

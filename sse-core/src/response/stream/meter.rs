@@ -3,22 +3,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Span, span::EnteredSpan};
 
-use super::{options::OnEnd, span};
+use super::{StreamSummary, options::OnEnd, span};
 use crate::{hub::EndReason, metrics, panic::Panic, response::source::Source};
-
-/// Reports how a stream ended and what was sent.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct StreamSummary {
-    /// The reason.
-    pub end: EndReason,
-    /// The number of events handed to the server, including checkpoints and the hub's other notices.
-    pub events: u64,
-    /// The number of bytes handed to the server, in the form in which they are sent.
-    pub bytes: u64,
-    /// The duration of the stream.
-    pub lasted: Duration,
-}
 
 /// Counts what a response sends, and reports its end once.
 ///

@@ -8,8 +8,9 @@ mod meter;
 mod options;
 mod retry;
 mod span;
+mod summary;
 
-pub use meter::StreamSummary;
+pub use summary::StreamSummary;
 
 pub(super) use body::StreamBody;
 pub(super) use encoding::Encoding;

@@ -2,7 +2,7 @@
 
 use super::{super::feed::Feed, *};
 use crate::{
-    compress::tests::some_left,
+    gzip::tests::some_left,
     history::{EntryKind, Pattern, Retention, Topic},
     hub::{
         options::permission::FullAccess,

@@ -5,7 +5,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{Block, Member, Run, deflater};
+use super::{Block, BlockChain, GzipStream, deflater};
 
 /// Locked for writing by the test that opens all compressors, because the tests of a process share them.
 static ALL_OPEN: RwLock<()> = RwLock::new(());
@@ -31,14 +31,14 @@ fn event(n: usize) -> Vec<u8> {
 
 #[test]
 fn an_empty_stream_is_valid() {
-    assert_eq!(unzipped(&Member::of_shared().finish(b"")), b"");
-    assert_eq!(unzipped(&Member::of_own().finish(b"")), b"");
+    assert_eq!(unzipped(&GzipStream::of_shared().finish(b"")), b"");
+    assert_eq!(unzipped(&GzipStream::of_own().finish(b"")), b"");
 }
 
 #[test]
 fn a_run_is_smaller_than_blocks_alone() {
     let _left = some_left();
-    let mut run = Run::open().expect("one more");
+    let mut run = BlockChain::open().expect("one more");
     let (mut shared, mut alone) = (0, 0);
     for n in 0..64 {
         let plain = event(n);
@@ -52,10 +52,10 @@ fn a_run_is_smaller_than_blocks_alone() {
 #[test]
 fn a_block_that_does_not_fit_is_compressed_alone() {
     let _left = some_left();
-    let mut run = Run::open().expect("one more");
+    let mut run = BlockChain::open().expect("one more");
     let (first, second, third) = (event(1), event(2), event(3));
     let blocks = [&first, &second, &third].map(|plain| run.block(plain));
-    let mut member = Member::of_shared();
+    let mut member = GzipStream::of_shared();
     let mut bytes = Vec::from(member.push(&first, Some(blocks[0].clone())));
     bytes.extend(member.push(b"retry: 7\n", None));
     // The second block refers to the first at a distance that is wrong here.
@@ -69,25 +69,25 @@ fn a_block_that_does_not_fit_is_compressed_alone() {
 #[test]
 fn large_and_random_text_is_stored_in_parts() {
     let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(200_000).collect();
-    let mut member = Member::of_shared();
+    let mut member = GzipStream::of_shared();
     let bytes = [member.push(&noise, None), member.finish(b"")].concat();
     assert!(bytes.len() < noise.len() + 64, "{} bytes", bytes.len());
     assert_eq!(unzipped(&bytes), noise);
-    let mut own = Member::of_own();
+    let mut own = GzipStream::of_own();
     assert_eq!(unzipped(&[own.push(&noise, None), own.finish(b"")].concat()), noise);
 }
 
 #[test]
 fn what_can_be_held_open_is_bounded() {
     let _all = ALL_OPEN.write().unwrap_or_else(PoisonError::into_inner);
-    let held: Vec<_> = std::iter::from_fn(Run::open).take(deflater::MOST_OPEN + 1).collect();
+    let held: Vec<_> = std::iter::from_fn(BlockChain::open).take(deflater::MOST_OPEN + 1).collect();
     assert!(held.len() <= deflater::MOST_OPEN);
-    let mut member = Member::of_own();
+    let mut member = GzipStream::of_own();
     let plain = event(1);
     let bytes = [member.push(&plain, None), member.push(&plain, None), member.finish(b"")].concat();
     assert_eq!(unzipped(&bytes), plain.repeat(2));
     drop(held);
-    assert!(Run::open().is_some());
+    assert!(BlockChain::open().is_some());
 }
 
 /// A step of the test.
@@ -121,10 +121,10 @@ proptest! {
     #[test]
     fn every_reader_gets_a_valid_stream_of_what_it_was_sent(steps in prop::collection::vec(step(), 1..120)) {
         let _left = some_left();
-        let mut run = Run::open().expect("one more");
+        let mut run = BlockChain::open().expect("one more");
         let mut made: Vec<(Vec<u8>, Block)> = Vec::new();
         let mut readers: Vec<_> =
-            (0..READERS).map(|_| (Member::of_shared(), 0, Vec::new(), Vec::new())).collect();
+            (0..READERS).map(|_| (GzipStream::of_shared(), 0, Vec::new(), Vec::new())).collect();
         for (n, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Make { restart, size } => {

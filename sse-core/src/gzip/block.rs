@@ -15,31 +15,31 @@ pub(crate) struct Block {
     /// its predecessors; `None` if it refers to nothing before it.
     follows: Option<u64>,
     deflated: Bytes,
-    /// The check of everything compressed since the last block without a predecessor, including that block and
+    /// The CRC and the length of everything compressed since the last block without a predecessor, including that block and
     /// this one.
-    run: Check,
+    chain_crc: Crc,
 }
 
-/// The check of a gzip stream, or of a part of it.
+/// The CRC and the length of a gzip stream, or of a part of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Check {
+pub(crate) struct Crc {
     pub(super) crc: u32,
     pub(super) len: u64,
 }
 
 /// A compressor whose blocks follow each other.
 #[derive(Debug)]
-pub(crate) struct Run {
+pub(crate) struct BlockChain {
     deflater: Deflater,
     last: Option<u64>,
-    check: Check,
+    crc: Crc,
 }
 
 impl Block {
     /// Makes a block that can be sent after any other.
     pub(crate) fn alone(plain: &[u8]) -> Self {
         let deflated = deflater::alone(plain).into();
-        Self { id: next_id(), follows: None, deflated, run: Check::default().with(plain) }
+        Self { id: next_id(), follows: None, deflated, chain_crc: Crc::default().with(plain) }
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -51,7 +51,7 @@ impl Block {
     }
 
     /// Returns whether the block can be sent to a reader whose last block was `last`.
-    pub(crate) fn fits_after(&self, last: Option<u64>) -> bool {
+    pub(crate) fn can_follow(&self, last: Option<u64>) -> bool {
         self.follows.is_none() || self.follows == last
     }
 
@@ -59,15 +59,15 @@ impl Block {
         &self.deflated
     }
 
-    pub(super) fn run(&self) -> Check {
-        self.run
+    pub(super) fn chain_crc(&self) -> Crc {
+        self.chain_crc
     }
 }
 
-impl Run {
-    /// Starts a run; `None` if there are too many in the process.
+impl BlockChain {
+    /// Starts a chain; `None` if there are too many in the process.
     pub(crate) fn open() -> Option<Self> {
-        Some(Self { deflater: Deflater::open()?, last: None, check: Check::default() })
+        Some(Self { deflater: Deflater::open()?, last: None, crc: Crc::default() })
     }
 
     /// Returns the id of the newest block, if there is one.
@@ -79,20 +79,20 @@ impl Run {
     pub(crate) fn restart(&mut self) {
         self.deflater.reset();
         self.last = None;
-        self.check = Check::default();
+        self.crc = Crc::default();
     }
 
     /// Returns the next block.
     pub(crate) fn block(&mut self, plain: &[u8]) -> Block {
         let deflated = self.deflater.deflate(plain).into();
-        self.check = self.check.with(plain);
+        self.crc = self.crc.with(plain);
         let id = next_id();
         let follows = self.last.replace(id);
-        Block { id, follows, deflated, run: self.check }
+        Block { id, follows, deflated, chain_crc: self.crc }
     }
 }
 
-impl Check {
+impl Crc {
     /// Returns the check of these bytes followed by `plain`.
     pub(super) fn with(self, plain: &[u8]) -> Self {
         let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.len);
@@ -100,7 +100,7 @@ impl Check {
         Self { crc: hasher.finalize(), len: self.len + plain.len() as u64 }
     }
 
-    /// Returns the check of these bytes followed by a part with a known check.
+    /// Returns the check of these bytes followed by a part whose CRC is known.
     pub(super) fn and(self, part: Self) -> Self {
         let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.len);
         hasher.combine(&crc32fast::Hasher::new_with_initial_len(part.crc, part.len));
