@@ -10,7 +10,8 @@ use axum::{
     routing::{get, post},
 };
 use sse_axum::{
-    Access, AccessDenied, AccessRequest, Permit, Receipt, Result, Sse, SseRequest, channel, mount, preflight,
+    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, SseRequest, channel,
+    mount, preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;
@@ -43,6 +44,7 @@ fn routes(context: Context) -> Router {
         .route("/late", get(late))
         .route("/script", get(script))
         .route("/failing", get(failing))
+        .route("/numbers", get(numbers))
         .route("/ticks", get(ticks))
         .route("/tokens", get(tokens))
         .route("/complete", post(complete))
@@ -80,6 +82,10 @@ async fn script(State(app): State<Context>) -> Sse {
 
 async fn failing(State(app): State<Context>) -> Sse {
     Sse::new(app.dress(Sse::try_new(app.failing())))
+}
+
+async fn numbers(State(app): State<Context>, last: LastEventId) -> Sse {
+    Sse::new(app.dress(app.numbers(&last)))
 }
 
 async fn ticks(State(app): State<Context>) -> Sse {

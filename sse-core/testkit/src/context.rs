@@ -9,8 +9,8 @@ use std::{
 use async_stream::stream;
 use futures_util::Stream;
 use sse_core::{
-    AccessDenied, AccessRequest, Event, EventStream, Hub, IntoEventStream, Lease, OriginPolicy, Pattern,
-    Permit, SendError, Sender, Shutdown, StreamSummary, Topic,
+    AccessDenied, AccessRequest, Event, EventStream, Hub, IntoEventStream, LastEventId, Lease, OriginPolicy,
+    Pattern, Permit, SendError, Sender, Shutdown, StreamSummary, Topic,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -140,6 +140,16 @@ impl Context {
             }
             if settings.stays_open {
                 pending::<()>().await;
+            }
+        }
+    }
+
+    /// Three numbers after the last one that the client received, each with itself as its id.
+    pub fn numbers(&self, last: &LastEventId) -> impl Stream<Item = Event> + Send + use<> {
+        let next = last.as_str().and_then(|id| id.parse::<u64>().ok()).map_or(0, |last| last + 1);
+        stream! {
+            for number in next..next + 3 {
+                yield Event::message(number.to_string()).id(number);
             }
         }
     }

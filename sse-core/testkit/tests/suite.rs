@@ -82,6 +82,7 @@ fn fault_of(case: &str) -> Fault {
         "keep_alive::max_age_ends_a_subscription_cleanly" => Fault::NoLastRetry,
         "keep_alive::the_hook_counts_events_and_bytes" => Fault::Pads,
         "keep_alive::until_ends_a_stream_cleanly" => Fault::Cut,
+        "resume::a_plain_stream_resumes_by_ids_of_its_own" => Fault::HeaderOnly,
         "resume::g3_positions_increase" => Fault::Repeats,
         "resume::g4_a_cursor_at_the_tail_gets_only_what_follows" => Fault::Inclusive,
         "resume::g4_a_cursor_gets_exactly_what_follows" => Fault::Inclusive,

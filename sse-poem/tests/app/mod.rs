@@ -10,8 +10,8 @@ use poem::{
     web::{Data, Html},
 };
 use sse_poem::{
-    Access, AccessDenied, AccessRequest, Permit, Receipt, Result, Sse, SseRequest, channel, get, mount,
-    preflight,
+    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, SseRequest, channel, get,
+    mount, preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;
@@ -45,6 +45,7 @@ fn routes(context: &Context) -> Route {
         .at("/late", get(late))
         .at("/script", get(script))
         .at("/failing", get(failing))
+        .at("/numbers", get(numbers))
         .at("/ticks", get(ticks))
         .at("/tokens", get(tokens))
         .at("/complete", post(complete))
@@ -91,6 +92,11 @@ fn script(Data(app): Data<&Context>) -> Sse {
 #[handler]
 fn failing(Data(app): Data<&Context>) -> Sse {
     Sse::new(app.dress(Sse::try_new(app.failing())))
+}
+
+#[handler]
+fn numbers(Data(app): Data<&Context>, last: LastEventId) -> Sse {
+    Sse::new(app.dress(app.numbers(&last)))
 }
 
 #[handler]

@@ -16,8 +16,8 @@ use rocket::{
     shield::Shield,
 };
 use sse_rocket::{
-    Access, AccessDenied, AccessRequest, EventStream, Permit, Receipt, Result, Sse, SseRequest, channel,
-    fairing, mount, preflight,
+    Access, AccessDenied, AccessRequest, EventStream, LastEventId, Permit, Receipt, Result, Sse, SseRequest,
+    channel, fairing, mount, preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 
@@ -35,8 +35,8 @@ impl App for Rocket {
                 async {}.boxed()
             });
             let routes = routes![
-                events, page, compressed, late, script, failing, ticks, tokens, complete, talk, publish,
-                finish, run, stop
+                events, page, compressed, late, script, failing, numbers, ticks, tokens, complete, talk,
+                publish, finish, run, stop
             ];
             let (dress, origins) = (context.clone(), context.origins());
             let mounted = mount(context.hub.clone(), Tenants(context.clone()))
@@ -118,6 +118,11 @@ fn script(app: &State<Context>) -> Sse {
 #[get("/failing")]
 fn failing(app: &State<Context>) -> Sse {
     Sse::new(app.dress(Sse::try_new(app.failing())))
+}
+
+#[get("/numbers")]
+fn numbers(app: &State<Context>, last: LastEventId) -> Sse {
+    Sse::new(app.dress(app.numbers(&last)))
 }
 
 // No `until` for the shutdown here: on Rocket the responder ends the stream.

@@ -4,8 +4,8 @@ use std::{convert::Infallible, net::Ipv4Addr};
 
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use sse_warp::{
-    Access, AccessDenied, AccessRequest, Permit, Receipt, Result, Sse, SseRequest, channel, mount, preflight,
-    reply, sse_request,
+    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, SseRequest, channel,
+    last_event_id, mount, preflight, reply, sse_request,
 };
 use tokio::net::TcpListener;
 use warp::{
@@ -47,6 +47,7 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
     let late = warp::path!("late").and(get()).and(asked()).and(sse_request()).then(late);
     let script = warp::path!("script").and(get()).map(script);
     let failing = warp::path!("failing").and(get()).map(failing);
+    let numbers = warp::path!("numbers").and(get()).and(last_event_id()).map(numbers);
     let ticks = warp::path!("ticks").and(get()).map(ticks);
     let tokens = warp::path!("tokens").and(get()).map(tokens);
     let complete = warp::path!("complete").and(post()).and(text()).map(complete);
@@ -56,8 +57,16 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
     let run = warp::path!("runs").and(post()).and(asked()).and(text()).then(run);
     let stop = warp::path!("runs").and(warp::delete()).and(app.clone()).and(asked()).then(stop);
 
-    let streams =
-        events.or(page).or(compressed).or(mounted).or(late).or(script).or(failing).or(ticks).or(tokens);
+    let streams = events
+        .or(page)
+        .or(compressed)
+        .or(mounted)
+        .or(late)
+        .or(script)
+        .or(failing)
+        .or(numbers)
+        .or(ticks)
+        .or(tokens);
     streams.or(complete).or(talk).or(publish).or(finish).or(run).or(stop).or(others).boxed()
 }
 
@@ -88,6 +97,10 @@ fn script(app: Context) -> Sse {
 
 fn failing(app: Context) -> Sse {
     reply(app.dress(Sse::try_new(app.failing())))
+}
+
+fn numbers(app: Context, last: LastEventId) -> Sse {
+    reply(app.dress(app.numbers(&last)))
 }
 
 fn ticks(app: Context) -> Sse {

@@ -111,6 +111,7 @@ macro_rules! for_each_case {
                 limits_count_for_each_principal_and_each_address
             }
             resume {
+                a_plain_stream_resumes_by_ids_of_its_own
                 g3_positions_increase
                 g4_a_cursor_at_the_tail_gets_only_what_follows
                 g4_a_cursor_gets_exactly_what_follows

@@ -17,7 +17,7 @@ use request::{Incoming, incoming};
 use runs::runs;
 use sse_core::{
     __private::{Preflight, Routes, collect},
-    Error, EventStream, Permit, Publishing, SseRequest, channel,
+    Error, EventStream, LastEventId, Permit, Publishing, SseRequest, channel,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::{
@@ -147,6 +147,11 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
             events(request, app, asked, fault).await
         }
         "/script" => Ok(app.dress(app.script())),
+        "/numbers" => {
+            let target = if fault == Fault::HeaderOnly { &request.path } else { &request.target() };
+            let last = LastEventId::new(&target.parse().unwrap(), &request.header_map());
+            Ok(app.dress(app.numbers(&last)))
+        }
         "/failing" => Ok(app.dress(EventStream::try_new(app.failing()))),
         "/ticks" => Ok(app.dress(app.ticks()).until(app.shutdown.clone())),
         "/tokens" => Ok(app.dress(app.ticks()).until(app.shutdown.deadline())),
@@ -181,7 +186,15 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
 fn is_of_get(path: &str) -> bool {
     matches!(
         path,
-        "/page" | "/compressed" | "/late" | "/script" | "/failing" | "/ticks" | "/tokens" | "/talk"
+        "/page"
+            | "/compressed"
+            | "/late"
+            | "/script"
+            | "/failing"
+            | "/numbers"
+            | "/ticks"
+            | "/tokens"
+            | "/talk"
     )
 }
 
