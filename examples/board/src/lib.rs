@@ -12,7 +12,7 @@ use axum::{
     response::Response,
     routing::{delete, get, post, put},
 };
-use sse_axum::{Hub, OriginPolicy, Result, SseRequest};
+use sse_axum::{Hub, Result, SseRequest, origin::OriginPolicy};
 
 use board::Board;
 

@@ -8,7 +8,10 @@ use rocket::{
     serde::json::{Value, json},
     tokio::{spawn, time::sleep},
 };
-use sse_rocket::{AccessDenied, AccessRequest, Event, EventStream, Permit, Result, Sse, SseRequest, channel};
+use sse_rocket::{
+    Event, EventStream, Result, Sse, SseRequest, channel,
+    mount::{AccessDenied, AccessRequest, Permit},
+};
 
 use crate::extract::Text;
 

@@ -4,7 +4,9 @@ use example_common::{
 };
 use serde_json::json;
 use sse_warp::{
-    AccessDenied, AccessRequest, Event, Permit, Result, Sse, SseRequest, channel, get, mount, preflight,
+    Event, Result, Sse, SseRequest, channel, get, mount,
+    mount::{AccessDenied, AccessRequest, Permit},
+    origin::preflight,
     sse_request,
 };
 use tokio::{spawn, time::sleep};

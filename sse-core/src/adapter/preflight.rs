@@ -16,7 +16,7 @@ macro_rules! __define_preflight {
         /// ```
         #[doc = $example]
         /// ```
-        pub fn preflight(policy: $crate::OriginPolicy) -> Preflight {
+        pub fn preflight(policy: $crate::origin::OriginPolicy) -> Preflight {
             Preflight($crate::__private::Preflight::new(policy))
         }
 

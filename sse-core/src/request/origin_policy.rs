@@ -39,7 +39,7 @@ const EXPOSED: &str = "retry-after, sse-gap";
 /// Clients that are not browsers send no `Origin` and pass: this is not authentication.
 ///
 /// ```
-/// use sse_core::{InvalidOrigin, OriginPolicy};
+/// use sse_core::origin::{InvalidOrigin, OriginPolicy};
 ///
 /// let policy = OriginPolicy::builder()
 ///     .origin("https://app.example.com")

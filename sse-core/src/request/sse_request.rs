@@ -16,7 +16,7 @@ const MAX_ORIGIN: usize = 512;
 
 /// A request for events: where it resumes, what its client accepts, and where it comes from.
 ///
-/// Pass it to [`Subscribe::request`](crate::Subscribe::request); an [`OriginPolicy`](crate::OriginPolicy) checks its
+/// Pass it to [`Subscribe::request`](crate::Subscribe::request); an [`OriginPolicy`](crate::origin::OriginPolicy) checks its
 /// origin. Any request is accepted, whatever its bytes are. The adapters' type of this name is an extractor.
 ///
 /// ```
@@ -88,7 +88,7 @@ impl SseRequest {
     /// Returns the origin of the page that sent the request, as the browser reports it; browsers omit it for most
     /// requests to the page's own origin, and other clients send none.
     ///
-    /// Use an [`OriginPolicy`](crate::OriginPolicy) to decide about it.
+    /// Use an [`OriginPolicy`](crate::origin::OriginPolicy) to decide about it.
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
         self.origin.as_ref()?.origin.as_deref()

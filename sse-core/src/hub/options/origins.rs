@@ -9,7 +9,7 @@ impl Subscribe {
     /// unknown.
     ///
     /// ```
-    /// use sse_core::{Hub, SseRequest, OriginPolicy, Subscription};
+    /// use sse_core::{Hub, SseRequest, Subscription, origin::OriginPolicy};
     ///
     /// async fn prices(hub: Hub, request: SseRequest) -> Result<Subscription, Box<dyn std::error::Error>> {
     ///     let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;

@@ -1,7 +1,7 @@
 //! Subscriptions that differ from the requested ones.
 
 use http::{HeaderMap, HeaderValue, Uri, header};
-use sse_core::{Cursor, Error, EventStream, EventView, InvalidTopic, LastEventId, SseRequest, Start};
+use sse_core::{Cursor, Error, EventStream, EventView, LastEventId, SseRequest, Start, error::InvalidTopic};
 use sse_testkit::{Asked, Context, Term, is_of};
 
 use super::{Fault, Incoming};

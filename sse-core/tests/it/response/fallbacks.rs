@@ -9,7 +9,7 @@ use http::Response;
 use serde_json::{Value, json};
 use sse_core::{
     Body, EndReason, Error, Event, EventStream, Exclusive, Hub, KeepAlive, Lease, Retention, Shutdown,
-    SseRequest, Start, SubscribeError,
+    SseRequest, Start, error::SubscribeError,
 };
 use tokio::{sync::mpsc, time::Instant};
 

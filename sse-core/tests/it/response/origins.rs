@@ -3,8 +3,9 @@
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sse_core::{
-    Error, EventStream, ForbiddenOrigin, Hub, InvalidOrigin, OriginPolicy, OriginPolicyBuilder, SseRequest,
-    SubscribeError,
+    Error, EventStream, Hub, SseRequest,
+    error::SubscribeError,
+    origin::{ForbiddenOrigin, InvalidOrigin, OriginPolicy, OriginPolicyBuilder},
 };
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {

@@ -1,9 +1,13 @@
+//! Pages of other origins: which may read and publish, and the headers that allow it (CORS).
+
 use warp::{Filter, Rejection, http::Request, reply::Response};
 
 use crate::filters::request;
 
+pub use sse_core::origin::*;
+
 sse_core::__define_preflight!(
-    r#"use sse_warp::{InvalidOrigin, OriginPolicy, SseRequest, get, preflight, sse_request};
+    r#"use sse_warp::{SseRequest, get, sse_request, origin::{InvalidOrigin, OriginPolicy, preflight}};
 use warp::Filter;
 # async fn events(_: SseRequest) -> &'static str { "" }
 
