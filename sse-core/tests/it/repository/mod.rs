@@ -5,3 +5,4 @@ mod imports;
 mod language;
 mod layering;
 mod promises;
+mod tokens;
