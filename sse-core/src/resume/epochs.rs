@@ -2,11 +2,20 @@ use super::{Cursor, Epoch};
 
 /// An epoch and the position of its first record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EpochRow {
     /// The epoch.
     pub epoch: Epoch,
     /// The position of its first record.
     pub begins: u64,
+}
+
+impl EpochRow {
+    /// Makes the row of an epoch whose first record is at this position.
+    #[must_use]
+    pub fn new(epoch: Epoch, begins: u64) -> Self {
+        Self { epoch, begins }
+    }
 }
 
 /// The table of a history's epochs, oldest first, like Kafka's leader epochs (KIP-101).

@@ -247,7 +247,7 @@ fn adapter_file(adapter: &str, file: &str) -> String {
 }
 
 #[test]
-fn the_four_adapters_have_the_same_files_but_for_what_their_framework_asks_for() {
+fn the_four_adapters_have_the_same_files() {
     for (adapter, extra) in ADAPTERS.iter().zip([
         &[][..],
         &["event_stream.rs", "fairing.rs"],
@@ -269,7 +269,7 @@ fn the_four_adapters_have_the_same_files_but_for_what_their_framework_asks_for()
 }
 
 #[test]
-fn the_four_adapters_export_the_same_names_and_forward_the_same_features() {
+fn the_four_adapters_export_the_same() {
     let features = |adapter: &str| {
         let manifest = adapter_file(adapter, "Cargo.toml");
         let section =

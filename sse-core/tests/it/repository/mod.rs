@@ -5,4 +5,5 @@ mod imports;
 mod language;
 mod layering;
 mod promises;
+mod targets;
 mod tokens;

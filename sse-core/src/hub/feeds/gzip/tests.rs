@@ -40,7 +40,7 @@ fn take(blocks: &SharedGzip, feed: &Feed, position: u64, signals_seen: u64) -> L
 }
 
 #[test]
-fn what_compressing_readers_share_is_bounded_in_number_and_in_bytes() {
+fn shared_blocks_are_bounded_in_number_and_bytes() {
     let _left = some_left();
     let retentions = Retentions { all: Retention::default(), some: Vec::new() };
     let window = Window::new(retentions, usize::MAX, fresh_epochs(), 0, false);

@@ -186,7 +186,7 @@ fn what_is_evicted_is_not_listed_for_long() {
 }
 
 #[test]
-fn a_feed_is_forgotten_with_its_last_reader_and_its_topics_with_it() {
+fn a_feed_is_forgotten_with_its_last_reader() {
     let window = window(Retention::default(), usize::MAX, false);
     let (feed, first) = window.join(&["a", "b"]);
     let (same, second) = window.join(&["a", "b"]);
@@ -270,7 +270,7 @@ mod stale_ring {
 }
 
 #[test]
-fn readers_are_counted_once_and_by_wildcards_before_there_is_the_topic() {
+fn readers_are_counted_once_and_before_the_topic_exists() {
     let window = window(Retention::default(), usize::MAX, false);
     let (_wild, _reader) = window.join(&["a.*"]);
     let (_exact, _other) = window.join(&["a.3"]);

@@ -123,7 +123,7 @@ fn feeds_in_common_are_found_once() {
 }
 
 #[test]
-fn a_wildcards_topics_are_forgotten_once_its_readers_have_passed_them() {
+fn a_wildcards_topics_are_forgotten_once_passed() {
     let window = window(Retention::default().events(0), usize::MAX, false);
     let (all, _reader) = window.join(&[">"]);
     let (both, _other) = window.join(&["b", "a.*"]);
