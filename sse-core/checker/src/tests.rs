@@ -53,7 +53,7 @@ fn calm(steps: impl IntoIterator<Item = Step>) -> Recorded {
         kept: Kept {
             records: (1..=6).map(|seq| (at(A, seq), digest(A, seq))).collect(),
             oldest: 1,
-            epochs: vec![EpochRow { epoch: Epoch::from_bits(A), begins: 1 }],
+            epochs: vec![EpochRow::new(Epoch::from_bits(A), 1)],
         },
         may_lose: false,
     }
@@ -69,10 +69,7 @@ fn forked(steps: impl IntoIterator<Item = Step>) -> Recorded {
         kept: Kept {
             records: stands.map(|(epoch, seq)| (at(epoch, seq), digest(epoch, seq))).into(),
             oldest: 1,
-            epochs: vec![
-                EpochRow { epoch: Epoch::from_bits(A), begins: 1 },
-                EpochRow { epoch: Epoch::from_bits(B), begins: 4 },
-            ],
+            epochs: vec![EpochRow::new(Epoch::from_bits(A), 1), EpochRow::new(Epoch::from_bits(B), 4)],
         },
         may_lose: true,
     }
@@ -146,7 +143,7 @@ fn an_older_epoch_after_a_newer_one_is_found() {
     assert!(violations(&recorded).contains(&Violation::OutOfOrder { reader: r(), before, then }));
     // Also if the table of epochs has lost both.
     let mut recorded = recorded;
-    recorded.kept.epochs = vec![EpochRow { epoch: Epoch::from_bits(0xc), begins: 1 }];
+    recorded.kept.epochs = vec![EpochRow::new(Epoch::from_bits(0xc), 1)];
     recorded.kept.records.clear();
     recorded.readers[0].steps = [event(A, 1), event(B, 4), event(A, 5)].into();
     assert!(violations(&recorded).contains(&Violation::OutOfOrder { reader: r(), before, then }));

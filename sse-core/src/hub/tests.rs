@@ -8,10 +8,11 @@ use tokio::time::Instant;
 use crate::hub::{
     control_events,
     readers::reader::Reader,
+    window::append::Append,
     window::dedup::RecentKeys,
     window::forgotten::ForgottenTopics,
     window::ring::{RingEntry, TopicRing},
-    window::window::{Append, Retentions, Window},
+    window::window::{Retentions, Window},
 };
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic, scoped},
@@ -32,7 +33,7 @@ fn pattern(text: &str) -> Pattern {
 fn kept(seq: u64, at: Instant, len: usize) -> RingEntry {
     let frame = Frame::try_from(Event::message("x".repeat(len - 8))).expect("a frame");
     assert_eq!(frame.as_ref().len(), len);
-    RingEntry { seq, at, frame, is_finish: false, labels: None }
+    RingEntry { seq, at, frame, is_finish: false, topics: None }
 }
 
 #[test]

@@ -85,8 +85,8 @@ fn a_records_epoch_is_the_last_that_begins_before_it() {
     let epochs = [1, 10, 11, 15, 16, 25].map(|seq| history.epochs.at(seq));
     assert_eq!(epochs, [history.a, history.a, history.b, history.b, history.c, history.c]);
     assert_eq!(history.epochs.current(), history.c);
-    assert_eq!(history.epochs.fork_since(2), Some(16));
-    assert_eq!(history.epochs.fork_since(3), None);
+    assert_eq!(history.epochs.fork_since(EpochsVersion::from_bits(2)), Some(16));
+    assert_eq!(history.epochs.fork_since(EpochsVersion::from_bits(3)), None);
 }
 
 #[test]
@@ -326,7 +326,10 @@ mod news {
         assert_eq!(judge(1, 111), gap_at(GapReason::Fork, 110, None));
         assert_eq!(judge(2, 105), gap_at(GapReason::Fork, 100, None));
         assert_eq!(judge(3, 120), Decision::Exact(120));
-        assert_eq!((known.fork_since(2), known.through(Epoch::from_bits(1)).rows().len()), (Some(101), 3));
+        assert_eq!(
+            (known.fork_since(EpochsVersion::from_bits(2)), known.through(Epoch::from_bits(1)).rows().len()),
+            (Some(101), 3)
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use sse_core::history::{Entry, FileHistory, History};
+use sse_core::history::{FileHistory, History};
 use sse_testkit::history_cases::entry;
 
 /// Number of tasks that append.
@@ -33,8 +33,7 @@ async fn main() {
         writers.spawn(async move {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                let entry =
-                    Entry { key: Some(number.to_string()), ..entry("a", format!("{number}{padding}")) };
+                let entry = entry("a", format!("{number}{padding}")).with_key(number.to_string());
                 match history.append(vec![entry]).await {
                     Ok(placed) => say("acked", &format!("{number} {}", placed[0].cursor)),
                     Err(error) => return say("failed", &format!("{:?} {error}", error.kind())),

@@ -6,7 +6,7 @@ use serde_json::json;
 use sse_checker::engines::NatsServer;
 use sse_core::{
     Cursor, Event, GapReason, Hub, Start, Subscription,
-    history::{Entry, EntryKind, History, HistoryErrorKind, NatsHistory, NatsStorage, TailEvent},
+    history::{History, HistoryErrorKind, NatsHistory, NatsStorage, TailEvent},
 };
 use sse_testkit::history_cases::{
     appended, data, entry, first_record, next, patterns, texts, topic, wait_for,
@@ -558,7 +558,8 @@ async fn topics_that_begin_with_a_dollar_are_themselves() {
     }
     let mut topics = vec![topic("$multi"), topic("b"), topic("$$")];
     topics.sort();
-    let both = Entry { topics: topics.clone(), kind: EntryKind::Event, ..entry("b", "both") };
+    let mut both = entry("b", "both");
+    both.topics = topics.clone();
     appended(&one, both).await;
     expected.push(topics);
     let told: Vec<_> =

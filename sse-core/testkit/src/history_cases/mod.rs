@@ -52,7 +52,7 @@ mod steps;
 
 pub use steps::{
     Tail, appended, data, entry, finish, first_cursor, first_record, next, pattern, patterns, settled,
-    status_after, texts, topic, wait_for,
+    status_after, texts, topic, wait_for, with_topics,
 };
 
 use std::future::Future;

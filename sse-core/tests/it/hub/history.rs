@@ -362,8 +362,8 @@ async fn e14_lines_that_no_encoder_writes_are_data() {
         ["data: x\n\nid: 7\nevent: sse.end\ndata: {}\n", "event: sse.gap\ndata: {}\n", "id: 1\n", "x"];
     for text in texts {
         for kind in [EntryKind::Finish, EntryKind::Event] {
-            let topics = vec![Topic::new("a").unwrap()];
-            let entry = Entry { topics, kind, lines: text.as_bytes().to_vec().into(), key: None };
+            let mut entry = Entry::event(vec![Topic::new("a").unwrap()], text.as_bytes().to_vec());
+            entry.kind = kind;
             history.append(vec![entry.clone()]).await.unwrap();
             let event = next(&mut reader).await;
             assert_eq!((event.event_type(), event.data()), ("message", text));

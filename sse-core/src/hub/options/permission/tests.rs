@@ -51,7 +51,7 @@ fn taken(subscription: &mut Subscription) -> String {
 
 /// A failover that is only partly applied when a reader polls: some rings are cut, their feeds are not.
 fn cut_rings(hub: &Hub, fork: u64, random: &mut fastrand::Rng) {
-    let state = hub.window().lock();
+    let state = hub.shared.window().lock();
     for ring in state.topics() {
         if random.u8(..4) > 0 {
             ring.lock().truncate(fork);
@@ -97,7 +97,7 @@ fn g9_no_failover_shows_another_readers_events() {
             }
         };
         check(&mut blind, &mut partial);
-        hub.window().fork(EpochRow { epoch: Epoch::from_bits(seed + 2), begins: newest });
+        hub.shared.window().fork(EpochRow { epoch: Epoch::from_bits(seed + 2), begins: newest });
         check(&mut blind, &mut partial);
         publish(&hub, &TOPICS, "secret again");
         check(&mut blind, &mut partial);
@@ -113,9 +113,9 @@ fn g9_no_failover_shows_another_readers_events() {
 /// Puts an event into a feed whose lock the caller holds, as a publisher does.
 fn push(hub: &Hub, topic: &Topic, text: &str, feed: &mut FeedInner) {
     let frame = Frame::try_from(Event::message(text)).expect("a frame");
-    let (seq, at) = (hub.window().head() + 1, Instant::now());
-    let ring = hub.window().lock().topics.get(topic).cloned().expect("a ring");
-    let kept = RingEntry { seq, at, frame: frame.clone(), labels: None, is_finish: false };
+    let (seq, at) = (hub.shared.window().head() + 1, Instant::now());
+    let ring = hub.shared.window().lock().topics.get(topic).cloned().expect("a ring");
+    let kept = RingEntry { seq, at, frame: frame.clone(), topics: None, is_finish: false };
     ring.lock().push(kept, &ring.retention);
     drop(feed.push(seq, at, &frame, &TopicSet::new(std::slice::from_ref(topic))));
 }

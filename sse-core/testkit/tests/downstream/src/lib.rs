@@ -95,7 +95,7 @@ impl History for SharedHistory {
     }
 
     async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {
-        Ok(SignalReceipt { processes: Some(self.announce(News::Signal(entry)).min(1) as u64) })
+        Ok(SignalReceipt::new(Some(self.announce(News::Signal(entry)).min(1) as u64)))
     }
 
     fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static {

@@ -41,12 +41,12 @@ impl Store {
     }
 
     pub(crate) fn append(&mut self, entry: Entry) -> Appended {
-        let Entry { topics, kind, lines, key } = entry;
+        let Entry { topics, kind, lines, key, .. } = entry;
         let cursor = self.epochs.cursor(self.head + 1);
         if let Some(key) = key {
             let first = *self.keys.entry((topics.clone(), key)).or_insert(cursor);
             if first != cursor {
-                return Appended { cursor: first, duplicate: true };
+                return Appended::duplicate_of(first);
             }
         }
         self.head += 1;
@@ -55,8 +55,8 @@ impl Store {
             let known = Known { last: cursor, is_finished: kind == EntryKind::Finish, trimmed };
             self.topics.insert(topic.clone(), known);
         }
-        self.records.push_back(Record { cursor, topics, kind, lines });
-        Appended { cursor, duplicate: false }
+        self.records.push_back(Record::new(cursor, topics, kind, lines));
+        Appended::new(cursor)
     }
 
     /// Removes the oldest records, so that `keep` are left.
@@ -88,16 +88,13 @@ impl Store {
         let is_requested = |topic: &Topic| patterns.iter().any(|pattern| pattern.matches(topic));
         let known = || self.topics.iter().filter(|(topic, _)| is_requested(topic));
         let is_exact = |topic: &Topic| patterns.iter().any(|pattern| pattern.as_str() == topic.as_str());
-        HistoryBounds {
-            oldest: self.oldest(),
-            head: self.head,
-            epochs: self.epochs.clone(),
-            last: known().map(|(_, known)| known.last.seq()).max().unwrap_or(0),
-            trimmed: known().map(|(_, known)| known.trimmed).max().unwrap_or(0),
-            finished: known()
-                .filter(|(topic, known)| known.is_finished && is_exact(topic))
-                .map(|(topic, known)| (topic.clone(), known.last))
-                .collect(),
-        }
+        let mut bounds = HistoryBounds::new(self.oldest(), self.head, self.epochs.clone());
+        bounds.last = known().map(|(_, known)| known.last.seq()).max().unwrap_or(0);
+        bounds.trimmed = known().map(|(_, known)| known.trimmed).max().unwrap_or(0);
+        bounds.finished = known()
+            .filter(|(topic, known)| known.is_finished && is_exact(topic))
+            .map(|(topic, known)| (topic.clone(), known.last))
+            .collect();
+        bounds
     }
 }

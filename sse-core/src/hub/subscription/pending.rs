@@ -1,112 +1,18 @@
-//! What the hub holds for one reader alone until the reader takes it.
+//! How a reader adds to what the hub holds for it, takes of it, and waits for the hub's work.
 
 use std::{
-    collections::VecDeque,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Wake, Waker},
 };
 
-use super::replay::ReplayOutcome;
+use super::subscription::Subscription;
 use crate::hub::{
-    Subscription,
     control_events::{self, Notice},
     options::filter::PermittedFrame,
-    options::snapshot::Loaded,
+    readers::holding::{Outcome, Work, WorkKind},
     readers::reader::{Closed, Reader},
-    stats::Counters,
 };
-use crate::{panic::Panic, resume::Cursor, wire::Frame};
-
-/// Frames that are sent before the reader's next poll of the window, and the work that it waits for.
-///
-/// The holding belongs to the [`Reader`] and not to the [`Subscription`], so that the sweep can free it while
-/// the body is not polled. Nearly always it is empty, and then it is a pointer.
-#[derive(Default)]
-pub(crate) struct Holding(Mutex<Option<Box<Contents>>>);
-
-#[derive(Default)]
-pub(in crate::hub) struct Contents {
-    /// The frames, each with its position.
-    frames: VecDeque<(u64, Frame)>,
-    bytes: usize,
-    /// The position once all frames are sent.
-    through: u64,
-    work: Option<Work>,
-}
-
-/// The hub's own work that a reader waits for.
-pub(in crate::hub) enum Work {
-    Replay(Pin<Box<dyn Future<Output = ReplayOutcome> + Send>>),
-    Snapshot(Pin<Box<dyn Future<Output = Loaded> + Send>>),
-}
-
-/// The result of the work.
-pub(in crate::hub) enum Outcome {
-    Replay(ReplayOutcome),
-    Snapshot(Loaded),
-}
-
-/// The kind of work in progress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::hub) enum WorkKind {
-    Replay,
-    Snapshot,
-}
-
-impl Work {
-    fn kind(&self) -> WorkKind {
-        match self {
-            Self::Replay(_) => WorkKind::Replay,
-            Self::Snapshot(_) => WorkKind::Snapshot,
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
-        match self {
-            Self::Replay(replay) => replay.as_mut().poll(cx).map(Outcome::Replay),
-            Self::Snapshot(snapshot) => {
-                let polled = Panic::catch(|| snapshot.as_mut().poll(cx));
-                polled.unwrap_or_else(|panic| Poll::Ready(Err(Arc::new(panic)))).map(Outcome::Snapshot)
-            }
-        }
-    }
-}
-
-impl Holding {
-    /// Frees everything.
-    pub(in crate::hub) fn free(&self, counters: &Counters) {
-        let contents = self.lock().take();
-        // Outside the lock: the drop may run the application's future.
-        if let Some(contents) = contents {
-            counters.release(contents.bytes);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Box<Contents>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Contents {
-    /// Takes as much as fits into `max` bytes, but at least one frame.
-    fn take(&mut self, max: usize) -> Vec<(u64, Frame)> {
-        let mut bytes = 0;
-        let fits = |(_, frame): &&(u64, Frame)| {
-            bytes += frame.bytes().len();
-            bytes <= max
-        };
-        let count = self.frames.iter().take_while(fits).count().max(1).min(self.frames.len());
-        self.frames.drain(..count).collect()
-    }
-
-    /// Counts the bytes again; returns how many fewer there are.
-    fn recount(&mut self) -> usize {
-        let bytes = self.frames.iter().map(|(_, frame)| frame.bytes().len()).sum();
-        std::mem::replace(&mut self.bytes, bytes).saturating_sub(bytes)
-    }
-}
+use crate::{resume::Cursor, wire::Frame};
 
 /// Wakes a reader whose work is done: from then on it has something to take.
 struct Alarm {
@@ -127,7 +33,7 @@ impl Subscription {
     pub(in crate::hub) fn has_notice(&self) -> bool {
         let holding = self.reader.holding.lock();
         let first = holding.as_ref().and_then(|contents| contents.frames.front());
-        first.is_some_and(|(seq, _)| *seq <= self.position)
+        first.is_some_and(|(seq, _)| *seq <= self.progress.position())
     }
 
     /// Returns the cursor of the first held frame.
@@ -145,20 +51,21 @@ impl Subscription {
 
     /// Sends a notice at the present position before the next poll.
     pub(in crate::hub) fn queue_notice(&mut self, notice: Notice) {
-        self.add([(self.position, notice.into_frame())], self.position);
+        let position = self.progress.position();
+        self.add([(position, notice.into_frame())], position);
     }
 
-    /// Sends frames before the next poll, after which the reader is at `through`; returns whether there were
+    /// Sends frames before the next poll, after which the reader is at `ends_at`; returns whether there were
     /// any.
     pub(in crate::hub) fn hold(
         &mut self,
         frames: impl IntoIterator<Item = PermittedFrame>,
-        through: u64,
+        ends_at: u64,
     ) -> bool {
-        self.add(frames.into_iter().map(PermittedFrame::into_parts), through)
+        self.add(frames.into_iter().map(PermittedFrame::into_parts), ends_at)
     }
 
-    fn add(&mut self, frames: impl IntoIterator<Item = (u64, Frame)>, through: u64) -> bool {
+    fn add(&mut self, frames: impl IntoIterator<Item = (u64, Frame)>, ends_at: u64) -> bool {
         let mut frames = frames.into_iter().peekable();
         if frames.peek().is_none() {
             return false;
@@ -172,7 +79,7 @@ impl Subscription {
         let mut added = 0;
         contents.frames.extend(frames.inspect(|(_, frame)| added += frame.bytes().len()));
         contents.bytes += added;
-        contents.through = through;
+        contents.ends_at = ends_at;
         self.hub.window().counters.hold(added);
         self.reader.has_frames.store(true, Ordering::Relaxed);
         true
@@ -184,17 +91,17 @@ impl Subscription {
         let mut holding = self.reader.holding.lock();
         let Some(contents) = holding.as_mut() else { return (Vec::new(), None) };
         let frames = contents.take(max);
-        let through = contents.frames.is_empty().then_some(contents.through);
+        let ends_at = contents.frames.is_empty().then_some(contents.ends_at);
         let taken = frames.iter().map(|(_, frame)| frame.bytes().len()).sum();
         contents.bytes = contents.bytes.saturating_sub(taken);
         self.hub.window().counters.release(taken);
-        if through.is_some() {
+        if ends_at.is_some() {
             self.reader.has_frames.store(false, Ordering::Relaxed);
             if contents.work.is_none() {
                 *holding = None;
             }
         }
-        (frames, through)
+        (frames, ends_at)
     }
 
     /// Drops everything after `position`, including the work of reading it.
@@ -205,7 +112,7 @@ impl Subscription {
         let mut holding = self.reader.holding.lock();
         if let Some(contents) = holding.as_mut() {
             contents.frames.retain(|(seq, _)| *seq <= position);
-            contents.through = contents.through.min(position);
+            contents.ends_at = contents.ends_at.min(position);
             self.hub.window().counters.release(contents.recount());
             self.reader.has_frames.store(!contents.frames.is_empty(), Ordering::Relaxed);
             if contents.frames.is_empty() && contents.work.is_none() {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{start::open, subscription::short};
-use crate::hub::{Hub, Start, Subscription, control_events, readers::reader::Reader};
+use super::{start::open, subscription::Subscription};
+use crate::hub::{control_events, options::start::Start, readers::reader::Reader, shared::Shared};
 use crate::{
     history::Pattern,
     resume::{Cursor, Requested, Resume},
@@ -42,12 +42,12 @@ impl Subscription {
             return None;
         }
         // Until the whole state was sent, a reader with states has only the cursor that it came with.
-        let seq = if self.has_snapshots() { self.announced? } else { self.position };
+        let seq = if self.has_snapshots() { self.progress.announced()? } else { self.progress.position() };
         let state = self.hub.window().lock();
-        match state.epochs.fork_since(self.version as usize).filter(|fork| *fork <= seq) {
+        match state.epochs.fork_since(self.progress.epochs()).filter(|fork| *fork <= seq) {
             None => Some(state.cursor_at(seq)),
             // The gap comes next.
-            Some(fork) if self.announced.is_some_and(|announced| announced >= fork) => None,
+            Some(fork) if self.progress.has_announced_after(fork.saturating_sub(1)) => None,
             Some(fork) => Some(state.cursor_at(fork.saturating_sub(1))),
         }
     }
@@ -56,13 +56,13 @@ impl Subscription {
     /// since its last poll, because the position may now be that of another record.
     pub(in crate::hub) fn cursor_at(&self, seq: u64) -> Option<Cursor> {
         let state = self.hub.window().lock();
-        (short(state.epochs.rows().len()) == self.version).then(|| state.cursor_at(seq))
+        (state.epochs.version() == self.progress.epochs()).then(|| state.cursor_at(seq))
     }
 
     /// Returns the cursor of the newest position; `None` likewise.
     pub(in crate::hub) fn newest(&self) -> Option<Cursor> {
         let state = self.hub.window().lock();
-        (short(state.epochs.rows().len()) == self.version).then(|| state.cursor_at(state.head()))
+        (state.epochs.version() == self.progress.epochs()).then(|| state.cursor_at(state.head()))
     }
 
     /// Returns where a reader that stops here resumes, as near to the head as is certain.
@@ -97,12 +97,11 @@ impl Subscription {
         loop {
             // The first events may be older than the reader's position: the ends of topics that were finished
             // before.
-            let first = self.first_held();
-            let before =
-                first.map_or(self.position, |first| first.seq().saturating_sub(1).min(self.position));
+            let (first, position) = (self.first_held(), self.progress.position());
+            let before = first.map_or(position, |first| first.seq().saturating_sub(1).min(position));
             let cursor = self.cursor_at(before);
             if cursor.is_some() {
-                self.announced = self.announced.max(Some(before));
+                self.progress.announce_at_least(before);
                 return cursor;
             }
             self.check_for_fork();
@@ -115,14 +114,14 @@ impl Subscription {
 ///
 /// Returns `None` if the cursor would not be exact, or cannot be known at once: then the reader begins by
 /// `start` when it is accepted.
-pub(in crate::hub) fn of_refused(hub: &Hub, patterns: &[Pattern], start: Start) -> Option<Cursor> {
+pub(in crate::hub) fn of_refused(hub: &Arc<Shared>, patterns: &[Pattern], start: Start) -> Option<Cursor> {
     if !patterns.iter().all(Pattern::is_exact) {
         // A search for the matching topics would cost more than a refusal may.
         let state = hub.window().lock();
         return (start == Start::Live).then(|| state.cursor_at(state.head()));
     }
     let attached = hub.window().peek(patterns.into(), Arc::new(Reader::new(hub.clock())));
-    let mut reader = Subscription::new(hub.clone(), &attached, None);
+    let mut reader = Subscription::new(Arc::clone(hub), &attached, None);
     if start != Start::Live && attached.view.evicted > 0 && hub.history().is_some() {
         return None;
     }
@@ -130,7 +129,7 @@ pub(in crate::hub) fn of_refused(hub: &Hub, patterns: &[Pattern], start: Start) 
     if opening.position < attached.view.evicted {
         return None;
     }
-    reader.version = opening.version;
+    reader.progress.apply_epochs(opening.version);
     reader.move_to(opening.position);
     if opening.is_over {
         reader.send_finishes();

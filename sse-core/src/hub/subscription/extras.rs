@@ -10,25 +10,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{
-    filter::EventFilter,
-    snapshot::{Loader, Snapshots},
-};
 use crate::hub::{
-    EndReason, Lease, readers::registry::Admission, subscription::backfill::Backfill,
-    subscription::gather::Gathering,
+    end::EndReason, feeds::backfill::Backfill, feeds::gathering::Gathering, feeds::gzip::GzipReader,
+    options::filter::EventFilter, options::lease::Lease, options::snapshot::Snapshots,
+    options::subscribe_options::SubscribeOptions,
 };
-use crate::{panic::Panic, resume::OriginPolicy};
-
-/// The options of a subscription that has not begun.
-#[derive(Default)]
-pub(crate) struct SubscribeOptions {
-    pub(crate) origins: Option<OriginPolicy>,
-    pub(crate) lease: Option<Lease>,
-    pub(crate) sieve: EventFilter,
-    pub(crate) seat: Admission,
-    pub(crate) snapshot: Option<Loader>,
-}
+use crate::panic::Panic;
 
 /// The state of a reader that uses one of these options.
 #[derive(Default)]
@@ -41,7 +28,7 @@ pub(crate) struct ReaderExtras {
     /// gap.
     pub(crate) ignored_evictions: Box<[u64]>,
     /// The filter of the reader, if it has one.
-    pub(crate) sieve: Option<Arc<EventFilter>>,
+    pub(crate) filter: Option<Arc<EventFilter>>,
     /// The earlier state of topics that the reader added, to be sent before anything else.
     pub(in crate::hub) backfills: VecDeque<Backfill>,
     /// The position at which it switched to other topics or got their state, until it ends.
@@ -52,8 +39,7 @@ pub(crate) struct ReaderExtras {
     /// The events that are being gathered for the reader from very many topics.
     pub(in crate::hub) gathering: Option<Box<Gathering>>,
     /// The state of a reader whose response is compressed.
-    #[cfg(feature = "compress")]
-    pub(crate) sharing: Option<Box<crate::hub::options::compression::GzipReader>>,
+    pub(in crate::hub) gzip: Option<Box<GzipReader>>,
 }
 
 /// A lease, and the future that wakes the reader when the lease is over.
@@ -63,12 +49,12 @@ struct LeaseTimer {
 }
 
 impl ReaderExtras {
-    pub(crate) fn of(terms: SubscribeOptions) -> Option<Box<Self>> {
-        let lease = terms.lease.map(|lease| LeaseTimer { over: Box::pin(lease.over()), lease });
-        let sieve = (!terms.sieve.is_open()).then(|| Arc::new(terms.sieve));
-        let snapshots = terms.snapshot.map(Snapshots::new);
-        let has_any = lease.is_some() || sieve.is_some() || snapshots.is_some();
-        has_any.then(|| Box::new(Self { lease, sieve, snapshots, ..Self::default() }))
+    pub(crate) fn of(options: SubscribeOptions) -> Option<Box<Self>> {
+        let lease = options.lease.map(|lease| LeaseTimer { over: Box::pin(lease.over()), lease });
+        let filter = (!options.filter.is_open()).then(|| Arc::new(options.filter));
+        let snapshots = options.snapshot.map(Snapshots::new);
+        let has_any = lease.is_some() || filter.is_some() || snapshots.is_some();
+        has_any.then(|| Box::new(Self { lease, filter, snapshots, ..Self::default() }))
     }
 
     /// Drops what is known of positions after `position`.
@@ -86,25 +72,21 @@ impl ReaderExtras {
         {
             self.ignored_evictions = Box::default();
         }
-        #[cfg(feature = "compress")]
-        if self.sharing.is_some() {
-            return true;
-        }
         let Self {
             lease,
             ended,
             failure,
             ignored_evictions,
-            sieve,
+            filter,
             backfills,
             joined_at,
             snapshots,
             next_replay_at,
             gathering,
-            ..
+            gzip,
         } = self;
         let (is_bound, is_placed) = (
-            lease.is_some() || sieve.is_some(),
+            lease.is_some() || filter.is_some() || gzip.is_some(),
             joined_at.is_some() || next_replay_at.is_some() || gathering.is_some(),
         );
         let is_over = ended.is_some() || failure.is_some();

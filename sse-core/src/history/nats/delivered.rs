@@ -25,14 +25,14 @@ pub(super) struct Mark {
 /// Each of the newest reported records, and some of about two million records before them: enough to find, in a
 /// few requests, the last one that the server still has.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct DeliveredMarks {
     older: VecDeque<Mark>,
     newest: VecDeque<Mark>,
     /// The highest acknowledged position since the newest epoch began.
     acked: u64,
 }
 
-impl Told {
+impl DeliveredMarks {
     /// Remembers a record; a different record at its position is replaced, together with all after it.
     pub(super) fn push(&mut self, mark: Mark) {
         match self.last() {
