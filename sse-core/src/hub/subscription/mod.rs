@@ -20,6 +20,7 @@ pub(in crate::hub) mod poll;
 pub(in crate::hub) mod progress;
 pub(in crate::hub) mod query;
 pub(in crate::hub) mod replay;
+pub(in crate::hub) mod request;
 pub(in crate::hub) mod settings;
 pub(in crate::hub) mod snapshots;
 pub(in crate::hub) mod start;
