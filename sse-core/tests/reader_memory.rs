@@ -118,7 +118,7 @@ fn gzip() -> sse_core::SseRequest {
 
 #[cfg(feature = "compress")]
 #[tokio::test]
-async fn a_compressed_response_adds_at_most_512_bytes_and_a_feed_at_most_400_kb() {
+async fn compression_adds_at_most_512_bytes_per_reader() {
     let hub = Hub::memory();
     let compressed = |hub: &Hub| {
         let stream = EventStream::new(subscribed(hub)).compress_for(&gzip());

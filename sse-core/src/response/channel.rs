@@ -14,9 +14,8 @@ use futures_sink::Sink;
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
-use super::source::BoxError;
 use crate::{
-    panic::Panic,
+    panic::{BoxError, Panic},
     wire::{Frame, IntoFrame, InvalidEvent},
 };
 

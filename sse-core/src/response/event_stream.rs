@@ -9,12 +9,13 @@ use super::{
     Body, Receiver,
     head::Answer,
     keep_alive::KeepAlive,
-    source::{BoxError, Source},
+    source::Source,
     stream::{Meter, Options, StreamBody, StreamSummary},
     unavailable,
 };
 use crate::{
     hub::{EndReason, Subscription},
+    panic::BoxError,
     request::Form,
     shutdown::Shutdown,
     wire::{IntoFrame, limited},

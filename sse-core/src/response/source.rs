@@ -1,7 +1,6 @@
 //! The sources of a stream's frames.
 
 use std::{
-    error,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -16,14 +15,11 @@ use tokio::time::Instant;
 use super::channel::Receiver;
 use crate::{
     hub::{Chunk, EndReason, MOST, Subscription},
-    panic::Panic,
+    panic::{BoxError, Panic},
     request::Negotiated,
     shutdown::Shutdown,
     wire::{Frame, IntoFrame, write_retry},
 };
-
-/// An application's error, boxed.
-pub(crate) type BoxError = Box<dyn error::Error + Send + Sync>;
 
 type Frames = Pin<Box<dyn Stream<Item = Result<Frame, BoxError>> + Send>>;
 

@@ -15,3 +15,4 @@ pub use decision::{Gap, GapReason, Resume};
 pub use epochs::{EpochRow, EpochTable};
 
 pub(crate) use decision::{Decision, Known, Requested, decide};
+pub(crate) use epochs::EpochsVersion;

@@ -4,12 +4,15 @@ use bytes::Buf;
 use futures_core::Stream;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 
-use super::{AccessDenied, AccessKind, AccessRequest, Permit, preflight::Preflight};
+use super::{
+    AccessDenied, AccessKind, AccessRequest, Permit,
+    preflight::{Preflight, text},
+};
 use crate::{
     Error,
-    error::{error_json, json_response},
+    error::error_json,
     history::{IntoPatterns, InvalidTopic, Pattern},
-    hub::{Hub, Receipt, Subscription},
+    hub::{Hub, Receipt},
     panic::Panic,
     request::{Cors, OriginPolicy, SseRequest},
     response::{EventStream, headers::allow},
@@ -180,7 +183,7 @@ impl Routes {
         let MountRequest { ask, request, cors } = asked;
         match request.negotiated(false) {
             Some(negotiated) if ask.action() == AccessKind::Subscribe => {
-                let failed = Subscription::failed(self.hub.clone(), panic, negotiated, cors.clone());
+                let failed = self.hub.failed(panic, negotiated, cors.clone());
                 MountResponse::Stream(Box::new(EventStream::new(failed)))
             }
             _ => {
@@ -241,12 +244,6 @@ impl MountResponse {
     fn text(status: StatusCode, json: String, cors: &Cors) -> Self {
         Self::Text(Box::new(text(status, json, cors)))
     }
-}
-
-pub(super) fn text(status: StatusCode, json: String, cors: &Cors) -> Response<String> {
-    let mut response = json_response(status, json);
-    allow(response.headers_mut(), cors);
-    response
 }
 
 fn receipt_json(receipt: &Receipt) -> String {

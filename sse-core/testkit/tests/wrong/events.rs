@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, Uri, header};
 use sse_core::{Cursor, Error, EventStream, EventView, LastEventId, SseRequest, Start, error::InvalidTopic};
-use sse_testkit::{Asked, Context, Term, is_of};
+use sse_testkit::{Context, Query, Term, is_of};
 
 use super::{Fault, Incoming};
 
@@ -20,7 +20,7 @@ fn request_of(request: &Incoming, fault: Fault) -> HeaderMap {
 pub(crate) async fn events(
     request: &Incoming,
     app: &Context,
-    mut asked: Asked,
+    mut query: Query,
     fault: Fault,
 ) -> Result<EventStream, Error> {
     let header = request.header("last-event-id");
@@ -47,18 +47,18 @@ pub(crate) async fn events(
         return Err(InvalidTopic::Missing.into());
     }
     if fault == Fault::IgnoresStart {
-        asked.start = Start::Live;
+        query.start = Start::Live;
     }
     if fault == Fault::NoWildcards {
-        asked.topics = asked.topics.iter().map(|topic| topic.replace(['*', '>'], "x")).collect();
+        query.topics = query.topics.iter().map(|topic| topic.replace(['*', '>'], "x")).collect();
     }
-    forget_terms(&mut asked, &last, fault);
-    let (principal, topics) = (asked.principal.clone().unwrap_or_default(), asked.topics.clone());
-    let mut subscribe = app.subscribe(asked);
+    forget_terms(&mut query, &last, fault);
+    let (principal, topics) = (query.principal.clone().unwrap_or_default(), query.topics.clone());
+    let mut subscribe = app.subscribe(query);
     match fault {
         Fault::KeepsItsTopics => {
             let reads = move |event: &EventView<'_>| {
-                event.topics().iter().any(|topic| topics.iter().any(|asked| asked == topic.as_str()))
+                event.topics().iter().any(|topic| topics.iter().any(|query| query == topic.as_str()))
             };
             subscribe = subscribe.filter(reads);
         }
@@ -69,13 +69,13 @@ pub(crate) async fn events(
         _ => {}
     }
     let last = if fault == Fault::StateAtEachConnect { LastEventId::default() } else { last };
-    Ok(app.dress(subscribe.request(sent).after(last).await?))
+    Ok(app.configure(subscribe.request(sent).after(last).await?))
 }
 
 /// Ignores some of the terms.
-fn forget_terms(asked: &mut Asked, last: &LastEventId, fault: Fault) {
-    let is_live = last.is_empty() && asked.start == Start::Live;
-    asked.terms.retain(|term| match fault {
+fn forget_terms(query: &mut Query, last: &LastEventId, fault: Fault) {
+    let is_live = last.is_empty() && query.start == Start::Live;
+    query.terms.retain(|term| match fault {
         Fault::AlwaysFallsBack => *term != Term::Streams,
         Fault::FiltersOnlyLive => is_live || *term != Term::Filter,
         Fault::IgnoresLease => *term != Term::Lease,
@@ -87,6 +87,6 @@ fn forget_terms(asked: &mut Asked, last: &LastEventId, fault: Fault) {
         _ => true,
     });
     if fault == Fault::Nameless {
-        asked.principal = None;
+        query.principal = None;
     }
 }
