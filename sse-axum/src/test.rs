@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use axum::{Router, extract::State, routing::get};
-//! use sse_axum::{Event, Hub, SseRequest, Sse, test::get_stream};
+//! use sse_axum::{Event, Hub, Sse, SseRequest, test::get_stream};
 //!
 //! async fn prices(State(hub): State<Hub>, request: SseRequest) -> sse_axum::Result {
 //!     Ok(Sse::new(hub.subscribe("prices").request(request).await?))

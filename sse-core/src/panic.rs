@@ -10,9 +10,6 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// An error of the application's code, or a panic of it.
-pub(crate) type BoxError = Box<dyn error::Error + Send + Sync>;
-
 /// A panic of the application's code.
 #[derive(Debug)]
 pub(crate) struct Panic {

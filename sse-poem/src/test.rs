@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use poem::{EndpointExt, Route, get, handler, web::Data};
-//! use sse_poem::{Event, Hub, SseRequest, Sse, test::get_stream};
+//! use sse_poem::{Event, Hub, Sse, SseRequest, test::get_stream};
 //!
 //! #[handler]
 //! async fn prices(hub: Data<&Hub>, request: SseRequest) -> sse_poem::Result {

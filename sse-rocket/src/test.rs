@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use rocket::{State, get, local::asynchronous::Client, routes};
-//! use sse_rocket::{Event, Hub, SseRequest, Sse, test::get_stream};
+//! use sse_rocket::{Event, Hub, Sse, SseRequest, test::get_stream};
 //!
 //! #[get("/prices")]
 //! async fn prices(hub: &State<Hub>, request: SseRequest) -> sse_rocket::Result {

@@ -1,7 +1,7 @@
 //! Assertions for tests of event streams: feature `test`. See [`docs::testing`](crate::docs::testing).
 //!
 //! ```
-//! use sse_warp::{Event, Hub, SseRequest, Sse, sse_request, test::get_stream};
+//! use sse_warp::{Event, Hub, Sse, SseRequest, sse_request, test::get_stream};
 //! use warp::Filter;
 //!
 //! async fn prices(hub: Hub, request: SseRequest) -> sse_warp::Result {

@@ -7,6 +7,7 @@ use http::{HeaderValue, Response, header};
 use super::fallback::{JsonLines, PageBody};
 use super::{
     Body, Receiver,
+    channel::BoxError,
     head::Answer,
     keep_alive::KeepAlive,
     source::Source,
@@ -15,7 +16,6 @@ use super::{
 };
 use crate::{
     hub::{EndReason, Subscription},
-    panic::BoxError,
     request::Form,
     shutdown::Shutdown,
     wire::{IntoFrame, limited},

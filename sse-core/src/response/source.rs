@@ -12,10 +12,10 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use super::channel::Receiver;
+use super::channel::{BoxError, Receiver};
 use crate::{
     hub::{Chunk, EndReason, MOST, Subscription},
-    panic::{BoxError, Panic},
+    panic::Panic,
     request::Negotiated,
     shutdown::Shutdown,
     wire::{Frame, IntoFrame, write_retry},

@@ -98,7 +98,6 @@ impl Preflight {
     }
 }
 
-/// Returns a JSON response with the CORS headers for the page's origin.
 pub(super) fn text(status: StatusCode, json: String, cors: &Cors) -> Response<String> {
     let mut response = json_response(status, json);
     allow(response.headers_mut(), cors);
