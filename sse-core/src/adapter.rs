@@ -174,7 +174,7 @@ macro_rules! __define_last_event_id {
         }
 
         /// Makes functions that take the core's type, such as
-        /// [`OriginPolicy::check`](crate::OriginPolicy::check), accept this one.
+        /// [`OriginPolicy::check`](crate::origin::OriginPolicy::check), accept this one.
         impl ::std::ops::Deref for LastEventId {
             type Target = $crate::LastEventId;
 
@@ -295,7 +295,7 @@ macro_rules! __define_preflight {
         /// ```
         #[doc = $example]
         /// ```
-        pub fn preflight(policy: $crate::OriginPolicy) -> Preflight {
+        pub fn preflight(policy: $crate::origin::OriginPolicy) -> Preflight {
             Preflight($crate::__private::Preflight::new(policy))
         }
 
@@ -324,8 +324,8 @@ macro_rules! __define_mount {
         /// [`publish`](Mount::publish) enables it.
         ///
         /// `access` decides about each request, which it gets in the framework's own type: a function, a type
-        /// that implements [`Access`](crate::Access) if it must wait, or [`PublicRead`](crate::PublicRead).
-        /// Requests for anything that its [`Permit`](crate::Permit) does not cover get 403.
+        /// that implements [`Access`](crate::mount::Access) if it must wait, or [`PublicRead`](crate::mount::PublicRead).
+        /// Requests for anything that its [`Permit`](crate::mount::Permit) does not cover get 403.
         ///
         /// | Query | |
         /// |---|---|
@@ -355,18 +355,18 @@ macro_rules! __define_mount {
         impl<A> Mount<A> {
             /// Sets the origins from which the routes may be used. The default is pages of the same origin, and
             /// non-browser clients.
-            pub fn origins(self, policy: $crate::OriginPolicy) -> Self {
+            pub fn origins(self, policy: $crate::origin::OriginPolicy) -> Self {
                 Self { routes: self.routes.origins(policy), ..self }
             }
 
             /// Sets the topics, in place of those in the query.
             ///
             /// # Errors
-            /// [`InvalidTopic`](crate::InvalidTopic) if one is not valid, or there is none.
+            /// [`InvalidTopic`](crate::error::InvalidTopic) if one is not valid, or there is none.
             pub fn topics(
                 self,
                 topics: impl $crate::IntoPatterns,
-            ) -> ::std::result::Result<Self, $crate::InvalidTopic> {
+            ) -> ::std::result::Result<Self, $crate::error::InvalidTopic> {
                 Ok(Self { routes: self.routes.topics(topics)?, ..self })
             }
 

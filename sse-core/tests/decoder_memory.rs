@@ -1,7 +1,7 @@
 //! The decoder's memory: linear in its input, bounded by its limits. Counted, not timed (G2).
 
 use allocation_counter::{AllocationInfo, measure};
-use sse_core::{Decoder, Item, Limits, Oversized};
+use sse_core::decode::{Decoder, Item, Limits, Oversized};
 
 /// Feeds `count` chunks of one stream, and counts the decoder's own allocations.
 fn counted<'a>(mut decoder: Decoder, chunks: impl IntoIterator<Item = &'a [u8]>) -> (usize, AllocationInfo) {

@@ -96,7 +96,7 @@ async fn hostile_text_stays_in_its_line() {
             drop(EventStream::new(reader).into_response());
             let failing = stream::iter([Err::<Event, _>(io::Error::other(text))]);
             EventStream::try_new(failing).into_response().into_body().count().await;
-            drop(hub.run(Topic::from_parts([text, "run"]).unwrap()));
+            drop(hub.start_run(Topic::from_parts([text, "run"]).unwrap()));
         })
         .await;
         // Two spans, two ends, the error and the run.

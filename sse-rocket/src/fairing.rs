@@ -62,12 +62,11 @@ impl fairing::Fairing for Fairing {
     }
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
-        if let Some(shutdown) = self.hub.shutdown().cloned() {
+        if let Some(shutdown) = self.hub.shutdown() {
+            // Before anything else is woken: if Rocket's `launch` is polled while its own shutdown is triggered, it can
+            // see its server end first, and then returns an error at once and cuts every stream.
             let rocket = rocket.shutdown();
-            rocket::tokio::spawn(async move {
-                shutdown.await;
-                rocket.notify();
-            });
+            shutdown.on_begin(|| rocket.notify());
         }
     }
 

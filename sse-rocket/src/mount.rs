@@ -1,3 +1,5 @@
+//! Ready-made routes over a hub, and who may use them: see [`mount()`].
+
 use rocket::{
     Data, Request, Route,
     data::ToByteUnit,
@@ -5,10 +7,7 @@ use rocket::{
     response::Responder,
     route::{Handler, Outcome},
 };
-use sse_core::{
-    __private::{BodyError, MountResponse},
-    Access,
-};
+use sse_core::__private::{BodyError, MountResponse};
 
 use crate::{
     Sse,
@@ -16,8 +15,10 @@ use crate::{
     last_event_id::{headers, method},
 };
 
+pub use sse_core::mount::*;
+
 sse_core::__define_mount!(
-    r#"use sse_rocket::{AccessRequest, AccessDenied, Hub, Pattern, Permit, Topic, mount};
+    r#"use sse_rocket::{Hub, Pattern, Topic, mount, mount::{AccessDenied, AccessRequest, Permit}};
 use rocket::Request;
 
 fn access(request: &Request<'_>, _: &AccessRequest) -> Result<Permit, AccessDenied> {

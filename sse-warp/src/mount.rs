@@ -1,7 +1,6 @@
-use sse_core::{
-    __private::{MountResponse, collect},
-    Access,
-};
+//! Ready-made routes over a hub, and who may use them: see [`mount()`].
+
+use sse_core::__private::{MountResponse, collect};
 use warp::{
     Filter, Rejection,
     http::{HeaderMap, Method, Request},
@@ -11,8 +10,10 @@ use warp::{
 
 use crate::{Sse, filters::head};
 
+pub use sse_core::mount::*;
+
 sse_core::__define_mount!(
-    r#"use sse_warp::{AccessRequest, AccessDenied, Hub, Pattern, Permit, Topic, mount};
+    r#"use sse_warp::{Hub, Pattern, Topic, mount, mount::{AccessDenied, AccessRequest, Permit}};
 use warp::{Filter, http::Request};
 
 fn access(request: &Request<()>, _: &AccessRequest) -> Result<Permit, AccessDenied> {

@@ -9,7 +9,9 @@ use axum::{
 use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, patterns, permit, published, tokens};
 use serde_json::{Value, json};
 use sse_axum::{
-    AccessDenied, AccessRequest, Event, LastEventId, Permit, Result, Sse, channel, mount, preflight,
+    Event, LastEventId, Result, Sse, channel, mount,
+    mount::{AccessDenied, AccessRequest, Permit},
+    origin::preflight,
 };
 use tokio::{spawn, time::sleep};
 

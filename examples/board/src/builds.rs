@@ -6,7 +6,10 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use sse_axum::{Event, InvalidTopic, LastEventId, Result, Run, RunError, Sse, Start, Topic};
+use sse_axum::{
+    Event, LastEventId, Result, Run, Sse, Start, Topic,
+    error::{InvalidTopic, RunError},
+};
 
 use crate::App;
 
@@ -18,7 +21,7 @@ pub(crate) async fn start(
     State(App { hub, .. }): State<App>,
     Path(name): Path<String>,
 ) -> Result<StatusCode> {
-    let run = hub.run(topic(&name)?)?;
+    let run = hub.start_run(topic(&name)?)?;
     tokio::spawn(build(run));
     Ok(StatusCode::ACCEPTED)
 }
@@ -35,7 +38,7 @@ pub(crate) async fn read(
 
 /// `DELETE /builds/NAME`: stops the work, on whichever node it runs.
 pub(crate) async fn stop(State(App { hub, .. }): State<App>, Path(name): Path<String>) -> Result<StatusCode> {
-    let is_known = hub.stop(topic(&name)?).await?;
+    let is_known = hub.stop_run(topic(&name)?).await?;
     Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 

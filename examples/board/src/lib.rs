@@ -12,7 +12,7 @@ use axum::{
     response::Response,
     routing::{delete, get, post, put},
 };
-use sse_axum::{Hub, LastEventId, OriginPolicy, Result};
+use sse_axum::{Hub, LastEventId, Result, origin::OriginPolicy};
 
 use board::Board;
 

@@ -7,7 +7,8 @@ use std::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use sse_core::{
-    FileHistory, History, HistoryError, Hub, HubBuilder, KeepAlive, NatsHistory, RedisHistory, Shutdown,
+    Hub, HubBuilder, KeepAlive, Shutdown,
+    history::{FileHistory, History, HistoryError, NatsHistory, RedisHistory},
 };
 use tokio::sync::watch;
 

@@ -4,7 +4,10 @@ use std::{
     time::Duration,
 };
 
-use sse_core::{OriginPolicy, OriginPolicyBuilder, Retention};
+use sse_core::{
+    Retention,
+    origin::{OriginPolicy, OriginPolicyBuilder},
+};
 
 /// The command line, the same for all four applications.
 #[derive(Debug, Clone)]

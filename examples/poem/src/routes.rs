@@ -6,7 +6,9 @@ use poem::{
 };
 use serde_json::{Value, json};
 use sse_poem::{
-    AccessDenied, AccessRequest, Event, LastEventId, Permit, Result, Sse, channel, get, mount, preflight,
+    Event, LastEventId, Result, Sse, channel, get, mount,
+    mount::{AccessDenied, AccessRequest, Permit},
+    origin::preflight,
 };
 use tokio::{spawn, time::sleep};
 

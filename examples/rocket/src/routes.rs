@@ -9,7 +9,8 @@ use rocket::{
     tokio::{spawn, time::sleep},
 };
 use sse_rocket::{
-    AccessDenied, AccessRequest, Event, EventStream, LastEventId, Permit, Result, Sse, channel,
+    Event, EventStream, LastEventId, Result, Sse, channel,
+    mount::{AccessDenied, AccessRequest, Permit},
 };
 
 use crate::extract::Text;

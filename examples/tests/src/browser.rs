@@ -1,7 +1,7 @@
-use std::{fs, net::TcpListener, path::Path};
+use std::{fs, path::Path};
 
 use serde_json::json;
-use sse_testkit::{Failed, Outcome};
+use sse_testkit::{Failed, Outcome, free_port};
 use tokio::{net::TcpStream, process::Command};
 
 use crate::{link::Link, process::Group};
@@ -96,7 +96,7 @@ async fn webkit(home: &Path) -> Outcome<(Vec<Group>, Link)> {
     let flags = ["-displayfd", "1", "-screen", "0", "1280x2000x24", "-nolisten", "tcp"];
     let mut screen = Group::start(Command::new("Xvfb").args(flags), home)?;
     let display: u16 = screen.says(|line| line.trim_end().parse().ok()).await?;
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = free_port();
     let mut command = Command::new("WebKitWebDriver");
     command.arg(format!("--port={port}")).env("DISPLAY", format!(":{display}"));
     let mut driver = Group::start(command.env("WEBKIT_DISABLE_COMPOSITING_MODE", "1"), home)?;

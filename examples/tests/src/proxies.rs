@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use futures_util::StreamExt;
-use sse_core::{ClientEvent, Disconnect, EventSource, Events, HyperTransport, OpenedResponse};
+use sse_core::{
+    EventSource,
+    client::{ClientEvent, Disconnect, Events, HyperTransport, OpenedResponse},
+};
 use sse_testkit::{Failed, Outcome};
 use tokio::time::timeout;
 

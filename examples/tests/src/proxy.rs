@@ -1,11 +1,11 @@
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
 };
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use sse_testkit::{Failed, Outcome};
+use sse_testkit::{Failed, Outcome, free_port};
 use tokio::{net::TcpStream, process::Command};
 
 use crate::process::Group;
@@ -85,7 +85,8 @@ impl Front {
     /// If the proxy does not start; the message states how to install it.
     pub async fn start(proxy: Proxy, settings: Settings, app: SocketAddr) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
-        let [plain, secure] = free()?;
+        let [plain, secure] =
+            [free_port(), free_port()].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()])?;
         let (certificate, key) = (cert.pem(), signing_key.serialize_pem());
         fs::write(folder.path().join("certificate.pem"), &certificate)?;
@@ -144,12 +145,6 @@ impl Front {
             None => Ok(()),
         }
     }
-}
-
-/// Two free ports: these servers cannot choose a port themselves, nor report one.
-fn free() -> Outcome<[SocketAddr; 2]> {
-    let listeners = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
-    Ok([listeners[0].local_addr()?, listeners[1].local_addr()?])
 }
 
 fn nginx(settings: Settings, app: SocketAddr, plain: SocketAddr, secure: SocketAddr) -> String {

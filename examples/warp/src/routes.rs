@@ -4,8 +4,9 @@ use example_common::{
 };
 use serde_json::json;
 use sse_warp::{
-    AccessDenied, AccessRequest, Event, LastEventId, Permit, Result, Sse, channel, get, last_event_id, mount,
-    preflight,
+    Event, LastEventId, Result, Sse, channel, get, last_event_id, mount,
+    mount::{AccessDenied, AccessRequest, Permit},
+    origin::preflight,
 };
 use tokio::{spawn, time::sleep};
 use warp::{

@@ -10,7 +10,9 @@ use axum::{
     routing::{get, post},
 };
 use sse_axum::{
-    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, mount, preflight,
+    LastEventId, Receipt, Result, Sse, channel, mount,
+    mount::{Access, AccessDenied, AccessRequest, Permit},
+    origin::preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;
@@ -116,13 +118,13 @@ async fn finish(State(app): State<Context>, RawQuery(query): RawQuery) -> Result
 
 async fn run(State(app): State<Context>, RawQuery(query): RawQuery, text: String) -> Result<StatusCode> {
     let asked = Asked::from_query(query.as_deref());
-    app.work(app.hub.run(asked.topics)?, text);
+    app.work(app.hub.start_run(asked.topics)?, text);
     Ok(StatusCode::ACCEPTED)
 }
 
 async fn stop(State(app): State<Context>, RawQuery(query): RawQuery) -> Result<StatusCode> {
     let asked = Asked::from_query(query.as_deref());
-    let is_known = app.hub.stop(asked.topics).await?;
+    let is_known = app.hub.stop_run(asked.topics).await?;
     Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 

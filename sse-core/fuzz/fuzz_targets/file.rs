@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::LazyLock};
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use sse_core::{Entry, EntryKind, Event, FileHistory, Frame, History, Record, Topic};
+use sse_core::{Event, Frame, Topic, history::{Entry, EntryKind, FileHistory, History, Record}};
 use tempfile::TempDir;
 
 #[derive(Debug, Arbitrary)]

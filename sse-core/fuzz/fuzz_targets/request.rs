@@ -5,9 +5,7 @@ use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use sse_core::{
-    Cursor, Decoder, Event, EventId, EventStream, EventType, Hub, LastEventId, Pattern, Retention, Start, Topic,
-};
+use sse_core::{Cursor, Event, EventId, EventStream, EventType, Hub, LastEventId, Pattern, Retention, Start, Topic, decode::Decoder};
 
 #[derive(Debug, Arbitrary)]
 struct Request<'a> {

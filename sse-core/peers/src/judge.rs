@@ -1,7 +1,7 @@
 use std::{convert::Infallible, net::SocketAddr, ops::Range, time::Duration};
 
 use futures_util::StreamExt;
-use sse_core::{Backoff, EventSource, Message};
+use sse_core::{EventSource, client::Backoff, decode::Message};
 use tokio::time::{sleep, timeout};
 
 use crate::{Chaos, Fault, Ledger};

@@ -14,7 +14,10 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use sse_axum::Hub;
-use sse_core::{Attempts, Backoff, Disconnect, EventSource, HyperTransport};
+use sse_core::{
+    EventSource,
+    client::{Attempts, Backoff, Disconnect, HyperTransport},
+};
 use sse_peers::{HubServer, Ledger};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_rustls::{TlsAcceptor, rustls};
@@ -164,7 +167,7 @@ async fn long_heads_are_read_and_longer_ones_final() {
 }
 
 mod proxy {
-    use sse_core::Proxies;
+    use sse_core::client::Proxies;
     use tokio::{
         io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
         net::TcpStream,

@@ -5,7 +5,10 @@
 use std::{env, time::Duration};
 
 use futures_util::StreamExt;
-use sse_core::{Backoff, ClientEvent, Disconnect, EventSource, EventSourceBuilder};
+use sse_core::{
+    EventSource,
+    client::{Backoff, ClientEvent, Disconnect, EventSourceBuilder},
+};
 use sse_peers::{Chaos, Fault, HubServer, Ledger};
 use tokio::time::{sleep, timeout};
 

@@ -12,7 +12,7 @@ const DEFAULT_RETRY: Duration = Duration::from_secs(3);
 ///
 /// ```
 /// use std::time::Duration;
-/// use sse_core::Backoff;
+/// use sse_core::client::Backoff;
 ///
 /// let backoff = Backoff::default().min(Duration::from_secs(1)).max(Duration::from_secs(30));
 /// # let _ = backoff;

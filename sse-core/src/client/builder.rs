@@ -161,8 +161,8 @@ impl EventSourceBuilder {
 
     /// Sets how large an event may be, and what happens to a larger one. See [`Limits`].
     ///
-    /// With [`Oversized::Fail`](crate::Oversized::Fail), the default, the client stops, because it would
-    /// receive the same event again; with [`Oversized::Skip`](crate::Oversized::Skip) the cursor moves past the
+    /// With [`Oversized::Fail`](crate::decode::Oversized::Fail), the default, the client stops, because it would
+    /// receive the same event again; with [`Oversized::Skip`](crate::decode::Oversized::Skip) the cursor moves past the
     /// event.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -185,7 +185,7 @@ impl EventSourceBuilder {
     /// try beyond [`first_connection`](Self::first_connection) or [`reconnection`](Self::reconnection).
     ///
     /// ```
-    /// use sse_core::{Disconnect, EventSource, Verdict};
+    /// use sse_core::{EventSource, client::{Disconnect, Verdict}};
     ///
     /// let source = EventSource::get("http://127.0.0.1/events").on_disconnect(|cause, verdict| match cause {
     ///     Disconnect::Status(refusal) if refusal.status == 404 => Verdict::Retry,

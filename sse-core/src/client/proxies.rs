@@ -14,11 +14,11 @@ use hyper_util::client::proxy::matcher::Matcher;
 /// sees only host and port. A user and a password in the proxy's address become `Proxy-Authorization`.
 ///
 /// ```
-/// use sse_core::{HyperTransport, Proxies};
+/// use sse_core::client::{HyperTransport, Proxies};
 ///
 /// let proxies = Proxies::all("http://user:password@proxy.example:3128")?.except("localhost, 10.0.0.0/8, .internal.example");
 /// let transport = HyperTransport::new().proxies(proxies);
-/// # Ok::<(), sse_core::InvalidProxy>(())
+/// # Ok::<(), sse_core::client::InvalidProxy>(())
 /// ```
 #[derive(Clone)]
 pub struct Proxies {

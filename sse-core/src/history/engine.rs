@@ -54,7 +54,10 @@ pub trait History: Send + Sync + 'static {
     ///
     /// # Errors
     /// As `append`.
-    fn span(&self, patterns: &[Pattern]) -> impl Future<Output = Result<HistoryBounds, HistoryError>> + Send;
+    fn bounds(
+        &self,
+        patterns: &[Pattern],
+    ) -> impl Future<Output = Result<HistoryBounds, HistoryError>> + Send;
 
     /// Returns whether the record at the cursor's position is still the one that the cursor names.
     ///
@@ -63,7 +66,7 @@ pub trait History: Send + Sync + 'static {
     ///
     /// # Errors
     /// As `append`.
-    fn holds(&self, cursor: Cursor) -> impl Future<Output = Result<bool, HistoryError>> + Send {
+    fn verify(&self, cursor: Cursor) -> impl Future<Output = Result<bool, HistoryError>> + Send {
         let _ = cursor;
         async { Ok(true) }
     }
@@ -258,8 +261,8 @@ pub(crate) type DynHistory = Arc<dyn ErasedHistory>;
 pub(crate) trait ErasedHistory: Send + Sync {
     fn append(&self, entries: Vec<Entry>) -> Answer<'_, Vec<Appended>>;
     fn read(&self, after: u64, limit: usize, max_bytes: usize) -> Answer<'_, Vec<Record>>;
-    fn span<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, HistoryBounds>;
-    fn holds(&self, cursor: Cursor) -> Answer<'_, bool>;
+    fn bounds<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, HistoryBounds>;
+    fn verify(&self, cursor: Cursor) -> Answer<'_, bool>;
     fn signal(&self, entry: Entry) -> Answer<'_, SignalReceipt>;
     fn tail(&self, after: u64) -> Tail;
 }
@@ -275,12 +278,12 @@ impl<H: History> ErasedHistory for H {
         })
     }
 
-    fn span<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, HistoryBounds> {
-        Box::pin(counted("span", History::span(self, patterns)))
+    fn bounds<'a>(&'a self, patterns: &'a [Pattern]) -> Answer<'a, HistoryBounds> {
+        Box::pin(counted("bounds", History::bounds(self, patterns)))
     }
 
-    fn holds(&self, cursor: Cursor) -> Answer<'_, bool> {
-        Box::pin(counted("holds", History::holds(self, cursor)))
+    fn verify(&self, cursor: Cursor) -> Answer<'_, bool> {
+        Box::pin(counted("verify", History::verify(self, cursor)))
     }
 
     fn signal(&self, entry: Entry) -> Answer<'_, SignalReceipt> {

@@ -13,13 +13,14 @@ mod matcher;
 mod nats;
 #[cfg(feature = "redis")]
 mod redis;
-mod retention;
+pub(crate) mod retention;
 #[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
 mod tail;
-mod topic;
-mod topic_list;
+pub(crate) mod topic;
+pub(crate) mod topic_list;
 mod topic_parts;
 
+pub use crate::resume::{Epoch, EpochRow, EpochTable};
 pub use engine::{
     Appended, Entry, EntryKind, History, HistoryBounds, HistoryError, HistoryErrorKind, Record,
     SignalReceipt, TailEvent,
@@ -30,12 +31,11 @@ pub use file::{FileHistory, FileHistoryBuilder};
 pub use nats::{NatsHistory, NatsHistoryBuilder, NatsStorage};
 #[cfg(feature = "redis")]
 pub use redis::{RedisHistory, RedisHistoryBuilder};
-pub use retention::Retention;
-pub use topic::{InvalidTopic, Pattern, Topic};
-pub use topic_list::{IntoPatterns, IntoTopics};
 
 /// The prefix reserved for the topics of signals between hubs.
 pub(crate) const RESERVED_TOPICS: &str = "$sse.";
 
 pub(crate) use engine::DynHistory;
-pub(crate) use topic::scoped;
+pub(crate) use retention::Retention;
+pub(crate) use topic::{InvalidTopic, Pattern, Topic, scoped};
+pub(crate) use topic_list::{IntoPatterns, IntoTopics};

@@ -15,7 +15,7 @@ pub(super) const MAX_LEN: usize = 256;
 ///
 /// assert_eq!(Topic::new("prices.eur")?.as_str(), "prices.eur");
 /// assert!(Topic::new("prices.*").is_err());
-/// # Ok::<(), sse_core::InvalidTopic>(())
+/// # Ok::<(), sse_core::error::InvalidTopic>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(Arc<str>);
@@ -55,7 +55,7 @@ impl Topic {
 /// assert!(prices.matches(&Topic::new("prices.eur")?));
 /// assert!(!prices.matches(&Topic::new("prices.eur.spot")?));
 /// assert!(Pattern::new("prices.>")?.matches(&Topic::new("prices.eur.spot")?));
-/// # Ok::<(), sse_core::InvalidTopic>(())
+/// # Ok::<(), sse_core::error::InvalidTopic>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pattern {
@@ -82,7 +82,7 @@ impl Pattern {
     /// let own = Pattern::below(&Topic::from_parts(["tenant", "acme"])?)?;
     /// assert!(own.matches(&Topic::new("tenant.acme.orders")?));
     /// assert!(!own.matches(&Topic::new("tenant.acme")?));
-    /// # Ok::<(), sse_core::InvalidTopic>(())
+    /// # Ok::<(), sse_core::error::InvalidTopic>(())
     /// ```
     ///
     /// # Errors

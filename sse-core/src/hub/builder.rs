@@ -125,7 +125,7 @@ impl HubBuilder {
     /// [`HistoryError`] if the history cannot be read.
     pub async fn open(self, history: impl History) -> Result<Hub, HistoryError> {
         let history: DynHistory = Arc::new(history);
-        let span = history.span(&[]).await?;
+        let span = history.bounds(&[]).await?;
         let floor = span.oldest.saturating_sub(1).max(span.head.saturating_sub(WARM_RECORDS)).min(span.head);
         let head = Cursor::new(span.epochs.at(span.head), span.head);
         let hub = self.build(span.epochs, floor, Some(Arc::clone(&history)));

@@ -36,7 +36,7 @@ pub use options::admission::Exclusive;
 pub use options::event_view::EventView;
 pub use options::lease::Lease;
 pub use options::snapshot::{Snapshot, SnapshotRequest};
-pub use publish::publish::{Publish, PublishError, Publishing, Receipt};
+pub use publish::publish::{Publish, PublishError, Receipt};
 pub use publish::publisher::Publisher;
 pub use publish::run::{Run, RunError};
 pub use stats::Stats;

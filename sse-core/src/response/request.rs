@@ -30,7 +30,7 @@ impl LastEventId {
     }
 
     /// Sets the request's method, if it is not GET: HEAD and OPTIONS must not have effects, and an
-    /// [`OriginPolicy`](crate::OriginPolicy) may restrict the other methods.
+    /// [`OriginPolicy`](crate::origin::OriginPolicy) may restrict the other methods.
     ///
     /// ```
     /// use http::Method;

@@ -40,7 +40,7 @@ const MAX_QUOTED: usize = 128;
 /// page of JSON. With `padding=true` (or `evs_preamble`) in the query, the response begins with 2 KiB of padding,
 /// for buffers that hold back less. A refusal has a status that an [`EventSource`](LastEventId::is_event_source)
 /// survives, or 503. With the feature `compress` it remembers `Accept-Encoding`. It also remembers the origin of
-/// the request, for an [`OriginPolicy`](crate::OriginPolicy), and whether it is a [probe](LastEventId::is_probe),
+/// the request, for an [`OriginPolicy`](crate::origin::OriginPolicy), and whether it is a [probe](LastEventId::is_probe),
 /// such as HEAD, for which no subscription is made. See [`docs::fallbacks`](crate::docs::fallbacks).
 ///
 /// ```
@@ -78,7 +78,7 @@ pub(crate) enum Requested {
 impl LastEventId {
     /// Reads the `Last-Event-ID` header, all `Accept` headers joined with commas, and the query string.
     ///
-    /// The header wins over the query; if the query has several of the parameters in [`QUERY_NAMES`], the first
+    /// The header wins over the query; if the query has several spellings of the parameter, the first
     /// counts. An empty value counts as absent.
     #[must_use]
     pub fn from_request(header: Option<&[u8]>, accept: Option<&[u8]>, query: Option<&str>) -> Self {

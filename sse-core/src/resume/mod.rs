@@ -17,7 +17,7 @@ mod tests;
 pub use cursor::{Cursor, Epoch, InvalidCursor};
 pub use decision::{Gap, GapReason, Resume};
 pub use epochs::{EpochRow, EpochTable};
-pub use last_event_id::{LastEventId, QUERY_NAMES};
+pub use last_event_id::LastEventId;
 pub use origin::{ForbiddenOrigin, InvalidOrigin};
 pub use origin_policy::{Cors, OriginPolicy, OriginPolicyBuilder};
 

@@ -120,7 +120,7 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// The reason why an [`OriginPolicy`](crate::OriginPolicy) cannot be made.
+/// The reason why an [`OriginPolicy`](crate::origin::OriginPolicy) cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidOrigin {

@@ -34,7 +34,7 @@ const REQUEST_HEADERS: [&str; 5] =
 /// Clients that are not browsers send no `Origin` and pass: this is not authentication.
 ///
 /// ```
-/// use sse_core::{InvalidOrigin, OriginPolicy};
+/// use sse_core::origin::{InvalidOrigin, OriginPolicy};
 ///
 /// let policy = OriginPolicy::builder()
 ///     .origin("https://app.example.com")

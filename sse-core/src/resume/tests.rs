@@ -92,7 +92,8 @@ fn the_epoch_of_a_record_is_the_last_that_begins_at_or_before_it() {
 #[test]
 fn g8_each_place_has_one_spelling_and_everything_else_is_not_a_cursor() {
     let cursor = Cursor::new(Epoch::from_bits(0xabc), 42);
-    for cursor in [cursor, cursor.with_check(7), Cursor::new(Epoch::random(), u64::MAX).with_check(u32::MAX)]
+    for cursor in
+        [cursor, cursor.with_checksum(7), Cursor::new(Epoch::random(), u64::MAX).with_checksum(u32::MAX)]
     {
         let text = cursor.to_string();
         assert_eq!(text.parse(), Ok(cursor));
@@ -127,7 +128,7 @@ fn what_an_engine_stores_of_a_history_comes_back_as_it_was() {
     assert_eq!(EpochTable::from_rows(history.epochs.rows().to_vec()), Some(history.epochs));
     assert_eq!(EpochTable::from_rows(Vec::new()), None);
     let cursor = Cursor::new(history.a, 7);
-    assert_eq!((cursor.check(), cursor.with_check(9).check()), (None, Some(9)));
+    assert_eq!((cursor.checksum(), cursor.with_checksum(9).checksum()), (None, Some(9)));
     assert!(InvalidCursor.to_string().contains("use an id that a hub sent"), "{InvalidCursor}");
 }
 

@@ -22,7 +22,7 @@ use super::{
 ///
 /// let frame = Frame::try_from(Event::message("first\nsecond").event("note").id(7))?;
 /// assert_eq!(frame.as_ref(), b"data: first\ndata: second\nevent: note\nid: 7\n\n");
-/// # Ok::<(), sse_core::InvalidEvent>(())
+/// # Ok::<(), sse_core::error::InvalidEvent>(())
 /// ```
 #[derive(Clone)]
 #[must_use = "an event is sent by yielding it, by `send` or by `publish`"]
@@ -48,7 +48,7 @@ impl Event {
     ///
     /// let frame = Frame::try_from(Event::json([1, 2]).event("pair"))?;
     /// assert_eq!(frame.as_ref(), b"data: [1,2]\nevent: pair\n\n");
-    /// # Ok::<(), sse_core::InvalidEvent>(())
+    /// # Ok::<(), sse_core::error::InvalidEvent>(())
     /// ```
     #[cfg(feature = "json")]
     pub fn json<T: serde::Serialize>(value: T) -> Self {
@@ -75,7 +75,7 @@ impl Event {
     ///
     /// let frame = Frame::try_from(Event::default().data_lines(["a", "b"]))?;
     /// assert_eq!(frame.as_ref(), b"data: a\ndata: b\n\n");
-    /// # Ok::<(), sse_core::InvalidEvent>(())
+    /// # Ok::<(), sse_core::error::InvalidEvent>(())
     /// ```
     pub fn data_lines(self, lines: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         lines.into_iter().fold(self, Event::data)
@@ -145,7 +145,7 @@ impl Event {
     ///
     /// let frame = Frame::try_from(Event::message("soon").retry(Duration::from_millis(100)))?;
     /// assert_eq!(frame.as_ref(), b"data: soon\nretry: 500\n\n");
-    /// # Ok::<(), sse_core::InvalidEvent>(())
+    /// # Ok::<(), sse_core::error::InvalidEvent>(())
     /// ```
     #[track_caller]
     pub fn retry(mut self, delay: Duration) -> Self {

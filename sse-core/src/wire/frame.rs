@@ -14,7 +14,7 @@ use super::{Event, InvalidEvent, draft};
 /// let frame = Frame::try_from(Event::message("hello"))?;
 /// assert_eq!(frame.as_ref(), b"data: hello\n\n");
 /// assert!(Frame::try_from(Event::message("hello").id("a\nb")).is_err());
-/// # Ok::<(), sse_core::InvalidEvent>(())
+/// # Ok::<(), sse_core::error::InvalidEvent>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {

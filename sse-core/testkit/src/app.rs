@@ -1,6 +1,6 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
-use sse_core::{Event, KeepAlive, OriginPolicy, Retention};
+use sse_core::{Event, KeepAlive, Retention, origin::OriginPolicy};
 
 use crate::Context;
 

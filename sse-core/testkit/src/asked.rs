@@ -1,7 +1,7 @@
 use std::future::Ready;
 
 use sse_core::{
-    Event, EventView, Exclusive, IntoPatterns, InvalidTopic, Pattern, Snapshot, Start, Subscribe,
+    Event, EventView, Exclusive, IntoPatterns, Pattern, Snapshot, Start, Subscribe, error::InvalidTopic,
 };
 
 use crate::{

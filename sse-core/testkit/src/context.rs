@@ -9,8 +9,10 @@ use std::{
 use async_stream::stream;
 use futures_util::Stream;
 use sse_core::{
-    AccessDenied, AccessRequest, Event, EventStream, Hub, IntoEventStream, Lease, OriginPolicy, Pattern,
-    Permit, SendError, Sender, Shutdown, StreamSummary, Topic,
+    Event, EventStream, Hub, IntoEventStream, Lease, Pattern, Shutdown, StreamSummary, Topic,
+    channel::{SendError, Sender},
+    mount::{AccessDenied, AccessRequest, Permit},
+    origin::OriginPolicy,
 };
 use tokio::sync::{mpsc, oneshot};
 

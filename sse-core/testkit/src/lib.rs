@@ -21,6 +21,7 @@ pub mod history_cases;
 mod hostile;
 pub mod load;
 mod outcome;
+mod ports;
 mod reader;
 mod server;
 mod sum;
@@ -34,6 +35,7 @@ pub use exchange::{Ending, Exchange, Request};
 pub use golden::{Scripted, scripted};
 pub use hostile::{HOSTILE, Hostile, every_builder};
 pub use outcome::{Failed, Outcome, within_limits};
+pub use ports::free_port;
 pub use reader::{Told, read};
 pub use server::Server;
 

@@ -1,6 +1,6 @@
 use std::{convert::Infallible, sync::Arc};
 
-use sse_core::{Cursor, Event, Hub, PublishError, Receipt, Snapshot};
+use sse_core::{Cursor, Event, Hub, Receipt, Snapshot, error::PublishError};
 use tokio::sync::Mutex;
 
 /// The topic of the changes.

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use sse_core::{Event, Run, RunError};
+use sse_core::{Event, Run, error::RunError};
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::Context;

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use sse_core::{FileHistory, GapReason, History, HistoryErrorKind, Hub, Record, Retention};
+use sse_core::{
+    GapReason, Hub, Retention,
+    history::{FileHistory, History, HistoryErrorKind, Record},
+};
 use sse_testkit::history_cases::{appended, data, entry, next, texts};
 use tempfile::TempDir;
 
@@ -73,7 +76,7 @@ async fn g6_g7_nothing_acknowledged_is_lost_when_the_process_is_killed_under_loa
         for (number, id) in &acked {
             assert_eq!(numbers.get(number), Some(id), "{number} was acknowledged, kill {kill}");
         }
-        let table = history.span(&[]).await.unwrap().epochs;
+        let table = history.bounds(&[]).await.unwrap().epochs;
         assert!(epochs.insert(table.current()), "an epoch was begun twice");
         assert!(records.iter().all(|record| record.cursor.epoch() == table.at(record.cursor.seq())));
     }

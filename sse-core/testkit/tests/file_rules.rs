@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use sse_core::{FileHistory, History, HistoryErrorKind, Hub, Retention};
+use sse_core::{
+    Hub, Retention,
+    history::{FileHistory, History, HistoryErrorKind},
+};
 use sse_testkit::history_cases::{appended, entry, texts};
 use tempfile::TempDir;
 
@@ -20,7 +23,7 @@ async fn rule_of_the_file_nothing_is_acknowledged_or_read_before_its_sync() {
     while synced_at.elapsed() < every / 2 {
         assert!(!second.is_finished(), "acknowledged before the next sync was due");
         assert_eq!(texts(&history.read(0, 10, usize::MAX).await.unwrap()), ["0"]);
-        assert_eq!(history.span(&[]).await.unwrap().head, 1);
+        assert_eq!(history.bounds(&[]).await.unwrap().head, 1);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     second.await.unwrap();
@@ -41,7 +44,7 @@ async fn rule_of_the_file_epochs_are_pruned_that_no_record_is_of_and_only_those(
         open();
     }
     let history = open();
-    let epochs = history.span(&[]).await.unwrap().epochs;
+    let epochs = history.bounds(&[]).await.unwrap().epochs;
     // Epochs in which nothing was published are removed first: the record's own is the oldest.
     assert_eq!(epochs.rows().len(), KEPT);
     assert_eq!(epochs.at(1), first.epoch());
@@ -49,10 +52,10 @@ async fn rule_of_the_file_epochs_are_pruned_that_no_record_is_of_and_only_those(
     for number in 2..40 {
         appended(&history, entry("a", number)).await;
     }
-    assert!(history.span(&[]).await.unwrap().oldest > 2, "nothing was trimmed");
+    assert!(history.bounds(&[]).await.unwrap().oldest > 2, "nothing was trimmed");
     drop(history);
 
-    let epochs = open().span(&[]).await.unwrap().epochs;
+    let epochs = open().bounds(&[]).await.unwrap().epochs;
     assert_eq!(epochs.rows().len(), KEPT);
     assert!(epochs.rows().iter().all(|row| row.epoch != first.epoch()), "the oldest one is still there");
     assert_eq!(epochs.at(39), of_last);

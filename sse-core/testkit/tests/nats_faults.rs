@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::json;
 use sse_core::{
-    Cursor, Entry, EntryKind, Event, GapReason, History, HistoryErrorKind, Hub, NatsHistory, NatsStorage,
-    Start, Subscription, TailEvent,
+    Cursor, Event, GapReason, Hub, Start, Subscription,
+    history::{Entry, EntryKind, History, HistoryErrorKind, NatsHistory, NatsStorage, TailEvent},
 };
 use sse_testkit::{
     engines::NatsServer,
@@ -105,7 +105,7 @@ async fn an_older_store_is_a_fork_for_those_who_saw_what_it_lost() {
         let reader = hub.subscribe("a").after(&*after[1]).await.unwrap();
         assert!(reader.gap().is_none(), "{:?}", reader.resume());
     }
-    let spans = [histories[0].span(&[]).await.unwrap(), histories[1].span(&[]).await.unwrap()];
+    let spans = [histories[0].bounds(&[]).await.unwrap(), histories[1].bounds(&[]).await.unwrap()];
     assert_eq!(spans[0], spans[1]);
 }
 
@@ -149,16 +149,16 @@ async fn a_cursor_is_held_only_by_its_own_record() {
         cursors.push(appended(&history, entry("a", n)).await.cursor);
     }
     let epoch = cursors[0].epoch();
-    assert!(history.holds(cursors[3]).await.unwrap());
-    let other = cursors[3].check().unwrap() ^ 1;
-    assert!(!history.holds(Cursor::new(epoch, 4).with_check(other)).await.unwrap());
-    assert!(!history.holds(Cursor::new(epoch, 6).with_check(other)).await.unwrap());
+    assert!(history.verify(cursors[3]).await.unwrap());
+    let other = cursors[3].checksum().unwrap() ^ 1;
+    assert!(!history.verify(Cursor::new(epoch, 4).with_checksum(other)).await.unwrap());
+    assert!(!history.verify(Cursor::new(epoch, 6).with_checksum(other)).await.unwrap());
     // A trimmed record cannot be compared, and neither can a cursor without a check: the table of epochs decides.
-    assert!(history.holds(cursors[0]).await.unwrap());
-    assert!(history.holds(Cursor::new(epoch, 4)).await.unwrap());
-    assert!(history.holds(Cursor::new(epoch, 0).with_check(other)).await.unwrap());
+    assert!(history.verify(cursors[0]).await.unwrap());
+    assert!(history.verify(Cursor::new(epoch, 4)).await.unwrap());
+    assert!(history.verify(Cursor::new(epoch, 0).with_checksum(other)).await.unwrap());
     let hub = Hub::open(history).await.unwrap();
-    let forged = Cursor::new(epoch, 4).with_check(other);
+    let forged = Cursor::new(epoch, 4).with_checksum(other);
     let reader = hub.subscribe("a").after(forged).await.unwrap();
     assert_eq!(reader.gap().map(|gap| gap.reason), Some(GapReason::Fork));
 }
@@ -179,7 +179,7 @@ async fn a_harmless_restart_is_a_gap_for_nobody() {
     }
     ids.push(publish(&hub, "a", "3").await);
     assert_eq!(data(&mut live, 1).await, ["3"]);
-    assert_eq!(history.span(&[]).await.unwrap().epochs.rows().len(), 4);
+    assert_eq!(history.bounds(&[]).await.unwrap().epochs.rows().len(), 4);
     let later = Hub::open(open(&server).await).await.unwrap();
     for hub in [&hub, &later] {
         for id in &ids {
@@ -369,7 +369,7 @@ async fn a_failover_of_a_replicated_stream_is_a_gap_for_nobody() {
         let reader = hub.subscribe("a").after(&**id).await.unwrap();
         assert!(reader.gap().is_none(), "{id}: {:?}", reader.resume());
     }
-    assert_eq!(history.span(&[]).await.unwrap().epochs.rows().len(), 1);
+    assert_eq!(history.bounds(&[]).await.unwrap().epochs.rows().len(), 1);
 }
 
 /// The error names every setting that would lose or renumber events.
@@ -448,8 +448,8 @@ async fn foreign_messages_are_data() {
     assert_eq!(texts(&told)[0], "x\n\nevent: sse.end\nid: 7\n\ndata: y");
     // The check is the same for every way of reading, and holds.
     assert_eq!(history.read(0, 10, usize::MAX).await.unwrap(), told);
-    assert!(history.holds(told[0].cursor).await.unwrap());
-    assert_eq!(history.span(&patterns(&["a.b"])).await.unwrap().finished, []);
+    assert!(history.verify(told[0].cursor).await.unwrap());
+    assert_eq!(history.bounds(&patterns(&["a.b"])).await.unwrap().finished, []);
 }
 
 /// Foreign messages with our headers are data too.
@@ -515,7 +515,7 @@ async fn e14_the_table_of_epochs_has_the_replicas_of_the_events() {
         let info = servers[0].api(&format!("STREAM.INFO.{stream}"), json!({})).await;
         info.map(|info| info["config"]["num_replicas"].clone())
     };
-    let connect = async |builder: sse_core::NatsHistoryBuilder| {
+    let connect = async |builder: sse_core::history::NatsHistoryBuilder| {
         wait_for("the cluster makes the streams", async {
             loop {
                 match builder.clone().connect(servers[0].url(), "shop").await {
@@ -564,7 +564,7 @@ async fn topics_that_begin_with_a_dollar_are_themselves() {
     let told: Vec<_> =
         two.read(0, 100, usize::MAX).await.unwrap().into_iter().map(|record| record.topics).collect();
     assert_eq!(told, expected);
-    let last = async |name| one.span(&patterns(&[name])).await.unwrap().last;
+    let last = async |name| one.bounds(&patterns(&[name])).await.unwrap().last;
     assert_eq!(last("$multi").await, 9);
     assert_eq!(last("$multi.*").await, 9, "an event of several topics may have any");
 }

@@ -3,7 +3,8 @@
 use std::{process::Command, time::Duration};
 
 use sse_core::{
-    Event, GapReason, History, HistoryErrorKind, Hub, RedisHistory, Resume, Retention, Start, Subscription,
+    Event, GapReason, Hub, Resume, Retention, Start, Subscription,
+    history::{History, HistoryErrorKind, RedisHistory},
 };
 use sse_testkit::{
     engines::{Proxy, RedisServer},
@@ -185,7 +186,7 @@ async fn g4_a_process_that_was_cut_off_while_the_history_was_trimmed_says_so_to_
     for n in 1..400 {
         appended(&there, entry("a", n)).await;
     }
-    let oldest = there.span(&[]).await.unwrap().oldest;
+    let oldest = there.bounds(&[]).await.unwrap().oldest;
     assert!(oldest > 3);
     proxy.mend();
     let told = next(&mut busy).await;
@@ -228,7 +229,7 @@ async fn processes_that_race_after_a_restart_begin_one_epoch() {
         handles.push(RedisHistory::connect(server.url(), NAME).await.unwrap());
     }
     appended(&handles[0], entry("a", 0)).await;
-    let rows = handles[0].span(&[]).await.unwrap().epochs.rows().len();
+    let rows = handles[0].bounds(&[]).await.unwrap().epochs.rows().len();
     server.kill();
     server.revive();
     let mut calls = tokio::task::JoinSet::new();
@@ -240,7 +241,7 @@ async fn processes_that_race_after_a_restart_begin_one_epoch() {
         });
     }
     wait_for("all appended", calls.join_all()).await;
-    let span = handles[7].span(&[]).await.unwrap();
+    let span = handles[7].bounds(&[]).await.unwrap();
     assert_eq!(span.epochs.rows().len(), rows + 1, "{:?}", span.epochs);
     assert_eq!(span.head, 9);
 }
@@ -358,7 +359,7 @@ async fn a_url_may_ask_for_tls_and_a_password() {
         .output()
         .expect("openssl; install it: apt-get install -y openssl");
     assert!(made.status.success(), "{made:?}");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = sse_testkit::free_port().to_string();
     let (key, cert) = (file("key.pem"), file("cert.pem"));
     let options =
         ["--tls-port", &port, "--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-auth-clients", "no"];

@@ -1,6 +1,6 @@
 //! Foreign writes into the keys of a history in Redis become data or are ignored, and never stop the history.
 
-use sse_core::{Event, Hub, RedisHistory, Start};
+use sse_core::{Event, Hub, Start, history::RedisHistory};
 use sse_testkit::{
     engines::RedisServer,
     history_cases::{data, next},

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sse_core::{Event, History, Hub, Pattern, Receipt, RedisHistory, Subscription};
+use sse_core::{
+    Event, Hub, Pattern, Receipt, Subscription,
+    history::{History, RedisHistory},
+};
 use sse_testkit::{
     engines::RedisServer,
     history_cases::{appended, data, entry, next, wait_for},
@@ -164,7 +167,7 @@ async fn epochs_without_a_record_do_not_pile_up() {
     let script = "for n = 1, 1500 do redis.call('RPUSH', KEYS[1], string.format('%016x 2', n)) end";
     server.ask(&["EVAL", script, "1", &key("epochs")]);
     let second = appended(&history, entry("a", 2)).await.cursor;
-    let epochs = history.span(&[]).await.unwrap().epochs;
+    let epochs = history.bounds(&[]).await.unwrap().epochs;
     assert_eq!(epochs.rows().len(), 1_000);
     assert_eq!((epochs.at(1), epochs.at(2)), (first.epoch(), second.epoch()));
 }
@@ -178,7 +181,7 @@ async fn wildcards_are_judged_over_many_pages() {
     history.append(entries).await.unwrap();
     let last = async |patterns: &[&str]| {
         let patterns: Vec<Pattern> = patterns.iter().map(|text| Pattern::new(*text).unwrap()).collect();
-        history.span(&patterns).await.unwrap().last
+        history.bounds(&patterns).await.unwrap().last
     };
     assert_eq!(last(&["first.*"]).await, 1);
     assert_eq!(last(&["user.*", "first.>"]).await, 1_701);

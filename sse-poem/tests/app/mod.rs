@@ -10,8 +10,9 @@ use poem::{
     web::{Data, Html},
 };
 use sse_poem::{
-    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, get, mount,
-    preflight,
+    LastEventId, Receipt, Result, Sse, channel, get, mount,
+    mount::{Access, AccessDenied, AccessRequest, Permit},
+    origin::preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::net::TcpListener;
@@ -132,13 +133,13 @@ async fn finish(Data(app): Data<&Context>, uri: &Uri) -> Result<String> {
 
 #[handler]
 async fn run(Data(app): Data<&Context>, uri: &Uri, text: String) -> Result<StatusCode> {
-    app.work(app.hub.run(Asked::from_query(uri.query()).topics)?, text);
+    app.work(app.hub.start_run(Asked::from_query(uri.query()).topics)?, text);
     Ok(StatusCode::ACCEPTED)
 }
 
 #[handler]
 async fn stop(Data(app): Data<&Context>, uri: &Uri) -> Result<StatusCode> {
-    let is_known = app.hub.stop(Asked::from_query(uri.query()).topics).await?;
+    let is_known = app.hub.stop_run(Asked::from_query(uri.query()).topics).await?;
     Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 

@@ -16,8 +16,9 @@ use rocket::{
     shield::Shield,
 };
 use sse_rocket::{
-    Access, AccessDenied, AccessRequest, EventStream, LastEventId, Permit, Receipt, Result, Sse, channel,
-    fairing, mount, preflight,
+    EventStream, LastEventId, Receipt, Result, Sse, channel, fairing, mount,
+    mount::{Access, AccessDenied, AccessRequest, Permit},
+    origin::preflight,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 
@@ -160,13 +161,13 @@ async fn finish(app: &State<Context>, uri: &Origin<'_>) -> Result<String> {
 
 #[post("/runs", data = "<text>")]
 async fn run(app: &State<Context>, uri: &Origin<'_>, text: String) -> Result<Status> {
-    app.work(app.hub.run(asked(uri).topics)?, text);
+    app.work(app.hub.start_run(asked(uri).topics)?, text);
     Ok(Status::Accepted)
 }
 
 #[delete("/runs")]
 async fn stop(app: &State<Context>, uri: &Origin<'_>) -> Result<Status> {
-    let is_known = app.hub.stop(asked(uri).topics).await?;
+    let is_known = app.hub.stop_run(asked(uri).topics).await?;
     Ok(if is_known { Status::NoContent } else { Status::NotFound })
 }
 

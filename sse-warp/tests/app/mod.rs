@@ -4,8 +4,10 @@ use std::{convert::Infallible, net::Ipv4Addr};
 
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use sse_warp::{
-    Access, AccessDenied, AccessRequest, LastEventId, Permit, Receipt, Result, Sse, channel, last_event_id,
-    mount, preflight, reply,
+    LastEventId, Receipt, Result, Sse, channel, last_event_id, mount,
+    mount::{Access, AccessDenied, AccessRequest, Permit},
+    origin::preflight,
+    reply,
 };
 use tokio::net::TcpListener;
 use warp::{
@@ -121,12 +123,12 @@ async fn finish(app: Context, asked: Asked) -> Result<String> {
 }
 
 async fn run(app: Context, asked: Asked, text: String) -> Result<StatusCode> {
-    app.work(app.hub.run(asked.topics)?, text);
+    app.work(app.hub.start_run(asked.topics)?, text);
     Ok(StatusCode::ACCEPTED)
 }
 
 async fn stop(app: Context, asked: Asked) -> Result<StatusCode> {
-    let is_known = app.hub.stop(asked.topics).await?;
+    let is_known = app.hub.stop_run(asked.topics).await?;
     Ok(if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 

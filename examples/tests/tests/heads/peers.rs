@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
 use example_tests::{Engine, PATIENCE, Session};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use sse_core::{Backoff, ClientEvent, EventSource};
+use sse_core::{
+    EventSource,
+    client::{Backoff, ClientEvent},
+};
 use sse_testkit::{Failed, Outcome};
 use tokio::{process::Command, time::timeout};
 

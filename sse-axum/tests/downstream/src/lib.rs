@@ -12,7 +12,10 @@
 
 use axum::response::{IntoResponse, Response};
 use sse_axum::{
-    AccessDenied, ErrorKind, Event, Hub, LastEventId, OriginPolicy, PublishError, Sse, SubscribeError, Topic,
+    ErrorKind, Event, Hub, LastEventId, Sse, Topic,
+    error::{PublishError, SubscribeError},
+    mount::AccessDenied,
+    origin::OriginPolicy,
 };
 
 /// The application's own error type: one `From` of its own for the adapter's, and the macro for the rest.
@@ -107,19 +110,19 @@ mod tests {
             AppError: From<E>,
         {
         }
-        converts::<sse_axum::AccessDenied>();
-        converts::<sse_axum::ForbiddenOrigin>();
-        converts::<sse_axum::HistoryError>();
-        converts::<sse_axum::InvalidCursor>();
-        converts::<sse_axum::InvalidEvent>();
-        converts::<sse_axum::InvalidEventId>();
-        converts::<sse_axum::InvalidEventType>();
-        converts::<sse_axum::InvalidOrigin>();
-        converts::<sse_axum::InvalidTopic>();
-        converts::<sse_axum::PublishError>();
-        converts::<sse_axum::RunError>();
-        converts::<sse_axum::SendError>();
-        converts::<sse_axum::SubscribeError>();
+        converts::<sse_axum::mount::AccessDenied>();
+        converts::<sse_axum::origin::ForbiddenOrigin>();
+        converts::<sse_axum::history::HistoryError>();
+        converts::<sse_axum::error::InvalidCursor>();
+        converts::<sse_axum::error::InvalidEvent>();
+        converts::<sse_axum::error::InvalidEventId>();
+        converts::<sse_axum::error::InvalidEventType>();
+        converts::<sse_axum::origin::InvalidOrigin>();
+        converts::<sse_axum::error::InvalidTopic>();
+        converts::<sse_axum::error::PublishError>();
+        converts::<sse_axum::error::RunError>();
+        converts::<sse_axum::channel::SendError>();
+        converts::<sse_axum::error::SubscribeError>();
     };
 
     /// What the extractor makes of a request from a page of this origin.
@@ -152,7 +155,7 @@ mod tests {
 
         let unknown = sse_axum::Error::from(hub.subscribe("b").existing().await.unwrap_err());
         assert_eq!((name(&unknown), unknown.status()), ("unknown topic", axum::http::StatusCode::NOT_FOUND));
-        let left = sse_axum::Error::from(sse_axum::SendError::Left);
+        let left = sse_axum::Error::from(sse_axum::channel::SendError::Left);
         assert_eq!((name(&left), left.status()), ("send", axum::http::StatusCode::GONE));
         // A kind becomes the same error again.
         assert_eq!(name(&ErrorKind::from(AccessDenied::Forbidden).into()), "forbidden");

@@ -69,9 +69,9 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// append fails with an error that asks to open the file again. Reads continue.
 ///
 /// ```no_run
-/// use sse_core::{FileHistory, Hub};
+/// use sse_core::{Hub, history::FileHistory};
 ///
-/// # async fn open() -> Result<(), sse_core::HistoryError> {
+/// # async fn open() -> Result<(), sse_core::history::HistoryError> {
 /// let hub = Hub::open(FileHistory::open("events.redb")?).await?;
 /// # let _ = hub;
 /// # Ok(()) }
@@ -140,9 +140,9 @@ impl History for FileHistory {
         }
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let patterns = patterns.to_vec();
-        self.blocking(move |reader| reader.span(&patterns)).await
+        self.blocking(move |reader| reader.bounds(&patterns)).await
     }
 
     async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {

@@ -8,9 +8,9 @@ use crate::history::{HistoryError, Retention};
 /// Options for a [`FileHistory`].
 ///
 /// ```no_run
-/// use sse_core::{FileHistory, Retention};
+/// use sse_core::{Retention, history::FileHistory};
 ///
-/// # fn open() -> Result<(), sse_core::HistoryError> {
+/// # fn open() -> Result<(), sse_core::history::HistoryError> {
 /// let history = FileHistory::builder()
 ///     .retention(Retention::default().events(100_000))
 ///     .open("events.redb")?;

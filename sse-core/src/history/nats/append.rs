@@ -113,7 +113,7 @@ impl Inner {
         } else {
             Some(check)
         };
-        let cursor = check.map_or(cursor, |check| cursor.with_check(check));
+        let cursor = check.map_or(cursor, |check| cursor.with_checksum(check));
         Ok(Appended { cursor, duplicate: ack.duplicate })
     }
 

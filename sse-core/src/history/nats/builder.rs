@@ -30,7 +30,7 @@ impl NatsStorage {
 /// An existing stream keeps its own limits, replicas and storage.
 ///
 /// ```no_run
-/// use sse_core::{Hub, NatsHistory, Retention};
+/// use sse_core::{Hub, Retention, history::NatsHistory};
 ///
 /// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
 /// let history = NatsHistory::builder()

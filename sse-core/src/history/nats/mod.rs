@@ -108,7 +108,7 @@ const CURRENT: Duration = Duration::from_secs(5);
 ///   stream that was deleted is created again, and every reader gets a gap notice.
 ///
 /// ```no_run
-/// use sse_core::{Event, Hub, NatsHistory};
+/// use sse_core::{Event, Hub, history::NatsHistory};
 ///
 /// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
 /// let hub = Hub::open(NatsHistory::connect("nats://localhost:4222", "shop").await?).await?;
@@ -246,12 +246,12 @@ impl History for NatsHistory {
         self.inner.read(after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
-        self.inner.span(patterns).await
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+        self.inner.bounds(patterns).await
     }
 
-    async fn holds(&self, cursor: Cursor) -> Result<bool, HistoryError> {
-        self.inner.holds(cursor).await
+    async fn verify(&self, cursor: Cursor) -> Result<bool, HistoryError> {
+        self.inner.verify(cursor).await
     }
 
     async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {

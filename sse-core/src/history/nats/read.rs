@@ -118,9 +118,9 @@ impl Inner {
     /// Only a cursor with a check can be compared. A cursor without a check names a position whose record was
     /// already trimmed when the cursor was made, and a record that has been trimmed since cannot be compared
     /// either: for both, the table of epochs alone decides.
-    pub(super) async fn holds(&self, cursor: Cursor) -> Result<bool, HistoryError> {
+    pub(super) async fn verify(&self, cursor: Cursor) -> Result<bool, HistoryError> {
         self.fence().await?;
-        let Some(check) = cursor.check().filter(|_| cursor.seq() > 0) else {
+        let Some(check) = cursor.checksum().filter(|_| cursor.seq() > 0) else {
             return Ok(cursor.seq() <= self.look().await?.head());
         };
         match self.stored(cursor.seq()).await? {
@@ -129,7 +129,7 @@ impl Inner {
         }
     }
 
-    pub(super) async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+    pub(super) async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let info = self.look().await?;
         let epochs = self.known().epochs();
         let Some(epochs) = epochs else {
@@ -175,7 +175,7 @@ impl Inner {
             let Ok(topic) = pattern.clone().into_topic() else { continue };
             if stored.is_finish() && !self.is_reopened(&topic, stored.seq, multi).await? {
                 let cursor = Cursor::new(self.known().at(stored.seq), stored.seq);
-                finished.push((topic, cursor.with_check(stored.check())));
+                finished.push((topic, cursor.with_checksum(stored.check())));
             }
         }
         Ok((last, finished))

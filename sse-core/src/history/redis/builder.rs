@@ -10,9 +10,9 @@ use crate::history::{HistoryError, Retention};
 /// Every process that opens the same history should use the same options.
 ///
 /// ```no_run
-/// use sse_core::{RedisHistory, Retention};
+/// use sse_core::{Retention, history::RedisHistory};
 ///
-/// # async fn connect() -> Result<(), sse_core::HistoryError> {
+/// # async fn connect() -> Result<(), sse_core::history::HistoryError> {
 /// let history = RedisHistory::builder()
 ///     .retention(Retention::default().events(100_000))
 ///     .connect("redis://:password@10.0.0.7:6379", "shop")

@@ -55,9 +55,9 @@ use script::Scripts;
 /// when it is back.
 ///
 /// ```no_run
-/// use sse_core::{Hub, RedisHistory};
+/// use sse_core::{Hub, history::RedisHistory};
 ///
-/// # async fn open() -> Result<(), sse_core::HistoryError> {
+/// # async fn open() -> Result<(), sse_core::history::HistoryError> {
 /// let hub = Hub::open(RedisHistory::connect("redis://127.0.0.1:6379", "shop").await?).await?;
 /// # let _ = hub;
 /// # Ok(()) }
@@ -111,9 +111,9 @@ impl History for RedisHistory {
         read::read(&self.shared, after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let mut linked = self.shared.link.get()?;
-        let span = self.shared.scripts.span(&mut linked.connection, &self.shared.settings, patterns).await;
+        let span = self.shared.scripts.bounds(&mut linked.connection, &self.shared.settings, patterns).await;
         span.map_err(|error| self.shared.failed(&linked, error))
     }
 

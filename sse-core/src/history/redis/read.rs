@@ -49,7 +49,7 @@ pub(super) async fn read(
 
 /// No record follows `after`: correct at the head, otherwise the records were trimmed.
 async fn at_the_end(shared: &Shared, mut linked: Linked, after: u64) -> Result<Vec<Record>, HistoryError> {
-    let span = shared.scripts.span(&mut linked.connection, &shared.settings, &[]).await;
+    let span = shared.scripts.bounds(&mut linked.connection, &shared.settings, &[]).await;
     let span = span.map_err(|error| shared.failed(&linked, error))?;
     if after >= span.head {
         return Ok(Vec::new());

@@ -77,7 +77,7 @@ impl Scripts {
     }
 
     /// Returns the bounds of the history.
-    pub(super) async fn span(
+    pub(super) async fn bounds(
         &self,
         connection: &mut MultiplexedConnection,
         settings: &Settings,

@@ -168,7 +168,7 @@ impl Tail {
         let HistoryBounds { oldest, head, epochs, .. } = if sweeps {
             shared.scripts.sweep(connection, &shared.settings).await?
         } else {
-            shared.scripts.span(connection, &shared.settings, &[]).await?
+            shared.scripts.bounds(connection, &shared.settings, &[]).await?
         };
         if self.known.as_ref() != Some(&epochs) {
             // At the start the hub finds the difference itself: its newest record may have been replaced.

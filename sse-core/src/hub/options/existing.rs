@@ -26,7 +26,7 @@ impl Subscribe {
     /// once they have published an event: publish the first event of a run before you give out its address.
     ///
     /// ```
-    /// use sse_core::{Hub, Start, SubscribeError, Topic};
+    /// use sse_core::{Hub, Start, Topic, error::SubscribeError};
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let hub = Hub::memory();
@@ -34,7 +34,7 @@ impl Subscribe {
     /// let refused = hub.subscribe(&answer).start(Start::Earliest).existing().await;
     /// assert_eq!(refused.err(), Some(SubscribeError::UnknownTopic(answer.clone())));
     ///
-    /// let run = hub.run(&answer)?;
+    /// let run = hub.start_run(&answer)?;
     /// assert!(hub.subscribe(&answer).start(Start::Earliest).existing().await.is_ok());
     /// # drop(run);
     /// # Ok(()) }
@@ -83,7 +83,7 @@ impl Hub {
     /// Returns the bounds that the history reports for a pattern, if there is a history.
     async fn span_of(&self, pattern: &Pattern) -> Result<Option<HistoryBounds>, HistoryError> {
         match self.history() {
-            Some(history) => history.span(slice::from_ref(pattern)).await.map(Some),
+            Some(history) => history.bounds(slice::from_ref(pattern)).await.map(Some),
             None => Ok(None),
         }
     }

@@ -21,7 +21,7 @@ use crate::hub::Subscribe;
 /// use std::time::Duration;
 /// use sse_core::{Hub, Lease};
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_core::SubscribeError> {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_core::error::SubscribeError> {
 /// let hub = Hub::memory();
 /// let lease = Lease::within(Duration::from_secs(600));
 /// let mut reader = hub.subscribe("prices").lease(&lease).await?;

@@ -9,7 +9,7 @@ impl Subscribe {
     /// refused, because its origin is unknown.
     ///
     /// ```
-    /// use sse_core::{Hub, LastEventId, OriginPolicy, Subscription};
+    /// use sse_core::{Hub, LastEventId, Subscription, origin::OriginPolicy};
     ///
     /// async fn prices(hub: Hub, last: LastEventId) -> Result<Subscription, Box<dyn std::error::Error>> {
     ///     let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;

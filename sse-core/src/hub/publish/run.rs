@@ -23,7 +23,7 @@ const STOP_TOPIC: &str = "$sse.stop";
 
 /// A topic with a producer that outlives its readers, such as the answer of a language model, or a build.
 ///
-/// Created by [`Hub::run`]. Readers subscribe with [`Start::Earliest`](crate::hub::Start::Earliest): however
+/// Created by [`Hub::start_run`]. Readers subscribe with [`Start::Earliest`](crate::hub::Start::Earliest): however
 /// late they come, and however often they reconnect, they get everything from the start, then live events, then
 /// `sse.end`, and 204 after that. The producer works with or without readers, until it is done or
 /// [`stopped`](Run::stopped).
@@ -38,7 +38,7 @@ const STOP_TOPIC: &str = "$sse.stop";
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let hub = Hub::memory();
-/// let run = hub.run("answer.42")?;
+/// let run = hub.start_run("answer.42")?;
 /// tokio::spawn(async move {
 ///     for token in ["Hel", "lo"] {
 ///         run.publish(Event::message(token)).await?;
@@ -139,7 +139,7 @@ impl Run {
         }
     }
 
-    /// Completes when [`Hub::stop`] was called for the topic in any process that shares the hub's history, or
+    /// Completes when [`Hub::stop_run`] was called for the topic in any process that shares the hub's history, or
     /// when the run has expired. Then stop working, publish a last event if needed, and call
     /// [`finish`](Run::finish).
     pub async fn stopped(&self) {
@@ -271,7 +271,7 @@ impl Hub {
     /// # Errors
     /// [`RunError::Running`] if this process already runs the topic: let the caller subscribe to it instead.
     /// [`RunError::Publish`] for a topic that is not valid.
-    pub fn run(&self, topic: impl IntoTopics) -> Result<Run, RunError> {
+    pub fn start_run(&self, topic: impl IntoTopics) -> Result<Run, RunError> {
         let shared = self.shared.runs.begin(single(topic).map_err(PublishError::from)?)?;
         let runtime = tokio::runtime::Handle::try_current().ok();
         Ok(Run { hub: self.clone(), shared, runtime })
@@ -286,7 +286,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`PublishError`] for a topic that is not valid, or if the history does not respond.
-    pub async fn stop(&self, topic: impl IntoTopics) -> Result<bool, PublishError> {
+    pub async fn stop_run(&self, topic: impl IntoTopics) -> Result<bool, PublishError> {
         let topic = single(topic)?;
         let is_here = self.shared.runs.stop(topic.as_str());
         if let Some(history) = self.history() {

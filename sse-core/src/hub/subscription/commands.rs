@@ -93,7 +93,7 @@ impl Subscription {
         };
         let (hub, feed) = (self.hub.clone(), Arc::clone(&self.feed));
         runtime.spawn(async move {
-            match history.span(&feed.patterns).await {
+            match history.bounds(&feed.patterns).await {
                 Ok(mut span) => {
                     hub.merge_epochs(&mut span.epochs);
                     hub.window().merge_finished(&feed, &span.epochs, &span.finished);

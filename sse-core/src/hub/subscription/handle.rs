@@ -118,7 +118,7 @@ impl ReaderHandle {
     /// Replaces the reader's topics, from its present position on and without a reconnect.
     ///
     /// The same lease, filter and limits apply. Earlier events of an added topic are not sent;
-    /// [`also`](ReaderHandle::also) sends them. The client does not know of the change: when it reconnects it
+    /// [`add_topics`](ReaderHandle::add_topics) sends them. The client does not know of the change: when it reconnects it
     /// asks for the topics in its request, so let the handler remember the new ones, or let the client ask for
     /// them.
     ///
@@ -134,11 +134,11 @@ impl ReaderHandle {
     }
 
     /// Adds topics with their earlier state, which comes first and without ids; see
-    /// [`Subscribe::also`](crate::hub::Subscribe::also).
+    /// [`Subscribe::backfill`](crate::hub::Subscribe::backfill).
     ///
     /// # Errors
     /// As [`set_topics`](ReaderHandle::set_topics), for all topics of the reader together.
-    pub fn also(&self, topics: impl IntoPatterns, start: Start) -> Result<(), InvalidTopic> {
+    pub fn add_topics(&self, topics: impl IntoPatterns, start: Start) -> Result<(), InvalidTopic> {
         let added = topics.into_patterns()?;
         let wanted = {
             let orders = self.control.lock();

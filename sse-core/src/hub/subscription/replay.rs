@@ -62,7 +62,7 @@ pub(crate) async fn read(
             Err(error) if error.kind() == HistoryErrorKind::Trimmed => {
                 let span = {
                     let _permit = pace.permit().await;
-                    history.span(&feed.patterns).await
+                    history.bounds(&feed.patterns).await
                 };
                 return match span {
                     Ok(span) if span.oldest <= after + 1 => ReplayOutcome::Failed(moved_on()),

@@ -79,7 +79,7 @@ impl Subscribe {
     /// events of a newly added topic from before the cursor are sent first, without ids.
     ///
     /// Only events that the window holds are sent; with [`Start::Live`], none are.
-    pub fn also(mut self, topics: impl IntoPatterns, start: Start) -> Self {
+    pub fn backfill(mut self, topics: impl IntoPatterns, start: Start) -> Self {
         self.also.push((topics.into_patterns(), start));
         self
     }
@@ -246,7 +246,7 @@ async fn query_history(
         Requested::Nothing | Requested::Malformed(_) => start != Start::Live && view.evicted > 0,
     };
     let unproved = match requested {
-        Requested::Cursor(cursor) if cursor.check().is_some() => {
+        Requested::Cursor(cursor) if cursor.checksum().is_some() => {
             hub.window().lock().kept_cursor(cursor.seq()) != Some(*cursor)
         }
         _ => false,
@@ -257,7 +257,7 @@ async fn query_history(
     let asked = {
         // The history searches for the matching topics of wildcards; such a request waits for its turn.
         let _permit = if feed.is_exact { None } else { hub.pace().permit().await };
-        history.span(&feed.patterns).await
+        history.bounds(&feed.patterns).await
     };
     let mut span = match asked {
         Ok(span) => span,
@@ -272,7 +272,7 @@ async fn query_history(
     }
     hub.window().merge_finished(feed, &span.epochs, &span.finished);
     let holds = match requested {
-        Requested::Cursor(cursor) if unproved => history.holds(*cursor).await?,
+        Requested::Cursor(cursor) if unproved => history.verify(*cursor).await?,
         _ => true,
     };
     let mut told = HistoryCheck { span, version, holds, latest: None };
@@ -344,7 +344,7 @@ pub(in crate::hub) fn checked(
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// The request comes from an origin that is not allowed; see [`OriginPolicy`](crate::OriginPolicy).
+    /// The request comes from an origin that is not allowed; see [`OriginPolicy`](crate::origin::OriginPolicy).
     Origin(ForbiddenOrigin),
     /// The name of a principal, a limit or an exclusive place is empty or longer than 512 bytes. Use a hash of it.
     Name,

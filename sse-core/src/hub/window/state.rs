@@ -55,10 +55,11 @@ impl State {
     pub(crate) fn cursor_at(&self, seq: u64) -> Cursor {
         let cursor = self.epochs.cursor(seq);
         match self.head_check.filter(|_| seq == self.head) {
-            Some(check) => cursor.with_check(check),
-            None => {
-                self.kept_cursor(seq).and_then(Cursor::check).map_or(cursor, |check| cursor.with_check(check))
-            }
+            Some(check) => cursor.with_checksum(check),
+            None => self
+                .kept_cursor(seq)
+                .and_then(Cursor::checksum)
+                .map_or(cursor, |check| cursor.with_checksum(check)),
         }
     }
 

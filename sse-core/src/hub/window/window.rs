@@ -336,7 +336,7 @@ impl Window {
             waiting.push(feed.push(seq, now, &frame, &labels));
         }
         state.head = seq;
-        state.head_check = cursor.check();
+        state.head_check = cursor.checksum();
         self.head.store(seq, Ordering::Release);
         waiting.push(state.head_waiters.take());
         self.counters.count_published();

@@ -28,7 +28,7 @@ use read::Report;
 /// standard requires: call [`reset`](Decoder::reset) before the next connection.
 ///
 /// ```
-/// use sse_core::{Decoder, Item};
+/// use sse_core::decode::{Decoder, Item};
 ///
 /// let mut decoder = Decoder::new();
 /// let mut texts = Vec::new();
@@ -42,7 +42,7 @@ use read::Report;
 /// }
 /// assert_eq!(texts, ["hello"]);
 /// assert_eq!(decoder.last_event_id(), "7");
-/// # Ok::<(), sse_core::DecodeError>(())
+/// # Ok::<(), sse_core::decode::DecodeError>(())
 /// ```
 #[derive(Clone, Default)]
 #[must_use = "a decoder does nothing until it is fed"]
@@ -75,12 +75,12 @@ impl Decoder {
     /// last event id string belongs to the event source and outlives its connections.
     ///
     /// ```
-    /// use sse_core::{Decoder, Message};
+    /// use sse_core::decode::{Decoder, Message};
     ///
     /// let mut decoder = Decoder::with_last_event_id("41");
     /// let messages: Vec<Message> = decoder.messages(&mut &b"data: x\n\n"[..]).collect::<Result<_, _>>()?;
     /// assert_eq!(messages[0].last_event_id(), "41");
-    /// # Ok::<(), sse_core::DecodeError>(())
+    /// # Ok::<(), sse_core::decode::DecodeError>(())
     /// ```
     pub fn with_last_event_id(id: impl Into<String>) -> Self {
         Self { last_event_id: id.into(), ..Self::default() }
@@ -112,7 +112,7 @@ impl Decoder {
     /// chunk. By default an event is returned whole.
     ///
     /// ```
-    /// use sse_core::{Decoder, Item};
+    /// use sse_core::decode::{Decoder, Item};
     ///
     /// let mut decoder = Decoder::new().report_parts(16);
     /// let mut data = String::new();
@@ -127,7 +127,7 @@ impl Decoder {
     ///     }
     /// }
     /// assert_eq!(data, "0123456789abcdefghi");
-    /// # Ok::<(), sse_core::DecodeError>(())
+    /// # Ok::<(), sse_core::decode::DecodeError>(())
     /// ```
     pub fn report_parts(mut self, bytes: usize) -> Self {
         // An unfinished character is held back, and must not be a part by itself.
@@ -157,7 +157,7 @@ impl Decoder {
     /// Returns the messages in `input`, owned, until it is used up. Items of other kinds are skipped.
     ///
     /// ```
-    /// use sse_core::Decoder;
+    /// use sse_core::decode::Decoder;
     ///
     /// let mut decoder = Decoder::new();
     /// let mut input = &b"data: a\n\ndata: b\n\ndata: not fini"[..];
@@ -165,7 +165,7 @@ impl Decoder {
     ///     println!("{}", message?.data());
     /// }
     /// assert!(input.is_empty() && decoder.is_mid_event());
-    /// # Ok::<(), sse_core::DecodeError>(())
+    /// # Ok::<(), sse_core::decode::DecodeError>(())
     /// ```
     pub fn messages<'a, 'i>(&'a mut self, input: &'a mut &'i [u8]) -> Messages<'a, 'i> {
         Messages::new(self, input)

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sse_core::History;
+use sse_core::history::History;
 use sse_testkit::{
     engines::{FileEngine, NatsEngine, RedisEngine},
     history_cases::{Engine, entry},

@@ -1,6 +1,9 @@
 //! Memory of a process that replays a million events.
 
-use sse_core::{FileHistory, History, Hub, Retention};
+use sse_core::{
+    Hub, Retention,
+    history::{FileHistory, History},
+};
 use sse_testkit::{
     engines::{NatsEngine, RedisEngine, RedisServer},
     history_cases::{Engine, entry},

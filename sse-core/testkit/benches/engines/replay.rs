@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use sse_core::{EventStream, History, Hub, Retention, Start};
+use sse_core::{EventStream, Hub, Retention, Start, history::History};
 use sse_testkit::{
     engines::{FileEngine, NatsEngine, RedisEngine, RedisServer},
     history_cases::{Engine, entry, wait_for},

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sse_core::{History, Pattern};
+use sse_core::{Pattern, history::History};
 use sse_testkit::{
     engines::{FileEngine, RedisEngine},
     history_cases::{Engine, entry},
@@ -34,7 +34,7 @@ async fn ask(name: &str, history: &impl History, longest: impl Fn() -> Duration)
     let mut took: Vec<Duration> = Vec::new();
     for _ in 0..20 {
         let began = Instant::now();
-        history.span(&patterns).await.unwrap();
+        history.bounds(&patterns).await.unwrap();
         took.push(began.elapsed());
     }
     took.sort_unstable();

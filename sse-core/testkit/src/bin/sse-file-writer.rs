@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use sse_core::{Entry, FileHistory, History};
+use sse_core::history::{Entry, FileHistory, History};
 use sse_testkit::history_cases::entry;
 
 /// Number of tasks that append.

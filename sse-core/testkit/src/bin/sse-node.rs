@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use sse_core::{
-    Error, Event, EventStream, FileHistory, HistoryError, Hub, KeepAlive, LastEventId, NatsHistory, Pattern,
-    RedisHistory, Retention, Start,
+    Error, Event, EventStream, Hub, KeepAlive, LastEventId, Pattern, Retention, Start,
+    history::{FileHistory, HistoryError, NatsHistory, RedisHistory},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -47,7 +47,7 @@ async fn main() {
 
 async fn open(
     hub: sse_core::HubBuilder,
-    file: sse_core::FileHistoryBuilder,
+    file: sse_core::history::FileHistoryBuilder,
     history: &str,
     name: &str,
 ) -> Result<Hub, HistoryError> {

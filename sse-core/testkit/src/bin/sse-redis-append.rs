@@ -2,7 +2,7 @@
 //!
 //! `sse-redis-append URL NAME TEXT`
 
-use sse_core::{History, RedisHistory};
+use sse_core::history::{History, RedisHistory};
 use sse_testkit::history_cases::entry;
 
 #[tokio::main]

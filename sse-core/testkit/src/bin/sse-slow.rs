@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sse_core::Decoder;
+use sse_core::decode::Decoder;
 use sse_testkit::{
     Chunks,
     load::{self, Application, Asking, PATIENCE, numbers},

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sse_core::Decoder;
+use sse_core::decode::Decoder;
 use sse_testkit::load::{Application, PATIENCE, numbers, open};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},

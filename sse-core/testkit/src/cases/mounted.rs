@@ -1,6 +1,6 @@
 //! The adapter's own routes: who may use them, from which origins, and on which terms.
 
-use sse_core::{EndReason, OriginPolicy, Topic};
+use sse_core::{EndReason, Topic, origin::OriginPolicy};
 
 use super::errors::refused;
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_core::{Cursor, Epoch, KeepAlive, Retention};
+use sse_core::{Cursor, KeepAlive, Retention, history::Epoch};
 
 use crate::{
     App, Exchange, Outcome, Request, Server, Settings, Told,

@@ -1,6 +1,6 @@
 //! State and then its changes, under one cursor; and readers that want only the latest event of each key.
 
-use sse_core::{Cursor, Epoch, Retention};
+use sse_core::{Cursor, Retention, history::Epoch};
 
 use super::topics::said;
 use crate::{

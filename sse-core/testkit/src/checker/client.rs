@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use fastrand::Rng;
-use sse_core::{Cursor, Decoder, Message};
+use sse_core::{
+    Cursor,
+    decode::{Decoder, Message},
+};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout, timeout_at},

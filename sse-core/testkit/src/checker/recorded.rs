@@ -1,6 +1,9 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use sse_core::{Cursor, Epoch, EpochRow};
+use sse_core::{
+    Cursor,
+    history::{Epoch, EpochRow},
+};
 
 /// Everything that a run recorded, and the only input of [`judge`](super::judge).
 #[derive(Debug, Clone, PartialEq, Eq)]

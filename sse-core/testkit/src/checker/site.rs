@@ -3,7 +3,10 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::json;
-use sse_core::{Cursor, FileHistory, History, NatsHistory, Record, RedisHistory};
+use sse_core::{
+    Cursor,
+    history::{FileHistory, History, NatsHistory, Record, RedisHistory},
+};
 use tempfile::TempDir;
 use tokio::{sync::Mutex, time::sleep};
 
@@ -113,7 +116,7 @@ impl Site {
 
 /// Our own events among the kept ones: example applications publish others as well.
 async fn kept(history: &impl History) -> Kept {
-    let span = history.span(&[]).await.unwrap();
+    let span = history.bounds(&[]).await.unwrap();
     let mut records: Vec<(Cursor, Digest)> = Vec::new();
     let mut after = span.oldest - 1;
     while after < span.head {

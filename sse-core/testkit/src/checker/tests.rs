@@ -1,6 +1,9 @@
 //! Each violation is planted and must be found: a checker that finds nothing would be worse than none.
 
-use sse_core::{Cursor, Epoch, EpochRow};
+use sse_core::{
+    Cursor,
+    history::{Epoch, EpochRow},
+};
 
 use super::{Digest, EngineKind, Kept, Plan, Published, Reader, Recorded, Step, Violation, judge};
 

@@ -3,7 +3,7 @@ use std::{
     fmt,
 };
 
-use sse_core::{Cursor, Epoch};
+use sse_core::{Cursor, history::Epoch};
 
 use super::recorded::{Digest, Published, Reader, Recorded, Step};
 

@@ -1,6 +1,9 @@
 use std::{path::PathBuf, sync::Mutex, time::Duration};
 
-use sse_core::{FileHistory, HistoryErrorKind, Retention};
+use sse_core::{
+    Retention,
+    history::{FileHistory, HistoryErrorKind},
+};
 use tempfile::TempDir;
 
 use crate::history_cases::{Engine, wait_for};

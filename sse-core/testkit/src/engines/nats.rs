@@ -1,16 +1,16 @@
 use std::{
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use serde_json::{Value, json};
-use sse_core::{NatsHistory, Retention};
+use sse_core::{Retention, history::NatsHistory};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use super::folder::{copy_folder, restore_folder};
+use crate::free_port;
 use crate::history_cases::{Engine, wait_for};
 
 /// How to install a server, for the message when there is none.
@@ -141,10 +141,6 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A history in NATS JetStream.

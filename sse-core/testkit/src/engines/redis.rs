@@ -1,4 +1,4 @@
-use sse_core::{RedisHistory, Retention};
+use sse_core::{Retention, history::RedisHistory};
 
 use super::RedisServer;
 use crate::history_cases::Engine;

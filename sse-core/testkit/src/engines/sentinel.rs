@@ -2,7 +2,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::redis_server::free_port;
+use crate::free_port;
 
 /// A real Sentinel that alone watches one primary; killed when it is dropped.
 pub struct Sentinel {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sse_core::{
-    Event, GapReason, History, Hub, Publisher, Resume, Retention, Shutdown, Start, SubscribeError,
-    Subscription, Topic,
+    Event, GapReason, Hub, Publisher, Resume, Retention, Shutdown, Start, Subscription, Topic,
+    error::SubscribeError, history::History,
 };
 
 use crate::HOSTILE;
@@ -271,7 +271,7 @@ pub async fn hostile_names_are_names<E: Engine>() {
         let (first, again) = (publish().await, publish().await);
         assert!(!first.duplicate && again.duplicate && again.cursor == first.cursor, "{name:?}");
         assert_eq!(first.cursor.seq(), number, "{name:?}");
-        assert_eq!(history.span(&[topic(name).into()]).await.unwrap().last, number, "{name:?}");
+        assert_eq!(history.bounds(&[topic(name).into()]).await.unwrap().last, number, "{name:?}");
     }
     for name in HOSTILE {
         assert_eq!(next(&mut all).await.data(), name.replace("\r\n", "\n").replace('\r', "\n"));
@@ -307,7 +307,7 @@ pub async fn unknown_topics_are_refused_where_they_must_exist<E: Engine>() {
     let several = hub.subscribe(["answer.1", "answer.3", "answer.2"]).existing().await;
     assert_eq!(several.err(), unknown("answer.3"));
     assert!(hub.subscribe((pattern("never.*"), "answer.1")).existing().await.is_ok());
-    let run = hub.run("answer.3").unwrap();
+    let run = hub.start_run("answer.3").unwrap();
     assert!(existing(&hub, "answer.3").await.is_ok());
     run.finish().await.unwrap();
     assert!(existing(&hub, "answer.3").await.is_ok());

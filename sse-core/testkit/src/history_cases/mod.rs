@@ -18,7 +18,7 @@ pub use steps::{
 
 use std::future::Future;
 
-use sse_core::History;
+use sse_core::history::History;
 
 /// An engine that a test starts, kills and opens: a real one, in a temporary place.
 pub trait Engine: Sized + Send + Sync + 'static {

@@ -2,8 +2,9 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use futures_util::{Stream, StreamExt};
 use sse_core::{
-    Appended, Decoder, Entry, EntryKind, Event, Frame, History, HistoryBounds, HistoryError, Message,
-    Pattern, Record, Subscription, TailEvent, Topic,
+    Event, Frame, Pattern, Subscription, Topic,
+    decode::{Decoder, Message},
+    history::{Appended, Entry, EntryKind, History, HistoryBounds, HistoryError, Record, TailEvent},
 };
 
 /// How long anything that must happen may take.
@@ -69,7 +70,7 @@ pub async fn settled(
 ) -> HistoryBounds {
     wait_for("the span is as wanted", async {
         loop {
-            let span = history.span(patterns).await.unwrap();
+            let span = history.bounds(patterns).await.unwrap();
             if wanted(&span) {
                 return span;
             }

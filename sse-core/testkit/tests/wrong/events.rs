@@ -1,7 +1,7 @@
 //! Subscriptions that differ from the requested ones.
 
 use http::{HeaderMap, HeaderValue, header};
-use sse_core::{Cursor, Error, EventStream, EventView, InvalidTopic, LastEventId, Start};
+use sse_core::{Cursor, Error, EventStream, EventView, LastEventId, Start, error::InvalidTopic};
 use sse_testkit::{Asked, Context, Term, is_of};
 
 use super::{Fault, Incoming};

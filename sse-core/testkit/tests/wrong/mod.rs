@@ -17,7 +17,8 @@ use request::{Incoming, incoming};
 use runs::runs;
 use sse_core::{
     __private::{Preflight, Routes, collect},
-    Error, EventStream, LastEventId, Permit, Publishing, channel,
+    Error, EventStream, LastEventId, Publish, channel,
+    mount::Permit,
 };
 use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
 use tokio::{
@@ -225,7 +226,7 @@ async fn mounted(request: &Incoming, app: &Context, fault: Fault) -> Answer {
     }
 }
 
-async fn receipt(publishing: Publishing, fault: Fault) -> Answer {
+async fn receipt(publishing: <Publish as IntoFuture>::IntoFuture, fault: Fault) -> Answer {
     match publishing.await {
         Ok(receipt) => {
             let (id, receivers) = (receipt.cursor, receipt.receivers.unwrap_or(0));

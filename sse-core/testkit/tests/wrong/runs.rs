@@ -15,10 +15,11 @@ pub(crate) async fn runs(
     fault: Fault,
 ) -> Result<u16, Error> {
     if request.method == "DELETE" {
-        let is_known = fault == Fault::StopsNothing || app.hub.stop(asked.topics).await?;
+        let is_known = fault == Fault::StopsNothing || app.hub.stop_run(asked.topics).await?;
         return Ok(if is_known { 204 } else { 404 });
     }
-    let work = app.work(app.hub.run(asked.topics)?, String::from_utf8_lossy(&request.body).into_owned());
+    let work =
+        app.work(app.hub.start_run(asked.topics)?, String::from_utf8_lossy(&request.body).into_owned());
     if fault == Fault::RunEndsWithItsReader {
         let hub = app.hub.clone();
         tokio::spawn(async move {

@@ -8,8 +8,11 @@ use std::{
 
 use futures_util::{Stream, stream};
 use sse_core::{
-    Appended, Cursor, Entry, EntryKind, Epoch, EpochRow, EpochTable, History, HistoryBounds, HistoryError,
-    HistoryErrorKind, Pattern, Record, SignalReceipt, TailEvent,
+    Cursor, Pattern,
+    history::{
+        Appended, Entry, EntryKind, Epoch, EpochRow, EpochTable, History, HistoryBounds, HistoryError,
+        HistoryErrorKind, Record, SignalReceipt, TailEvent,
+    },
 };
 use tokio::sync::watch;
 
@@ -138,7 +141,7 @@ impl Scripted {
         let mut state = self.lock();
         let place = usize::try_from(seq - 1).expect("small");
         let record = state.records.get_mut(place).expect("a record");
-        record.cursor = record.cursor.with_check(record.cursor.check().unwrap_or_default() + 1);
+        record.cursor = record.cursor.with_checksum(record.cursor.checksum().unwrap_or_default() + 1);
     }
 
     /// Answers the next read with this error.
@@ -215,7 +218,7 @@ impl History for Scripted {
                 let seq = state.head() + 1;
                 let mut cursor = Cursor::new(state.epochs.current(), seq);
                 if state.is_checked {
-                    cursor = cursor.with_check(u32::try_from(seq).expect("small"));
+                    cursor = cursor.with_checksum(u32::try_from(seq).expect("small"));
                 }
                 state.records.push(Record {
                     cursor,
@@ -265,7 +268,7 @@ impl History for Scripted {
         Ok(records)
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let mut state = self.lock();
         state.check()?;
         state.spans += 1;
@@ -290,7 +293,7 @@ impl History for Scripted {
         Ok(HistoryBounds { oldest, head, epochs, last, trimmed, finished })
     }
 
-    async fn holds(&self, cursor: Cursor) -> Result<bool, HistoryError> {
+    async fn verify(&self, cursor: Cursor) -> Result<bool, HistoryError> {
         let mut state = self.lock();
         state.check()?;
         state.holds += 1;

@@ -26,7 +26,7 @@ async fn blocks(reading: &mut Reading) -> Vec<String> {
 async fn a_new_reader_has_a_cursor_before_the_earlier_state_of_other_topics() {
     let hub = Hub::memory();
     publish(&hub, "state", 0..2).await;
-    let reader = hub.subscribe("a").also("state", Start::Latest(1)).await.unwrap();
+    let reader = hub.subscribe("a").backfill("state", Start::Latest(1)).await.unwrap();
     let mut reading = read(EventStream::new(reader));
     let head = hub.stats().head;
     assert_eq!(blocks(&mut reading).await, ["data: 1\n\n"]);

@@ -42,7 +42,8 @@ async fn g9_two_tenants_see_only_their_own_live_by_replay_as_state_and_as_signal
     assert_eq!(data(&mut replayed, 3).await, ["1", "3", "5"]);
     let mut earliest = asks("ann").start(Start::Earliest).await.unwrap();
     assert_eq!(data(&mut earliest, 4).await, ["mark", "0", "2", "4"]);
-    let mut state = hub.subscribe("other").also("orders", Start::Latest(2)).filter(of("bob")).await.unwrap();
+    let mut state =
+        hub.subscribe("other").backfill("orders", Start::Latest(2)).filter(of("bob")).await.unwrap();
     assert_eq!(data(&mut state, 2).await, ["3", "5"]);
     assert!(is_idle(&mut state).await);
     // Another tenant's cursor grants no access.

@@ -4,8 +4,8 @@ use std::{error::Error as _, time::Duration};
 
 use crate::common::reader::{data, is_idle, message, next, publish};
 use sse_core::{
-    EndReason, Event, EventStream, Frame, Hub, InvalidTopic, LastEventId, Pattern, PublishError, Retention,
-    Shutdown, Start, SubscribeError,
+    EndReason, Event, EventStream, Frame, Hub, LastEventId, Pattern, Retention, Shutdown, Start,
+    error::{InvalidTopic, PublishError, SubscribeError},
 };
 
 #[tokio::test]

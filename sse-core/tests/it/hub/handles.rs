@@ -6,8 +6,9 @@ use crate::common::body::read;
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, message, next, publish, within};
 use sse_core::{
-    EndReason, Event, EventStream, EventView, Exclusive, GapReason, Hub, InvalidTopic, Pattern, Retention,
-    Start, SubscribeError, Subscription,
+    EndReason, Event, EventStream, EventView, Exclusive, GapReason, Hub, Pattern, Retention, Start,
+    Subscription,
+    error::{InvalidTopic, SubscribeError},
 };
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -119,7 +120,7 @@ async fn rule_6_topics_change_without_reconnecting_and_the_stream_goes_on_at_its
     // Back again: only after its position, unless the earlier state is requested.
     handle.set_topics("a").unwrap();
     assert!(is_idle(&mut reader).await);
-    handle.also("b", Start::Latest(1)).unwrap();
+    handle.add_topics("b", Start::Latest(1)).unwrap();
     let state = next(&mut reader).await;
     assert_eq!((state.data(), state.last_event_id()), ("11", ""));
     publish(&hub, "a", 4..5).await;
@@ -131,7 +132,7 @@ async fn rule_6_topics_change_without_reconnecting_and_the_stream_goes_on_at_its
     let none: [&str; 0] = [];
     assert_eq!(handle.set_topics(none).unwrap_err(), InvalidTopic::Missing);
     let many: Vec<_> = (0..99).map(|number| format!("many.{number}")).collect();
-    assert_eq!(handle.also(&many, Start::Live).unwrap_err(), InvalidTopic::TooMany { limit: 100 });
+    assert_eq!(handle.add_topics(&many, Start::Live).unwrap_err(), InvalidTopic::TooMany { limit: 100 });
     publish(&hub, "a", 5..6).await;
     assert_eq!(data(&mut reader, 1).await, ["5"]);
 }
@@ -152,7 +153,7 @@ async fn a_waiting_reader_turns_to_its_new_topics_at_once_under_the_same_filter(
     tokio::task::yield_now().await;
     // Over its own control endpoint a tenant requests all topics, and still gets only its own events.
     handle.set_topics(Pattern::new(">").unwrap()).unwrap();
-    handle.also("b", Start::Earliest).unwrap();
+    handle.add_topics("b", Start::Earliest).unwrap();
     tokio::task::yield_now().await;
     hub.publish(["b", "bob"], Event::message("his")).await.unwrap();
     hub.publish(["b", "ann"], Event::message("hers")).await.unwrap();

@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, next, publish};
 use sse_core::{
-    Cursor, Entry, EntryKind, Event, EventStream, GapReason, History, HistoryErrorKind, Hub, PublishError,
-    Publisher, Resume, Retention, Start, Topic,
+    Cursor, Event, EventStream, GapReason, Hub, Publisher, Resume, Retention, Start, Topic,
+    error::PublishError,
+    history::{Entry, EntryKind, History, HistoryErrorKind},
 };
 
 async fn open(history: &Scripted) -> Hub {

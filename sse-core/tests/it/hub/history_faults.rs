@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, next, publish, within};
 use sse_core::{
-    Cursor, EndReason, Event, EventStream, EventView, Exclusive, HistoryErrorKind, Hub, Pattern, Publisher,
-    Retention, Start, Subscription,
+    Cursor, EndReason, Event, EventStream, EventView, Exclusive, Hub, Pattern, Publisher, Retention, Start,
+    Subscription, history::HistoryErrorKind,
 };
 
 /// A hub whose window holds three events of each topic, after ten events of `a` at 1 to 10; seven of them have left
@@ -204,7 +204,7 @@ async fn an_earlier_state_is_told_although_a_failover_follows() {
     let hub = Hub::open(history.clone()).await.unwrap();
     publish(&hub, "state", 1..4).await;
     publish(&hub, "a", 4..7).await;
-    let mut reader = hub.subscribe("a").also("state", Start::Earliest).await.unwrap();
+    let mut reader = hub.subscribe("a").backfill("state", Start::Earliest).await.unwrap();
     let before = hub.stats().head;
     history.fork(3);
     until(|| hub.stats().head.epoch() != before.epoch()).await;
@@ -264,7 +264,7 @@ async fn rule_17_a_keep_alive_repeats_an_events_retry_whichever_way_the_event_ca
         assert_eq!(keep_alive(replayed).await, 1_800_000, "from the history");
         let filtered = hub.subscribe("live").start(Start::Earliest).filter(|_| true).await.unwrap();
         assert_eq!(keep_alive(filtered).await, 1_800_000, "filtered");
-        let state = hub.subscribe("other").also("live", Start::Earliest).await.unwrap();
+        let state = hub.subscribe("other").backfill("live", Start::Earliest).await.unwrap();
         assert_eq!(keep_alive(state).await, 1_800_000, "as a state");
         let signalled = hub.subscribe("signals").await.unwrap();
         hub.signal("signals", event("typing")).unwrap();

@@ -281,8 +281,8 @@ async fn g11_what_is_held_for_a_reader_that_does_not_read_is_bounded_counted_and
     // A filter and an earlier state are read one chunk at a time, and no chunk is kept.
     let asked: [AccessRequest; 3] = [
         |hub| hub.subscribe("a").start(Start::Earliest).filter(|_| true),
-        |hub| hub.subscribe("b").also("a", Start::Earliest),
-        |hub| hub.subscribe("b").also("a", Start::Latest(900)),
+        |hub| hub.subscribe("b").backfill("a", Start::Earliest),
+        |hub| hub.subscribe("b").backfill("a", Start::Latest(900)),
     ];
     for ask in asked {
         let mut body = Box::pin(EventStream::new(ask(&memory).await.unwrap()).into_response().into_body());
@@ -324,7 +324,7 @@ async fn a_state_is_told_in_order_once_and_as_far_as_the_window_holds_it() {
     let numbers = |data: Vec<String>| -> Vec<u32> {
         data.iter().map(|text| text.split(' ').next().unwrap().parse().unwrap()).collect()
     };
-    let mut all = hub.subscribe("b").also(["x", "y"], Start::Earliest).await.unwrap();
+    let mut all = hub.subscribe("b").backfill(["x", "y"], Start::Earliest).await.unwrap();
     // The window holds 400 of x and 200 of y, some of which are the same.
     let expected: Vec<u32> = (0..600).filter(|number| *number >= 200 || number % 3 == 0).collect();
     assert_eq!(numbers(data(&mut all, expected.len()).await), expected);
@@ -332,7 +332,7 @@ async fn a_state_is_told_in_order_once_and_as_far_as_the_window_holds_it() {
     assert_eq!(data(&mut all, 1).await, ["0"]);
     let odd =
         |event: &EventView<'_>| !event.data().split(' ').next().unwrap().ends_with(['0', '2', '4', '6', '8']);
-    let mut latest = hub.subscribe("b").also(["x", "y"], Start::Latest(150)).filter(odd).await.unwrap();
+    let mut latest = hub.subscribe("b").backfill(["x", "y"], Start::Latest(150)).filter(odd).await.unwrap();
     let expected: Vec<u32> = (300..600).filter(|number| number % 2 == 1).collect();
     assert_eq!(numbers(data(&mut latest, 150).await), expected);
     assert!(is_idle(&mut latest).await);

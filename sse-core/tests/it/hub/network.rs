@@ -12,7 +12,9 @@ use std::{
 
 use crate::common::fake_history::Scripted;
 use futures_util::StreamExt;
-use sse_core::{Body, Cursor, Decoder, Event, EventStream, Hub, Pattern, Retention, Shutdown, Start, Topic};
+use sse_core::{
+    Body, Cursor, Event, EventStream, Hub, Pattern, Retention, Shutdown, Start, Topic, decode::Decoder,
+};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 const TOPICS: [&str; 4] = ["a.1", "a.2", "b", "c"];

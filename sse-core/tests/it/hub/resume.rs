@@ -279,7 +279,7 @@ async fn the_earlier_state_of_an_added_topic_comes_first_and_without_ids() {
     let mark = hub.publish("a", Event::message("mark")).await.unwrap();
     publish(&hub, "a", 1..2).await;
     publish(&hub, "b", 13..14).await;
-    let mut reader = hub.subscribe("a").after(mark.cursor).also("b", Start::Latest(2)).await.unwrap();
+    let mut reader = hub.subscribe("a").after(mark.cursor).backfill("b", Start::Latest(2)).await.unwrap();
     for expected in ["11", "12"] {
         let message = next(&mut reader).await;
         assert_eq!((message.data(), message.last_event_id()), (expected, ""));

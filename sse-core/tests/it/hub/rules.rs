@@ -15,8 +15,8 @@ use futures_util::{
     future::{join, join_all},
 };
 use sse_core::{
-    Appended, Entry, Event, EventStream, History, HistoryBounds, HistoryError, Hub, Pattern, Record,
-    SignalReceipt, Start, TailEvent,
+    Event, EventStream, Hub, Pattern, Start,
+    history::{Appended, Entry, History, HistoryBounds, HistoryError, Record, SignalReceipt, TailEvent},
 };
 
 /// A history whose tail leaves out every third record, like a stream that advanced unobserved.
@@ -44,8 +44,8 @@ impl History for Lossy {
         self.inner.read(after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
-        self.inner.span(patterns).await
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+        self.inner.bounds(patterns).await
     }
 
     async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {

@@ -4,7 +4,10 @@ use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sse_core::{
     __private::{BodyError, MountResponse, Preflight, Routes, collect},
-    AccessDenied, AccessKind, AccessRequest, Error, Hub, InvalidTopic, OriginPolicy, Pattern, Permit, Topic,
+    Error, Hub, Pattern, Topic,
+    error::InvalidTopic,
+    mount::{AccessDenied, AccessKind, AccessRequest, Permit},
+    origin::OriginPolicy,
 };
 
 /// All texts of up to `most` of these parts.

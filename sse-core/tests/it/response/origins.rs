@@ -3,8 +3,9 @@
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sse_core::{
-    Error, EventStream, ForbiddenOrigin, Hub, InvalidOrigin, LastEventId, OriginPolicy, OriginPolicyBuilder,
-    SubscribeError,
+    Error, EventStream, Hub, LastEventId,
+    error::SubscribeError,
+    origin::{ForbiddenOrigin, InvalidOrigin, OriginPolicy, OriginPolicyBuilder},
 };
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {

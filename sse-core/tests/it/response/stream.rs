@@ -10,8 +10,8 @@ use std::{
 use crate::common::reader::publish;
 use futures_util::{SinkExt, StreamExt, future::poll_immediate, stream};
 use sse_core::{
-    Body, EndReason, Event, EventStream, Frame, Hub, KeepAlive, LastEventId, SendError, Shutdown,
-    StreamSummary, channel,
+    Body, EndReason, Event, EventStream, Frame, Hub, KeepAlive, LastEventId, Shutdown, StreamSummary,
+    channel, channel::SendError,
 };
 use tokio::time::Instant;
 

@@ -3,7 +3,7 @@
 use crate::common::cases::{Case, Connection, load};
 use crate::common::feed::{feed, split};
 use crate::common::reference_decoder::Naive;
-use sse_core::{Decoder, Item};
+use sse_core::decode::{Decoder, Item};
 
 /// Whether the case defines what a decoder makes of all its bytes.
 fn is_fed(case: &Case) -> bool {

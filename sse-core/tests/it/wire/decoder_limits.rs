@@ -6,7 +6,7 @@ use crate::common::feed::split;
 use crate::common::reference_decoder::Naive;
 use crate::common::streams::{cuts, streams};
 use proptest::prelude::*;
-use sse_core::{DecodeError, Decoder, Item, Limits, Oversized};
+use sse_core::decode::{DecodeError, Decoder, Item, Limits, Oversized};
 
 /// The decoded items as text; an error ends the list.
 fn seen(limits: Limits, chunks: &[&[u8]]) -> Vec<String> {

@@ -5,7 +5,7 @@ use crate::common::feed::{feed, split};
 use crate::common::reference_decoder::Naive;
 use crate::common::streams::{cuts, streams};
 use proptest::{collection::vec, prelude::*};
-use sse_core::{Decoder, Frame, InvalidEvent};
+use sse_core::{Frame, decode::Decoder, error::InvalidEvent};
 
 /// The decoder's result for `chunks`, with everything that it can report.
 fn decoded(chunks: &[&[u8]]) -> Naive {

@@ -12,7 +12,10 @@
 
 use poem::{IntoResponse, Response};
 use sse_poem::{
-    AccessDenied, ErrorKind, Event, Hub, LastEventId, OriginPolicy, PublishError, Sse, SubscribeError, Topic,
+    ErrorKind, Event, Hub, LastEventId, Sse, Topic,
+    error::{PublishError, SubscribeError},
+    mount::AccessDenied,
+    origin::OriginPolicy,
 };
 
 /// The application's own error type: one `From` of its own for the adapter's, and the macro for the rest.
@@ -107,19 +110,19 @@ mod tests {
             AppError: From<E>,
         {
         }
-        converts::<sse_poem::AccessDenied>();
-        converts::<sse_poem::ForbiddenOrigin>();
-        converts::<sse_poem::HistoryError>();
-        converts::<sse_poem::InvalidCursor>();
-        converts::<sse_poem::InvalidEvent>();
-        converts::<sse_poem::InvalidEventId>();
-        converts::<sse_poem::InvalidEventType>();
-        converts::<sse_poem::InvalidOrigin>();
-        converts::<sse_poem::InvalidTopic>();
-        converts::<sse_poem::PublishError>();
-        converts::<sse_poem::RunError>();
-        converts::<sse_poem::SendError>();
-        converts::<sse_poem::SubscribeError>();
+        converts::<sse_poem::mount::AccessDenied>();
+        converts::<sse_poem::origin::ForbiddenOrigin>();
+        converts::<sse_poem::history::HistoryError>();
+        converts::<sse_poem::error::InvalidCursor>();
+        converts::<sse_poem::error::InvalidEvent>();
+        converts::<sse_poem::error::InvalidEventId>();
+        converts::<sse_poem::error::InvalidEventType>();
+        converts::<sse_poem::origin::InvalidOrigin>();
+        converts::<sse_poem::error::InvalidTopic>();
+        converts::<sse_poem::error::PublishError>();
+        converts::<sse_poem::error::RunError>();
+        converts::<sse_poem::channel::SendError>();
+        converts::<sse_poem::error::SubscribeError>();
     };
 
     /// What the extractor makes of a request from a page of this origin.

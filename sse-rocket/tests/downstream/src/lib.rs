@@ -16,7 +16,10 @@ use rocket::{
     response::{self, Responder},
 };
 use sse_rocket::{
-    AccessDenied, ErrorKind, Event, Hub, LastEventId, OriginPolicy, PublishError, Sse, SubscribeError, Topic,
+    ErrorKind, Event, Hub, LastEventId, Sse, Topic,
+    error::{PublishError, SubscribeError},
+    mount::AccessDenied,
+    origin::OriginPolicy,
 };
 
 /// The application's own error type: one `From` of its own for the adapter's, and the macro for the rest.
@@ -111,19 +114,19 @@ mod tests {
             AppError: From<E>,
         {
         }
-        converts::<sse_rocket::AccessDenied>();
-        converts::<sse_rocket::ForbiddenOrigin>();
-        converts::<sse_rocket::HistoryError>();
-        converts::<sse_rocket::InvalidCursor>();
-        converts::<sse_rocket::InvalidEvent>();
-        converts::<sse_rocket::InvalidEventId>();
-        converts::<sse_rocket::InvalidEventType>();
-        converts::<sse_rocket::InvalidOrigin>();
-        converts::<sse_rocket::InvalidTopic>();
-        converts::<sse_rocket::PublishError>();
-        converts::<sse_rocket::RunError>();
-        converts::<sse_rocket::SendError>();
-        converts::<sse_rocket::SubscribeError>();
+        converts::<sse_rocket::mount::AccessDenied>();
+        converts::<sse_rocket::origin::ForbiddenOrigin>();
+        converts::<sse_rocket::history::HistoryError>();
+        converts::<sse_rocket::error::InvalidCursor>();
+        converts::<sse_rocket::error::InvalidEvent>();
+        converts::<sse_rocket::error::InvalidEventId>();
+        converts::<sse_rocket::error::InvalidEventType>();
+        converts::<sse_rocket::origin::InvalidOrigin>();
+        converts::<sse_rocket::error::InvalidTopic>();
+        converts::<sse_rocket::error::PublishError>();
+        converts::<sse_rocket::error::RunError>();
+        converts::<sse_rocket::channel::SendError>();
+        converts::<sse_rocket::error::SubscribeError>();
     };
 
     /// What the extractor makes of a request from a page of this origin.

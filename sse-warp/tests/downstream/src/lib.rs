@@ -11,7 +11,10 @@
 //! ```
 
 use sse_warp::{
-    AccessDenied, ErrorKind, Event, Hub, LastEventId, OriginPolicy, PublishError, Sse, SubscribeError, Topic,
+    ErrorKind, Event, Hub, LastEventId, Sse, Topic,
+    error::{PublishError, SubscribeError},
+    mount::AccessDenied,
+    origin::OriginPolicy,
 };
 use warp::reply::{Reply, Response};
 
@@ -105,19 +108,19 @@ mod tests {
             AppError: From<E>,
         {
         }
-        converts::<sse_warp::AccessDenied>();
-        converts::<sse_warp::ForbiddenOrigin>();
-        converts::<sse_warp::HistoryError>();
-        converts::<sse_warp::InvalidCursor>();
-        converts::<sse_warp::InvalidEvent>();
-        converts::<sse_warp::InvalidEventId>();
-        converts::<sse_warp::InvalidEventType>();
-        converts::<sse_warp::InvalidOrigin>();
-        converts::<sse_warp::InvalidTopic>();
-        converts::<sse_warp::PublishError>();
-        converts::<sse_warp::RunError>();
-        converts::<sse_warp::SendError>();
-        converts::<sse_warp::SubscribeError>();
+        converts::<sse_warp::mount::AccessDenied>();
+        converts::<sse_warp::origin::ForbiddenOrigin>();
+        converts::<sse_warp::history::HistoryError>();
+        converts::<sse_warp::error::InvalidCursor>();
+        converts::<sse_warp::error::InvalidEvent>();
+        converts::<sse_warp::error::InvalidEventId>();
+        converts::<sse_warp::error::InvalidEventType>();
+        converts::<sse_warp::origin::InvalidOrigin>();
+        converts::<sse_warp::error::InvalidTopic>();
+        converts::<sse_warp::error::PublishError>();
+        converts::<sse_warp::error::RunError>();
+        converts::<sse_warp::channel::SendError>();
+        converts::<sse_warp::error::SubscribeError>();
     };
 
     /// What the extractor makes of a request from a page of this origin.

@@ -64,7 +64,7 @@ impl Window {
             let state = self.lock();
             state.epochs.cursor(state.head() + 1)
         };
-        let cursor = cursor.with_check(cursor.seq() as u32 * 100);
+        let cursor = cursor.with_checksum(cursor.seq() as u32 * 100);
         assert!(self.apply(Append { topics: &topics, kind, lines: lines(kind, text) }, cursor));
     }
 
@@ -126,7 +126,7 @@ fn rule_3_what_a_fork_replaced_is_told_to_nobody_afterwards() {
     assert_eq!(feeds.each_ref().map(|feed| after(feed, 3)), [["old", "5"], ["old", "5"]]);
     assert_eq!(feeds.each_ref().map(|feed| feed.lock().finished), [1, 2]);
     let checks =
-        |window: &Window| (1..=5).map(|seq| window.lock().cursor_at(seq).check()).collect::<Vec<_>>();
+        |window: &Window| (1..=5).map(|seq| window.lock().cursor_at(seq).checksum()).collect::<Vec<_>>();
     assert_eq!(checks(&window), [100, 200, 300, 400, 500].map(Some));
 
     for round in 1..=2 {

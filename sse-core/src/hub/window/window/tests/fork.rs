@@ -102,7 +102,7 @@ fn the_new_head_has_its_own_check() {
     }
     fork(&window, 4);
     let state = window.lock();
-    assert_eq!([3, 4, 5].map(|seq| state.cursor_at(seq).check()), [Some(300), None, None]);
+    assert_eq!([3, 4, 5].map(|seq| state.cursor_at(seq).checksum()), [Some(300), None, None]);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Pages of other origins: which may read and publish, and the headers that allow it (CORS).
+
 use rocket::{
     Data, Request, Route,
     http::Method,
@@ -10,8 +12,10 @@ use crate::{
     mount::{METHODS, uri},
 };
 
+pub use sse_core::origin::*;
+
 sse_core::__define_preflight!(
-    r#"use sse_rocket::{InvalidOrigin, LastEventId, OriginPolicy, preflight};
+    r#"use sse_rocket::{LastEventId, origin::{InvalidOrigin, OriginPolicy, preflight}};
 use rocket::{get, routes};
 
 #[get("/events")]

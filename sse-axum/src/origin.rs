@@ -1,3 +1,5 @@
+//! Pages of other origins: which may read and publish, and the headers that allow it (CORS).
+
 use std::{
     convert::Infallible,
     future::{Ready, ready},
@@ -7,8 +9,10 @@ use std::{
 use axum_core::{body::Body, extract::Request, response::Response};
 use tower_service::Service;
 
+pub use sse_core::origin::*;
+
 sse_core::__define_preflight!(
-    r#"use sse_axum::{InvalidOrigin, LastEventId, OriginPolicy, preflight};
+    r#"use sse_axum::{LastEventId, origin::{InvalidOrigin, OriginPolicy, preflight}};
 use axum::{Router, routing::get};
 # async fn events(_: LastEventId) {}
 

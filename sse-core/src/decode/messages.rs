@@ -21,7 +21,7 @@ use crate::wire::{DecodeError, Decoder, Limits, Message};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let body = stream::iter([Ok::<_, Infallible>("data: hel"), Ok("lo\n\nda")]);
-/// let mut messages = sse_core::messages(body);
+/// let mut messages = sse_core::decode::messages(body);
 /// assert_eq!(messages.next().await.unwrap().unwrap().data(), "hello");
 /// assert!(messages.next().await.is_none());
 /// assert!(messages.is_mid_event());
@@ -42,7 +42,7 @@ pub trait MessagesExt: Stream + Sized {
     /// ```
     /// use std::convert::Infallible;
     /// use futures_util::{StreamExt, stream};
-    /// use sse_core::MessagesExt;
+    /// use sse_core::decode::MessagesExt;
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let body = stream::iter([Ok::<_, Infallible>("data: [DONE]\n\n")]);

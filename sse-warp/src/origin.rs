@@ -1,9 +1,13 @@
+//! Pages of other origins: which may read and publish, and the headers that allow it (CORS).
+
 use warp::{Filter, Rejection, http::Request, reply::Response};
 
 use crate::{filters::head, mount::request};
 
+pub use sse_core::origin::*;
+
 sse_core::__define_preflight!(
-    r#"use sse_warp::{InvalidOrigin, LastEventId, OriginPolicy, get, last_event_id, preflight};
+    r#"use sse_warp::{LastEventId, get, last_event_id, origin::{InvalidOrigin, OriginPolicy, preflight}};
 use warp::Filter;
 # async fn events(_: LastEventId) -> &'static str { "" }
 

@@ -1,11 +1,15 @@
+//! Pages of other origins: which may read and publish, and the headers that allow it (CORS).
+
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response, error::MethodNotAllowedError, http::Method,
 };
 
 use crate::error::text;
 
+pub use sse_core::origin::*;
+
 sse_core::__define_preflight!(
-    r#"use sse_poem::{InvalidOrigin, LastEventId, OriginPolicy, get, preflight};
+    r#"use sse_poem::{LastEventId, get, origin::{InvalidOrigin, OriginPolicy, preflight}};
 use poem::{EndpointExt, Route, handler};
 # #[handler] async fn events(_: LastEventId) {}
 

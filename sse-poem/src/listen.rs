@@ -1,3 +1,5 @@
+//! A listener that is set up for many long streams: see [`listen()`].
+
 use std::{io, net::SocketAddr, time::Duration};
 
 use poem::{
@@ -32,7 +34,7 @@ pub fn listen(addr: impl Into<SocketAddr>, keep_alive: Duration) -> io::Result<L
 /// The listener that [`listen()`] returns.
 #[derive(Debug)]
 #[must_use = "nothing is accepted until a server takes it"]
-pub struct Listener(sse_core::Listener);
+pub struct Listener(sse_core::listen::Listener);
 
 impl Listener {
     /// Returns the address on which it listens.
