@@ -182,9 +182,8 @@ function read(source, address, options) {
   const target = new URL(address, document.baseURI);
   for (const topic of chosen.topics) target.searchParams.append('topic', topic);
   const url = source.url = target.href;
-  const name = `resumable ${[url, share, method, body]}`;
-  // Also the options of listeners: of those that only the document gets, too.
-  const closed = Object.assign(new AbortController(), { capture: true });
+  const name = [url, share, method, body].join();
+  const closed = new AbortController();
   const listened = new Set(['message', 'sse.gap', 'sse.end', 'sse.checkpoint', snapshot, patch, merge]);
   const isShared = share && navigator.locks && self.BroadcastChannel;
 
@@ -405,14 +404,15 @@ function read(source, address, options) {
   function listen(until) {
     return new Promise((_, reject) => {
       const events = new EventSource(url, { withCredentials: credentials === 'include' });
-      const stop = () => {
-        mode = stream;
+      const stop = (next) => {
+        mode = next || stream;
         native = nothing;
         watch();
         events.close();
         reject(failure('', { now: true }));
       };
-      const watch = alarm(stop);
+      // A hub sends a new reader an event at once.
+      const watch = alarm(() => stop(canPoll && !cursor && poll));
       const begin = () => watch(patience());
       native = (type) => events.addEventListener(type, ({ data, lastEventId: id }) => {
         // Its own `open` and `error` have no data.
@@ -430,7 +430,7 @@ function read(source, address, options) {
         else set('waiting', 'disconnected');
       };
       listened.forEach(native);
-      until.onabort = stop;
+      until.onabort = () => stop();
       begin();
     });
   }
@@ -565,10 +565,13 @@ function read(source, address, options) {
 
   leave();
   set('connecting');
-  const on = (types, listener) => types.forEach((type) => self.addEventListener(type, listener, closed));
-  on(['pagehide', 'freeze'], leave);
-  on(['pageshow', 'resume'], start);
-  on(['online', 'visibilitychange'], () => look());
+  const on = (target, type, listener) => target.addEventListener(type, listener, closed);
+  on(self, 'pagehide', leave);
+  on(self, 'pageshow', start);
+  on(self, 'online', () => look());
+  on(document, 'visibilitychange', () => look());
+  on(document, 'freeze', leave);
+  on(document, 'resume', start);
   signal?.addEventListener('abort', close, closed);
 
   // As listeners, so that an error in a handler is reported and stops nothing.

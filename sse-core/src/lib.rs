@@ -65,6 +65,7 @@
 )]
 
 mod adapter;
+pub mod browser;
 pub mod channel;
 pub mod client;
 #[cfg(feature = "compress")]
@@ -121,7 +122,7 @@ pub mod __api {
     // The modules, under their own names.
     #[cfg(feature = "test")]
     pub use crate::test;
-    pub use crate::{channel, client, decode, docs, error, history, listen, mount, origin};
+    pub use crate::{browser, channel, client, decode, docs, error, history, listen, mount, origin};
 }
 
 /// Compiles the README's example.

@@ -4,7 +4,9 @@ use example_common::{
 };
 use serde_json::json;
 use sse_warp::{
-    Event, LastEventId, Result, Sse, channel, get, last_event_id, mount,
+    Event, LastEventId, Result, Sse,
+    browser::resumable_js,
+    channel, get, last_event_id, mount,
     mount::{AccessDenied, AccessRequest, Permit},
     origin::preflight,
 };
@@ -26,6 +28,7 @@ pub(crate) fn routes(app: App) -> impl Filter<Extract = (impl Reply,), Error = R
     path::end()
         .and(get())
         .then(page)
+        .or(path("resumable.js").and(path::end()).and(resumable_js()))
         .or(route("events").and(get()).and(query()).and(last_event_id()).then(events))
         .or(route("publish").and(post()).and(last_event_id()).and(query()).and(text()).then(publish))
         .or(route("signal").and(post()).and(last_event_id()).and(query()).and(text()).then(signal))
