@@ -188,10 +188,9 @@ function read(source, address, options) {
   const isShared = share && navigator.locks && self.BroadcastChannel;
 
   const init = { method, body, credentials, cache: 'no-store' };
-  const isFunction = typeof headers === 'function';
+  const fixed = headers?.call ? [] : headers || [];
   // Throws what `fetch` would throw later.
-  const fixed = isFunction ? [] : headers || [];
-  new Request(url, { ...init, signal, headers: fixed });
+  new Request(url, { ...init, headers: fixed, signal });
 
   let life = new AbortController();    // aborts when the page is left; there is another when it is shown again
   // A value begins with its snapshot.
@@ -340,12 +339,12 @@ function read(source, address, options) {
 
   /** Sends a request; returns the response if it is what was asked for. */
   async function request(accept, until, begin = nothing) {
-    const sent = new Headers(isFunction ? await headers({ status: refusal }) : fixed);
+    const sent = new Headers(headers?.call ? await headers({ status: refusal }) : fixed);
     sent.set('accept', accept);
     // UTF-8, as an EventSource sends it.
     if (cursor) sent.set('last-event-id', unescape(encodeURIComponent(cursor)));
     begin();
-    const response = await fetch(url, { ...init, headers: sent, signal: until });
+    const response = await fetch(url, { ...init, signal: until, headers: sent });
     const { status } = response;
     const type = response.headers.get('content-type') || '';
     // A token may have expired: the function is asked once for another.
