@@ -46,14 +46,8 @@ impl Gateway {
     /// # Errors
     /// If there is no free port.
     pub fn start(app: SocketAddr) -> Outcome<Self> {
-        let rules = Rules {
-            app,
-            token: None,
-            holds_back: false,
-            requests: Vec::new(),
-            streams: 0,
-            max_streams: 0,
-        };
+        let rules =
+            Rules { app, token: None, holds_back: false, requests: Vec::new(), streams: 0, max_streams: 0 };
         let held = hold(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let (rules, accepting) = (Arc::new(Mutex::new(rules)), JoinSet::new());
         let mut gateway = Self { address: held.local_addr()?, rules, accepting, held: Some(held) };
@@ -182,7 +176,8 @@ async fn pass(mut browser: TcpStream, rules: &Mutex<Rules>) -> io::Result<()> {
         let answer = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
         return browser.write_all(answer).await;
     }
-    let is_stream = is_of_events(&head) && head.to_ascii_lowercase().contains("\r\naccept: text/event-stream");
+    let is_stream =
+        is_of_events(&head) && head.to_ascii_lowercase().contains("\r\naccept: text/event-stream");
     let _open = is_stream.then(|| OpenStream::new(rules));
     let mut app = TcpStream::connect(app).await?;
     app.set_nodelay(true)?;

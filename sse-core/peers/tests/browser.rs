@@ -42,7 +42,8 @@ fn the_module_is_at_most_4_kib_minified_and_gzipped() {
 fn the_cases_of_all_suites_decode_as_expected_in_every_chunking() {
     let files = ["wpt", "extra"].map(|name| core(&format!("tests/cases/{name}.json")));
     let printed = node("cases.mjs", &files, "");
-    let counts: Vec<usize> = printed.split_whitespace().map(|count| count.parse().expect("a number")).collect();
+    let counts: Vec<usize> =
+        printed.split_whitespace().map(|count| count.parse().expect("a number")).collect();
     println!("{} cases in {} runs", counts[0], counts[1]);
     assert!(counts[0] >= 202 && counts[1] >= 8_500, "{printed}");
 }
@@ -114,8 +115,7 @@ fn patches_are_applied_as_their_standards_describe() {
     let lines: Vec<_> =
         cases.iter().map(|(kind, value, patch, _)| json!([kind, value, patch]).to_string()).collect();
     let printed = node("values.mjs", &[], &lines.join("\n"));
-    let results: Vec<Value> =
-        printed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let results: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(results.len(), cases.len());
     for ((kind, value, patch, expected), result) in cases.iter().zip(&results) {
         assert_eq!(result, expected, "{kind} {value} by {patch}");

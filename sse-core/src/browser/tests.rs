@@ -16,7 +16,9 @@ fn a_browser_that_has_the_module_gets_304() {
     assert_eq!(first.headers()[CACHE_CONTROL], "no-cache");
     assert_eq!(first.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
     let etag = first.headers()[ETAG].to_str().unwrap();
-    for none_match in [&[etag][..], &["*"], &[&format!("W/{etag}")], &[&format!("\"x\", {etag}")], &["\"x\"", etag]] {
+    for none_match in
+        [&[etag][..], &["*"], &[&format!("W/{etag}")], &[&format!("\"x\", {etag}")], &["\"x\"", etag]]
+    {
         let again = get(none_match);
         assert_eq!((again.status(), again.body().as_str()), (StatusCode::NOT_MODIFIED, ""), "{none_match:?}");
         assert_eq!(again.headers()[ETAG], etag);
