@@ -1,7 +1,7 @@
 /** The state of the connection; `polling` is a state in which events arrive as well. */
 export type State = 'connecting' | 'live' | 'polling' | 'waiting' | 'closed';
 
-export interface ResumableOptions<T = unknown> {
+export interface ResumableOptions {
   /**
    * Headers of each request, or a function that returns them. It is called before each request; `status` is the status of
    * the last response. After a 401 it is called once more, and the request is repeated at once: for tokens that expire.
@@ -83,7 +83,7 @@ export interface ResumableEventMap<T> {
 /** Reads server-sent events and continues where it stopped. Used like an `EventSource`. */
 export class ResumableSource<T = unknown> extends EventTarget implements AsyncIterable<MessageEvent> {
   /** Throws a TypeError if an option is unknown or wrong. */
-  constructor(url: string | URL, options?: ResumableOptions<T>);
+  constructor(url: string | URL, options?: ResumableOptions);
   readonly url: string;
   /** 0 connecting, 1 open, 2 closed, as in an `EventSource`. */
   readonly readyState: 0 | 1 | 2;
@@ -106,6 +106,7 @@ export class ResumableSource<T = unknown> extends EventTarget implements AsyncIt
     type: K, listener: (event: ResumableEventMap<T>[K]) => void, options?: AddEventListenerOptions | boolean): void;
   /** An event of the server has the type that the server gave it. */
   addEventListener(type: string, listener: (event: MessageEvent) => void, options?: AddEventListenerOptions | boolean): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: AddEventListenerOptions | boolean): void;
 
   /**
    * All events from now on, one by one, without checkpoints. Ends when the source does, and throws if it was refused.

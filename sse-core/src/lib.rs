@@ -13,6 +13,7 @@
 //! | [`history`] | the trait of durable engines, and the engines: a file, Redis, NATS |
 //! | [`mount`] | permission of ready-made routes |
 //! | [`origin`] | pages of other origins: CORS |
+//! | [`browser`] | the module for pages: `ResumableSource` |
 //! | [`listen`](mod@listen) | a listener that is set up for many long streams |
 //! | [`error`] | the errors of handlers |
 //! | [`decode`] | messages from bytes that the program reads itself |

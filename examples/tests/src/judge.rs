@@ -30,6 +30,7 @@ pub const ALL: &[Case] = cases! {
 pub const MAIN: &[Case] = cases! {
     page: g17_resumes_after_cuts g17_is_told_of_a_restart;
     browsers: g17_stops_at_204 g17_comes_back_before_its_first_event;
+    resumable: resumes_after_a_cut polls_behind_a_buffer;
 };
 
 /// The tests of the module for pages.

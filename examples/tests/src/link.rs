@@ -99,7 +99,11 @@ async fn over_marionette(firefox: &mut TcpStream, name: &str, parameters: &Value
     // One command at a time, so the next packet is its answer.
     let mut answer = timeout(PATIENCE, packet(firefox)).await??;
     match answer.get(2) {
-        Some(Value::Null) => Ok(answer.pointer_mut("/3/value").map(Value::take).unwrap_or_default()),
+        // Some results are in a `value`, and some are not.
+        Some(Value::Null) => {
+            let place = if answer.pointer("/3/value").is_some() { "/3/value" } else { "/3" };
+            Ok(answer.pointer_mut(place).map(Value::take).unwrap_or_default())
+        }
         Some(error) => Err(refused(error)),
         None => Err(Failed::new(format!("not an answer: {answer}"))),
     }

@@ -6,7 +6,7 @@ use sse_testkit::{Outcome, Request};
 use tokio::time::{Duration, sleep};
 
 use crate::{
-    App, Engine, Gateway, Session,
+    App, Engine, Gateway, Session, Tab,
     source::{Counter, holds_all, numbers, open},
 };
 
@@ -21,7 +21,8 @@ const PAGE: &str = "application/json";
 
 /// The application behind a gateway, while numbers are published.
 struct Scene<'a> {
-    app: App,
+    // Kept, because dropping it ends the application.
+    _app: App,
     gateway: Gateway,
     counter: Counter,
     page: &'a Session,
@@ -32,7 +33,7 @@ impl<'a> Scene<'a> {
         let app = App::start(program, flags).await?;
         let gateway = Gateway::start(app.address())?;
         let counter = Counter::start(&app);
-        Ok(Self { app, gateway, counter, page })
+        Ok(Self { _app: app, gateway, counter, page })
     }
 
     /// Opens a source in the current tab and waits until it has received numbers.
@@ -43,7 +44,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Stops publishing; every tab holds all numbers. Prints how many.
-    async fn end(self, tabs: &[crate::Tab], what: &str) -> Outcome {
+    async fn end(self, tabs: &[Tab], what: &str) -> Outcome {
         let last = self.counter.stop().await?;
         let mut sent = Vec::new();
         if tabs.is_empty() {
@@ -338,7 +339,7 @@ pub(crate) async fn outlives_the_reading_tab(program: &str, page: &Session) -> O
 }
 
 /// Closes all tabs but the first, which stays for the next test.
-async fn close_others(page: &Session, tabs: &[crate::Tab]) -> Outcome {
+async fn close_others(page: &Session, tabs: &[Tab]) -> Outcome {
     for tab in tabs.iter().skip(1) {
         page.switch_to(tab).await?;
         page.close_tab().await?;

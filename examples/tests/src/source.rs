@@ -5,7 +5,7 @@ use tokio::{
     time::{Duration, interval},
 };
 
-use crate::{App, Gateway, Session};
+use crate::{App, Session};
 
 /// Opens a `ResumableSource` and keeps what it dispatches. In a module script, as a page has it.
 const READER: &str = r"

@@ -81,9 +81,8 @@ impl Session {
     /// If it has been closed.
     pub async fn tab(&self) -> Outcome<Tab> {
         let handle = self.send(Verb::Get, "window", "GetWindowHandle", json!({})).await?;
-        // Firefox returns it in an object.
-        let handle = handle.get("value").unwrap_or(&handle).as_str().map(str::to_owned);
-        handle.map(Tab).ok_or_else(|| Failed::new("no handle of the tab"))
+        let tab = handle.as_str().map(|handle| Tab(handle.to_owned()));
+        tab.ok_or_else(|| Failed::new(format!("no handle in {handle}")))
     }
 
     /// Switches to this tab.
