@@ -112,7 +112,7 @@ async fn a_thread_keeps_at_most_eight_buffers_of_chunks() {
 
 #[cfg(feature = "compress")]
 #[tokio::test]
-async fn a_compressed_response_adds_at_most_512_bytes_and_a_feed_at_most_400_kb() {
+async fn compression_adds_at_most_512_bytes_per_reader() {
     let hub = Hub::memory();
     let compressed = |hub: &Hub| {
         let stream = EventStream::new(subscribed(hub)).compress("gzip");

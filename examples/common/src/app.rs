@@ -8,7 +8,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use sse_core::{
     Hub, HubBuilder, KeepAlive, Shutdown,
-    history::{FileHistory, History, HistoryError, NatsHistory, RedisHistory},
+    history::{self, History, HistoryError},
 };
 use tokio::sync::watch;
 
@@ -124,8 +124,15 @@ impl App {
 async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, HistoryError> {
     match &options.history {
         options::History::Memory => Ok(hub.memory()),
-        options::History::File(path) => hub.open(FileHistory::open(path)?).await,
-        options::History::Redis(url) => hub.open(RedisHistory::connect(url, &options.name).await?).await,
-        options::History::Nats(url) => hub.open(NatsHistory::connect(url, &options.name).await?).await,
+        #[cfg(feature = "file")]
+        options::History::File(path) => hub.open(history::FileHistory::open(path)?).await,
+        #[cfg(feature = "redis")]
+        options::History::Redis(url) => {
+            hub.open(history::RedisHistory::connect(url, &options.name).await?).await
+        }
+        #[cfg(feature = "nats")]
+        options::History::Nats(url) => {
+            hub.open(history::NatsHistory::connect(url, &options.name).await?).await
+        }
     }
 }

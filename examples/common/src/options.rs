@@ -42,12 +42,30 @@ pub enum History {
     /// In this process, until it ends.
     Memory,
     /// In the file at this path.
+    #[cfg(feature = "file")]
     File(String),
     /// In the Redis server at this URL.
+    #[cfg(feature = "redis")]
     Redis(String),
     /// In the NATS server with JetStream at this URL.
+    #[cfg(feature = "nats")]
     Nats(String),
 }
+
+/// The engines that `--history` can name. The feature of the same name builds an engine in.
+const ENGINES: [&str; 3] = ["file", "redis", "nats"];
+
+/// An engine that this program was built with.
+type Engine = (&'static str, fn(String) -> History);
+
+const BUILT_IN: &[Engine] = &[
+    #[cfg(feature = "file")]
+    ("file", History::File),
+    #[cfg(feature = "redis")]
+    ("redis", History::Redis),
+    #[cfg(feature = "nats")]
+    ("nats", History::Nats),
+];
 
 /// The result of parsing the command line.
 #[derive(Debug)]
@@ -110,7 +128,7 @@ impl Options {
         let value = || value().ok_or_else(|| BadFlag(format!("{flag}: the value is missing; see --help")));
         match flag {
             "--addr" => self.addr = addr(&value()?)?,
-            "--history" => self.history = history(&value()?)?,
+            "--history" => self.history = history(&value()?, BUILT_IN)?,
             "--name" => self.name = name(flag, value()?)?,
             "--node" => self.node = Some(name(flag, value()?)?),
             "--retain" => self.retention = self.retention.events(retain(&value()?)?),
@@ -156,14 +174,20 @@ fn addr(value: &str) -> Result<SocketAddr, BadFlag> {
     resolved.ok_or_else(|| BadFlag(format!("--addr: `{value}` is no address; write it as 127.0.0.1:3000")))
 }
 
-fn history(value: &str) -> Result<History, BadFlag> {
-    match value.split_once(':') {
-        None if value == "memory" => Ok(History::Memory),
-        Some(("file", path)) if !path.is_empty() => Ok(History::File(path.to_owned())),
-        Some(("redis", url)) if !url.is_empty() => Ok(History::Redis(url.to_owned())),
-        Some(("nats", url)) if !url.is_empty() => Ok(History::Nats(url.to_owned())),
-        _ => Err(BadFlag(format!(
-            "--history: `{value}` is none; write memory, file:PATH, redis:redis://HOST or nats:nats://HOST"
+fn history(value: &str, built_in: &[Engine]) -> Result<History, BadFlag> {
+    if value == "memory" {
+        return Ok(History::Memory);
+    }
+    let named = value.split_once(':').filter(|(name, place)| ENGINES.contains(name) && !place.is_empty());
+    let (name, place) = named.ok_or_else(|| {
+        BadFlag(format!(
+            "--history: `{value}` is not a history; write memory, file:PATH, redis:redis://HOST or nats:nats://HOST"
+        ))
+    })?;
+    match built_in.iter().find(|(engine, _)| *engine == name) {
+        Some((_, history)) => Ok(history(place.to_owned())),
+        None => Err(BadFlag(format!(
+            "--history: this program was built without `{name}`; build it with `--features {name}`"
         ))),
     }
 }
@@ -196,5 +220,28 @@ fn positive(flag: &str, value: Duration) -> Result<Duration, BadFlag> {
 impl fmt::Display for BadFlag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUILT_IN, BadFlag, ENGINES, History, history};
+
+    #[test]
+    fn an_engine_that_is_not_built_in_is_named_with_its_feature() {
+        for name in ENGINES {
+            let error = BadFlag(format!(
+                "--history: this program was built without `{name}`; build it with `--features {name}`"
+            ));
+            assert_eq!(history(&format!("{name}:somewhere"), &[]), Err(error));
+        }
+        assert_eq!(history("memory", &[]), Ok(History::Memory));
+    }
+
+    #[test]
+    fn engines_that_are_built_in_take_the_rest_of_the_value() {
+        for (name, engine) in BUILT_IN {
+            assert_eq!(history(&format!("{name}:a:b"), BUILT_IN), Ok(engine("a:b".to_owned())));
+        }
     }
 }

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::{
     Attempts, Backoff, Disconnect, EventSource, Events, HyperTransport, InvalidRequest, Redirects, Transport,
@@ -264,6 +264,29 @@ impl EventSourceBuilder {
         self.options.idle_timeout = self.idle_timeout.resolve(IDLE_TIMEOUT, is_repeatable);
         let machine = Machine::new(self.options, target, Waits::new(self.backoff), decoder);
         Ok(Driver::new(machine, transport))
+    }
+}
+
+impl EventSource {
+    /// Requests an address by GET. By default it reconnects without a limit.
+    pub fn get<U>(uri: U) -> EventSourceBuilder
+    where
+        Uri: TryFrom<U, Error: Into<http::Error>>,
+    {
+        EventSourceBuilder::new(Request::builder().method(Method::GET).uri(uri).body(Bytes::new()))
+    }
+
+    /// Requests an address by POST. The request is sent once: see [`repeat`](EventSourceBuilder::repeat).
+    pub fn post<U>(uri: U) -> EventSourceBuilder
+    where
+        Uri: TryFrom<U, Error: Into<http::Error>>,
+    {
+        EventSourceBuilder::new(Request::builder().method(Method::POST).uri(uri).body(Bytes::new()))
+    }
+
+    /// Sends a complete request, with any method, headers and body.
+    pub fn from_request(request: Request<impl Into<Bytes>>) -> EventSourceBuilder {
+        EventSourceBuilder::new(Ok(request.map(Into::into)))
     }
 }
 

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_cannot_be_used_fails_what_would_go_through_it() {
+    fn an_unusable_address_fails_requests_through_it() {
         for bad in ["socks5://user:secret@p:1", "https://p:1", "http://", "http://a:b@c@d", "p:x", "p q"] {
             let proxies = read(&[("https_proxy", bad), ("no_proxy", "direct.example")]);
             let error = found(&proxies, "https://x.example/");

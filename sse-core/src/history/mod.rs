@@ -4,6 +4,8 @@
 mod codec;
 mod covers;
 mod engine;
+mod erased;
+mod error;
 #[cfg(feature = "file")]
 mod file;
 mod foreign;
@@ -11,6 +13,7 @@ mod foreign;
 mod matcher;
 #[cfg(feature = "nats")]
 mod nats;
+mod record;
 #[cfg(feature = "redis")]
 mod redis;
 pub(crate) mod retention;
@@ -21,21 +24,17 @@ pub(crate) mod topic_list;
 mod topic_parts;
 
 pub use crate::resume::{Epoch, EpochRow, EpochTable};
-pub use engine::{
-    Appended, Entry, EntryKind, History, HistoryBounds, HistoryError, HistoryErrorKind, Record,
-    SignalReceipt, TailEvent,
-};
+pub use engine::History;
+pub use error::{HistoryError, HistoryErrorKind};
 #[cfg(feature = "file")]
 pub use file::{FileHistory, FileHistoryBuilder};
 #[cfg(feature = "nats")]
 pub use nats::{NatsHistory, NatsHistoryBuilder, NatsStorage};
+pub use record::{Appended, Entry, EntryKind, HistoryBounds, Record, SignalReceipt, TailEvent};
 #[cfg(feature = "redis")]
 pub use redis::{RedisHistory, RedisHistoryBuilder};
 
-/// The prefix reserved for the topics of signals between hubs.
-pub(crate) const RESERVED_TOPICS: &str = "$sse.";
-
-pub(crate) use engine::DynHistory;
+pub(crate) use erased::DynHistory;
 pub(crate) use retention::Retention;
-pub(crate) use topic::{InvalidTopic, Pattern, Topic, scoped};
+pub(crate) use topic::{InvalidTopic, Pattern, RESERVED_TOPICS, Topic, scoped};
 pub(crate) use topic_list::{IntoPatterns, IntoTopics};

@@ -1,5 +1,8 @@
 use std::{borrow::Borrow, error, fmt, sync::Arc};
 
+/// The prefix reserved for the topics of signals between hubs.
+pub(crate) const RESERVED_TOPICS: &str = "$sse.";
+
 /// The maximum length of a topic or pattern in bytes.
 pub(super) const MAX_LEN: usize = 256;
 

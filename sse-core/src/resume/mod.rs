@@ -23,5 +23,6 @@ pub use origin_policy::{Cors, OriginPolicy, OriginPolicyBuilder};
 
 pub(crate) use accept::{Form, Negotiated};
 pub(crate) use decision::{Decision, Known, decide};
+pub(crate) use epochs::EpochsVersion;
 pub(crate) use last_event_id::Requested;
 pub(crate) use origin::RequestOrigin;

@@ -2,7 +2,9 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Event, InvalidEvent, draft};
+#[cfg(doc)]
+use super::Event;
+use super::{InvalidEvent, draft};
 
 /// An encoded event: checked, immutable, cheap to clone. Only frames are written to a socket.
 ///
@@ -112,11 +114,5 @@ pub trait IntoFrame {
 impl IntoFrame for Frame {
     fn into_frame(self) -> Result<Frame, InvalidEvent> {
         Ok(self)
-    }
-}
-
-impl IntoFrame for Event {
-    fn into_frame(self) -> Result<Frame, InvalidEvent> {
-        self.try_into()
     }
 }

@@ -1,7 +1,5 @@
 use std::fmt;
 
-use super::MessageRef;
-
 /// An event as a client receives it: its type, its data, and the last event id after it.
 ///
 /// ```
@@ -73,12 +71,6 @@ impl Message {
         text.push_str(event_type);
         text.push_str(last_event_id);
         Self { text, data_len: data.len(), type_len: event_type.len() }
-    }
-}
-
-impl From<MessageRef<'_>> for Message {
-    fn from(message: MessageRef<'_>) -> Self {
-        Self::new(message.event_type(), message.data(), message.last_event_id())
     }
 }
 

@@ -24,7 +24,7 @@ pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// | `GET /talk` | a channel's receiver, sent to until the reader leaves: [`Context::talk`] |
 /// | `POST /publish?topic=T&event=E` | publishes the body and answers `{"id":"…","receivers":N}` |
 /// | `POST /finish?topic=T` | finishes the topic and answers the same |
-/// | `POST /runs?topic=T` | begins a run of the body's words, [`Context::work`], and answers 202 |
+/// | `POST /runs?topic=T` | begins a run of the body's words, [`Context::produce`], and answers 202 |
 /// | `DELETE /runs?topic=T` | stops the run and answers 204, or 404 if there is none |
 ///
 /// `GET` routes answer `HEAD` as well. `/events` has the adapter's preflight, by the policy of the mounted routes.

@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::{
     super::{HistoryBounds, HistoryError, HistoryErrorKind, Pattern, Record, Topic, engine::cut_to_bytes},
-    Inner,
     answer::{Failure, parse},
+    delivered::Mark,
+    inner::Inner,
     link::Ask,
     message::{self, Fields, Stored, nanos},
     settings,
     streams::{Info, NO_MESSAGE, RawAnswer},
-    told::Mark,
 };
 use crate::resume::Cursor;
 
@@ -205,18 +205,18 @@ impl Inner {
         Ok(true)
     }
 
-    /// Returns the first position, up to `told`, at which the stream no longer holds the reported record, and one
+    /// Returns the first position, up to `until`, at which the stream no longer holds the reported record, and one
     /// of the lost records. Only records that were reported before `info` was requested can be compared with it.
     pub(super) async fn first_lost(
         &self,
-        told: u64,
+        until: u64,
         info: &Info,
     ) -> Result<Option<(u64, Mark)>, HistoryError> {
-        let Some(last) = self.told().last_up_to(told) else { return Ok(None) };
+        let Some(last) = self.delivered().last_up_to(until) else { return Ok(None) };
         if self.stands(last, info).await? {
             return Ok(None);
         }
-        let marks = self.told().marks_up_to(told);
+        let marks = self.delivered().marks_up_to(until);
         // Up to some position all records are unchanged, after it none: a record written after a loss never has an
         // old check.
         let (mut standing, mut lost) = (0, marks.len().saturating_sub(1));

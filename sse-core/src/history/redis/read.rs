@@ -2,7 +2,7 @@
 
 use redis::{Cmd, aio::MultiplexedConnection};
 
-use super::{Shared, answer, answer::damaged, failure, link::Linked};
+use super::{answer, answer::damaged, link::Linked, shared::Shared};
 use crate::history::{HistoryError, HistoryErrorKind, Record, engine::cut_to_bytes};
 
 /// The number of records requested at once.
@@ -78,14 +78,4 @@ async fn range(
     let mut command = Cmd::new();
     command.arg("XRANGE").arg(log).arg(from).arg(to).arg("COUNT").arg(wanted);
     command.query_async(connection).await
-}
-
-impl Shared {
-    /// Returns the error for a failed query; a broken connection is replaced.
-    pub(super) fn failed(&self, linked: &Linked, error: redis::RedisError) -> HistoryError {
-        if failure::is_broken(&error) {
-            self.link.broken(linked, &error);
-        }
-        failure::asking(error)
-    }
 }

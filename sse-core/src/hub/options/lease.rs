@@ -7,6 +7,7 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
+#[cfg(doc)]
 use crate::hub::Subscribe;
 
 /// Permission to read that ends at a given time, or when it is revoked.
@@ -129,16 +130,5 @@ impl From<&Lease> for Lease {
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease").field("is_over", &self.is_over()).finish_non_exhaustive()
-    }
-}
-
-impl Subscribe {
-    /// Reads under this lease. When it is over, the stream ends before another byte is written, and the reader
-    /// reconnects and is authorised again. With a lease that is already over, the stream reads nothing.
-    ///
-    /// The last of several calls counts.
-    pub fn lease(mut self, lease: impl Into<Lease>) -> Self {
-        self.terms.lease = Some(lease.into());
-        self
     }
 }

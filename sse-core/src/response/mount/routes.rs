@@ -9,7 +9,7 @@ use crate::{
     Error,
     error::{error_json, json_response},
     history::{IntoPatterns, InvalidTopic, Pattern},
-    hub::{Hub, Receipt, Subscription},
+    hub::{Hub, Receipt},
     panic::Panic,
     response::{EventStream, request::allow},
     resume::{Cors, LastEventId, OriginPolicy},
@@ -180,7 +180,7 @@ impl Routes {
         let MountRequest { ask, last, cors } = asked;
         match last.negotiated() {
             Some(negotiated) if ask.action() == AccessKind::Subscribe => {
-                let failed = Subscription::failed(self.hub.clone(), panic, negotiated, cors.clone());
+                let failed = self.hub.failed(panic, negotiated, cors.clone());
                 MountResponse::Stream(Box::new(EventStream::new(failed)))
             }
             _ => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sse_core::{Cursor, KeepAlive, Retention, history::Epoch};
 
 use crate::{
-    App, Exchange, Outcome, Request, Server, Settings, Told,
+    App, DispatchedEvent, Exchange, Outcome, Request, Server, Settings,
     outcome::{ensure, ensure_eq},
 };
 
@@ -18,7 +18,7 @@ async fn published(server: &Server, count: usize) -> Outcome<Vec<String>> {
     Ok(ids)
 }
 
-fn data(told: &[Told]) -> Vec<&str> {
+fn data(told: &[DispatchedEvent]) -> Vec<&str> {
     told.iter().map(|told| &*told.data).collect()
 }
 

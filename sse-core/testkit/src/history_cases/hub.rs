@@ -345,7 +345,7 @@ pub async fn what_a_killed_process_left_is_abandoned<E: Engine>() {
 
 /// New readers that are cut off with their first bytes, admitted or refused by a shutdown, connect to another
 /// process and get what they asked for and what came in the meantime, once and without a gap.
-pub async fn g4_readers_cut_before_their_first_event_miss_nothing_across_a_restart<E: Engine>() {
+pub async fn g4_a_first_cursor_is_exact_across_a_restart<E: Engine>() {
     const BEGINNINGS: [(Start, u64); 3] = [(Start::Live, 3), (Start::Earliest, 0), (Start::Latest(2), 1)];
     let mut engine = E::start().await;
     let shutdown = Shutdown::within(Duration::from_secs(5));

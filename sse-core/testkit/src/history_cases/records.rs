@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use sse_core::history::{Appended, Entry, EntryKind, History, HistoryErrorKind, Record};
+use sse_core::history::{Appended, Entry, History, HistoryErrorKind, Record};
 
-use super::{Engine, appended, entry, finish, pattern, patterns, settled, texts, topic, wait_for};
+use super::{
+    Engine, appended, entry, finish, pattern, patterns, settled, texts, topic, wait_for, with_topics,
+};
 
 /// Positions count from 1 without a hole, and the records read are those appended.
 pub async fn positions_are_dense_from_one<E: Engine>() {
@@ -91,16 +93,8 @@ pub async fn bytes_and_topics_are_kept_as_they_are<E: Engine>() {
     let lines =
         [Bytes::from(long), Bytes::from(every_byte), Bytes::from("event: é\ndata: 💡\n"), Bytes::new()];
     let topics = vec![topic("a"), topic("a.b"), topic(&"x".repeat(256))];
-    let entries: Vec<_> = lines
-        .iter()
-        .map(|lines| Entry {
-            topics: topics.clone(),
-            kind: EntryKind::Event,
-            lines: lines.clone(),
-            key: None,
-        })
-        .chain([finish("a")])
-        .collect();
+    let entries: Vec<_> =
+        lines.iter().map(|lines| Entry::event(topics.clone(), lines.clone())).chain([finish("a")]).collect();
     history.append(entries.clone()).await.unwrap();
     let records = history.read(0, 10, usize::MAX).await.unwrap();
     assert_eq!(records.len(), entries.len());
@@ -140,7 +134,7 @@ pub async fn what_is_trimmed_is_an_error<E: Engine>() {
 pub async fn the_span_knows_the_last_of_a_topic_though_it_is_trimmed<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(Some(50)).await;
-    let both = Entry { topics: vec![topic("quiet.a"), topic("quiet.b")], ..entry("quiet.a", "both") };
+    let both = with_topics(entry("quiet.a", "both"), &["quiet.a", "quiet.b"]);
     let quiet = appended(&history, both).await.cursor.seq();
     let over = appended(&history, finish("over")).await;
     for n in 0..40 {
@@ -179,13 +173,13 @@ pub async fn a_topic_is_finished_while_that_is_its_last_record<E: Engine>() {
     let again = appended(&history, finish("a")).await.cursor;
     let other = appended(&history, finish("b")).await.cursor;
     assert_eq!(finished().await, [(topic("a"), again), (topic("b"), other)]);
-    let both = Entry { topics: vec![topic("a"), topic("b")], ..entry("a", 3) };
+    let both = with_topics(entry("a", 3), &["a", "b"]);
     appended(&history, both).await;
     assert_eq!(finished().await, []);
 }
 
 fn keyed(name: &str, text: &str, key: &str) -> Entry {
-    Entry { key: Some(key.to_owned()), ..entry(name, text) }
+    entry(name, text).with_key(key)
 }
 
 /// A key's scope is its sorted topics; a duplicate gets the first position.
@@ -194,10 +188,10 @@ pub async fn a_key_keeps_one_event_for_the_same_topics<E: Engine>() {
     let history = engine.open(None).await;
     let first = appended(&history, keyed("a", "1", "k")).await;
     let second = appended(&history, keyed("a", "2", "k")).await;
-    assert_eq!(second, Appended { cursor: first.cursor, duplicate: true });
+    assert_eq!(second, Appended::duplicate_of(first.cursor));
     assert!(!appended(&history, keyed("b", "3", "k")).await.duplicate);
     assert!(!appended(&history, keyed("a", "4", "l")).await.duplicate);
-    let both = |text| Entry { topics: vec![topic("a"), topic("b")], ..keyed("a", text, "k") };
+    let both = |text| with_topics(keyed("a", text, "k"), &["a", "b"]);
     let third = appended(&history, both("5")).await;
     assert!(!third.duplicate);
     assert_eq!(appended(&history, both("6")).await.cursor, third.cursor);
@@ -311,6 +305,6 @@ pub async fn a_key_outlives_a_restart<E: Engine>() {
     engine.revive().await;
     let history = engine.open(None).await;
     let second = appended(&history, keyed("a", "2", "k")).await;
-    assert_eq!(second, Appended { cursor: first.cursor, duplicate: true });
+    assert_eq!(second, Appended::duplicate_of(first.cursor));
     assert_eq!(texts(&history.read(0, 10, usize::MAX).await.unwrap()), ["1"]);
 }

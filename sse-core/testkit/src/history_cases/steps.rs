@@ -4,7 +4,7 @@ use futures_util::{Stream, StreamExt};
 use sse_core::{
     Event, Frame, Pattern, Subscription, Topic,
     decode::{Decoder, Message},
-    history::{Appended, Entry, EntryKind, History, HistoryBounds, HistoryError, Record, TailEvent},
+    history::{Appended, Entry, History, HistoryBounds, HistoryError, Record, TailEvent},
 };
 
 /// How long anything that must happen may take.
@@ -29,12 +29,18 @@ pub fn patterns(texts: &[&str]) -> Vec<Pattern> {
 pub fn entry(name: &str, text: impl ToString) -> Entry {
     let frame = Frame::try_from(Event::message(text.to_string())).unwrap();
     let lines = frame.bytes().slice(..frame.bytes().len() - 1);
-    Entry { topics: vec![topic(name)], kind: EntryKind::Event, lines, key: None }
+    Entry::event(vec![topic(name)], lines)
+}
+
+/// The same entry for these topics.
+pub fn with_topics(mut entry: Entry, names: &[&str]) -> Entry {
+    entry.topics = names.iter().map(|name| topic(name)).collect();
+    entry
 }
 
 /// The end entry of a topic.
 pub fn finish(name: &str) -> Entry {
-    Entry { kind: EntryKind::Finish, ..entry(name, "end") }
+    Entry::finish(topic(name), entry(name, "end").lines)
 }
 
 /// The text of each record.

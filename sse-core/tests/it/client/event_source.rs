@@ -129,7 +129,7 @@ async fn g16_the_cursor_is_saved_only_after_the_handler_succeeded() {
 }
 
 #[tokio::test]
-async fn a_handler_that_fails_stops_the_run_with_the_cursor_before_its_message() {
+async fn a_failed_handler_keeps_the_cursor_before_its_message() {
     let server =
         Server::script(&[&stream("id: 1\ndata: a\n\nid: 2\ndata: poison\n\nid: 3\ndata: c\n\n")]).await;
     let mut saved = String::new();
@@ -331,7 +331,7 @@ async fn g16_a_cursor_from_outside_is_checked_where_it_enters() {
 }
 
 #[tokio::test]
-async fn g16_an_origin_that_was_redirected_to_cannot_aim_the_credentials() {
+async fn g16_a_redirect_target_cannot_aim_the_credentials() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let home = listener.local_addr().expect("an address");
     let to = |status: u16, url: &str| {

@@ -84,7 +84,7 @@ impl Scripted {
         let mut state = self.lock();
         let keep = usize::try_from(fork - 1).expect("small");
         state.records.truncate(keep);
-        state.epochs.push(EpochRow { epoch: Epoch::random(), begins: fork });
+        state.epochs.push(EpochRow::new(Epoch::random(), fork));
         drop(state);
         self.tell();
     }
@@ -98,7 +98,7 @@ impl Scripted {
     /// Restores a copy, and begins a new epoch because the copy lacks known records.
     pub fn put_back(&self, (records, mut epochs): (Vec<Record>, EpochTable)) {
         let begins = records.len() as u64 + 1;
-        epochs.push(EpochRow { epoch: Epoch::random(), begins });
+        epochs.push(EpochRow::new(Epoch::random(), begins));
         let mut state = self.lock();
         (state.records, state.epochs) = (records, epochs);
         drop(state);
@@ -220,13 +220,8 @@ impl History for Scripted {
                 if state.is_checked {
                     cursor = cursor.with_checksum(u32::try_from(seq).expect("small"));
                 }
-                state.records.push(Record {
-                    cursor,
-                    topics: entry.topics,
-                    kind: entry.kind,
-                    lines: entry.lines,
-                });
-                appended.push(Appended { cursor, duplicate: false });
+                state.records.push(Record::new(cursor, entry.topics, entry.kind, entry.lines));
+                appended.push(Appended::new(cursor));
             }
         }
         self.tell();
@@ -290,7 +285,9 @@ impl History for Scripted {
         }
         let epochs = state.late.take().unwrap_or_else(|| state.epochs.clone());
         let (oldest, head) = (state.oldest, state.head());
-        Ok(HistoryBounds { oldest, head, epochs, last, trimmed, finished })
+        let mut bounds = HistoryBounds::new(oldest, head, epochs);
+        (bounds.last, bounds.trimmed, bounds.finished) = (last, trimmed, finished);
+        Ok(bounds)
     }
 
     async fn verify(&self, cursor: Cursor) -> Result<bool, HistoryError> {
@@ -307,7 +304,7 @@ impl History for Scripted {
         state.signals.push(entry);
         drop(state);
         self.tell();
-        Ok(SignalReceipt { processes: None })
+        Ok(SignalReceipt::new(None))
     }
 
     fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static {

@@ -23,7 +23,7 @@ async fn blocks(reading: &mut Reading) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_reader_has_a_cursor_before_the_earlier_state_of_other_topics() {
+async fn a_new_reader_has_a_cursor_before_earlier_state() {
     let hub = Hub::memory();
     publish(&hub, "state", 0..2).await;
     let reader = hub.subscribe("a").backfill("state", Start::Latest(1)).await.unwrap();
@@ -34,7 +34,7 @@ async fn a_new_reader_has_a_cursor_before_the_earlier_state_of_other_topics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_topic_has_its_id_although_a_gap_named_the_same_place() {
+async fn the_end_of_a_topic_has_its_id_after_a_gap() {
     let hub = Hub::builder().retention(Retention::default().age(Duration::from_secs(60))).memory();
     let keeps_the_hub_busy = hub.subscribe("other").await.unwrap();
     let first = hub.publish("a", Event::message("0")).await.unwrap();
@@ -53,7 +53,7 @@ async fn the_end_of_a_topic_has_its_id_although_a_gap_named_the_same_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_reader_is_forgiven_is_a_gap_for_another_at_the_same_place() {
+async fn an_ignored_eviction_is_a_gap_for_another_reader() {
     let hub = Hub::builder().retention(Retention::default().events(2)).memory();
     let mut slow = read(EventStream::new(hub.subscribe(["a", "b"]).await.unwrap()));
     publish(&hub, "a", 0..2).await;
@@ -115,7 +115,7 @@ mod first_cursor {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_evicted_before_the_reader_came_is_a_gap_only_if_more_was_asked_for() {
+    async fn earlier_evictions_are_a_gap_only_if_requested() {
         let hub = Hub::builder().retention(Retention::default().events(2)).memory();
         publish(&hub, "a", 0..1).await;
         publish(&hub, "b", 1..9).await;
@@ -129,7 +129,7 @@ mod first_cursor {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_filtered_or_conflating_reader_has_one_although_its_first_events_do_not_reach_it() {
+    async fn a_filtered_or_conflating_reader_has_one() {
         let hub = Hub::memory();
         let filtered = || hub.subscribe("a").filter(|event| event.data() == "last");
         let cursor = cut(filtered()).await.expect("a cursor");
@@ -167,7 +167,7 @@ mod first_cursor {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_reader_that_gets_a_state_has_none_before_the_state_is_whole() {
+    async fn a_reader_of_a_state_has_none_before_it_is_whole() {
         let hub = Hub::memory();
         publish(&hub, "a", 0..2).await;
         let state = || {
@@ -199,7 +199,7 @@ mod first_cursor {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_reader_that_is_refused_has_one_unless_its_permission_is_over() {
+    async fn a_refused_reader_has_one_while_permitted() {
         let shutdown = Shutdown::within(Duration::from_secs(4));
         let hub =
             Hub::builder().shutdown(shutdown.clone()).retention(Retention::default().events(2)).memory();
@@ -252,7 +252,7 @@ mod first_cursor {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_page_names_a_place_although_the_history_does_not_answer_in_time() {
+    async fn a_page_has_a_cursor_without_the_history() {
         let history = Scripted::new();
         let hub =
             Hub::builder().retention(Retention::default().events(1)).open(history.clone()).await.unwrap();

@@ -221,7 +221,7 @@ async fn g11_a_reader_that_does_not_read_is_dropped_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_many_stalled_readers_are_dropped_others_have_their_turn() {
+async fn dropping_stalled_readers_lets_others_run() {
     let hub = Hub::builder().stalled_after(Duration::from_secs(4)).memory();
     let mut stalled = Vec::new();
     for number in 0..320 {

@@ -88,7 +88,7 @@ async fn what_the_window_cannot_judge_is_asked_once() {
 }
 
 #[tokio::test]
-async fn a_check_is_judged_by_the_window_if_it_holds_the_record_else_by_the_history() {
+async fn a_check_is_verified_by_the_window_or_the_history() {
     let history = Scripted::new();
     history.set_checked(true);
     let hub = filled(&history).await;
@@ -119,7 +119,7 @@ async fn a_check_is_judged_by_the_window_if_it_holds_the_record_else_by_the_hist
 }
 
 #[tokio::test]
-async fn whoever_needs_the_answer_is_told_to_come_back_and_the_others_are_let_in() {
+async fn only_readers_that_need_the_answer_are_deferred() {
     let history = Scripted::new();
     history.set_checked(true);
     let hub = filled(&history).await;
@@ -166,7 +166,7 @@ async fn the_newest_events_are_searched_no_further_than_needed() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_cannot_be_honoured_begins_with_the_newest_events_of_the_history_too() {
+async fn a_dishonoured_cursor_starts_with_the_newest_history() {
     let history = Scripted::new();
     history.set_checked(true);
     let hub = filled(&history).await;
@@ -186,7 +186,7 @@ async fn a_cursor_that_cannot_be_honoured_begins_with_the_newest_events_of_the_h
 }
 
 #[tokio::test]
-async fn a_reader_that_turns_to_other_topics_asks_only_whether_those_are_finished() {
+async fn a_topic_change_queries_only_finished_topics() {
     let history = Scripted::new();
     let hub = filled(&history).await;
     let _other = hub.subscribe("asked").await.unwrap();

@@ -307,7 +307,7 @@ async fn run(seed: u64) -> Totals {
 }
 
 #[test]
-fn g3_g4_g5_g13_hold_over_a_network_that_cuts_and_processes_that_come_and_go() {
+fn g3_g4_g5_g13_hold_over_cuts_and_restarts() {
     let one = number("SSE_NETWORK_SEED");
     let (first, count) = match one {
         Some(seed) => (seed, 1),

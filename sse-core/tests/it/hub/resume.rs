@@ -46,7 +46,7 @@ async fn earliest_is_what_is_kept_and_no_gap() {
 }
 
 #[tokio::test]
-async fn what_one_topic_lost_before_a_new_reader_came_is_no_gap_beside_the_older_events_of_another() {
+async fn topics_trimmed_before_the_start_are_not_a_gap() {
     let hub = Hub::builder().retention(Retention::default().events(2)).memory();
     publish(&hub, "a", 0..2).await;
     publish(&hub, "b", 0..8).await;
@@ -273,7 +273,7 @@ async fn signals_reach_the_readers_of_now_and_are_not_kept() {
 }
 
 #[tokio::test]
-async fn the_earlier_state_of_an_added_topic_comes_first_and_without_ids() {
+async fn an_added_topics_backfill_comes_first_without_ids() {
     let hub = Hub::memory();
     publish(&hub, "b", 10..13).await;
     let mark = hub.publish("a", Event::message("mark")).await.unwrap();

@@ -84,7 +84,7 @@ async fn rule_10_a_hole_in_what_the_tail_tells_is_read_again() {
 }
 
 #[tokio::test]
-async fn a_tail_that_never_tells_a_record_does_not_keep_the_process_busy() {
+async fn a_silent_tail_does_not_keep_the_process_busy() {
     let history = Lossy::new(false);
     let hub = Hub::open(history.clone()).await.expect("opened");
     join_all((0..3).map(|number| publish(&hub, "a", number..number + 1))).await;
@@ -94,7 +94,7 @@ async fn a_tail_that_never_tells_a_record_does_not_keep_the_process_busy() {
 }
 
 #[tokio::test]
-async fn rule_15_signals_wait_in_a_bounded_ring_and_the_newest_survive() {
+async fn rule_15_signals_are_bounded_and_the_newest_survive() {
     let hub = Hub::memory();
     let mut reader = hub.subscribe("a").await.expect("subscribed");
     assert!(is_idle(&mut reader).await);

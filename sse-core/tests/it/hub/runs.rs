@@ -214,7 +214,7 @@ fn a_run_in_memory_outlives_the_runtime_in_which_it_began() {
 }
 
 #[tokio::test]
-async fn g9_nobody_can_publish_or_signal_where_hubs_talk_to_each_other() {
+async fn g9_reserved_topics_cannot_be_published_to() {
     let hub = Hub::open(Scripted::new()).await.unwrap();
     let run = hub.start_run("answer").unwrap();
     for topic in ["$sse.stop", "$sse.other"] {
@@ -362,7 +362,7 @@ impl History for Hesitant {
 }
 
 #[tokio::test]
-async fn a_finish_that_is_cancelled_ends_its_own_run_and_never_the_next_one() {
+async fn a_cancelled_finish_ends_only_its_own_run() {
     let history = Hesitant {
         inner: Scripted::new(),
         first_end: std::sync::Arc::new(tokio::sync::Semaphore::new(0)),

@@ -163,7 +163,7 @@ fn lists_mix_text_topics_and_patterns() {
 }
 
 #[tokio::test]
-async fn hostile_names_of_principals_limits_places_and_keys_are_names() {
+async fn hostile_names_elsewhere_are_names() {
     let hub = Hub::memory();
     let mut readers = Vec::new();
     for name in HOSTILE.into_iter().filter(|name| !name.is_empty()) {

@@ -169,7 +169,7 @@ async fn who_was_sent_something_of_its_own_joins_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn signals_are_shared_by_those_in_step_and_right_for_the_others() {
+async fn signals_are_shared_by_readers_in_step() {
     let hub = Hub::memory();
     let [mut quiet, mut told] = quiet_and_told(&hub);
     quiet.drain();

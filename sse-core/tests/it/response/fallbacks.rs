@@ -46,7 +46,7 @@ fn data_of(page: &Value) -> Vec<&str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_reader_is_answered_at_once_with_a_cursor_and_the_next_poll_waits() {
+async fn a_first_poll_has_a_cursor_and_the_next_waits() {
     let hub = Hub::memory();
     hub.publish("a", Event::message("before")).await.unwrap();
     let (first, took) = poll(&hub, None).await;
@@ -100,7 +100,7 @@ async fn another_topic_moves_the_cursor_of_a_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_is_filtered_as_a_stream_is_and_moves_past_what_is_withheld() {
+async fn a_poll_is_filtered_like_a_stream() {
     let hub = Hub::memory();
     let (first, _) = poll(&hub, None).await;
     for data in ["mine 1", "theirs", "mine 2", "theirs"] {
@@ -159,7 +159,7 @@ async fn a_finished_topic_ends_in_a_page_and_then_answers_204() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_that_is_ended_says_when_to_come_back_and_what_it_was_counts() {
+async fn an_ended_poll_has_a_retry_and_is_counted() {
     let hub = Hub::memory();
     let (first, _) = poll(&hub, None).await;
     let (tell, mut ended) = mpsc::unbounded_channel();

@@ -96,7 +96,7 @@ fn a_body_is_send_and_sync() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_the_first_bytes_come_at_once_and_silence_never_lasts_longer_than_the_interval() {
+async fn g10_first_bytes_at_once_and_silence_within_the_interval() {
     let mut reading = read(EventStream::new(stream::pending::<Event>()));
     assert!(poll_immediate(pin!(reading.body.next())).await.is_some(), "the first bytes wait for nothing");
     for _ in 0..20 {
@@ -135,7 +135,7 @@ async fn a_keep_alive_repeats_the_last_retry_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keep_alives_may_be_comments_or_events_and_no_block_starts_with_a_comment() {
+async fn keep_alives_are_comments_or_events_in_blocks() {
     let mut comment =
         read(EventStream::new(stream::pending::<Event>()).keep_alive(KeepAlive::default().comment("a\nb")));
     let retry = comment.retry().await;
@@ -213,7 +213,7 @@ async fn what_is_ready_goes_out_together_and_an_end_comes_after_it() {
 }
 
 #[tokio::test]
-async fn an_error_comes_after_what_was_said_before_it_and_ends_cleanly() {
+async fn an_error_ends_cleanly_after_earlier_events() {
     let bad = [Ok(Event::message("good")), Err("broken"), Ok(Event::message("never"))];
     let poison = [
         Ok(Event::message("good")),
@@ -264,7 +264,7 @@ async fn max_age_ends_a_little_early_and_says_when_to_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_checkpoint_takes_the_place_of_a_keep_alive_when_the_cursor_has_moved() {
+async fn a_checkpoint_replaces_a_keep_alive() {
     let hub = Hub::memory();
     let mut reading = read(EventStream::new(hub.subscribe("a").await.unwrap()));
     reading.retry().await;
@@ -289,7 +289,7 @@ async fn a_checkpoint_takes_the_place_of_a_keep_alive_when_the_cursor_has_moved(
 }
 
 #[tokio::test(start_paused = true)]
-async fn g13_a_shutdown_spreads_the_ends_over_the_first_half_of_the_window() {
+async fn g13_a_shutdown_spreads_the_ends() {
     let shutdown = Shutdown::within(20 * SECOND);
     let hub = Hub::builder().shutdown(shutdown.clone()).memory();
     let mut readings = Vec::new();
@@ -396,7 +396,7 @@ async fn readers_at_the_same_place_share_the_same_bytes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17_webkit_is_freed_from_half_an_event_and_nobody_else_notices() {
+async fn g17_webkit_discards_half_an_event() {
     const SAFARI: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) \
         Version/18.3 Safari/605.1.15";
     const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";

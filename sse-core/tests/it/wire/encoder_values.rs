@@ -50,7 +50,7 @@ fn a_type_is_written_as_it_stands() {
 }
 
 #[test]
-fn a_control_character_is_found_alone_among_its_like_and_at_the_end() {
+fn a_control_character_is_found_anywhere() {
     for character in (0..0x20).chain([0x7f]).map(char::from) {
         for count in 1..20 {
             let text = character.to_string().repeat(count);
