@@ -188,6 +188,7 @@ function read(source, address, options) {
   const isShared = share && navigator.locks && self.BroadcastChannel;
 
   const init = { method, body, credentials, cache: 'no-store' };
+  // The headers, unless a function returns them.
   const fixed = headers?.call ? [] : headers || [];
   // Throws what `fetch` would throw later.
   new Request(url, { ...init, headers: fixed, signal });
@@ -254,7 +255,7 @@ function read(source, address, options) {
     if (readyState > 1 || (state === source.state && retryAt === source.retryAt)) return;
     const now = { state, reason, retryAt };
     Object.assign(source, now).readyState = READY[state] || 0;
-    tell();
+    relay();
     fire('state', now);
     if (source.readyState === 1 && !readyState) fire('open');
     if (reason) fire('error', now);
@@ -268,6 +269,7 @@ function read(source, address, options) {
   /** Moves the cursor and dispatches; returns the event as other tabs get it, with the cursor before and after. */
   function deliver({ type, data, id, prev = cursor }) {
     const event = { type, data, prev: cursor };
+    // A handler has closed the source in the middle of a batch.
     if (source.readyState > 1) return event;
     if (id !== prev) cursor = id;
     event.id = cursor;
@@ -319,6 +321,7 @@ function read(source, address, options) {
       over.until.onabort = done;
       look = () => over.abort();
       setTimeout(look, ms);
+      // An aborted signal fires no event.
       if (until.aborted) done();
     });
   }
@@ -383,7 +386,7 @@ function read(source, address, options) {
         set('live');
         decode(value);
         // At keep-alives too: that this tab reads is what the others must know.
-        tell(batch.splice(0));
+        relay(batch.splice(0));
       }
     } catch (error) {
       if (!guard.signal.aborted) throw error;
@@ -443,7 +446,7 @@ function read(source, address, options) {
     if (!isFill) set('polling');
     const batch = events.map(({ type, data, lastEventId: id }) => deliver({ type, data, id: id || cursor }));
     if (place) batch.push(deliver({ id: place }));
-    tell(batch);
+    relay(batch);
     failures = 0;
     if (wait) throw failure('busy', { after: wait });
     return text.length > FULL;
@@ -480,7 +483,7 @@ function read(source, address, options) {
 
   function join(until) {
     channel = new BroadcastChannel(name);
-    channel.onmessage = ({ data }) => hear(data);
+    channel.onmessage = ({ data }) => receive(data);
 
     const hold = (how) => {
       const mine = within(until);
@@ -515,13 +518,13 @@ function read(source, address, options) {
   }
 
   /** Sends events and the state to the other tabs, if this one reads. */
-  function tell(events = []) {
+  function relay(events = []) {
     if (leads) channel.postMessage([events, cursor, source.state, source.reason, source.retryAt, mode === poll]);
   }
 
-  function hear(message) {
+  function receive(message) {
     // A new tab asks for the state.
-    if (!message) return tell();
+    if (!message) return relay();
     if (leads) return;
     const [events, head, state, reason, retryAt, polls] = message;
     // A tab that waits to reconnect is silent until then.
@@ -559,7 +562,7 @@ function read(source, address, options) {
       } else await pause(retry, mine.until);
     }
     fill = undefined;
-    if (!mine.until.aborted) mine.held.forEach(hear);
+    if (!mine.until.aborted) mine.held.forEach(receive);
   }
 
   leave();

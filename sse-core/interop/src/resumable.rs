@@ -322,7 +322,7 @@ pub(crate) async fn outlives_the_reading_tab(program: &str, page: &Session) -> O
     hears_more(page, 10).await?;
     let mut left = &tabs[2..];
     if page.engine() == Engine::Chromium {
-        // The command is not answered: there is nobody left to do so.
+        // The command is not answered, because the tab has crashed.
         let _ = tokio::time::timeout(Duration::from_secs(2), page.go("chrome://crash")).await;
         left = &tabs[3..];
     }
