@@ -37,7 +37,8 @@ pub const MAIN: &[Case] = cases! {
 pub const PAGES: &[Case] = cases! {
     resumable: stops_at_204 reports_wrong_options renews_a_token resumes_after_a_cut reports_a_gap
         is_offline_for_10_seconds survives_a_reload goes_back polls_behind_a_buffer polls_where_streams_break
-        reads_across_origins has_one_connection_for_12_tabs outlives_the_reading_tab;
+        reads_across_origins has_one_connection_for_12_tabs outlives_the_reading_tab
+        outlives_a_tab_that_hangs;
 };
 
 /// Runs the cases in one browser, one after the other: starting a browser takes longer than most of them.

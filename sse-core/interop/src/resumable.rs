@@ -338,6 +338,26 @@ pub(crate) async fn outlives_the_reading_tab(program: &str, page: &Session) -> O
     page.switch_to(&first).await
 }
 
+/// The script of the tab that reads runs for 25 s: another takes over meanwhile, and then there is one connection again.
+pub(crate) async fn outlives_a_tab_that_hangs(program: &str, page: &Session) -> Outcome {
+    let scene = Scene::begin(program, &[], page).await?;
+    let options = "{ share: 'anna', silence: 2000 }";
+    let mut tabs = vec![page.tab().await?];
+    scene.open(options).await?;
+    for _ in 1..3 {
+        tabs.push(page.open_tab().await?);
+        scene.open(options).await?;
+    }
+    page.switch_to(&tabs[0]).await?;
+    let hang = "setTimeout(() => { for (const end = Date.now() + 25_000; Date.now() < end;); }, 100)";
+    page.run(hang, json!([])).await?;
+    page.switch_to(&tabs[1]).await?;
+    sleep(Duration::from_secs(1)).await;
+    hears_more(page, 10).await?;
+    scene.end(&tabs, "the reading tab hangs").await?;
+    close_others(page, &tabs).await
+}
+
 /// Closes all tabs but the first, which stays for the next test.
 async fn close_others(page: &Session, tabs: &[Tab]) -> Outcome {
     for tab in tabs.iter().skip(1) {
