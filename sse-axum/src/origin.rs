@@ -12,9 +12,9 @@ use tower_service::Service;
 pub use sse_core::origin::*;
 
 sse_core::__define_preflight!(
-    r#"use sse_axum::{LastEventId, origin::{InvalidOrigin, OriginPolicy, preflight}};
+    r#"use sse_axum::{SseRequest, origin::{InvalidOrigin, OriginPolicy, preflight}};
 use axum::{Router, routing::get};
-# async fn events(_: LastEventId) {}
+# async fn events(_: SseRequest) {}
 
 # fn main() -> Result<(), InvalidOrigin> {
 let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;

@@ -2,10 +2,10 @@
 //!
 //! ```
 //! use axum::{Router, extract::State, routing::get};
-//! use sse_axum::{Event, Hub, LastEventId, Sse, test::get_stream};
+//! use sse_axum::{Event, Hub, Sse, SseRequest, test::get_stream};
 //!
-//! async fn prices(State(hub): State<Hub>, last: LastEventId) -> sse_axum::Result {
-//!     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+//! async fn prices(State(hub): State<Hub>, request: SseRequest) -> sse_axum::Result {
+//!     Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -5,7 +5,7 @@
 //! | To | Use | Page |
 //! |---|---|---|
 //! | add streams to an application: errors, middleware, login, database | | [applications] |
-//! | begin where a reader left off | [`Subscribe::after`](crate::Subscribe::after) | [resume] |
+//! | begin where a reader left off | [`Subscribe::request`](crate::Subscribe::request), [`Subscribe::after`](crate::Subscribe::after) | [resume] |
 //! | choose where a new reader begins: now, with the newest events, with all of them | [`Subscribe::start`](crate::Subscribe::start), [`Start`](crate::Start) | [resume] |
 //! | send the state first and then its changes | [`Subscribe::snapshot`](crate::Subscribe::snapshot) | [applications] |
 //! | send only the newest value of each key to slow readers | [`Subscribe::conflate_by`](crate::Subscribe::conflate_by) | [tuning] |
@@ -21,7 +21,7 @@
 //! | allow one reader at a time | [`Subscribe::exclusive`](crate::Subscribe::exclusive) | [security] |
 //! | list readers, and change what they read | [`Hub::readers`](crate::Hub::readers), [`ReaderHandle`](crate::ReaderHandle) | |
 //! | allow pages of other origins | [`OriginPolicy`](crate::origin::OriginPolicy) | [security] |
-//! | answer clients that cannot read streams | | [fallbacks] |
+//! | answer clients that cannot read streams | feature `fallbacks` | [fallbacks] |
 //! | read streams in a page, with headers, in many tabs, behind any proxy | `ResumableSource`, [`browser`](crate::browser) | [browser](mod@browser) |
 //! | keep events over a restart, or share them among processes | [`Hub::open`](crate::Hub::open), features `file`, `redis`, `nats` | [scaling] |
 //! | end all streams when the process does | [`Shutdown`](crate::Shutdown) | [shutdown] |

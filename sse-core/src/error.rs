@@ -7,8 +7,8 @@ use http::{HeaderValue, Response, StatusCode, header};
 use crate::{
     history::HistoryError,
     hub::json_string,
+    request::{ForbiddenOrigin, InvalidOrigin},
     response::{AccessDenied, SendError, vary},
-    resume::{ForbiddenOrigin, InvalidOrigin},
 };
 
 pub use crate::{

@@ -53,6 +53,7 @@
 //! | `redis` | `RedisHistory`: a history in Redis Streams, for many processes |
 //! | `nats` | `NatsHistory`: a history in NATS JetStream, for many processes |
 //! | `compress` | `EventStream::compress`: gzip for readers that accept it |
+//! | `fallbacks` | `Subscribe::fallbacks`: long polling and JSON lines for clients that cannot read event streams: [fallbacks](docs::fallbacks) |
 //! | `metrics` | counters, gauges and histograms for the crate `metrics`: [operating](docs::operating) |
 //! | `client` | `EventSource`, the client, with HTTP by hyper and TLS by rustls: [client](docs::client) |
 //! | `gzip` | compressed responses for the client, where it asks for them |
@@ -69,11 +70,11 @@ mod adapter;
 pub mod browser;
 pub mod channel;
 pub mod client;
-#[cfg(feature = "compress")]
-mod compress;
 pub mod decode;
 pub mod docs;
 pub mod error;
+#[cfg(feature = "compress")]
+mod gzip;
 pub mod history;
 mod hub;
 pub mod listen;
@@ -81,13 +82,13 @@ mod metrics;
 pub mod mount;
 pub mod origin;
 mod panic;
+mod request;
 mod response;
 mod resume;
 mod shutdown;
 #[cfg(feature = "test")]
 pub mod test;
 mod waiters;
-mod weights;
 mod wire;
 
 pub use channel::channel;
@@ -102,8 +103,6 @@ pub use __api::*;
 pub mod __api {
     #[cfg(feature = "client")]
     pub use crate::client::event_source::EventSource;
-    #[cfg(feature = "compress")]
-    pub use crate::compress::AcceptEncoding;
     pub use crate::error::Error;
     pub use crate::history::{
         retention::Retention,
@@ -114,8 +113,9 @@ pub mod __api {
         EndReason, EventView, Exclusive, Hub, HubBuilder, Lease, Publish, Publisher, ReaderHandle, Receipt,
         Run, Snapshot, SnapshotRequest, Start, Stats, Subscribe, Subscription,
     };
+    pub use crate::request::{AcceptEncoding, LastEventId, SseRequest};
     pub use crate::response::{EventStream, IntoEventStream, KeepAlive, StreamSummary};
-    pub use crate::resume::{Cursor, Gap, GapReason, LastEventId, Resume};
+    pub use crate::resume::{Cursor, Gap, GapReason, Resume};
     pub use crate::shutdown::Shutdown;
     pub use crate::wire::{Event, EventId, EventType, Frame, IntoEventId, IntoFrame};
 

@@ -8,18 +8,18 @@
 pub mod browser;
 pub mod error;
 mod get;
-mod last_event_id;
 pub mod listen;
 pub mod mount;
 pub mod origin;
+mod request;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
 pub use error::{Error, ErrorKind, Result};
 pub use get::get;
-pub use last_event_id::LastEventId;
 pub use listen::listen;
 pub use mount::mount;
+pub use request::{LastEventId, SseRequest};
 pub use sse::Sse;
 pub use sse_core::__api::*;

@@ -9,9 +9,9 @@ use crate::error::text;
 pub use sse_core::origin::*;
 
 sse_core::__define_preflight!(
-    r#"use sse_poem::{LastEventId, get, origin::{InvalidOrigin, OriginPolicy, preflight}};
+    r#"use sse_poem::{SseRequest, get, origin::{InvalidOrigin, OriginPolicy, preflight}};
 use poem::{EndpointExt, Route, handler};
-# #[handler] async fn events(_: LastEventId) {}
+# #[handler] async fn events(_: SseRequest) {}
 
 # fn main() -> Result<(), InvalidOrigin> {
 let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;

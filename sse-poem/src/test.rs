@@ -2,11 +2,11 @@
 //!
 //! ```
 //! use poem::{EndpointExt, Route, get, handler, web::Data};
-//! use sse_poem::{Event, Hub, LastEventId, Sse, test::get_stream};
+//! use sse_poem::{Event, Hub, Sse, SseRequest, test::get_stream};
 //!
 //! #[handler]
-//! async fn prices(hub: Data<&Hub>, last: LastEventId) -> sse_poem::Result {
-//!     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+//! async fn prices(hub: Data<&Hub>, request: SseRequest) -> sse_poem::Result {
+//!     Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

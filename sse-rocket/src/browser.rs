@@ -6,7 +6,7 @@ use rocket::{
     route::{Handler, Outcome},
 };
 
-use crate::{error::text, last_event_id::headers};
+use crate::{error::text, request::headers};
 
 pub use sse_core::browser::RESUMABLE_JS;
 

@@ -9,17 +9,17 @@ pub mod browser;
 pub mod error;
 mod event_stream;
 mod fairing;
-mod last_event_id;
 pub mod mount;
 pub mod origin;
+mod request;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
 pub use error::{Error, ErrorKind, Result};
 pub use fairing::{Fairing, fairing};
-pub use last_event_id::LastEventId;
 pub use mount::mount;
+pub use request::{LastEventId, SseRequest};
 pub use sse::Sse;
 pub use sse_core::__api::*;
 

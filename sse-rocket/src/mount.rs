@@ -12,7 +12,7 @@ use sse_core::__private::{BodyError, MountResponse};
 use crate::{
     Sse,
     error::text,
-    last_event_id::{headers, method},
+    request::{headers, method, uri},
 };
 
 pub use sse_core::mount::*;
@@ -72,11 +72,6 @@ impl<A: for<'r> Access<Request<'r>>> Mount<A> {
         let decide = async { self.access.permit(request, &asked.ask).await };
         self.routes.answer(&asked, decide, body(data, self.routes.max_body())).await
     }
-}
-
-/// Returns the target, which Rocket has parsed.
-pub(crate) fn uri(request: &Request<'_>) -> http::Uri {
-    request.uri().to_string().parse().unwrap_or_default()
 }
 
 async fn body(data: Data<'_>, most: usize) -> Result<Vec<u8>, BodyError> {

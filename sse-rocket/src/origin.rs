@@ -8,19 +8,19 @@ use rocket::{
 
 use crate::{
     error::text,
-    last_event_id::{headers, method},
-    mount::{METHODS, uri},
+    mount::METHODS,
+    request::{headers, method, uri},
 };
 
 pub use sse_core::origin::*;
 
 sse_core::__define_preflight!(
-    r#"use sse_rocket::{LastEventId, origin::{InvalidOrigin, OriginPolicy, preflight}};
+    r#"use sse_rocket::{SseRequest, origin::{InvalidOrigin, OriginPolicy, preflight}};
 use rocket::{get, routes};
 
 #[get("/events")]
-async fn events(last: LastEventId) {
-    # let _ = last;
+async fn events(request: SseRequest) {
+    # let _ = request;
 }
 
 # fn main() -> Result<(), InvalidOrigin> {

@@ -2,11 +2,11 @@
 //!
 //! ```
 //! use rocket::{State, get, local::asynchronous::Client, routes};
-//! use sse_rocket::{Event, Hub, LastEventId, Sse, test::get_stream};
+//! use sse_rocket::{Event, Hub, Sse, SseRequest, test::get_stream};
 //!
 //! #[get("/prices")]
-//! async fn prices(hub: &State<Hub>, last: LastEventId) -> sse_rocket::Result {
-//!     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+//! async fn prices(hub: &State<Hub>, request: SseRequest) -> sse_rocket::Result {
+//!     Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 //! }
 //!
 //! # rocket::async_test(async {

@@ -2,18 +2,18 @@
 
 use warp::{Filter, Rejection, http::Request, reply::Response};
 
-use crate::{filters::head, mount::request};
+use crate::filters::request;
 
 pub use sse_core::origin::*;
 
 sse_core::__define_preflight!(
-    r#"use sse_warp::{LastEventId, get, last_event_id, origin::{InvalidOrigin, OriginPolicy, preflight}};
+    r#"use sse_warp::{SseRequest, get, sse_request, origin::{InvalidOrigin, OriginPolicy, preflight}};
 use warp::Filter;
-# async fn events(_: LastEventId) -> &'static str { "" }
+# async fn events(_: SseRequest) -> &'static str { "" }
 
 # fn main() -> Result<(), InvalidOrigin> {
 let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;
-let events = warp::path!("events").and(get()).and(last_event_id()).then(events);
+let events = warp::path!("events").and(get()).and(sse_request()).then(events);
 let routes = events.or(warp::path!("events").and(preflight(policy).into_filter()));
 # let _ = routes;
 # Ok(()) }"#
@@ -23,8 +23,7 @@ impl Preflight {
     /// Returns the answers as a filter, to add after the route's handlers; it rejects the handlers' methods.
     #[must_use = "a filter does nothing until it is part of a route"]
     pub fn into_filter(self) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
-        let request = warp::method().and(warp::path::full()).and(head()).map(request);
-        request.and_then(move |request: Request<()>| {
+        request().and_then(move |request: Request<()>| {
             let Self(preflight) = self.clone();
             async move {
                 if preflight.is_of_handler(request.method()) {

@@ -1,17 +1,17 @@
 //! Assertions for tests of event streams: feature `test`. See [`docs::testing`](crate::docs::testing).
 //!
 //! ```
-//! use sse_warp::{Event, Hub, LastEventId, Sse, last_event_id, test::get_stream};
+//! use sse_warp::{Event, Hub, Sse, SseRequest, sse_request, test::get_stream};
 //! use warp::Filter;
 //!
-//! async fn prices(hub: Hub, last: LastEventId) -> sse_warp::Result {
-//!     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+//! async fn prices(hub: Hub, request: SseRequest) -> sse_warp::Result {
+//!     Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let hub = Hub::memory();
 //! let with_hub = { let hub = hub.clone(); warp::any().map(move || hub.clone()) };
-//! let app = warp::service(warp::path!("prices").and(with_hub).and(last_event_id()).then(prices));
+//! let app = warp::service(warp::path!("prices").and(with_hub).and(sse_request()).then(prices));
 //!
 //! let mut stream = get_stream(&app, "/prices").await;
 //! hub.publish("prices", Event::message("1.08").event("price")).await?;

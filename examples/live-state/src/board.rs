@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{Json, extract::State};
 use serde_json::Value;
-use sse_axum::{Cursor, Event, LastEventId, Result, Snapshot, Sse};
+use sse_axum::{Cursor, Event, Result, Snapshot, Sse, SseRequest};
 use tokio::sync::Mutex;
 
 use crate::App;
@@ -15,7 +15,7 @@ pub(crate) struct Board(Arc<Mutex<(Value, Option<Cursor>)>>);
 
 /// `GET /board`: sends a new reader, and a reader after a gap, the whole document as `board`; then the changes, as
 /// `patch`.
-pub(crate) async fn read(State(App { hub, board }): State<App>, last: LastEventId) -> Result {
+pub(crate) async fn read(State(App { hub, board }): State<App>, request: SseRequest) -> Result {
     let snapshot = move |_| {
         let Board(board) = board.clone();
         async move {
@@ -24,7 +24,8 @@ pub(crate) async fn read(State(App { hub, board }): State<App>, last: LastEventI
             Ok::<_, Infallible>(Snapshot::from(Event::json(document).event("board")).at(*at))
         }
     };
-    Ok(Sse::new(hub.subscribe("board").after(last).snapshot(snapshot).await?))
+    // New tabs of the page, and pages behind a proxy that buffers, poll.
+    Ok(Sse::new(hub.subscribe("board").request(request).fallbacks().snapshot(snapshot).await?))
 }
 
 /// `PUT /board`: replaces the document.

@@ -7,7 +7,7 @@ use axum::{
     http::StatusCode,
 };
 use sse_axum::{
-    Event, LastEventId, Result, Run, Sse, Start, Topic,
+    Event, Result, Run, Sse, SseRequest, Start, Topic,
     error::{InvalidTopic, RunError},
 };
 
@@ -31,9 +31,9 @@ pub(crate) async fn start(
 pub(crate) async fn read(
     State(App { hub, .. }): State<App>,
     Path(name): Path<String>,
-    last: LastEventId,
+    request: SseRequest,
 ) -> Result {
-    Ok(Sse::new(hub.subscribe(topic(&name)?).after(last).start(Start::Earliest).existing().await?))
+    Ok(Sse::new(hub.subscribe(topic(&name)?).request(request).start(Start::Earliest).existing().await?))
 }
 
 /// `DELETE /builds/NAME`: stops the work, on whichever node it runs.

@@ -12,7 +12,7 @@ use axum::{
     response::{Html, Response},
     routing::{delete, get, post, put},
 };
-use sse_axum::{Hub, LastEventId, Result, browser::resumable_js, origin::OriginPolicy};
+use sse_axum::{Hub, Result, SseRequest, browser::resumable_js, origin::OriginPolicy};
 
 use board::Board;
 
@@ -43,7 +43,7 @@ pub fn routes(hub: Hub) -> Router {
 }
 
 /// Refuses pages of other sites, which could change data in the user's name; non-browser clients pass.
-async fn same_origin(from: LastEventId, request: Request, next: Next) -> Result<Response> {
+async fn same_origin(from: SseRequest, request: Request, next: Next) -> Result<Response> {
     OriginPolicy::same_origin().check(&from)?;
     Ok(next.run(request).await)
 }

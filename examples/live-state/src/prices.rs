@@ -1,13 +1,13 @@
 //! Prices, of which only the latest is relevant.
 
 use axum::extract::{Path, State};
-use sse_axum::{Event, LastEventId, Pattern, Result, Sse, Start, Topic};
+use sse_axum::{Event, Pattern, Result, Sse, SseRequest, Start, Topic};
 
 use crate::App;
 
 /// `GET /prices`: sends the latest price of each symbol; a reader that lags gets no older ones.
-pub(crate) async fn read(State(App { hub, .. }): State<App>, last: LastEventId) -> Result {
-    let latest = hub.subscribe(Pattern::new("prices.*")?).after(last).start(Start::Earliest);
+pub(crate) async fn read(State(App { hub, .. }): State<App>, request: SseRequest) -> Result {
+    let latest = hub.subscribe(Pattern::new("prices.*")?).request(request).start(Start::Earliest);
     Ok(Sse::new(latest.conflate_by(|event| event.topics().first().cloned()).await?))
 }
 

@@ -11,16 +11,16 @@ use axum::{
 use axum_core::body::Body;
 use futures_util::stream;
 use sse_axum::{
-    Event, Hub, LastEventId, Lease, Sse,
+    Event, Hub, Lease, Sse, SseRequest,
     test::{read, request_stream},
 };
 fn app(hub: Hub) -> Router {
     Router::new().route("/prices", get(prices)).route("/echo", post(echo)).with_state(hub)
 }
 
-async fn prices(State(hub): State<Hub>, last: LastEventId) -> sse_axum::Result {
+async fn prices(State(hub): State<Hub>, request: SseRequest) -> sse_axum::Result {
     let lease = Lease::within(Duration::from_secs(60));
-    Ok(Sse::new(hub.subscribe("prices").after(last).lease(lease).await?))
+    Ok(Sse::new(hub.subscribe("prices").request(request).lease(lease).await?))
 }
 
 async fn echo(text: String) -> Sse {
@@ -38,7 +38,7 @@ async fn other_requests_are_made_in_the_frameworks_own_way() {
     let mut gap = request_stream(&app, request).await;
     gap.next_event().await.assert_type_eq("sse.gap").assert_data_contains(r#""reason":"malformed""#);
 
-    let mut own = read(prices(State(hub.clone()), LastEventId::default()).await);
+    let mut own = read(prices(State(hub.clone()), SseRequest::default()).await);
     hub.publish("prices", Event::message("1.10")).await.unwrap();
     own.next_event().await.assert_data_eq("1.10");
 }

@@ -17,7 +17,7 @@ use crate::{
     Shutdown,
     history::{History, HistoryError, IntoPatterns, IntoTopics, InvalidTopic},
     panic::Panic,
-    resume::{Cors, Negotiated},
+    request::{Cors, Negotiated},
     wire::Event,
 };
 

@@ -21,6 +21,7 @@ pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// | `GET /ticks` | an endless plain stream, until the shutdown begins |
 /// | `GET /tokens` | the same, until the shutdown's deadline |
 /// | `POST /complete` | a channel's receiver: the body's words |
+/// | `GET /numbers` | a plain stream that resumes by ids of its own: [`Context::numbers`] |
 /// | `GET /talk` | a channel's receiver, sent to until the reader leaves: [`Context::talk`] |
 /// | `POST /publish?topic=T&event=E` | publishes the body and answers `{"id":"…","receivers":N}` |
 /// | `POST /finish?topic=T` | finishes the topic and answers the same |

@@ -9,7 +9,7 @@ use std::{
 use async_stream::stream;
 use futures_util::Stream;
 use sse_core::{
-    Event, EventStream, Hub, IntoEventStream, Lease, Pattern, Shutdown, StreamSummary, Topic,
+    Event, EventStream, Hub, IntoEventStream, LastEventId, Lease, Pattern, Shutdown, StreamSummary, Topic,
     channel::{SendError, Sender},
     mount::{AccessDenied, AccessRequest, Permit},
     origin::OriginPolicy,
@@ -106,7 +106,7 @@ impl Context {
         let permit = Permit::read((&own, "news"))?.publish(own)?;
         Ok(permit.with(move |subscribe| {
             let limit = format!("tenant {tenant}");
-            subscribe.lease(lease).limit(limit, MAX_READERS).principal(tenant)
+            subscribe.fallbacks().lease(lease).limit(limit, MAX_READERS).principal(tenant)
         }))
     }
 
@@ -142,6 +142,16 @@ impl Context {
             }
             if settings.stays_open {
                 pending::<()>().await;
+            }
+        }
+    }
+
+    /// Three numbers after the last one that the client received, each with itself as its id.
+    pub fn numbers(&self, last: &LastEventId) -> impl Stream<Item = Event> + Send + use<> {
+        let next = last.as_str().and_then(|id| id.parse::<u64>().ok()).map_or(0, |last| last + 1);
+        stream! {
+            for number in next..next + 3 {
+                yield Event::message(number.to_string()).id(number);
             }
         }
     }

@@ -46,6 +46,8 @@ pub enum Term {
     Existing,
     /// The request must come from an origin that may use the mounted routes.
     Origins,
+    /// The reader gets an event stream, whatever it accepts.
+    Streams,
     /// The principal has one reader: `replace` or `refuse`.
     Exclusive(Exclusive),
     /// The application's code panics at the event `BOOM`.
@@ -118,6 +120,7 @@ impl Term {
             "limits" => Self::Limits,
             "existing" => Self::Existing,
             "origins" => Self::Origins,
+            "streams" => Self::Streams,
             "replace" => Self::Exclusive(Exclusive::TakeOver),
             "refuse" => Self::Exclusive(Exclusive::Reject),
             "bad_filter" => Self::Panics(Code::Filter),
@@ -134,6 +137,9 @@ impl Context {
     pub fn subscribe(&self, query: Query) -> Subscribe {
         let Query { topics, start, principal, address, terms, .. } = query;
         let mut subscribe = self.hub.subscribe(Patterns(topics)).start(start);
+        if !terms.contains(&Term::Streams) {
+            subscribe = subscribe.fallbacks();
+        }
         if let Some(principal) = &principal {
             subscribe = subscribe.principal(principal);
         }
@@ -154,6 +160,7 @@ impl Context {
                     .limit(format!("principal {principal}"), MAX_READERS)
                     .limit(format!("address {address}"), MAX_READERS_PER_ADDRESS),
                 Term::Existing => subscribe.existing(),
+                Term::Streams => subscribe,
                 Term::Origins => subscribe.origins(&self.settings.origins),
                 Term::Exclusive(choice) => subscribe.exclusive(&principal, choice),
                 Term::Panics(Code::Filter) => subscribe.filter(is_harmless),

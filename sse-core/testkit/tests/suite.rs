@@ -57,7 +57,7 @@ fn fault_of(case: &str) -> Fault {
         | "fallbacks::long_polls_are_told_gaps_and_ends"
         | "fallbacks::one_route_answers_a_page_or_a_stream"
         | "refusals::a_fetch_client_over_the_limit_gets_503" => Fault::IgnoresAccept,
-        "fallbacks::padding_comes_if_it_is_asked_for" => Fault::HeaderOnly,
+        "fallbacks::without_fallbacks_every_client_gets_the_stream" => Fault::AlwaysFallsBack,
         "mounted::g9_two_tenants_cannot_read_each_others_events" => Fault::OneTenant,
         "mounted::hosts_decide_before_a_reader_is_one" => Fault::IgnoresHost,
         "mounted::mounted_routes_subscribe_and_publish" => Fault::ErrorIs500,
@@ -80,6 +80,7 @@ fn fault_of(case: &str) -> Fault {
         "keep_alive::max_age_ends_a_subscription_cleanly" => Fault::NoLastRetry,
         "keep_alive::the_hook_counts_events_and_bytes" => Fault::Pads,
         "keep_alive::until_ends_a_stream_cleanly" => Fault::Cut,
+        "resume::a_plain_stream_resumes_by_ids_of_its_own" => Fault::HeaderOnly,
         "resume::g3_positions_increase" => Fault::Repeats,
         "resume::g4_a_cursor_at_the_tail_gets_only_what_follows" => Fault::Inclusive,
         "resume::g4_a_cursor_gets_exactly_what_follows" => Fault::Inclusive,

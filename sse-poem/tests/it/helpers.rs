@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::stream;
 use poem::{Endpoint, EndpointExt, Request, Route, get, handler, post, web::Data};
 use sse_poem::{
-    Event, Hub, LastEventId, Lease, Sse,
+    Event, Hub, Lease, Sse, SseRequest,
     test::{read, request_stream},
 };
 fn app(hub: Hub) -> impl Endpoint {
@@ -14,9 +14,9 @@ fn app(hub: Hub) -> impl Endpoint {
 }
 
 #[handler]
-async fn prices(hub: Data<&Hub>, last: LastEventId) -> sse_poem::Result {
+async fn prices(hub: Data<&Hub>, request: SseRequest) -> sse_poem::Result {
     let lease = Lease::within(Duration::from_secs(60));
-    Ok(Sse::new(hub.subscribe("prices").after(last).lease(lease).await?))
+    Ok(Sse::new(hub.subscribe("prices").request(request).lease(lease).await?))
 }
 
 #[handler]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::stream;
 use rocket::{Build, Rocket, State, get, http::Header, local::asynchronous::Client, post, routes};
 use sse_rocket::{
-    Event, Hub, LastEventId, Lease, Sse,
+    Event, Hub, Lease, Sse, SseRequest,
     test::{read, request_stream},
 };
 fn app(hub: Hub) -> Rocket<Build> {
@@ -14,9 +14,9 @@ fn app(hub: Hub) -> Rocket<Build> {
 }
 
 #[get("/prices")]
-async fn prices(hub: &State<Hub>, last: LastEventId) -> sse_rocket::Result {
+async fn prices(hub: &State<Hub>, request: SseRequest) -> sse_rocket::Result {
     let lease = Lease::within(Duration::from_secs(60));
-    Ok(Sse::new(hub.subscribe("prices").after(last).lease(lease).await?))
+    Ok(Sse::new(hub.subscribe("prices").request(request).lease(lease).await?))
 }
 
 #[post("/echo", data = "<text>")]

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use futures_util::stream;
 use sse_warp::{
-    Event, Hub, LastEventId, Lease, Sse, last_event_id,
+    Event, Hub, Lease, Sse, SseRequest, sse_request,
     test::{read, request_stream},
 };
 use warp::{Filter, Rejection, Reply, http::Request};
 
 fn app(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
     let with_hub = warp::any().map(move || hub.clone());
-    let prices = warp::path!("prices").and(warp::get()).and(with_hub).and(last_event_id()).then(prices);
+    let prices = warp::path!("prices").and(warp::get()).and(with_hub).and(sse_request()).then(prices);
     let echo = warp::path!("echo").and(warp::post()).and(warp::body::bytes()).map(echo);
     prices.or(echo)
 }
@@ -21,9 +21,9 @@ fn bare_routes() -> impl Filter<Extract = impl Reply, Error = Rejection> + Clone
     warp::path!("echo").and(warp::post()).and(warp::body::bytes()).map(echo)
 }
 
-async fn prices(hub: Hub, last: LastEventId) -> sse_warp::Result {
+async fn prices(hub: Hub, request: SseRequest) -> sse_warp::Result {
     let lease = Lease::within(Duration::from_secs(60));
-    Ok(Sse::new(hub.subscribe("prices").after(last).lease(lease).await?))
+    Ok(Sse::new(hub.subscribe("prices").request(request).lease(lease).await?))
 }
 
 fn echo(text: impl AsRef<[u8]>) -> Sse {

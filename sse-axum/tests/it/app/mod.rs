@@ -10,7 +10,7 @@ use axum::{
     routing::{get, post},
 };
 use sse_axum::{
-    LastEventId, Receipt, Result, Sse, channel, mount,
+    LastEventId, Receipt, Result, Sse, SseRequest, channel, mount,
     mount::{Access, AccessDenied, AccessRequest, Permit},
     origin::preflight,
 };
@@ -45,6 +45,7 @@ fn routes(context: Context) -> Router {
         .route("/late", get(late))
         .route("/script", get(script))
         .route("/failing", get(failing))
+        .route("/numbers", get(numbers))
         .route("/ticks", get(ticks))
         .route("/tokens", get(tokens))
         .route("/complete", post(complete))
@@ -55,26 +56,25 @@ fn routes(context: Context) -> Router {
         .with_state(context)
 }
 
-async fn events(State(app): State<Context>, RawQuery(query): RawQuery, last: LastEventId) -> Result {
-    let subscription = app.subscribe(Query::from_query(query.as_deref())).after(last).await?;
+async fn events(State(app): State<Context>, RawQuery(query): RawQuery, request: SseRequest) -> Result {
+    let subscription = app.subscribe(Query::from_query(query.as_deref())).request(request).await?;
     Ok(Sse::new(app.configure(subscription)))
 }
 
-async fn page(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Response {
-    if last.prefers_html() {
+async fn page(State(app): State<Context>, query: RawQuery, request: SseRequest) -> Response {
+    if request.prefers_html() {
         return ([(VARY, "accept")], Html(PAGE)).into_response();
     }
-    events(State(app), query, last).await.into_response()
+    events(State(app), query, request).await.into_response()
 }
 
-async fn compressed(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Result {
-    let accepts = last.accept_encoding();
-    Ok(events(State(app), query, last).await?.compress(accepts))
+async fn compressed(State(app): State<Context>, query: RawQuery, request: SseRequest) -> Result {
+    Ok(events(State(app), query, request).await?.compress())
 }
 
-async fn late(State(app): State<Context>, query: RawQuery, last: LastEventId) -> Result {
+async fn late(State(app): State<Context>, query: RawQuery, request: SseRequest) -> Result {
     app.shutdown.clone().await;
-    events(State(app), query, last).await
+    events(State(app), query, request).await
 }
 
 async fn script(State(app): State<Context>) -> Sse {
@@ -83,6 +83,10 @@ async fn script(State(app): State<Context>) -> Sse {
 
 async fn failing(State(app): State<Context>) -> Sse {
     Sse::new(app.configure(Sse::try_new(app.failing())))
+}
+
+async fn numbers(State(app): State<Context>, last: LastEventId) -> Sse {
+    Sse::new(app.configure(app.numbers(&last)))
 }
 
 async fn ticks(State(app): State<Context>) -> Sse {

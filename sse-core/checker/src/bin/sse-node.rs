@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use sse_core::{
-    Error, Event, EventStream, Hub, KeepAlive, LastEventId, Pattern, Retention, Start,
+    Error, Event, EventStream, Hub, KeepAlive, Pattern, Retention, Start,
     history::{FileHistory, HistoryError, NatsHistory, RedisHistory},
 };
 use tokio::{
@@ -131,7 +131,8 @@ async fn answer(mut socket: TcpStream, hub: Hub) -> Option<()> {
 }
 
 async fn events(request: &Request, hub: &Hub) -> Result<EventStream, Error> {
-    let last = LastEventId::from_request(request.last.as_deref(), None, Some(&request.query));
+    let last = request.last.as_deref().map(String::from_utf8_lossy);
+    let last = last.as_deref().or_else(|| request.values("last_event_id").next());
     let earliest = request.values("start").any(|start| start == "earliest");
     let start = if earliest { Start::Earliest } else { Start::Live };
     let topics = request.topics().iter().map(Pattern::new).collect::<Result<Vec<_>, _>>()?;

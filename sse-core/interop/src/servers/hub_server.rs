@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, extract::State, routing::get};
-use sse_axum::{Event, Hub, KeepAlive, LastEventId, Retention, Sse, Start};
+use sse_axum::{Event, Hub, KeepAlive, Retention, Sse, SseRequest, Start};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// A hub with one topic, served by Axum on a free port until it is dropped.
@@ -31,8 +31,8 @@ impl HubServer {
 
     /// The routes, for another kind of server.
     pub fn router(hub: Hub, keep_alive: Duration) -> Router {
-        let numbers = async move |State(hub): State<Hub>, last: LastEventId| -> sse_axum::Result {
-            let subscription = hub.subscribe(TOPIC).after(last).start(Start::Earliest).await?;
+        let numbers = async move |State(hub): State<Hub>, request: SseRequest| -> sse_axum::Result {
+            let subscription = hub.subscribe(TOPIC).request(request).start(Start::Earliest).await?;
             Ok(Sse::new(subscription)
                 .keep_alive(KeepAlive::every(keep_alive))
                 .retry(Duration::from_millis(500)))

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::chunk::Chunk;
-use crate::compress::{Block, Run};
+use crate::gzip::{Block, BlockChain};
 
 pub(in crate::hub) mod lookup;
 #[cfg(test)]
@@ -46,7 +46,7 @@ pub(crate) struct SharedGzip(Mutex<SharedGzipInner>);
 #[derive(Default)]
 pub(crate) struct SharedGzipInner {
     /// `None` after a pause, and while the process has too many compressors.
-    run: Option<Run>,
+    run: Option<BlockChain>,
     run_events: u64,
     run_bytes: usize,
     made_at: Option<Instant>,
@@ -145,7 +145,7 @@ impl SharedGzipInner {
         let paused = self.made_at.is_none_or(|made_at| now.saturating_duration_since(made_at) >= PAUSE);
         let run = match &mut self.run {
             Some(run) => run,
-            None => self.run.insert(Run::open()?),
+            None => self.run.insert(BlockChain::open()?),
         };
         let join_requested = self.join_requested || last.is_none() || last != run.last();
         let is_long = self.run_events >= EVENTS_OF_RUN || self.run_bytes >= BYTES_OF_RUN;

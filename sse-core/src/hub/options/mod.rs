@@ -5,6 +5,7 @@ pub(in crate::hub) mod event_view;
 pub(in crate::hub) mod filter;
 pub(in crate::hub) mod lease;
 pub(in crate::hub) mod permission;
+pub(in crate::hub) mod request;
 pub(in crate::hub) mod snapshot;
 pub(in crate::hub) mod start;
 pub(in crate::hub) mod subscribe_options;

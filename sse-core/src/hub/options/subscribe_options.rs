@@ -1,5 +1,5 @@
 use super::{admission::Admission, filter::EventFilter, lease::Lease, snapshot::Loader};
-use crate::resume::OriginPolicy;
+use crate::request::OriginPolicy;
 
 /// The options of a subscription that has not begun.
 #[derive(Default)]

@@ -9,7 +9,8 @@ use super::{
 use crate::hub::{end::EndReason, readers::reader::Reader, shared::Shared, window::survey::View};
 use crate::{
     panic::Panic,
-    resume::{Cors, Cursor, Negotiated, Requested, Resume},
+    request::{Cors, Negotiated},
+    resume::{Cursor, Requested, Resume},
 };
 
 impl Subscription {

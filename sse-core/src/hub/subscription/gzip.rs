@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{poll::NoEvents, subscription::Subscription};
-use crate::compress::Block;
+use crate::gzip::Block;
 use crate::hub::{
     feeds::chunk::Chunk,
     feeds::gzip::GzipReader,

@@ -9,7 +9,7 @@ use crate::hub::options::{
     lease::Lease,
     snapshot::{Loader, Snapshot, SnapshotRequest},
 };
-use crate::resume::OriginPolicy;
+use crate::request::OriginPolicy;
 
 impl Subscribe {
     /// Refuses the reader with [`SubscribeError::UnknownTopic`](crate::hub::SubscribeError::UnknownTopic) if a
@@ -47,15 +47,15 @@ impl Subscribe {
     /// Refuses requests from origins that the policy does not allow, before anything is allocated, and lets
     /// pages of allowed origins read the response.
     ///
-    /// Checks the request given to [`after`](Subscribe::after). A cursor, text or `None` in its place is
-    /// refused, because its origin is unknown.
+    /// Checks the [`request`](Subscribe::request). Without one the subscription is refused, because the origin is
+    /// unknown.
     ///
     /// ```
-    /// use sse_core::{Hub, LastEventId, Subscription, origin::OriginPolicy};
+    /// use sse_core::{Hub, SseRequest, Subscription, origin::OriginPolicy};
     ///
-    /// async fn prices(hub: Hub, last: LastEventId) -> Result<Subscription, Box<dyn std::error::Error>> {
+    /// async fn prices(hub: Hub, request: SseRequest) -> Result<Subscription, Box<dyn std::error::Error>> {
     ///     let policy = OriginPolicy::builder().origin("https://app.example.com").build()?;
-    ///     Ok(hub.subscribe("prices").after(last).origins(&policy).await?)
+    ///     Ok(hub.subscribe("prices").request(request).origins(&policy).await?)
     /// }
     /// ```
     pub fn origins(mut self, policy: &OriginPolicy) -> Self {

@@ -9,7 +9,8 @@ use crate::hub::{
 };
 use crate::{
     history::HistoryBounds,
-    resume::{Cors, Cursor, Decision, EpochsVersion, Gap, GapReason, Known, Requested, Resume, decide},
+    request::Cors,
+    resume::{Cursor, Decision, EpochsVersion, Gap, GapReason, Known, Requested, Resume, decide},
 };
 
 /// Where a reader begins.

@@ -13,7 +13,8 @@ use crate::hub::{
 use crate::{
     history::{IntoPatterns, InvalidTopic, Pattern},
     metrics,
-    resume::{LastEventId, Requested},
+    request::{LastEventId, SseRequest},
+    resume::Requested,
 };
 
 /// A subscription that has not been awaited yet; see [`Hub::subscribe`].
@@ -21,7 +22,10 @@ use crate::{
 pub struct Subscribe {
     hub: Arc<Shared>,
     patterns: Result<Vec<Pattern>, InvalidTopic>,
-    last: LastEventId,
+    pub(in crate::hub) request: SseRequest,
+    /// The position, if it is not the request's own.
+    after: Option<LastEventId>,
+    pub(in crate::hub) has_fallbacks: bool,
     start: Start,
     also: Vec<(Result<Vec<Pattern>, InvalidTopic>, Start)>,
     pub(in crate::hub) existing: bool,
@@ -34,7 +38,9 @@ impl Subscribe {
         Self {
             hub,
             patterns,
-            last: LastEventId::default(),
+            request: SseRequest::default(),
+            after: None,
+            has_fallbacks: false,
             start: Start::Live,
             also: Vec::new(),
             existing: false,
@@ -42,14 +48,11 @@ impl Subscribe {
         }
     }
 
-    /// Resumes after this cursor: a [`LastEventId`], a [`Cursor`](crate::Cursor) or text, or `None` for a new
-    /// reader.
+    /// Resumes after this position: a [`Cursor`](crate::Cursor), an id or its text, or `None` for a new reader.
     ///
-    /// If the argument is the [`LastEventId`] of a [probe](LastEventId::is_probe), such as HEAD, the
-    /// subscription reads nothing and has no effects. So pass the request's own one wherever a framework may
-    /// route HEAD to the handler.
+    /// It replaces the position of the [`request`](Subscribe::request), if there is one.
     pub fn after(self, last: impl Into<LastEventId>) -> Self {
-        Self { last: last.into(), ..self }
+        Self { after: Some(last.into()), ..self }
     }
 
     /// Sets where to begin if there is no cursor, or none that can be resumed from. Default: [`Start::Live`].
@@ -70,9 +73,9 @@ impl Subscribe {
         if !self.options.admission.has_valid_names() {
             return Err(SubscribeError::Name);
         }
-        let negotiated = self.last.negotiated().ok_or(SubscribeError::NotAcceptable)?;
-        let cors = self.options.origins.as_ref().map(|policy| policy.check(&self.last)).transpose()?;
-        let is_probe = self.last.is_probe();
+        let negotiated = self.request.negotiated(self.has_fallbacks).ok_or(SubscribeError::NotAcceptable)?;
+        let cors = self.options.origins.as_ref().map(|policy| policy.check(&self.request)).transpose()?;
+        let is_probe = self.request.is_probe();
         let mut subscription = self.begin().await?;
         subscription.negotiated = negotiated;
         if is_probe {
@@ -95,11 +98,12 @@ impl Subscribe {
             also.push((topics, start));
         }
         let patterns = checked(patterns, self.hub.max_topics())?;
-        let requested = self.last.requested();
+        let requested = self.after.as_ref().unwrap_or(self.request.last_event_id()).requested();
         // Clients other than an `EventSource` are refused by a status. A reader that gets a state has no cursor
         // before it.
-        let wants_cursor =
-            requested == Requested::Nothing && self.options.snapshot.is_none() && self.last.is_event_source();
+        let wants_cursor = requested == Requested::Nothing
+            && self.options.snapshot.is_none()
+            && self.request.is_event_source();
         let refuse = |hub: Arc<Shared>, patterns: &[Pattern], end| {
             let at = if wants_cursor { of_refused(&hub, patterns, self.start) } else { None };
             Subscription::refused(hub, end, at)
@@ -121,7 +125,7 @@ impl Subscribe {
                 }
             }
         }
-        let is_probe = self.last.is_probe();
+        let is_probe = self.request.is_probe();
         let reader = Arc::new(Reader::new(self.hub.clock()));
         if let Some(end) = enter(&self.hub, &reader, std::mem::take(&mut self.options.admission), is_probe) {
             return Ok(refuse(self.hub, &patterns, end));

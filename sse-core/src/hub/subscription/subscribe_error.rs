@@ -4,7 +4,7 @@ use std::{error, fmt};
 use crate::hub::Subscribe;
 use crate::{
     history::{InvalidTopic, Topic},
-    resume::ForbiddenOrigin,
+    request::ForbiddenOrigin,
 };
 
 /// The reason why a subscription was refused: mistakes of the caller, and topics that must exist and do not. The
@@ -16,7 +16,8 @@ pub enum SubscribeError {
     Origin(ForbiddenOrigin),
     /// The name of a principal, a limit or an exclusive place is empty or longer than 512 bytes. Use a hash of it.
     Name,
-    /// The request's `Accept` header names types, and none of them is an event stream, JSON lines or JSON.
+    /// The request's `Accept` header excludes event streams; with [`fallbacks`](crate::docs::fallbacks), it accepts
+    /// neither them nor JSON.
     NotAcceptable,
     /// A topic or pattern is not valid.
     Topic(InvalidTopic),
@@ -32,7 +33,7 @@ impl fmt::Display for SubscribeError {
                 "subscribe: the name of a principal, a limit or an exclusive place has 1 to 512 bytes; use a hash of it",
             ),
             Self::NotAcceptable => f.write_str(
-                "subscribe: the request does not accept `text/event-stream`; add it to `Accept`, or for clients that cannot stream `application/x-ndjson` or `application/json`",
+                "subscribe: the request's `Accept` excludes every form of this stream; add `text/event-stream` to it",
             ),
             Self::Topic(error) => error.fmt(f),
             Self::UnknownTopic(topic) => write!(

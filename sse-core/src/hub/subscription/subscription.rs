@@ -13,7 +13,8 @@ use crate::hub::{
 };
 use crate::{
     history::Pattern,
-    resume::{Cors, Cursor, Gap, Negotiated, Resume},
+    request::{Cors, Negotiated},
+    resume::{Cursor, Gap, Resume},
     waiters::Slot,
     wire::Frame,
 };
@@ -88,7 +89,7 @@ impl Subscription {
     /// The reason is a limit ([`EndReason::Limit`], [`EndReason::Occupied`]), a lease that is over
     /// ([`EndReason::Expired`]), a shutdown, or a history that does not respond ([`EndReason::Unavailable`]). An
     /// `EventSource` gets 200, `retry` and the end, because an error would stop it for good; a client that
-    /// cannot be one ([`LastEventId::is_event_source`](crate::LastEventId::is_event_source)) gets 503 with
+    /// cannot be one ([`SseRequest::is_event_source`](crate::SseRequest::is_event_source)) gets 503 with
     /// `Retry-After`.
     #[must_use]
     pub fn refusal(&self) -> Option<&EndReason> {

@@ -47,7 +47,7 @@ macro_rules! for_each_case {
                 json_lines_say_what_the_stream_says
                 long_polls_are_told_gaps_and_ends
                 one_route_answers_a_page_or_a_stream
-                padding_comes_if_it_is_asked_for
+                without_fallbacks_every_client_gets_the_stream
             }
             filter {
                 g9_a_filter_is_the_same_live_and_by_replay
@@ -111,6 +111,7 @@ macro_rules! for_each_case {
                 limits_count_for_each_principal_and_each_address
             }
             resume {
+                a_plain_stream_resumes_by_ids_of_its_own
                 g3_positions_increase
                 g4_a_cursor_at_the_tail_gets_only_what_follows
                 g4_a_cursor_gets_exactly_what_follows

@@ -12,12 +12,12 @@ pub(crate) use fault::Fault;
 use events::events;
 use fault::Breaker;
 use futures_util::{StreamExt, stream};
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use request::{Incoming, incoming};
 use runs::runs;
 use sse_core::{
     __private::{Preflight, Routes, collect},
-    Error, EventStream, LastEventId, Publish, channel,
+    Error, EventStream, LastEventId, Publish, SseRequest, channel,
     mount::Permit,
 };
 use sse_testkit::{App, Context, MAX_BODY, PAGE, Query, Serving};
@@ -125,19 +125,20 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
         "/events" => events(request, app, query, fault).await,
         "/mounted" => return mounted(request, app, fault).await,
         "/page" => {
-            let last = LastEventId::from_request(None, request.header("accept"), None);
-            if last.prefers_html() && fault != Fault::IgnoresAccept {
+            let sent = SseRequest::new(&method, &Uri::default(), &request.header_map());
+            if sent.prefers_html() && fault != Fault::IgnoresAccept {
                 let page = Response::builder().header("content-type", "text/html; charset=utf-8");
                 return Answer::Whole(page.header("vary", "accept").body(PAGE.to_owned()).unwrap());
             }
             events(request, app, query, fault).await
         }
         "/compressed" => {
-            let accepts = match fault {
-                Fault::CompressesForAll => Some("gzip"),
-                _ => request.header("accept-encoding").and_then(|header| str::from_utf8(header).ok()),
-            };
-            events(request, app, query, fault).await.map(|stream| stream.compress(accepts))
+            let mut headers = request.header_map();
+            if fault == Fault::CompressesForAll {
+                headers.insert("accept-encoding", HeaderValue::from_static("gzip"));
+            }
+            let sent = SseRequest::new(&method, &Uri::default(), &headers);
+            events(request, app, query, fault).await.map(|stream| stream.compress_for(&sent))
         }
         "/late" => {
             app.shutdown.clone().await;
@@ -147,6 +148,11 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
             events(request, app, query, fault).await
         }
         "/script" => Ok(app.configure(app.script())),
+        "/numbers" => {
+            let target = if fault == Fault::HeaderOnly { &request.path } else { &request.target() };
+            let last = LastEventId::new(&target.parse().unwrap(), &request.header_map());
+            Ok(app.configure(app.numbers(&last)))
+        }
         "/failing" => Ok(app.configure(EventStream::try_new(app.failing()))),
         "/ticks" => Ok(app.configure(app.ticks()).until(app.shutdown.clone())),
         "/tokens" => Ok(app.configure(app.ticks()).until(app.shutdown.deadline())),
@@ -181,7 +187,15 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
 fn is_of_get(path: &str) -> bool {
     matches!(
         path,
-        "/page" | "/compressed" | "/late" | "/script" | "/failing" | "/ticks" | "/tokens" | "/talk"
+        "/page"
+            | "/compressed"
+            | "/late"
+            | "/script"
+            | "/failing"
+            | "/numbers"
+            | "/ticks"
+            | "/tokens"
+            | "/talk"
     )
 }
 

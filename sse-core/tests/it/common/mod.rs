@@ -10,4 +10,5 @@ pub(crate) mod gunzip;
 pub(crate) mod hostile;
 pub(crate) mod reader;
 pub(crate) mod reference_decoder;
+pub(crate) mod requests;
 pub(crate) mod streams;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::common::body::{Reading, read};
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{next, publish, within};
+use crate::common::requests;
 use sse_core::{
-    Event, EventStream, Exclusive, GapReason, Hub, KeepAlive, LastEventId, Lease, Pattern, Resume, Retention,
-    Shutdown, Start, Subscribe,
+    Event, EventStream, Exclusive, GapReason, Hub, KeepAlive, Lease, Pattern, Resume, Retention, Shutdown,
+    Start, Subscribe,
 };
 
 /// The blocks before the next keep-alive that is not a checkpoint.
@@ -187,14 +188,15 @@ mod first_cursor {
         // A state that cannot be loaded gives no cursor either, to a stream or a page.
         let fails = || hub.subscribe("a").snapshot(|_| async { Err::<Event, _>("down") });
         assert_eq!(cut(fails()).await, None);
-        let json = LastEventId::from_request(None, Some(b"application/json"), None);
-        let page = EventStream::new(fails().after(json).await.unwrap());
-        assert!(read(page).next().await.unwrap().contains("\"cursor\":null"));
+        #[cfg(feature = "fallbacks")]
+        {
+            let json = requests::get("/", &[("accept", "application/json")]);
+            let page = EventStream::new(fails().request(json).fallbacks().await.unwrap());
+            assert!(read(page).next().await.unwrap().contains("\"cursor\":null"));
+        }
         // The event that takes a half event away from WebKit names no position.
-        let mut headers = http::HeaderMap::new();
-        headers.insert("user-agent", "Safari AppleWebKit/605.1.15 Version/18.3".parse().unwrap());
-        let webkit = LastEventId::from_headers(&headers, None);
-        let begin = read(EventStream::new(state().after(webkit).await.unwrap())).next().await.unwrap();
+        let webkit = requests::get("/", &[("user-agent", "Safari AppleWebKit/605.1.15 Version/18.3")]);
+        let begin = read(EventStream::new(state().request(webkit).await.unwrap())).next().await.unwrap();
         assert!(begin.ends_with("\nevent: sse.discard\ndata: \nid: \n\n"), "{begin}");
     }
 
@@ -251,14 +253,16 @@ mod first_cursor {
         assert_eq!(back(hub.subscribe("a"), &early.first_cursor.unwrap()).await, ["last"]);
     }
 
+    #[cfg(feature = "fallbacks")]
     #[tokio::test(start_paused = true)]
     async fn a_page_has_a_cursor_without_the_history() {
         let history = Scripted::new();
         let hub =
             Hub::builder().retention(Retention::default().events(1)).open(history.clone()).await.unwrap();
         publish(&hub, "a", 0..5).await;
-        let json = LastEventId::from_request(None, Some(b"application/json"), None);
-        let subscription = hub.subscribe("a").after(json).start(Start::Earliest).await.unwrap();
+        let json = requests::get("/", &[("accept", "application/json")]);
+        let subscribe = hub.subscribe("a").request(json).fallbacks();
+        let subscription = subscribe.start(Start::Earliest).await.unwrap();
         history.hold_reads(true);
         let page = EventStream::new(subscription).keep_alive(KeepAlive::every(Duration::from_secs(1)));
         let page = read(page).next().await.unwrap();

@@ -1,7 +1,7 @@
 //! The rules of resume, on a hub in memory.
 
-use crate::common::reader;
 use crate::common::reader::{data, is_idle, next, publish};
+use crate::common::{reader, requests};
 use futures_util::StreamExt as _;
 use sse_core::{Event, GapReason, Hub, LastEventId, Pattern, Resume, Retention, Start};
 
@@ -91,10 +91,18 @@ async fn g4_a_cursor_with_a_line_end_from_a_file_resumes_exactly() {
             assert_eq!(reader.resume(), &Resume::Exact { after: receipt.cursor }, "{text:?}");
             assert_eq!(data(&mut reader, 1).await, ["0"]);
         }
-        let query = format!("last_event_id={}", text.replace('\n', "%0A").replace('\r', "%0D"));
-        let reader = hub.subscribe("a").after(LastEventId::from_request(None, None, Some(&query))).await;
+        let query =
+            format!("last_event_id={}", text.replace(' ', "%20").replace('\n', "%0A").replace('\r', "%0D"));
+        let request = requests::get(&format!("/events?{query}"), &[]);
+        let reader = hub.subscribe("a").request(&request).await;
         assert_eq!(reader.unwrap().resume(), &Resume::Exact { after: receipt.cursor }, "{query}");
     }
+    // A cursor replaces that of the request, whatever the order.
+    let request = requests::get("/", &[("last-event-id", "elsewhere")]);
+    let reader = hub.subscribe("a").after(receipt.cursor).request(&request).await.unwrap();
+    assert_eq!(reader.resume(), &Resume::Exact { after: receipt.cursor });
+    let reader = hub.subscribe("a").request(request).after(None::<&str>).await.unwrap();
+    assert_eq!(reader.resume(), &Resume::Fresh);
     // A value that a line end divides is not a cursor.
     let reader = hub.subscribe("a").after(format!("{}\n{}", receipt.cursor, receipt.cursor)).await.unwrap();
     assert!(reader.gap().is_some());

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use super::imports::{Graph, Modules, circles};
 
-const FLOORS: [&str; 5] = ["wire", "resume", "history", "hub", "response"];
+const FLOORS: [&str; 6] = ["wire", "resume", "request", "history", "hub", "response"];
 
 /// `client` depends only on these.
 const BELOW_CLIENT: [&str; 2] = ["wire", "resume"];
@@ -82,7 +82,7 @@ fn a_floor_imports_only_from_those_below_it() {
 }
 
 #[test]
-fn only_the_response_knows_http() {
+fn only_requests_and_responses_know_http() {
     for floor in ["wire", "resume", "history", "hub"] {
         let mut files = Vec::new();
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(floor), &mut files);
@@ -261,7 +261,7 @@ fn the_four_adapters_have_the_same_files() {
             .collect();
         files.sort_unstable();
         let mut expected =
-            vec!["error.rs", "last_event_id.rs", "lib.rs", "mount.rs", "preflight.rs", "sse.rs", "test.rs"];
+            vec!["error.rs", "lib.rs", "mount.rs", "preflight.rs", "request.rs", "sse.rs", "test.rs"];
         expected.extend(extra);
         expected.sort_unstable();
         assert_eq!(files, expected, "{adapter}");
@@ -286,7 +286,7 @@ fn the_four_adapters_export_the_same() {
         let lib = adapter_file(adapter, "src/lib.rs");
         for export in [
             "pub use error::{Error, ErrorKind, Result};",
-            "pub use last_event_id::LastEventId;",
+            "pub use request::{LastEventId, SseRequest};",
             "pub use mount::{Mount, mount};",
             "pub use preflight::{Preflight, ",
             "pub use sse::Sse;",
@@ -296,7 +296,7 @@ fn the_four_adapters_export_the_same() {
         }
         for (file, macro_name) in [
             ("sse", "__define_sse"),
-            ("last_event_id", "__define_last_event_id"),
+            ("request", "__define_request"),
             ("mount", "__define_mount"),
             ("error", "__define_error"),
             ("preflight", "__define_preflight"),

@@ -1,6 +1,6 @@
 //! What a response sends and when, with the clock paused.
 
-use crate::common::reader;
+use crate::common::{reader, requests};
 use std::{
     pin::pin,
     sync::{Arc, Mutex},
@@ -10,8 +10,8 @@ use std::{
 use crate::common::reader::publish;
 use futures_util::{SinkExt, StreamExt, future::poll_immediate, stream};
 use sse_core::{
-    Body, EndReason, Event, EventStream, Frame, Hub, KeepAlive, LastEventId, Shutdown, StreamSummary,
-    channel, channel::SendError,
+    Body, EndReason, Event, EventStream, Frame, Hub, KeepAlive, Shutdown, StreamSummary, channel,
+    channel::SendError,
 };
 use tokio::time::Instant;
 
@@ -409,12 +409,10 @@ async fn g17_webkit_discards_half_an_event() {
         (SAFARI, "*/*", false),
         ("", "text/event-stream", false),
     ] {
-        let mut headers = http::HeaderMap::new();
-        headers.insert("user-agent", agent.parse().expect("a value"));
-        headers.insert("accept", accept.parse().expect("a value"));
-        headers.insert("last-event-id", first.to_string().parse().expect("a value"));
-        let last = LastEventId::from_headers(&headers, None);
-        let subscription = hub.subscribe("a").after(last).await.expect("a subscription");
+        let last = first.to_string();
+        let headers = [("user-agent", agent), ("accept", accept), ("last-event-id", &*last)];
+        let subscription =
+            hub.subscribe("a").request(requests::get("/", &headers)).await.expect("a subscription");
         let mut body = read(EventStream::new(subscription));
         let begin = body.next().await.expect("the first bytes");
         let (retry, rest) = begin.split_once('\n').expect("a line");
@@ -432,13 +430,10 @@ async fn g4_what_frees_webkit_never_moves_its_cursor() {
     let shutdown = Shutdown::within(Duration::from_secs(4));
     let hub = Hub::builder().shutdown(shutdown.clone()).memory();
     let begin = async |text: Option<&str>| {
-        let mut headers = http::HeaderMap::new();
-        headers.insert("user-agent", SAFARI.parse().expect("a value"));
-        if let Some(text) = text {
-            headers.insert("last-event-id", text.parse().expect("a value"));
-        }
-        let last = LastEventId::from_headers(&headers, None);
-        let subscription = hub.subscribe("a").after(last).await.expect("a subscription");
+        let last = text.map(|text| ("last-event-id", text));
+        let headers: Vec<_> = last.into_iter().chain([("user-agent", SAFARI)]).collect();
+        let subscription =
+            hub.subscribe("a").request(requests::get("/", &headers)).await.expect("a subscription");
         read(EventStream::new(subscription)).next().await.expect("the first bytes")
     };
     // For a new reader its first cursor clears the half event.

@@ -10,7 +10,7 @@ use poem::{
     web::{Data, Html},
 };
 use sse_poem::{
-    LastEventId, Receipt, Result, Sse, channel, get, mount,
+    LastEventId, Receipt, Result, Sse, SseRequest, channel, get, mount,
     mount::{Access, AccessDenied, AccessRequest, Permit},
     origin::preflight,
 };
@@ -46,6 +46,7 @@ fn routes(context: &Context) -> Route {
         .at("/late", get(late))
         .at("/script", get(script))
         .at("/failing", get(failing))
+        .at("/numbers", get(numbers))
         .at("/ticks", get(ticks))
         .at("/tokens", get(tokens))
         .at("/complete", post(complete))
@@ -56,32 +57,31 @@ fn routes(context: &Context) -> Route {
 }
 
 #[handler]
-async fn events(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result {
-    subscribed(app, uri, last).await
+async fn events(Data(app): Data<&Context>, uri: &Uri, request: SseRequest) -> Result {
+    subscribed(app, uri, request).await
 }
 
 #[handler]
-async fn page(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result<Response> {
-    if last.prefers_html() {
+async fn page(Data(app): Data<&Context>, uri: &Uri, request: SseRequest) -> Result<Response> {
+    if request.prefers_html() {
         return Ok(Html(PAGE).with_header("vary", "accept").into_response());
     }
-    Ok(subscribed(app, uri, last).await?.into_response())
+    Ok(subscribed(app, uri, request).await?.into_response())
 }
 
 #[handler]
-async fn compressed(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result {
-    let accepts = last.accept_encoding();
-    Ok(subscribed(app, uri, last).await?.compress(accepts))
+async fn compressed(Data(app): Data<&Context>, uri: &Uri, request: SseRequest) -> Result {
+    Ok(subscribed(app, uri, request).await?.compress())
 }
 
 #[handler]
-async fn late(Data(app): Data<&Context>, uri: &Uri, last: LastEventId) -> Result {
+async fn late(Data(app): Data<&Context>, uri: &Uri, request: SseRequest) -> Result {
     app.shutdown.clone().await;
-    subscribed(app, uri, last).await
+    subscribed(app, uri, request).await
 }
 
-async fn subscribed(app: &Context, uri: &Uri, last: LastEventId) -> Result {
-    let subscription = app.subscribe(Query::from_query(uri.query())).after(last).await?;
+async fn subscribed(app: &Context, uri: &Uri, request: SseRequest) -> Result {
+    let subscription = app.subscribe(Query::from_query(uri.query())).request(request).await?;
     Ok(Sse::new(app.configure(subscription)))
 }
 
@@ -93,6 +93,11 @@ fn script(Data(app): Data<&Context>) -> Sse {
 #[handler]
 fn failing(Data(app): Data<&Context>) -> Sse {
     Sse::new(app.configure(Sse::try_new(app.failing())))
+}
+
+#[handler]
+fn numbers(Data(app): Data<&Context>, last: LastEventId) -> Sse {
+    Sse::new(app.configure(app.numbers(&last)))
 }
 
 #[handler]

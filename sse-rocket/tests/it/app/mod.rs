@@ -16,7 +16,7 @@ use rocket::{
     shield::Shield,
 };
 use sse_rocket::{
-    EventStream, LastEventId, Receipt, Result, Sse, channel, fairing, mount,
+    EventStream, LastEventId, Receipt, Result, Sse, SseRequest, channel, fairing, mount,
     mount::{Access, AccessDenied, AccessRequest, Permit},
     origin::preflight,
 };
@@ -36,8 +36,8 @@ impl App for Rocket {
                 async {}.boxed()
             });
             let routes = routes![
-                events, page, compressed, late, script, failing, ticks, tokens, complete, talk, publish,
-                finish, run, stop
+                events, page, compressed, late, script, failing, numbers, ticks, tokens, complete, talk,
+                publish, finish, run, stop
             ];
             let (dress, origins) = (context.clone(), context.origins());
             let mounted = mount(context.hub.clone(), Tenants(context.clone()))
@@ -80,8 +80,8 @@ fn config() -> Config {
 }
 
 #[get("/events")]
-async fn events(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
-    let subscription = app.subscribe(query(uri)).after(last).await?;
+async fn events(app: &State<Context>, uri: &Origin<'_>, request: SseRequest) -> Result {
+    let subscription = app.subscribe(query(uri)).request(request).await?;
     Ok(Sse::new(app.configure(subscription)))
 }
 
@@ -93,23 +93,22 @@ struct Page {
 }
 
 #[get("/page")]
-async fn page(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result<Either<Page, Sse>> {
-    if last.prefers_html() {
+async fn page(app: &State<Context>, uri: &Origin<'_>, request: SseRequest) -> Result<Either<Page, Sse>> {
+    if request.prefers_html() {
         return Ok(Either::Left(Page { page: RawHtml(PAGE), vary: Header::new("vary", "accept") }));
     }
-    events(app, uri, last).await.map(Either::Right)
+    events(app, uri, request).await.map(Either::Right)
 }
 
 #[get("/compressed")]
-async fn compressed(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
-    let accepts = last.accept_encoding();
-    Ok(events(app, uri, last).await?.compress(accepts))
+async fn compressed(app: &State<Context>, uri: &Origin<'_>, request: SseRequest) -> Result {
+    Ok(events(app, uri, request).await?.compress())
 }
 
 #[get("/late")]
-async fn late(app: &State<Context>, uri: &Origin<'_>, last: LastEventId) -> Result {
+async fn late(app: &State<Context>, uri: &Origin<'_>, request: SseRequest) -> Result {
     app.shutdown.clone().await;
-    events(app, uri, last).await
+    events(app, uri, request).await
 }
 
 #[get("/script")]
@@ -120,6 +119,11 @@ fn script(app: &State<Context>) -> Sse {
 #[get("/failing")]
 fn failing(app: &State<Context>) -> Sse {
     Sse::new(app.configure(Sse::try_new(app.failing())))
+}
+
+#[get("/numbers")]
+fn numbers(app: &State<Context>, last: LastEventId) -> Sse {
+    Sse::new(app.configure(app.numbers(&last)))
 }
 
 // No `until` for the shutdown here: on Rocket the responder ends the stream.

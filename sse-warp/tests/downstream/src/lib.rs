@@ -11,7 +11,7 @@
 //! ```
 
 use sse_warp::{
-    ErrorKind, Event, Hub, LastEventId, Sse, Topic,
+    ErrorKind, Event, Hub, Sse, SseRequest, Topic,
     error::{PublishError, SubscribeError},
     mount::AccessDenied,
     origin::OriginPolicy,
@@ -57,10 +57,10 @@ impl Reply for AppError {
 pub async fn publish(
     hub: &Hub,
     policy: &OriginPolicy,
-    last: &LastEventId,
+    request: &SseRequest,
     topic: &str,
 ) -> Result<(), AppError> {
-    policy.check(last)?;
+    policy.check(request)?;
     let topic = Topic::new(topic)?;
     hub.publish(topic, Event::message("1.08")).await?;
     Ok(())
@@ -70,9 +70,9 @@ pub async fn publish(
 ///
 /// # Errors
 /// If a reader may not subscribe.
-pub async fn prices(hub: Hub, policy: &OriginPolicy, last: LastEventId) -> sse_warp::Result {
-    policy.check(&last)?;
-    Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+pub async fn prices(hub: Hub, policy: &OriginPolicy, request: SseRequest) -> sse_warp::Result {
+    policy.check(&request)?;
+    Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 }
 
 /// A name for what went wrong.
@@ -124,9 +124,9 @@ mod tests {
     };
 
     /// What the extractor makes of a request from a page of this origin.
-    async fn extracted(origin: &str) -> LastEventId {
+    async fn extracted(origin: &str) -> SseRequest {
         let request = warp::test::request().header("host", "app.example").header("origin", origin);
-        request.filter(&sse_warp::last_event_id()).await.unwrap()
+        request.filter(&sse_warp::sse_request()).await.unwrap()
     }
 
     fn refused(result: Result<(), AppError>) -> sse_warp::Error {
@@ -140,13 +140,13 @@ mod tests {
     async fn errors_are_matched_and_answered() {
         let hub = Hub::memory();
         let policy = OriginPolicy::builder().origin("https://page.example").build().unwrap();
-        let last = extracted("https://page.example").await;
-        publish(&hub, &policy, &last, "prices").await.unwrap();
+        let request = extracted("https://page.example").await;
+        publish(&hub, &policy, &request, "prices").await.unwrap();
 
         let elsewhere =
             refused(publish(&hub, &policy, &extracted("https://evil.example").await, "prices").await);
         assert_eq!((name(&elsewhere), elsewhere.status()), ("origin", warp::http::StatusCode::FORBIDDEN));
-        let topic = refused(publish(&hub, &policy, &last, "a..b").await);
+        let topic = refused(publish(&hub, &policy, &request, "a..b").await);
         assert_eq!((name(&topic), topic.status()), ("topic", warp::http::StatusCode::BAD_REQUEST));
         assert!(matches!(topic.into_kind(), ErrorKind::Topic(_)));
 
@@ -155,6 +155,6 @@ mod tests {
         // A kind becomes the same error again.
         assert_eq!(name(&ErrorKind::from(AccessDenied::Forbidden).into()), "forbidden");
 
-        assert!(prices(hub, &policy, last).await.is_ok());
+        assert!(prices(hub, &policy, request).await.is_ok());
     }
 }

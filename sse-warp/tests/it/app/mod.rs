@@ -4,10 +4,10 @@ use std::{convert::Infallible, net::Ipv4Addr};
 
 use sse_testkit::{App, Context, MAX_BODY, PAGE, Query, Serving};
 use sse_warp::{
-    LastEventId, Receipt, Result, Sse, channel, last_event_id, mount,
+    LastEventId, Receipt, Result, Sse, SseRequest, channel, last_event_id, mount,
     mount::{Access, AccessDenied, AccessRequest, Permit},
     origin::preflight,
-    reply,
+    reply, sse_request,
 };
 use tokio::net::TcpListener;
 use warp::{
@@ -43,12 +43,13 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
     let get = || sse_warp::get().and(app.clone());
     let post = || warp::post().and(app.clone());
 
-    let events = warp::path!("events").and(get()).and(query()).and(last_event_id()).then(events);
-    let page = warp::path!("page").and(get()).and(query()).and(last_event_id()).then(page);
-    let compressed = warp::path!("compressed").and(get()).and(query()).and(last_event_id()).then(compressed);
-    let late = warp::path!("late").and(get()).and(query()).and(last_event_id()).then(late);
+    let events = warp::path!("events").and(get()).and(query()).and(sse_request()).then(events);
+    let page = warp::path!("page").and(get()).and(query()).and(sse_request()).then(page);
+    let compressed = warp::path!("compressed").and(get()).and(query()).and(sse_request()).then(compressed);
+    let late = warp::path!("late").and(get()).and(query()).and(sse_request()).then(late);
     let script = warp::path!("script").and(get()).map(script);
     let failing = warp::path!("failing").and(get()).map(failing);
+    let numbers = warp::path!("numbers").and(get()).and(last_event_id()).map(numbers);
     let ticks = warp::path!("ticks").and(get()).map(ticks);
     let tokens = warp::path!("tokens").and(get()).map(tokens);
     let complete = warp::path!("complete").and(post()).and(text()).map(complete);
@@ -58,31 +59,38 @@ fn routes(context: Context) -> BoxedFilter<(impl Reply,)> {
     let run = warp::path!("runs").and(post()).and(query()).and(text()).then(run);
     let stop = warp::path!("runs").and(warp::delete()).and(app.clone()).and(query()).then(stop);
 
-    let streams =
-        events.or(page).or(compressed).or(mounted).or(late).or(script).or(failing).or(ticks).or(tokens);
+    let streams = events
+        .or(page)
+        .or(compressed)
+        .or(mounted)
+        .or(late)
+        .or(script)
+        .or(failing)
+        .or(numbers)
+        .or(ticks)
+        .or(tokens);
     streams.or(complete).or(talk).or(publish).or(finish).or(run).or(stop).or(others).boxed()
 }
 
-async fn events(app: Context, query: Query, last: LastEventId) -> Result {
-    let subscription = app.subscribe(query).after(last).await?;
+async fn events(app: Context, query: Query, request: SseRequest) -> Result {
+    let subscription = app.subscribe(query).request(request).await?;
     Ok(reply(app.configure(subscription)))
 }
 
-async fn page(app: Context, query: Query, last: LastEventId) -> Response {
-    if last.prefers_html() {
+async fn page(app: Context, query: Query, request: SseRequest) -> Response {
+    if request.prefers_html() {
         return with_header(html(PAGE), "vary", "accept").into_response();
     }
-    events(app, query, last).await.into_response()
+    events(app, query, request).await.into_response()
 }
 
-async fn compressed(app: Context, query: Query, last: LastEventId) -> Result {
-    let accepts = last.accept_encoding();
-    Ok(events(app, query, last).await?.compress(accepts))
+async fn compressed(app: Context, query: Query, request: SseRequest) -> Result {
+    Ok(events(app, query, request).await?.compress())
 }
 
-async fn late(app: Context, query: Query, last: LastEventId) -> Result {
+async fn late(app: Context, query: Query, request: SseRequest) -> Result {
     app.shutdown.clone().await;
-    events(app, query, last).await
+    events(app, query, request).await
 }
 
 fn script(app: Context) -> Sse {
@@ -91,6 +99,10 @@ fn script(app: Context) -> Sse {
 
 fn failing(app: Context) -> Sse {
     reply(app.configure(Sse::try_new(app.failing())))
+}
+
+fn numbers(app: Context, last: LastEventId) -> Sse {
+    reply(app.configure(app.numbers(&last)))
 }
 
 fn ticks(app: Context) -> Sse {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{SharedBlock, SharedGzipInner};
-use crate::compress::Block;
+use crate::gzip::Block;
 use crate::hub::{
     feeds::backlog::Backlog,
     feeds::chunk::{CHUNK_BYTES, Chunk},
@@ -78,7 +78,7 @@ impl SharedGzipInner {
                 kept.chunk.from = position;
             }
         }
-        if is_next && kept.block.fits_after(last) {
+        if is_next && kept.block.can_follow(last) {
             self.is_used = true;
             let chunk = Chunk { at: feed.last_at(), ..kept.chunk.clone() };
             return Ok(Found::Ready(Lookup::Events(chunk, kept.block.clone())));
@@ -122,7 +122,7 @@ impl SharedGzipInner {
         let index = self.signals.partition_point(|kept| kept.chunk.to <= seen);
         if let Some(kept) = self.signals.get(index)
             && kept.first == first
-            && kept.block.fits_after(last)
+            && kept.block.can_follow(last)
         {
             self.is_used = true;
             return Found::Ready(Lookup::Signals(kept.chunk.clone(), Some(kept.block.clone())));
@@ -142,7 +142,7 @@ impl SharedGzipInner {
     pub(crate) fn compress(&mut self, found: ToCompress, last: Option<u64>) -> Lookup {
         let ToCompress { kind, first, chunk, shares } = found;
         let block = self.compress_next(&chunk, last);
-        let fits = block.as_ref().is_some_and(|block| block.fits_after(last));
+        let fits = block.as_ref().is_some_and(|block| block.can_follow(last));
         if let Some(block) = &block {
             let kept = SharedBlock { first, chunk: chunk.clone(), block: block.clone() };
             match kind {

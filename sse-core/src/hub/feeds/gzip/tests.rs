@@ -6,7 +6,7 @@ use super::{
     *,
 };
 use crate::{
-    compress::tests::some_left,
+    gzip::tests::some_left,
     history::{EntryKind, Pattern, Retention, Topic},
     hub::{
         options::permission::FullAccess,
