@@ -23,8 +23,8 @@ export interface ResumableOptions {
   storage?: Pick<Storage, 'getItem' | 'setItem'>;
   /**
    * One connection for all tabs of this origin with the same address and the same text. It names who reads, such as the id
-   * of the user, so that two users of one browser never share. The server must be a hub, or answer polls like one. Without
-   * Web Locks, as on plain http, each tab connects by itself.
+   * of the user, so that two users of one browser never share. The server must be a hub. Without Web Locks, as on plain http,
+   * each tab connects by itself.
    */
   share?: string;
   /**
@@ -47,7 +47,7 @@ export interface ResumableOptions {
 
 export interface StateEvent extends Event {
   readonly state: State;
-  /** Why, or an empty text: a status, the browser's own error, `disconnected`, `silent`, `busy`, or `ended`. */
+  /** Why, or an empty text: a status, the browser's own error, `lost`, `silent`, or `ended`. */
   readonly reason: string;
   /** When it tries again, as a time in ms like `Date.now()`, or null. */
   readonly retryAt: number | null;
@@ -84,7 +84,6 @@ export interface ResumableEventMap<T> {
 export class ResumableSource<T = unknown> extends EventTarget implements AsyncIterable<MessageEvent> {
   /** Throws a TypeError if an option is unknown or wrong. */
   constructor(url: string | URL, options?: ResumableOptions);
-  readonly url: string;
   /** 0 connecting, 1 open, 2 closed, as in an `EventSource`. */
   readonly readyState: 0 | 1 | 2;
   readonly state: State;

@@ -181,7 +181,7 @@ function read(source, address, options) {
   const method = chosen.method || (body ? 'POST' : 'GET');
   const target = new URL(address, document.baseURI);
   for (const topic of chosen.topics) target.searchParams.append('topic', topic);
-  const url = source.url = target.href;
+  const url = target.href;
   const name = [url, share, method, body].join();
   const closed = new AbortController();
   const listened = new Set(['message', 'sse.gap', 'sse.end', 'sse.checkpoint', snapshot, patch, merge]);
@@ -191,7 +191,7 @@ function read(source, address, options) {
   // The headers, unless a function returns them.
   const fixed = headers?.call ? [] : headers || [];
   // Throws what `fetch` would throw later.
-  new Request(url, { ...init, headers: fixed, signal });
+  new Request(url, { ...init, signal, headers: fixed });
 
   let life = new AbortController();    // aborts when the page is left; there is another when it is shown again
   // A value begins with its snapshot.
@@ -212,7 +212,7 @@ function read(source, address, options) {
   let leads;                           // is set while this tab holds the lock and reads
   let heardAt;                         // when the reading tab was last heard
   let isLate;                          // it should have been heard
-  let fill;                            // ends the polls of a tab that is behind, and holds messages back
+  let fill;                            // ends the request of a tab that is behind, and holds messages back
 
   // -------------------------------------------------------------------------------------------------------------------
   // Beginning and ending: also when the page enters and leaves the back/forward cache, or is frozen. There it must hold
@@ -257,7 +257,10 @@ function read(source, address, options) {
     Object.assign(source, now).readyState = READY[state] || 0;
     relay();
     fire('state', now);
-    if (source.readyState === 1 && !readyState) fire('open');
+    if (source.readyState === 1 && !readyState) {
+      failures = 0;
+      fire('open');
+    }
     if (reason) fire('error', now);
   }
 
@@ -330,7 +333,7 @@ function read(source, address, options) {
     while (!until.aborted) {
       if (mode !== poll) set('connecting');
       // After the end of its topics the next answer is 204, so it is asked for soon.
-      const error = await mode(until).then(() => failure('disconnected', { after: ends }), (thrown) => thrown);
+      const error = await mode(until).then(() => failure('lost', { after: ends }), (thrown) => thrown);
       if (until.aborted || error.now) continue;
       if (error.final || ++failures > chosen.retry.attempts) return finish(error.message);
       const least = Math.max(error.after || retry, chosen.retry.min);
@@ -360,10 +363,10 @@ function read(source, address, options) {
   }
 
   /**
-   * Reads a stream to its end. To probe, it reads only whether the first bytes arrive in time: nothing else means the
-   * same in all browsers.
+   * Reads a stream to its end, or until this id is reached. With null it reads only whether the first bytes arrive in time:
+   * nothing else means the same in all browsers.
    */
-  async function stream(until, isProbe) {
+  async function stream(until, id) {
     const guard = within(until);
     const cut = () => guard.abort();
     const watch = alarm(cut);
@@ -377,16 +380,16 @@ function read(source, address, options) {
       beganAt = Date.now();
       for (;;) {
         const { done, value } = await reader.read();
-        if (done || isProbe || until.aborted) return !done;
+        if (done || id === null || until.aborted) return !done;
         readAt = Date.now();
         watch(silence);
         // Timers stop while the computer sleeps.
         look = () => Date.now() - readAt > silence && cut();
-        failures = 0;
         set('live');
         decode(value);
         // At keep-alives too: that this tab reads is what the others must know.
         relay(batch.splice(0));
+        if (id && covers(cursor, id)) return;
       }
     } catch (error) {
       if (!guard.signal.aborted) throw error;
@@ -397,7 +400,7 @@ function read(source, address, options) {
       watch();
       cut();
       // Streams that break at once: something on the way does not let them live.
-      if (!isProbe && beganAt) short = Date.now() - beganAt < after && !ends ? short + 1 : 0;
+      if (id === undefined && beganAt) short = Date.now() - beganAt < after && !ends ? short + 1 : 0;
       if (canPoll && short >= SHORT) mode = poll;
     }
   }
@@ -429,7 +432,7 @@ function read(source, address, options) {
       events.onerror = () => {
         begin();
         if (events.readyState > 1) stop();
-        else set('waiting', 'disconnected');
+        else set('waiting', 'lost');
       };
       listened.forEach(native);
       until.onabort = () => stop();
@@ -438,17 +441,16 @@ function read(source, address, options) {
   }
 
   /** One poll: dispatches its events. */
-  async function page(until, isFill) {
+  async function page(until) {
     const response = await request('application/json', AbortSignal.any([until, AbortSignal.timeout(silence)]));
     const text = await response.text();
     const { events, cursor: place, retry: wait } = JSON.parse(text);
     if (until.aborted) throw failure();
-    if (!isFill) set('polling');
+    set('polling');
     const batch = events.map(({ type, data, lastEventId: id }) => deliver({ type, data, id: id || cursor }));
     if (place) batch.push(deliver({ id: place }));
     relay(batch);
-    failures = 0;
-    if (wait) throw failure('busy', { after: wait });
+    if (wait) throw failure('lost', { after: wait });
     return text.length > FULL;
   }
 
@@ -457,7 +459,7 @@ function read(source, address, options) {
     const turn = within(until);
     let wait = chosen.fallback.again;
     const probe = alarm(async () => {
-      if (await stream(turn.until, true).catch(nothing)) turn.abort();
+      if (await stream(turn.until, null).catch(nothing)) turn.abort();
       else if (!turn.until.aborted) probe(wait *= 2);
     });
     probe(wait);
@@ -545,22 +547,19 @@ function read(source, address, options) {
   }
 
   /**
-   * Polls from this tab's own cursor, and holds messages back meanwhile. So does a new tab, because the server may have a
-   * state or earlier events for it.
+   * Reads from this tab's own cursor until it has reached the reading tab, and holds messages back meanwhile. So does a new
+   * tab, because the server may have a state or earlier events for it.
    */
   async function catchUp(message, head) {
     const mine = fill = within(life.signal);
     mine.held = [message];
     try {
-      while (await page(mine.until, true));
+      if (mode === poll) while (await page(mine.until));
+      else await stream(mine.until, head);
     } catch (error) {
       if (error.message === ENDED) return finish(ENDED);
-      if (error.final) {
-        // The server does not answer polls.
-        fire('gap', { reason: 'unknown' });
-        cursor = head;
-      } else await pause(retry, mine.until);
     }
+    if (!covers(cursor, head)) await pause(retry, mine.until);
     fill = undefined;
     if (!mine.until.aborted) mine.held.forEach(receive);
   }

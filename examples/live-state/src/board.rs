@@ -24,7 +24,7 @@ pub(crate) async fn read(State(App { hub, board }): State<App>, request: SseRequ
             Ok::<_, Infallible>(Snapshot::from(Event::json(document).event("board")).at(*at))
         }
     };
-    // New tabs of the page, and pages behind a proxy that buffers, poll.
+    // Pages behind a proxy that holds streams back poll.
     Ok(Sse::new(hub.subscribe("board").request(request).fallbacks().snapshot(snapshot).await?))
 }
 
