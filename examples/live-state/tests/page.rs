@@ -42,11 +42,11 @@ async fn all_tabs_have_one_board(engine: Engine) -> Outcome {
     shows(&page, "test", "write").await?;
 
     // The server loses its board: the pages get a gap, and the new board.
-    page.run("window.gaps = 0; source.ongap = () => { gaps += 1; }", json!([])).await?;
+    page.run("window.gaps = 0; window.source.ongap = () => { window.gaps += 1; }", json!([])).await?;
     app.kill().await?;
     let _restarted = App::start_at(PROGRAM, &address, &[]).await?;
-    page.until("gaps === 1").await?;
-    page.until("source.value === null").await?;
+    page.until("window.gaps === 1").await?;
+    page.until("window.source.value === null").await?;
     shows(&page, "", "").await?;
     add(&page, "begin anew").await?;
     shows(&page, "begin anew", "").await?;
