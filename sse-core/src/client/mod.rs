@@ -9,25 +9,19 @@
 #[cfg(feature = "client")]
 mod backoff;
 #[cfg(feature = "client")]
-mod builder;
+mod body;
 #[cfg(feature = "client")]
-mod connector;
-#[cfg(feature = "gzip")]
-mod decompress;
+mod builder;
 #[cfg(feature = "client")]
 mod disconnect;
 #[cfg(feature = "client")]
 mod driver;
-#[cfg(feature = "client")]
-mod encoding;
 #[cfg(feature = "client")]
 mod error;
 #[cfg(feature = "client")]
 mod event;
 #[cfg(feature = "client")]
 pub(crate) mod event_source;
-#[cfg(feature = "client")]
-mod first_line;
 #[cfg(feature = "client")]
 mod headers;
 #[cfg(feature = "client")]
@@ -41,8 +35,6 @@ mod machine;
 #[cfg(feature = "client")]
 mod policy;
 #[cfg(feature = "client")]
-mod proxies;
-#[cfg(feature = "client")]
 mod target;
 #[cfg(all(feature = "client", test))]
 mod tests;
@@ -51,7 +43,10 @@ mod transport;
 
 #[cfg(feature = "client")]
 pub use {
-    self::hyper::{HyperBody, HyperTransport, InvalidCertificate},
+    self::hyper::{
+        proxies::{InvalidProxy, Proxies},
+        transport::{HyperBody, HyperTransport, InvalidCertificate},
+    },
     backoff::Backoff,
     builder::EventSourceBuilder,
     disconnect::{Disconnect, InvalidRedirect, UnexpectedResponse},
@@ -60,7 +55,6 @@ pub use {
     event_source::{ConsumeError, Events},
     interrupt::Interrupt,
     policy::{Attempts, Redirects, Verdict},
-    proxies::{InvalidProxy, Proxies},
     transport::{PermanentError, Transport},
 };
 
