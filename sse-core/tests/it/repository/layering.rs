@@ -241,8 +241,16 @@ fn the_four_adapters_have_the_same_files() {
             .map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8"))
             .collect();
         files.sort_unstable();
-        let mut expected =
-            vec!["error.rs", "lib.rs", "mount.rs", "origin.rs", "request.rs", "sse.rs", "test.rs"];
+        let mut expected = vec![
+            "browser.rs",
+            "error.rs",
+            "lib.rs",
+            "mount.rs",
+            "origin.rs",
+            "request.rs",
+            "sse.rs",
+            "test.rs",
+        ];
         expected.extend(extra);
         expected.sort_unstable();
         assert_eq!(files, expected, "{adapter}");
