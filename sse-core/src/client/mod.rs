@@ -1,6 +1,6 @@
 //! The client: reads any endpoint of server-sent events as browsers do or better.
 //!
-//! [`EventSource`](crate::EventSource), at the crate's root, is the way in; it needs the feature `client`, as all of
+//! [`EventSource`], at the crate's root, is the way in; it needs the feature `client`, as all of
 //! this module does. Programs that do their own I/O use [`decode`](crate::decode) instead.
 
 // Depends on `wire`, and on `resume` for gaps. `machine` is the state machine without I/O or clock; `driver` combines
