@@ -65,6 +65,13 @@ pub mod tuning {}
 #[doc = include_str!("docs/scaling.md")]
 pub mod scaling {}
 
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(rustdoc::broken_intra_doc_links, reason = "it links to what the feature adds")
+)]
+#[doc = include_str!("docs/postgres.md")]
+pub mod postgres {}
+
 #[doc = include_str!("docs/client.md")]
 pub mod client {}
 

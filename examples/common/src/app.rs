@@ -7,7 +7,8 @@ use std::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use sse_core::{
-    FileHistory, History, HistoryError, Hub, HubBuilder, KeepAlive, NatsHistory, RedisHistory, Shutdown,
+    FileHistory, History, HistoryError, Hub, HubBuilder, KeepAlive, NatsHistory, PostgresHistory, RedisHistory,
+    Shutdown,
 };
 use tokio::sync::watch;
 
@@ -125,6 +126,9 @@ async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, HistoryError> {
         options::History::Memory => Ok(hub.memory()),
         options::History::File(path) => hub.open(FileHistory::open(path)?).await,
         options::History::Redis(url) => hub.open(RedisHistory::connect(url, &options.name).await?).await,
+        options::History::Postgres(url) => {
+            hub.open(PostgresHistory::connect(url, &options.name).await?).await
+        }
         options::History::Nats(url) => hub.open(NatsHistory::connect(url, &options.name).await?).await,
     }
 }

@@ -13,7 +13,7 @@ pub struct Options {
     pub addr: SocketAddr,
     /// Where events are stored.
     pub history: History,
-    /// The application's name; events in Redis or NATS are stored under it.
+    /// The application's name; events in Redis, NATS or PostgreSQL are stored under it.
     pub name: String,
     /// The name of this node, which the page shows; without one it shows the application's name.
     pub node: Option<String>,
@@ -44,6 +44,8 @@ pub enum History {
     Redis(String),
     /// In the NATS server with JetStream at this URL.
     Nats(String),
+    /// In the PostgreSQL database at this URL.
+    Postgres(String),
 }
 
 /// The result of parsing the command line.
@@ -127,8 +129,8 @@ impl Options {
 Usage: example-{framework} [FLAGS]
 
   --addr ADDRESS        where to listen; port 0 is any free port (127.0.0.1:3000)
-  --history HISTORY     memory, file:PATH, redis:URL or nats:URL (memory)
-  --name NAME           the application's name, under which Redis or NATS keep its events (example)
+  --history HISTORY     memory, file:PATH, redis:URL, nats:URL or postgres:URL (memory)
+  --name NAME           the application's name, under which Redis, NATS or PostgreSQL keep its events (example)
   --node NAME           this node's own name, which the page shows (as --name)
   --retain EVENTS       how many events of each topic are kept in memory (10000)
   --keep-alive SECONDS  how long a stream may be silent (15)
@@ -159,8 +161,10 @@ fn history(value: &str) -> Result<History, BadFlag> {
         Some(("file", path)) if !path.is_empty() => Ok(History::File(path.to_owned())),
         Some(("redis", url)) if !url.is_empty() => Ok(History::Redis(url.to_owned())),
         Some(("nats", url)) if !url.is_empty() => Ok(History::Nats(url.to_owned())),
+        Some(("postgres", url)) if !url.is_empty() => Ok(History::Postgres(url.to_owned())),
         _ => Err(BadFlag(format!(
-            "--history: `{value}` is none; write memory, file:PATH, redis:redis://HOST or nats:nats://HOST"
+            "--history: `{value}` is not a history; write memory, file:PATH, redis:redis://HOST, nats:nats://HOST or \
+             postgres:postgres://HOST/DATABASE"
         ))),
     }
 }

@@ -235,7 +235,7 @@ impl error::Error for HistoryError {
 
 /// Leaves as many of the first records as have at most `max_bytes` of lines together, but at least one; returns
 /// whether any was cut off.
-#[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
+#[cfg(any(feature = "file", feature = "nats", feature = "postgres", feature = "redis"))]
 pub(super) fn cut_to_bytes(records: &mut Vec<Record>, max_bytes: usize) -> bool {
     let mut bytes: usize = 0;
     let fits = |record: &&Record| {

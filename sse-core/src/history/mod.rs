@@ -7,14 +7,19 @@ mod engine;
 #[cfg(feature = "file")]
 mod file;
 mod foreign;
-#[cfg(any(feature = "file", feature = "redis"))]
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod mark;
+#[cfg(any(feature = "file", feature = "postgres", feature = "redis"))]
 mod matcher;
 #[cfg(feature = "nats")]
 mod nats;
+mod outbox;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod retention;
-#[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
+#[cfg(any(feature = "file", feature = "nats", feature = "postgres", feature = "redis"))]
 mod tail;
 mod topic;
 mod topic_list;
@@ -28,6 +33,9 @@ pub use engine::{
 pub use file::{FileHistory, FileHistoryBuilder};
 #[cfg(feature = "nats")]
 pub use nats::{NatsHistory, NatsHistoryBuilder, NatsStorage};
+pub use outbox::{InvalidOutbox, Outbox};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresHistory, PostgresHistoryBuilder};
 #[cfg(feature = "redis")]
 pub use redis::{RedisHistory, RedisHistoryBuilder};
 pub use retention::Retention;

@@ -5,7 +5,6 @@ mod append;
 mod builder;
 mod failure;
 mod link;
-mod mark;
 mod names;
 mod read;
 mod scan;

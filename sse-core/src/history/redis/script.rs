@@ -2,9 +2,9 @@
 
 use redis::{FromRedisValue, RedisResult, Script, ScriptInvocation, Value, aio::MultiplexedConnection};
 
-use super::{Settings, answer, mark::Mark, names::Names, scan};
+use super::{Settings, answer, names::Names, scan};
 use crate::{
-    history::{Entry, EntryKind, HistoryBounds, Pattern, codec, scoped},
+    history::{Entry, EntryKind, HistoryBounds, Pattern, codec, mark::Mark, scoped},
     resume::{Cursor, Epoch},
 };
 

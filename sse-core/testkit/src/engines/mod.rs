@@ -3,6 +3,8 @@
 mod file;
 mod folder;
 mod nats;
+mod postgres;
+mod postgres_server;
 mod proxy;
 mod redis;
 mod redis_server;
@@ -10,6 +12,8 @@ mod sentinel;
 
 pub use file::FileEngine;
 pub use nats::{NatsEngine, NatsServer};
+pub use postgres::PostgresEngine;
+pub use postgres_server::PostgresServer;
 pub use proxy::Proxy;
 pub use redis::RedisEngine;
 pub use redis_server::RedisServer;
