@@ -22,7 +22,8 @@
 //! | list readers, and change what they read | [`Hub::readers`](crate::Hub::readers), [`ReaderHandle`](crate::ReaderHandle) | |
 //! | allow pages of other origins | [`OriginPolicy`](crate::OriginPolicy) | [security] |
 //! | answer clients that cannot read streams | | [fallbacks] |
-//! | keep events over a restart, or share them among processes | [`Hub::open`](crate::Hub::open), features `file`, `redis`, `nats` | [scaling] |
+//! | keep events over a restart, or share them among processes | [`Hub::open`](crate::Hub::open), features `file`, `redis`, `nats`, `postgres` | [scaling] |
+//! | publish an event if and only if a database transaction commits | [`Event::outbox`](crate::Event::outbox), feature `postgres` | [postgres](mod@postgres) |
 //! | end all streams when the process does | [`Shutdown`](crate::Shutdown) | [shutdown] |
 //! | put a proxy in front | | [proxies] |
 //! | see what goes on | [`Hub::stats`](crate::Hub::stats), feature `metrics` | [operating] |

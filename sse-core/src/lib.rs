@@ -51,6 +51,7 @@
 //! | `file` | `FileHistory`: a history in one file, for one process |
 //! | `redis` | `RedisHistory`: a history in Redis Streams, for many processes |
 //! | `nats` | `NatsHistory`: a history in NATS JetStream, for many processes |
+//! | `postgres` | `PostgresHistory`: a history in PostgreSQL, in which the application's transactions publish: [postgres](docs::postgres) |
 //! | `compress` | `EventStream::compress`: gzip for readers that accept it |
 //! | `metrics` | counters, gauges and histograms for the crate `metrics`: [operating](docs::operating) |
 //! | `client` | `EventSource`, the client, with HTTP by hyper and TLS by rustls: [client](docs::client) |

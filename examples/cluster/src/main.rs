@@ -71,7 +71,9 @@ async fn open(options: Options) -> Result<[App; 2], String> {
     };
     let [axum, warp] = match &options.history {
         History::Memory => {
-            return Err("--history: memory is of one node; write redis, nats, postgres or file:PATH".to_owned());
+            return Err(
+                "--history: memory is of one node; write redis, nats, postgres or file:PATH".to_owned()
+            );
         }
         History::File(path) => {
             let history = FileHistory::open(path).map_err(|error| format!("--history: {error}"))?;

@@ -7,8 +7,8 @@ use std::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use sse_core::{
-    FileHistory, History, HistoryError, Hub, HubBuilder, KeepAlive, NatsHistory, PostgresHistory, RedisHistory,
-    Shutdown,
+    FileHistory, History, HistoryError, Hub, HubBuilder, KeepAlive, NatsHistory, PostgresHistory,
+    RedisHistory, Shutdown,
 };
 use tokio::sync::watch;
 

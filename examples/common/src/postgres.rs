@@ -100,7 +100,8 @@ fn program(name: &str) -> Command {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let numbered = versions
         .filter_map(|version| Some((version.file_name().to_str()?.parse::<u32>().ok()?, version.path())));
-    let path = numbered.max().map_or_else(|| PathBuf::from(name), |(_, folder)| folder.join("bin").join(name));
+    let path =
+        numbered.max().map_or_else(|| PathBuf::from(name), |(_, folder)| folder.join("bin").join(name));
     let mut command = Command::new(path);
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // In its own process group, so that Ctrl-C does not end it before the application has ended.

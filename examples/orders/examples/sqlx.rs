@@ -8,7 +8,8 @@ use sse_axum::Event;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = env::args().nth(1).ok_or("write the URL of a database in which a hub has opened its history")?;
+    let url =
+        env::args().nth(1).ok_or("write the URL of a database in which a hub has opened its history")?;
     let pool = PgPool::connect(&url).await?;
     let mut tx = pool.begin().await?;
     let order = sqlx::query("select 42::bigint").execute(&mut *tx).await?.rows_affected();

@@ -8,7 +8,8 @@ use tokio_postgres::NoTls;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = env::args().nth(1).ok_or("write the URL of a database in which a hub has opened its history")?;
+    let url =
+        env::args().nth(1).ok_or("write the URL of a database in which a hub has opened its history")?;
     let (mut client, connection) = tokio_postgres::connect(&url, NoTls).await?;
     tokio::spawn(connection);
     let tx = client.transaction().await?;

@@ -74,7 +74,8 @@ pub(crate) async fn pay(url: &str, ending: Ending) -> Result<Option<i64>, ShopEr
 pub(crate) async fn state(url: &str) -> Result<Value, Error> {
     let client = connect(url).await?;
     let products = client.query("select name, stock from product order by name", &[]).await?;
-    let orders = client.query("select id, product, status from orders order by id desc limit 20", &[]).await?;
+    let orders =
+        client.query("select id, product, status from orders order by id desc limit 20", &[]).await?;
     let mut stocks = Vec::new();
     for row in &products {
         stocks.push(json!({ "product": row.try_get::<_, &str>(0)?, "stock": row.try_get::<_, i32>(1)? }));

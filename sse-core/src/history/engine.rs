@@ -10,7 +10,7 @@ use crate::{
     resume::{Cursor, EpochTable},
 };
 
-/// An engine that stores events durably and in one order: a file, Redis Streams, NATS JetStream, or your own.
+/// An engine that stores events durably and in one order: a file, Redis Streams, NATS JetStream, PostgreSQL, or your own.
 ///
 /// Only the engine numbers events, densely from 1, and its order is the order of the history; a hub fills its
 /// window from [`tail`](History::tail). Implementers write `async fn`. A method that cannot be answered returns an

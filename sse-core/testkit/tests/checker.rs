@@ -46,6 +46,11 @@ async fn g3_g4_g6_g7_nothing_is_broken_over_nats() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g3_g4_g6_g7_nothing_is_broken_over_postgres() {
+    check(EngineKind::Postgres, [1, 2]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e3_nothing_is_broken_by_failing_over_and_back() {
     let options = Options {
         engine: EngineKind::Redis,

@@ -24,7 +24,7 @@ const MAX_ENTRIES: usize = 1_024;
 /// The maximum number of bytes in one call, unless a single append has more.
 const MAX_BYTES: usize = 4 << 20;
 
-/// The time limit for a commit. A commit may wait for a replica for ever, and is kept although nobody waits any more.
+/// The time limit for a commit. A commit may wait for a replica for ever, and is kept although its caller has given up.
 const COMMIT: Duration = Duration::from_secs(10);
 
 type Answer = Result<Vec<Appended>, HistoryError>;
@@ -110,7 +110,8 @@ async fn commit(shared: &Shared, entries: &[Entry]) -> Answer {
         Ok(rows) => rows.map_err(Failure::Postgres),
         Err(_) => Err(Failure::Slow),
     };
-    let placed = rows.and_then(|rows| rows.iter().map(|row| placed(shared, row)).collect::<Result<Vec<_>, _>>());
+    let placed =
+        rows.and_then(|rows| rows.iter().map(|row| placed(shared, row)).collect::<Result<Vec<_>, _>>());
     let placed = placed.map_err(|failure| {
         shared.check_broken(&session, &failure);
         failure.appending()

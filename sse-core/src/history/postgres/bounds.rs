@@ -30,7 +30,10 @@ pub(super) async fn bounds(
 ) -> Result<HistoryBounds, HistoryError> {
     let failed = |failure| shared.failed(session, failure);
     let mut bounds = exact(shared, session, patterns).await.map_err(failed)?.ok_or_else(|| {
-        HistoryError::new(HistoryErrorKind::Damaged, "its table of epochs has no row; restore it from a backup")
+        HistoryError::new(
+            HistoryErrorKind::Damaged,
+            "its table of epochs has no row; restore it from a backup",
+        )
     })?;
     shared.mark.returned(Cursor::new(bounds.epochs.current(), bounds.head));
     let wild: Vec<&Pattern> = patterns.iter().filter(|pattern| !pattern.is_exact()).collect();

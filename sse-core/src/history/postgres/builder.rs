@@ -1,12 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    PostgresHistory, Shared,
-    connect::Target,
-    failure::Failure,
-    link::Link,
-    listener::Wakes,
-    schema::Schema,
+    PostgresHistory, Shared, connect::Target, failure::Failure, link::Link, listener::Wakes, schema::Schema,
     settings,
 };
 use crate::history::{HistoryError, Retention, mark::Mark};

@@ -52,6 +52,9 @@ pub(super) fn epoch(bits: i64) -> Epoch {
 }
 
 /// Returns the column of a row.
-pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Failure> {
+pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
+    row: &'a Row,
+    index: usize,
+) -> Result<T, Failure> {
     row.try_get(index).map_err(Failure::Postgres)
 }

@@ -58,7 +58,8 @@ impl Failure {
         if self.rejected().is_some() {
             return self.asking();
         }
-        let message = "the connection to PostgreSQL broke before it answered; publish again with the same key";
+        let message =
+            "the connection to PostgreSQL broke before it answered; publish again with the same key";
         HistoryError::new(HistoryErrorKind::Uncertain, message).with_source(self)
     }
 

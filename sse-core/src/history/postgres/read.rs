@@ -10,9 +10,7 @@ use super::{
     failure::Failure,
 };
 use crate::{
-    history::{
-        EntryKind, HistoryError, HistoryErrorKind, Record, Topic, engine::cut_to_bytes, foreign,
-    },
+    history::{EntryKind, HistoryError, HistoryErrorKind, Record, Topic, engine::cut_to_bytes, foreign},
     resume::Cursor,
 };
 
@@ -57,8 +55,7 @@ pub(super) async fn range(
 ) -> Result<Vec<Record>, Failure> {
     let count = i64::try_from(wanted).unwrap_or(i64::MAX);
     let (from, bytes) = (position(after), i64::try_from(max_bytes).unwrap_or(i64::MAX));
-    let params: [Param<'_>; 3] =
-        [(&from, Type::INT8), (&count, Type::INT8), (&bytes, Type::INT8)];
+    let params: [Param<'_>; 3] = [(&from, Type::INT8), (&count, Type::INT8), (&bytes, Type::INT8)];
     let sql = shared.schema.sql("select * from {sse}.read($1, $2, $3)");
     let rows = call(&session.reader, &sql, &params).await?;
     let mut records: Vec<Record> = Vec::with_capacity(wanted.min(MAX_RECORDS));

@@ -116,8 +116,7 @@ impl Sequencer<'_> {
         let floor = if is_full_look { 0 } else { self.session.floor.load(Ordering::Relaxed) };
         let promise = if self.promises || self.is_deaf() { PROMISE } else { 0 };
         let [fresh, newest, at] = seen.params();
-        let params =
-            [fresh, newest, at, (&floor, Type::INT8), (&COUNT, Type::INT4), (&promise, Type::INT4)];
+        let params = [fresh, newest, at, (&floor, Type::INT8), (&COUNT, Type::INT4), (&promise, Type::INT4)];
         let sql = self.shared.schema.sql("select * from {sse}.sequence($1, $2, $3, $4, $5, $6)");
         let rows = call(&self.session.writer, &sql, &params).await?;
         let Some(row) = rows.first() else { return Ok(0) };

@@ -29,14 +29,13 @@ pub(super) async fn check(client: &Client) -> Result<(), HistoryError> {
             wrong.push(format!("the version is {}, and 14 or newer is needed", text(1)?));
         }
         if text(2)? != "UTF8" {
-            wrong.push(format!(
-                "server_encoding is {}; create the database with `encoding 'UTF8'`",
-                text(2)?
-            ));
+            wrong
+                .push(format!("server_encoding is {}; create the database with `encoding 'UTF8'`", text(2)?));
         }
         if text(3)? != "on" {
             wrong.push(
-                "fsync is off, so a power failure destroys the database without notice; set it to on".to_owned(),
+                "fsync is off, so a power failure destroys the database without notice; set it to on"
+                    .to_owned(),
             );
         }
         if text(4)? != "read committed" {
@@ -48,7 +47,8 @@ pub(super) async fn check(client: &Client) -> Result<(), HistoryError> {
         }
         if text(5)? != "off" {
             wrong.push(
-                "sessions of this role are read-only; set default_transaction_read_only to off for it".to_owned(),
+                "sessions of this role are read-only; set default_transaction_read_only to off for it"
+                    .to_owned(),
             );
         }
     }

@@ -15,6 +15,7 @@
 mod client;
 mod node;
 mod plan;
+mod postgres;
 mod recorded;
 mod run;
 mod site;

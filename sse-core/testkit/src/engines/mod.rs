@@ -3,6 +3,7 @@
 mod file;
 mod folder;
 mod nats;
+mod pgbouncer;
 mod postgres;
 mod postgres_server;
 mod proxy;
@@ -12,6 +13,7 @@ mod sentinel;
 
 pub use file::FileEngine;
 pub use nats::{NatsEngine, NatsServer};
+pub use pgbouncer::PgBouncer;
 pub use postgres::PostgresEngine;
 pub use postgres_server::PostgresServer;
 pub use proxy::Proxy;

@@ -185,6 +185,20 @@ impl PostgresServer {
         answers.into_iter().filter_map(row).collect()
     }
 
+    /// Waits until a server that recovers answers.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub async fn is_back(&self) {
+        let began = Instant::now();
+        // At first it may not have noticed yet.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        while !self.answers().await {
+            assert!(began.elapsed() < PATIENCE, "PostgreSQL does not answer within {PATIENCE:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Copies the files of a killed server.
     #[must_use]
     pub fn copy(&self) -> TempDir {
@@ -232,7 +246,17 @@ fn template() -> &'static Path {
         let folder = folder();
         let data = folder.path().join("data");
         let mut init = program("initdb");
-        init.args(["-U", "admin", "-A", "trust", "--no-locale", "-E", "UTF8", "--no-sync", "--wal-segsize=1"]);
+        init.args([
+            "-U",
+            "admin",
+            "-A",
+            "trust",
+            "--no-locale",
+            "-E",
+            "UTF8",
+            "--no-sync",
+            "--wal-segsize=1",
+        ]);
         run(init.arg("-D").arg(&data));
         (folder, data)
     });
@@ -240,7 +264,7 @@ fn template() -> &'static Path {
 }
 
 /// A temporary folder of the user that runs the server.
-fn folder() -> TempDir {
+pub(super) fn folder() -> TempDir {
     let folder = TempDir::new().unwrap();
     if is_root() {
         std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
@@ -275,7 +299,7 @@ fn program(name: &str) -> Command {
     command
 }
 
-fn as_nobody(command: &mut Command) -> &mut Command {
+pub(super) fn as_nobody(command: &mut Command) -> &mut Command {
     if is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
