@@ -87,6 +87,6 @@ async fn answer(
             (StatusCode::CONFLICT, "the database refused").into_response()
         }
         Err(ShopError::Database(_)) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        Err(ShopError::Event(_)) => StatusCode::BAD_REQUEST.into_response(),
+        Err(ShopError::Event(error)) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     }
 }

@@ -42,11 +42,11 @@ async fn an_event_is_kept_if_and_only_if_its_transaction_commits() {
              rollback to s; select sse.publish('a', '2'); commit;
              begin isolation level serializable; select sse.publish('a', '3'); commit;
              begin isolation level repeatable read; select sse.publish('a', '4'); commit;
-             begin; set local sse.ring = off; select sse.publish('a', '5'); prepare transaction 'p';
-             commit prepared 'p'",
+             begin; set local sse.ring = off; select sse.publish('a', '5'); prepare transaction 'p'",
         )
         .await
         .unwrap();
+    client.batch_execute("commit prepared 'p'").await.unwrap();
     assert_eq!(data(&mut reader, 5).await, ["1", "2", "3", "4", "5"]);
     // A trigger publishes with the change, and so does what it causes.
     client

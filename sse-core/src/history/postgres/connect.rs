@@ -92,15 +92,15 @@ impl Target {
 
     /// Opens one connection, for a check at the start.
     pub(super) async fn client(&self) -> Result<Client, Failure> {
-        Ok(self.open("", &CancellationToken::new()).await?.0)
+        Ok(self.open(Role::Reader, &CancellationToken::new()).await?.0)
     }
 
     /// Opens the connections, and listens.
     pub(super) async fn session(&self, number: u64) -> Result<Session, Failure> {
         let ended = CancellationToken::new();
-        let (listener, listening) = self.open(" listener", &ended).await?;
-        let (writer, writing) = self.open(" writer", &ended).await?;
-        let (reader, reading) = self.open(" reader", &ended).await?;
+        let (listener, listening) = self.open(Role::Listener, &ended).await?;
+        let (writer, writing) = self.open(Role::Writer, &ended).await?;
+        let (reader, reading) = self.open(Role::Reader, &ended).await?;
         let session = Session {
             number,
             writer,
@@ -142,10 +142,11 @@ impl Target {
         Ok(())
     }
 
-    /// Opens a connection and drives it in a task, which passes on its notifications.
-    async fn open(&self, what: &str, ended: &CancellationToken) -> Result<(Client, AbortHandle), Failure> {
+    /// Opens a connection and drives it in a task. Only the listener's passes on notifications: behind a pooler, they
+    /// arrive by chance at the connection that has just notified.
+    async fn open(&self, role: Role, ended: &CancellationToken) -> Result<(Client, AbortHandle), Failure> {
         let mut config = self.config.clone();
-        config.application_name(format!("{}{what}", self.schema.name));
+        config.application_name(format!("{} {}", self.schema.name, role.name()));
         let connecting = async { config.connect(self.tls.clone()).await.map_err(Failure::Postgres) };
         let (client, mut connection) =
             tokio::time::timeout(ANSWER, connecting).await.map_err(|_| Failure::Slow)??;
@@ -154,12 +155,33 @@ impl Target {
         let task = tokio::spawn(async move {
             let _ended = ended;
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
-                if let AsyncMessage::Notification(notification) = message {
+                if let AsyncMessage::Notification(notification) = message
+                    && role == Role::Listener
+                {
                     wakes.dispatch(&schema, notification.channel(), notification.payload());
                 }
             }
         });
         Ok((client, task.abort_handle()))
+    }
+}
+
+/// The purpose of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Listener,
+    Reader,
+    Writer,
+}
+
+impl Role {
+    /// Returns the name that `pg_stat_activity` shows, after that of the schema.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Listener => "listener",
+            Self::Reader => "reader",
+            Self::Writer => "writer",
+        }
     }
 }
 

@@ -37,6 +37,10 @@ const COUNT: i32 = 5_000;
 /// The pauses between two looks while a promise is kept and nothing arrives: doubled each time.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(20));
 
+/// The time after which topics are forgotten if there are too many, and the number that is remembered.
+const FORGET: Duration = Duration::from_secs(10);
+const MAX_TOPICS: i64 = 100_000;
+
 /// The pause after another process had the turn.
 const REFUSED: Duration = Duration::from_millis(10);
 
@@ -48,8 +52,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut backoff = Backoff::default();
     loop {
         if let Ok(session) = shared.link.get() {
-            let mut sequencer =
-                Sequencer { shared: &shared, session: &session, is_first: false, promises: false };
+            let mut sequencer = Sequencer {
+                shared: &shared,
+                session: &session,
+                is_first: false,
+                promises: false,
+                next_forget: Instant::now(),
+            };
             let failure = match sequencer.run(&mut backoff).await {
                 Ok(never) => match never {},
                 Err(failure) => failure,
@@ -68,6 +77,8 @@ struct Sequencer<'a> {
     is_first: bool,
     /// Whether this process has promised to look by itself.
     promises: bool,
+    /// When topics are forgotten next.
+    next_forget: Instant,
 }
 
 impl Sequencer<'_> {
@@ -172,12 +183,17 @@ impl Sequencer<'_> {
             let rows = call(&self.session.listener, &sql, &[]).await?;
             self.is_first = rows.first().is_some_and(|row| column(row, 0).unwrap_or(false));
         }
-        self.trim().await
+        self.trim().await?;
+        if Instant::now() >= self.next_forget {
+            self.next_forget = Instant::now() + FORGET;
+            let forget = self.shared.schema.sql("select {sse}.forget($1)");
+            call(&self.session.reader, &forget, &[(&MAX_TOPICS, Type::INT8)]).await?;
+        }
+        Ok(())
     }
 
     async fn trim(&self) -> Result<(), Failure> {
         const COUNT: i32 = 1_000;
-        const TOPICS: i64 = 100_000;
         let limit = |limit: u128| i64::try_from(limit).unwrap_or(i64::MAX);
         // Longer ages do not fit into PostgreSQL's calendar.
         let age = |age: Duration| limit(age.as_millis()).min(100 * 365 * 24 * 60 * 60 * 1_000);
@@ -196,10 +212,8 @@ impl Sequencer<'_> {
             let rows = call(&self.session.reader, &sql, &params).await?;
             let is_done = rows.first().map(|row| column(row, 1)).transpose()?.unwrap_or(true);
             if is_done {
-                break;
+                return Ok(());
             }
         }
-        let forget = self.shared.schema.sql("select {sse}.forget($1)");
-        call(&self.session.reader, &forget, &[(&TOPICS, Type::INT8)]).await.map(drop)
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use sse_core::History;
 use sse_testkit::{
-    engines::{FileEngine, NatsEngine, RedisEngine},
+    engines::{FileEngine, NatsEngine, PostgresEngine, RedisEngine},
     history_cases::{Engine, entry},
 };
 
@@ -28,6 +28,7 @@ pub(crate) async fn run() {
     engine::<RedisEngine>("RedisHistory (appendfsync always)").await;
     row("  redis alone, an XADD each", peers::redis_xadd).await;
     engine::<NatsEngine>("NatsHistory").await;
+    engine::<PostgresEngine>("PostgresHistory").await;
     row("  async-nats alone, a request each", peers::nats_publish).await;
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sse_core::{Event, Hub};
 use sse_testkit::{
-    engines::{FileEngine, NatsEngine, RedisEngine},
+    engines::{FileEngine, NatsEngine, PostgresEngine, RedisEngine},
     history_cases::{Engine, next},
 };
 
@@ -15,6 +15,7 @@ pub(crate) async fn run() {
     engine::<FileEngine>("FileHistory (two hubs in one process)").await;
     engine::<RedisEngine>("RedisHistory (appendfsync always)").await;
     engine::<NatsEngine>("NatsHistory").await;
+    engine::<PostgresEngine>("PostgresHistory").await;
 }
 
 async fn engine<E: Engine>(name: &str) {

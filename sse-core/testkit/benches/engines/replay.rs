@@ -8,7 +8,7 @@ use std::{
 use futures_util::StreamExt;
 use sse_core::{EventStream, History, Hub, Retention, Start};
 use sse_testkit::{
-    engines::{FileEngine, NatsEngine, RedisEngine, RedisServer},
+    engines::{FileEngine, NatsEngine, PostgresEngine, RedisEngine, RedisServer},
     history_cases::{Engine, entry, wait_for},
 };
 
@@ -37,6 +37,7 @@ pub(crate) async fn run() {
         say(&format!("  redis alone, XRANGE of {count}"), began.elapsed());
     }
     engine::<NatsEngine>("NatsHistory, 100 an append", 100).await;
+    engine::<PostgresEngine>("PostgresHistory, 100 an append", 100).await;
 }
 
 /// From an engine through a hub with an empty window.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sse_core::{History, Pattern};
 use sse_testkit::{
-    engines::{FileEngine, RedisEngine},
+    engines::{FileEngine, PostgresEngine, RedisEngine},
     history_cases::{Engine, entry},
 };
 
@@ -21,6 +21,9 @@ pub(crate) async fn run() {
     let engine = RedisEngine::start().await;
     let history = engine.open(None).await;
     ask("RedisHistory", &history, || longest(&engine)).await;
+    let engine = PostgresEngine::start().await;
+    let history = engine.open(None).await;
+    ask("PostgresHistory", &history, || Duration::ZERO).await;
 }
 
 async fn ask(name: &str, history: &impl History, longest: impl Fn() -> Duration) {

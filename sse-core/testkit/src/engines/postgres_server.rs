@@ -21,7 +21,7 @@ const NOBODY: u32 = 65_534;
 const INSTALL: &str = "PostgreSQL cannot be started; install it: apt-get install -y postgresql";
 
 /// The settings of every server: durable, and small.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 8] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "shared_buffers=16MB",
@@ -29,6 +29,8 @@ const SETTINGS: [&str; 7] = [
     "logging_collector=off",
     "wal_level=logical",
     "min_wal_size=2MB",
+    // A server that was killed starts four times as fast: otherwise it syncs each of its files.
+    "recovery_init_sync_method=syncfs",
 ];
 
 /// A real PostgreSQL on a free port, with its data in a temporary folder; killed when it is dropped.
