@@ -54,9 +54,14 @@ async fn an_event_is_kept_if_and_only_if_its_transaction_commits() {
             "create table stock (name text, n integer);
              create function changed() returns trigger language plpgsql as $$
              begin perform sse.publish('a', new.name || ' ' || new.n); return null; end $$;
-             create trigger changed after insert or update on stock for each row execute function changed();
-             begin; insert into stock values ('tea', 1); rollback;
-             insert into stock values ('tea', 2); update stock set n = n + 1",
+             create trigger changed after insert or update on stock for each row execute function changed()",
+        )
+        .await
+        .unwrap();
+    client
+        .batch_execute(
+            "begin; insert into stock values ('tea', 1); rollback; begin;
+             insert into stock values ('tea', 2); update stock set n = n + 1; commit",
         )
         .await
         .unwrap();

@@ -1,10 +1,11 @@
 //! The settings of the server without which the promises cannot be kept, and the schema.
 
+use std::time::Duration;
+
 use tokio_postgres::{Client, types::Type};
 
 use super::{
     call::{call, column},
-    connect::in_time,
     failure::Failure,
     schema::{Schema, VERSION},
 };
@@ -12,6 +13,9 @@ use crate::history::{HistoryError, HistoryErrorKind};
 
 /// The oldest version that has everything that the schema uses.
 const OLDEST_VERSION: i32 = 140_000;
+
+/// The time limit for an installation, which may wait for those of other processes.
+const INSTALL: Duration = Duration::from_secs(30);
 
 const SETTINGS: &str = "select pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
     pg_catalog.current_setting('server_version'), pg_catalog.current_setting('server_encoding'),
@@ -72,8 +76,9 @@ pub(super) async fn install(client: &Client, schema: &Schema, may: bool) -> Resu
             Err(HistoryError::new(HistoryErrorKind::Settings, message))
         }
         _ if may => {
-            let script = format!("begin; set local lock_timeout = '30s'; {} commit", schema.script());
-            let done = in_time(client.batch_execute(&script)).await;
+            let script = format!("begin; {} commit", schema.script());
+            let done = tokio::time::timeout(INSTALL, client.batch_execute(&script)).await;
+            let done = done.map_or(Err(Failure::Slow), |done| done.map_err(Failure::Postgres));
             done.map_err(|failure| refused(failure, schema))
         }
         _ => Err(missing(schema)),

@@ -93,7 +93,11 @@ begin
   update {sse}.state set fence = null, cut = greatest(cut, (select e.seq from {sse}.event e order by e.seq desc limit 1));
   return null;
 end $$;
-create or replace trigger cut before delete or truncate or update on {sse}.event for each statement execute function {sse}.cut();
+do $$ begin
+  if not exists (select from pg_trigger where tgrelid = '{sse}.event'::regclass and tgname = 'cut') then
+    create trigger cut before delete or truncate or update on {sse}.event for each statement execute function {sse}.cut();
+  end if;
+end $$;
 
 -- Whether a key's position still names its event: after a fork it may be lost, and then the key counts as new.
 create or replace function {sse}.known_key(hash bytea) returns table (epoch bigint, seq bigint) language sql stable as $$
