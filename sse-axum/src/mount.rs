@@ -1,3 +1,5 @@
+//! Ready-made routes over a hub, and who may use them: see [`mount()`].
+
 use std::{
     convert::Infallible,
     future::Future,
@@ -11,16 +13,15 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 use http::request::Parts;
-use sse_core::{
-    __private::{MountResponse, collect},
-    Access,
-};
+use sse_core::__private::{MountResponse, collect};
 use tower_service::Service;
 
 use crate::Sse;
 
+pub use sse_core::mount::*;
+
 sse_core::__define_mount!(
-    r#"use sse_axum::{AccessRequest, AccessDenied, Hub, Pattern, Permit, Topic, mount};
+    r#"use sse_axum::{Hub, Pattern, Topic, mount, mount::{AccessDenied, AccessRequest, Permit}};
 use axum::{Router, http::request::Parts};
 
 fn access(request: &Parts, _: &AccessRequest) -> Result<Permit, AccessDenied> {

@@ -2,19 +2,19 @@
 //!
 //! ```
 //! use axum::{Router, extract::State, routing::get};
-//! use sse_axum::{Event, Hub, LastEventId, Sse, test::get_sse_ok};
+//! use sse_axum::{Event, Hub, Sse, SseRequest, test::get_stream};
 //!
-//! async fn prices(State(hub): State<Hub>, last: LastEventId) -> sse_axum::Result {
-//!     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+//! async fn prices(State(hub): State<Hub>, request: SseRequest) -> sse_axum::Result {
+//!     Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let hub = Hub::memory();
 //! let app = Router::new().route("/prices", get(prices)).with_state(hub.clone());
 //!
-//! let mut stream = get_sse_ok(&app, "/prices").await;
+//! let mut stream = get_stream(&app, "/prices").await;
 //! hub.publish("prices", Event::message("1.08").event("price")).await?;
-//! stream.sse_ok().await.sse_type_is("price").sse_text_is("1.08");
+//! stream.next_event().await.assert_type_eq("price").assert_data_eq("1.08");
 //! # Ok(()) }
 //! ```
 
@@ -41,29 +41,29 @@ pub fn read(response: impl IntoResponse) -> TestStream<'static> {
 
 /// Asserts that the application answers GET with an event stream.
 #[track_caller]
-pub fn get_sse_ok<S>(app: &S, uri: &str) -> impl Future<Output = TestStream<'static>>
+pub fn get_stream<S>(app: &S, uri: &str) -> impl Future<Output = TestStream<'static>>
 where
     S: Service<Request, Response = Response, Error: Debug> + Clone,
 {
-    established(app, request(Method::GET, uri, Body::empty()), format!("get_sse_ok {uri}"))
+    established(app, request(Method::GET, uri, Body::empty()), format!("get_stream {uri}"))
 }
 
 /// Asserts that the application answers POST with an event stream.
 #[track_caller]
-pub fn post_sse_ok<S>(app: &S, uri: &str, body: impl Into<Body>) -> impl Future<Output = TestStream<'static>>
+pub fn post_stream<S>(app: &S, uri: &str, body: impl Into<Body>) -> impl Future<Output = TestStream<'static>>
 where
     S: Service<Request, Response = Response, Error: Debug> + Clone,
 {
-    established(app, request(Method::POST, uri, body.into()), format!("post_sse_ok {uri}"))
+    established(app, request(Method::POST, uri, body.into()), format!("post_stream {uri}"))
 }
 
 /// Asserts that the application answers this request with an event stream.
 #[track_caller]
-pub fn request_sse_ok<S>(app: &S, request: Request) -> impl Future<Output = TestStream<'static>>
+pub fn request_stream<S>(app: &S, request: Request) -> impl Future<Output = TestStream<'static>>
 where
     S: Service<Request, Response = Response, Error: Debug> + Clone,
 {
-    let assertion = format!("request_sse_ok {} {}", request.method(), request.uri());
+    let assertion = format!("request_stream {} {}", request.method(), request.uri());
     established(app, request, assertion)
 }
 

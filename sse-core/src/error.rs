@@ -1,13 +1,21 @@
+//! [`Error`], the union of what can go wrong in a handler, and the errors that it unites.
+
 use std::{error, fmt};
 
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::{
-    history::{HistoryError, InvalidTopic},
-    hub::{PublishError, RunError, SubscribeError, json_string},
+    history::HistoryError,
+    hub::json_string,
+    request::{ForbiddenOrigin, InvalidOrigin},
     response::{AccessDenied, SendError, vary},
-    resume::{ForbiddenOrigin, InvalidCursor, InvalidOrigin},
-    wire::InvalidEvent,
+};
+
+pub use crate::{
+    history::topic::InvalidTopic,
+    hub::{PublishError, RunError, SubscribeError},
+    resume::InvalidCursor,
+    wire::{InvalidEvent, InvalidEventId, InvalidEventType},
 };
 
 /// Anything that can go wrong in a handler, with the status of the response.
@@ -142,19 +150,19 @@ macro_rules! __each_error {
     ($callback:path, $($input:ty),*) => {
         $callback! {
             [$($input),*]
-            $crate::AccessDenied => Denied,
-            $crate::ForbiddenOrigin => Origin,
-            $crate::HistoryError => History,
-            $crate::InvalidCursor => Cursor,
-            $crate::InvalidEvent => Event,
-            $crate::InvalidEventId => Event,
-            $crate::InvalidEventType => Event,
-            $crate::InvalidOrigin => InvalidOrigin,
-            $crate::InvalidTopic => Topic,
-            $crate::PublishError => Publish,
-            $crate::RunError => Run,
-            $crate::SendError => Send,
-            $crate::SubscribeError => Subscribe,
+            $crate::mount::AccessDenied => Denied,
+            $crate::origin::ForbiddenOrigin => Origin,
+            $crate::history::HistoryError => History,
+            $crate::error::InvalidCursor => Cursor,
+            $crate::error::InvalidEvent => Event,
+            $crate::error::InvalidEventId => Event,
+            $crate::error::InvalidEventType => Event,
+            $crate::origin::InvalidOrigin => InvalidOrigin,
+            $crate::error::InvalidTopic => Topic,
+            $crate::error::PublishError => Publish,
+            $crate::error::RunError => Run,
+            $crate::channel::SendError => Send,
+            $crate::error::SubscribeError => Subscribe,
         }
     };
 }

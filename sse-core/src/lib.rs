@@ -3,21 +3,27 @@
 //! Most applications add one of the adapters, `sse-axum`, `sse-rocket`, `sse-warp` or `sse-poem`, which re-export all of
 //! this. The standard is WHATWG HTML, section 9.2 "Server-sent events".
 //!
-//! # Crate layout
-//! Each module depends only on the ones above it.
+//! # Where to find what
+//! The root holds what most handlers need: [`Event`], [`Topic`], [`Hub`], [`Subscription`], [`EventStream`],
+//! [`Shutdown`]. The rest stands in modules:
 //!
 //! | Module | Contents |
 //! |---|---|
-//! | wire | [`Event`], as a server defines it; [`Frame`], its checked, encoded form; [`Message`], as a client receives it; [`Decoder`] |
-//! | resume | [`Cursor`] and [`Epoch`]; [`LastEventId`], read from a request; [`Resume`] and [`Gap`], the result; [`OriginPolicy`] |
-//! | history | [`Topic`] and [`Pattern`]; [`History`], the trait of durable engines |
-//! | hub | [`Hub`], the fan-out; [`Subscription`], one reader; [`Retention`], [`Start`], [`Receipt`] |
-//! | response | [`EventStream`]: status, headers and body; [`KeepAlive`]; [`channel`]; [`Access`] and [`Permit`] of mounted routes |
-//! | client | [`messages()`] of any stream of bytes; with the feature `client`, `EventSource`, which reconnects and resumes |
+//! | [`channel`](mod@channel) | a stream whose sender is a task of the handler |
+//! | [`history`] | the trait of durable engines, and the engines: a file, Redis, NATS |
+//! | [`mount`] | permission of ready-made routes |
+//! | [`origin`] | pages of other origins: CORS |
+//! | [`listen`](mod@listen) | a listener that is set up for many long streams |
+//! | [`error`] | the errors of handlers |
+//! | [`decode`] | messages from bytes that the program reads itself |
+//! | [`client`] | the client, with the feature `client`; the root has its `EventSource` |
+//! | `test` | assertions for tests, with the feature `test` |
+//! | [`docs`] | guides, and a table from tasks to methods |
 //!
-//! Guides are in [`docs`]. Outside these layers, [`Shutdown`] ends streams, [`listen`] sets up a listener for
-//! them, and [`Error`] is the union of errors. The feature `test` adds assertions for tests, and the feature
-//! `metrics` counts what [operating](docs::operating) lists.
+//! The methods that are asked for most: [`Hub::start_run`] for an answer that outlives its reader,
+//! [`Subscribe::start`] for where a new reader begins, [`Subscribe::snapshot`] for a state and what follows it,
+//! [`Subscribe::limit`] for readers per user, [`Subscribe::lease`] for permission that ends, [`Hub::disconnect`] for
+//! logout, and [applications](docs::applications) for adding streams to an application that exists.
 //!
 //! # Publish and subscribe
 //! ```
@@ -37,22 +43,17 @@
 //!
 //! Examples use `use sse_core::…`; with an adapter, write its name instead, such as `sse_axum`.
 //!
-//! # Where to find what
-//! The page [`docs`] has a table from tasks to methods. The ones that are asked for most: [`Hub::run`] for an answer that outlives its
-//! reader, [`Subscribe::start`] for where a new reader begins, [`Subscribe::snapshot`] for a state and what follows it,
-//! [`Subscribe::limit`] for readers per user, [`Subscribe::lease`] for permission that ends, [`Hub::disconnect`] for logout, and
-//! [applications](docs::applications) for adding streams to an application that exists.
-//!
 //! # Features
 //! | Feature | Adds |
 //! |---|---|
-//! | `json` (on by default) | [`Event::json`], [`Event::json_data`], [`Message::json`]; serde and serde_json |
-//! | `serde` | `Serialize` and `Deserialize` for [`Event`] and [`Message`] |
+//! | `json` (on by default) | [`Event::json`], [`Event::json_data`], [`Message::json`](decode::Message::json); serde and serde_json |
+//! | `serde` | `Serialize` and `Deserialize` for [`Event`] and [`Message`](decode::Message) |
 //! | `file` | `FileHistory`: a history in one file, for one process |
 //! | `redis` | `RedisHistory`: a history in Redis Streams, for many processes |
 //! | `nats` | `NatsHistory`: a history in NATS JetStream, for many processes |
 //! | `postgres` | `PostgresHistory`: a history in PostgreSQL, in which the application's transactions publish: [postgres](docs::postgres) |
 //! | `compress` | `EventStream::compress`: gzip for readers that accept it |
+//! | `fallbacks` | `Subscribe::fallbacks`: long polling and JSON lines for clients that cannot read event streams: [fallbacks](docs::fallbacks) |
 //! | `metrics` | counters, gauges and histograms for the crate `metrics`: [operating](docs::operating) |
 //! | `client` | `EventSource`, the client, with HTTP by hyper and TLS by rustls: [client](docs::client) |
 //! | `gzip` | compressed responses for the client, where it asks for them |
@@ -66,25 +67,32 @@
 )]
 
 mod adapter;
-mod client;
-#[cfg(feature = "compress")]
-mod compress;
+pub mod channel;
+pub mod client;
+pub mod decode;
 pub mod docs;
-mod error;
-mod history;
+pub mod error;
+#[cfg(feature = "compress")]
+mod gzip;
+pub mod history;
 mod hub;
-mod listen;
+pub mod listen;
 mod metrics;
+pub mod mount;
+pub mod origin;
 mod panic;
+mod request;
 mod response;
 mod resume;
 mod shutdown;
 #[cfg(feature = "test")]
 pub mod test;
 mod waiters;
-mod weights;
 mod wire;
 
+pub use channel::channel;
+pub use listen::listen;
+pub use response::Body;
 // Inlined: the pages of the API would be hidden with the module otherwise.
 #[doc(inline)]
 pub use __api::*;
@@ -92,29 +100,29 @@ pub use __api::*;
 /// The public API, which the adapters export as their own: the crate's root without what only their macros need.
 #[doc(hidden)]
 pub mod __api {
-    pub use crate::client::*;
-    #[cfg(feature = "compress")]
-    pub use crate::compress::AcceptEncoding;
-    pub use crate::docs;
+    #[cfg(feature = "client")]
+    pub use crate::client::event_source::EventSource;
     pub use crate::error::Error;
-    pub use crate::history::*;
+    pub use crate::history::{
+        retention::Retention,
+        topic::{Pattern, Topic},
+        topic_list::{IntoPatterns, IntoTopics},
+    };
     pub use crate::hub::{
-        EndReason, EventView, Exclusive, Hub, HubBuilder, Lease, Publish, PublishError, Publisher,
-        Publishing, ReaderHandle, Receipt, Run, RunError, Snapshot, SnapshotRequest, Start, Stats, Subscribe,
-        SubscribeError, Subscription,
+        EndReason, EventView, Exclusive, Hub, HubBuilder, Lease, Publish, Publisher, ReaderHandle, Receipt,
+        Run, Snapshot, SnapshotRequest, Start, Stats, Subscribe, Subscription,
     };
-    pub use crate::listen::{Listener, listen};
-    pub use crate::response::{
-        Access, AccessDenied, AccessKind, AccessRequest, Body, EventStream, IntoEventStream, KeepAlive,
-        NoError, Permit, PublicRead, Receiver, SendError, Sender, StreamSummary, channel,
-    };
-    pub use crate::resume::*;
+    pub use crate::request::{AcceptEncoding, LastEventId, SseRequest};
+    pub use crate::response::{EventStream, IntoEventStream, KeepAlive, StreamSummary};
+    pub use crate::resume::{Cursor, Gap, GapReason, Resume};
     pub use crate::shutdown::Shutdown;
-    #[cfg(feature = "test")]
-    pub use crate::test;
-    pub use crate::wire::*;
+    pub use crate::wire::{Event, EventId, EventType, Frame, IntoEventId, IntoFrame};
 
     pub use crate::convert_errors;
+    // The modules, under their own names.
+    #[cfg(feature = "test")]
+    pub use crate::test;
+    pub use crate::{channel, client, decode, docs, error, history, listen, mount, origin};
 }
 
 /// Compiles the README's example.

@@ -1,3 +1,5 @@
+//! A listener that is set up for many long streams: see [`listen()`].
+
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -29,7 +31,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// server does not poll it while the peer does not read. Must be called within a Tokio runtime.
 ///
 /// # Errors
-/// An [`io::Error`](std::io::Error) of the operating system, such as an address in use.
+/// An [`io::Error`] of the operating system, such as an address in use.
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,7 +66,7 @@ pub fn listen(addr: impl Into<SocketAddr>, keep_alive: Duration) -> io::Result<T
 ///
 /// ```
 /// use std::time::Duration;
-/// use sse_core::{Listener, listen};
+/// use sse_core::{listen, listen::Listener};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 /// let mut listener = Listener::from(listen(([127, 0, 0, 1], 0), Duration::from_secs(15))?);

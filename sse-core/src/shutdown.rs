@@ -1,7 +1,7 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
-    io,
+    io, mem,
     pin::Pin,
     process,
     sync::{
@@ -55,6 +55,7 @@ struct Shared {
 struct State {
     began_at: Option<Instant>,
     waiters: Waiters,
+    hooks: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl Shutdown {
@@ -104,16 +105,47 @@ impl Shutdown {
 
     /// Begins the shutdown; further calls do nothing.
     pub fn notify(&self) {
-        let waiting = {
+        let (hooks, waiting) = {
             let mut state = self.lock();
             if state.began_at.is_some() {
                 return;
             }
             state.began_at = Some(Instant::now());
             self.shared.begun.store(true, Ordering::Release);
-            state.waiters.take()
+            (mem::take(&mut state.hooks), state.waiters.take())
         };
+        for hook in hooks {
+            hook();
+        }
         wake(waiting);
+    }
+
+    /// Calls `hook` once when the shutdown begins, before any stream or server learns of it; at once if it has begun.
+    ///
+    /// For what must change first, such as a readiness check, or another shutdown that begins with this one. The hook
+    /// runs on the thread that begins the shutdown and must not block.
+    ///
+    /// ```
+    /// use std::{sync::{Arc, atomic::{AtomicBool, Ordering}}, time::Duration};
+    /// use sse_core::Shutdown;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let shutdown = Shutdown::within(Duration::from_secs(10));
+    /// let ready = Arc::new(AtomicBool::new(true));
+    /// let flag = Arc::clone(&ready);
+    /// shutdown.on_begin(move || flag.store(false, Ordering::Relaxed));
+    /// shutdown.notify();
+    /// assert!(!ready.load(Ordering::Relaxed));
+    /// # }
+    /// ```
+    pub fn on_begin(&self, hook: impl FnOnce() + Send + 'static) {
+        let mut state = self.lock();
+        if state.began_at.is_none() {
+            state.hooks.push(Box::new(hook));
+            return;
+        }
+        drop(state);
+        hook();
     }
 
     /// Returns `true` if the shutdown has begun.

@@ -1,7 +1,7 @@
 //! The decoder's memory: linear in its input, bounded by its limits. Counted, not timed (G2).
 
 use allocation_counter::{AllocationInfo, measure};
-use sse_core::{Decoder, Item, Limits, Oversized};
+use sse_core::decode::{Decoder, Item, Limits, Oversized};
 
 /// Feeds `count` chunks of one stream, and counts the decoder's own allocations.
 fn counted<'a>(mut decoder: Decoder, chunks: impl IntoIterator<Item = &'a [u8]>) -> (usize, AllocationInfo) {
@@ -19,7 +19,7 @@ fn counted<'a>(mut decoder: Decoder, chunks: impl IntoIterator<Item = &'a [u8]>)
 }
 
 #[test]
-fn an_event_in_any_number_of_chunks_costs_a_few_allocations_and_twice_its_size() {
+fn an_event_in_many_chunks_costs_few_allocations() {
     let len = 1 << 20;
     let one_line = format!("id: 1\nevent: t\ndata: {}\n\n", "x".repeat(len));
     let many_lines = format!("{}\n", "data: 0123456789\n".repeat(len / 16));
@@ -53,7 +53,7 @@ fn messages_in_many_chunks_use_the_same_buffers_again() {
 }
 
 #[test]
-fn lines_that_are_not_kept_cost_no_memory_however_long_they_are() {
+fn discarded_lines_cost_no_memory() {
     let rest = [b'0'; 1_000];
     for start in [": ", "name: ", "n", "retry: "] {
         let chunks = [start.as_bytes()].into_iter().chain((0..1_000).map(|_| &rest[..]));

@@ -15,11 +15,11 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use http::Method;
+use http::{HeaderMap, Method, Uri};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reader::{data, publish};
 use scripted::{Scripted, until};
-use sse_core::{Body, Event, EventStream, Hub, LastEventId, Lease, Retention};
+use sse_core::{Body, Event, EventStream, Hub, Lease, Retention, SseRequest};
 
 const DOCUMENTED: &str = include_str!("../src/docs/operating.md");
 
@@ -137,8 +137,9 @@ async fn every_documented_metric_is_emitted_and_no_other() {
     // A probe counts nothing, and neither does a response whose body is never polled.
     let before = samples(&recorder);
     let memory = Hub::memory();
-    for cursor in [LastEventId::default(), LastEventId::from("elsewhere")] {
-        let subscription = memory.subscribe("a").after(cursor.with_method(&Method::HEAD)).await.unwrap();
+    for cursor in [None, Some("elsewhere")] {
+        let head = SseRequest::new(&Method::HEAD, &Uri::default(), &HeaderMap::new());
+        let subscription = memory.subscribe("a").request(head).after(cursor).await.unwrap();
         drop(EventStream::new(subscription).into_response());
     }
     drop(EventStream::new(stream::pending::<Event>()).into_response());

@@ -111,11 +111,17 @@ async fn a_thread_keeps_at_most_eight_buffers_of_chunks() {
 }
 
 #[cfg(feature = "compress")]
+fn gzip() -> sse_core::SseRequest {
+    let request = http::Request::get("/").header("accept-encoding", "gzip").body(()).expect("a request");
+    sse_core::SseRequest::from(&request)
+}
+
+#[cfg(feature = "compress")]
 #[tokio::test]
-async fn a_compressed_response_adds_at_most_512_bytes_and_a_feed_at_most_400_kb() {
+async fn compression_adds_at_most_512_bytes_per_reader() {
     let hub = Hub::memory();
     let compressed = |hub: &Hub| {
-        let stream = EventStream::new(subscribed(hub)).compress("gzip");
+        let stream = EventStream::new(subscribed(hub)).compress_for(&gzip());
         let mut body = Box::pin(stream.into_response().into_body());
         assert!(body.next().now_or_never().is_some());
         assert!(body.next().now_or_never().is_none());
@@ -157,7 +163,7 @@ fn the_compressors_of_quiet_topics_are_given_back() {
             let topic = format!("prices.{n}");
             let subscription = hub.subscribe(topic.clone()).await.expect("a subscription");
             let mut body =
-                Box::pin(EventStream::new(subscription).compress("gzip").into_response().into_body());
+                Box::pin(EventStream::new(subscription).compress_for(&gzip()).into_response().into_body());
             hub.publish(topic, sse_core::Event::message("1.08")).await.expect("published");
             while body.next().now_or_never().is_some() {}
             bodies.push(body);

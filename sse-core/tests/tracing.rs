@@ -1,6 +1,6 @@
 //! The span of each stream, as a subscriber sees it.
 
-#[path = "it/common/hostile.rs"]
+#[path = "../testkit/src/injection_texts.rs"]
 mod hostile;
 
 use std::{
@@ -96,7 +96,7 @@ async fn hostile_text_stays_in_its_line() {
             drop(EventStream::new(reader).into_response());
             let failing = stream::iter([Err::<Event, _>(io::Error::other(text))]);
             EventStream::try_new(failing).into_response().into_body().count().await;
-            drop(hub.run(Topic::from_parts([text, "run"]).unwrap()));
+            drop(hub.start_run(Topic::from_parts([text, "run"]).unwrap()));
         })
         .await;
         // Two spans, two ends, the error and the run.
@@ -116,7 +116,7 @@ async fn without_debug_there_is_no_span() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn readers_are_told_of_in_the_log_when_they_are_dropped_and_not_before() {
+async fn dropped_readers_are_logged_when_dropped() {
     let hub = Hub::builder().stalled_after(Duration::from_secs(60)).memory();
     let reader = hub.subscribe("a").await.unwrap();
     let level = tracing_subscriber::filter::LevelFilter::INFO;
@@ -131,7 +131,7 @@ async fn readers_are_told_of_in_the_log_when_they_are_dropped_and_not_before() {
 
 /// Once per process, with the line to change: a stream may set one for each event.
 #[tokio::test]
-async fn h8_the_first_retry_outside_the_limits_is_logged_with_its_place() {
+async fn h8_the_first_invalid_retry_is_logged() {
     let log = logged(tracing_subscriber::filter::LevelFilter::WARN, async {
         for _ in 0..3 {
             let events = stream::iter([Event::message("x").retry(Duration::from_millis(100))]);

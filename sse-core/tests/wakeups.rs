@@ -29,7 +29,7 @@ const EVENTS: u64 = 3;
 /// Number of frames that the ring keeps.
 const KEPT: usize = 2;
 
-/// The parts of a feed that concern waiting: what `push` and `look` do under its one lock.
+/// The parts of a feed that concern waiting: what `push` and `poll_window` do under its one lock.
 #[derive(Default)]
 struct Feed {
     frames: VecDeque<u64>,

@@ -1,8 +1,12 @@
+//! [`Error`], which a handler returns, and the errors that it unites.
+
 use poem::{
     Body, IntoResponse, Response,
     error::ResponseError,
     http::{self, StatusCode},
 };
+
+pub use sse_core::error::*;
 
 sse_core::__define_error!("sse_poem", crate::Sse, StatusCode, std::convert::identity);
 

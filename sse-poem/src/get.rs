@@ -5,15 +5,15 @@ use poem::{EndpointExt, IntoEndpoint, IntoResponse, Response, RouteMethod};
 /// A route for GET and HEAD. Use it in place of [`poem::get`], which hides from a handler that the request is a
 /// HEAD.
 ///
-/// [`LastEventId`](crate::LastEventId) then holds the method, and a subscription after a HEAD has no effects.
+/// [`SseRequest`](crate::SseRequest) then holds the method, and a subscription for a HEAD has no effects.
 ///
 /// ```
 /// use poem::{Route, handler, web::Data};
-/// use sse_poem::{Hub, LastEventId, Sse, get};
+/// use sse_poem::{Hub, Sse, SseRequest, get};
 ///
 /// #[handler]
-/// async fn prices(hub: Data<&Hub>, last: LastEventId) -> sse_poem::Result {
-///     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+/// async fn prices(hub: Data<&Hub>, request: SseRequest) -> sse_poem::Result {
+///     Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 /// }
 ///
 /// let app = Route::new().at("/prices", get(prices));

@@ -5,21 +5,20 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-mod error;
+pub mod error;
 mod get;
-mod last_event_id;
-mod listener;
-mod mount;
-mod preflight;
+pub mod listen;
+pub mod mount;
+pub mod origin;
+mod request;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
 pub use error::{Error, ErrorKind, Result};
 pub use get::get;
-pub use last_event_id::LastEventId;
-pub use listener::{Listener, listen};
-pub use mount::{Mount, mount};
-pub use preflight::{Preflight, Preflighted, preflight};
+pub use listen::listen;
+pub use mount::mount;
+pub use request::{LastEventId, SseRequest};
 pub use sse::Sse;
 pub use sse_core::__api::*;

@@ -1,13 +1,14 @@
+//! Ready-made routes over a hub, and who may use them: see [`mount()`].
+
 use poem::{Endpoint, IntoResponse, Request, Response};
-use sse_core::{
-    __private::{MountResponse, collect},
-    Access,
-};
+use sse_core::__private::{MountResponse, collect};
 
 use crate::{Sse, error::text};
 
+pub use sse_core::mount::*;
+
 sse_core::__define_mount!(
-    r#"use sse_poem::{AccessRequest, AccessDenied, Hub, Pattern, Permit, Topic, mount};
+    r#"use sse_poem::{Hub, Pattern, Topic, mount, mount::{AccessDenied, AccessRequest, Permit}};
 use poem::{Request, Route};
 
 fn access(request: &Request, _: &AccessRequest) -> Result<Permit, AccessDenied> {

@@ -2,20 +2,20 @@
 //!
 //! ```
 //! use poem::{EndpointExt, Route, get, handler, web::Data};
-//! use sse_poem::{Event, Hub, LastEventId, Sse, test::get_sse_ok};
+//! use sse_poem::{Event, Hub, Sse, SseRequest, test::get_stream};
 //!
 //! #[handler]
-//! async fn prices(hub: Data<&Hub>, last: LastEventId) -> sse_poem::Result {
-//!     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+//! async fn prices(hub: Data<&Hub>, request: SseRequest) -> sse_poem::Result {
+//!     Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let hub = Hub::memory();
 //! let app = Route::new().at("/prices", get(prices)).data(hub.clone());
 //!
-//! let mut stream = get_sse_ok(&app, "/prices").await;
+//! let mut stream = get_stream(&app, "/prices").await;
 //! hub.publish("prices", Event::message("1.08").event("price")).await?;
-//! stream.sse_ok().await.sse_type_is("price").sse_text_is("1.08");
+//! stream.next_event().await.assert_type_eq("price").assert_data_eq("1.08");
 //! # Ok(()) }
 //! ```
 
@@ -35,26 +35,26 @@ pub fn read(response: impl IntoResponse) -> TestStream<'static> {
 
 /// Asserts that the application answers GET with an event stream.
 #[track_caller]
-pub fn get_sse_ok<E: Endpoint>(app: &E, uri: &str) -> impl Future<Output = TestStream<'static>> {
+pub fn get_stream<E: Endpoint>(app: &E, uri: &str) -> impl Future<Output = TestStream<'static>> {
     let request = Request::builder().method(http::Method::GET).uri(parse_uri(uri)).finish();
-    established(app, request, format!("get_sse_ok {uri}"))
+    established(app, request, format!("get_stream {uri}"))
 }
 
 /// Asserts that the application answers POST with an event stream.
 #[track_caller]
-pub fn post_sse_ok<E: Endpoint>(
+pub fn post_stream<E: Endpoint>(
     app: &E,
     uri: &str,
     body: impl Into<Body>,
 ) -> impl Future<Output = TestStream<'static>> {
     let request = Request::builder().method(http::Method::POST).uri(parse_uri(uri)).body(body);
-    established(app, request, format!("post_sse_ok {uri}"))
+    established(app, request, format!("post_stream {uri}"))
 }
 
 /// Asserts that the application answers this request with an event stream.
 #[track_caller]
-pub fn request_sse_ok<E: Endpoint>(app: &E, request: Request) -> impl Future<Output = TestStream<'static>> {
-    let assertion = format!("request_sse_ok {} {}", request.method(), request.uri());
+pub fn request_stream<E: Endpoint>(app: &E, request: Request) -> impl Future<Output = TestStream<'static>> {
+    let assertion = format!("request_stream {} {}", request.method(), request.uri());
     established(app, request, assertion)
 }
 

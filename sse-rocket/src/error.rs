@@ -1,3 +1,5 @@
+//! [`Error`], which a handler returns, and the errors that it unites.
+
 use std::io::Cursor;
 
 use rocket::{
@@ -5,6 +7,8 @@ use rocket::{
     http::Status,
     response::{self, Responder, Response},
 };
+
+pub use sse_core::error::*;
 
 sse_core::__define_error!("sse_rocket", crate::Sse, Status, status);
 

@@ -5,7 +5,7 @@ use rocket::{
 };
 use sse_core::{Hub, Shutdown};
 
-use crate::last_event_id::remember_method;
+use crate::request::remember_method;
 
 /// The time, in seconds, that Rocket may need after the window to close connections whose peers do not read.
 const MERCY: u32 = 1;
@@ -18,7 +18,7 @@ const MERCY: u32 = 1;
 /// 1 s. A hub without a `Shutdown` does not change Rocket's settings, and its streams end as soon as Rocket
 /// shuts down.
 ///
-/// The fairing also reports a HEAD to [`LastEventId`](crate::LastEventId), which Rocket hides from the handlers
+/// The fairing also reports a HEAD to [`SseRequest`](crate::SseRequest), which Rocket hides from the handlers
 /// of GETs: without the fairing, a HEAD subscribes as a GET does.
 ///
 /// ```
@@ -62,12 +62,11 @@ impl fairing::Fairing for Fairing {
     }
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
-        if let Some(shutdown) = self.hub.shutdown().cloned() {
+        if let Some(shutdown) = self.hub.shutdown() {
+            // Before anything else is woken: if Rocket's `launch` is polled while its own shutdown is triggered, it can
+            // see its server end first, and then returns an error at once and cuts every stream.
             let rocket = rocket.shutdown();
-            rocket::tokio::spawn(async move {
-                shutdown.await;
-                rocket.notify();
-            });
+            shutdown.on_begin(|| rocket.notify());
         }
     }
 

@@ -5,21 +5,20 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-mod error;
+pub mod error;
 mod event_stream;
 mod fairing;
-mod last_event_id;
-mod mount;
-mod preflight;
+pub mod mount;
+pub mod origin;
+mod request;
 mod sse;
 #[cfg(feature = "test")]
 pub mod test;
 
 pub use error::{Error, ErrorKind, Result};
 pub use fairing::{Fairing, fairing};
-pub use last_event_id::LastEventId;
-pub use mount::{Mount, mount};
-pub use preflight::{Preflight, preflight};
+pub use mount::mount;
+pub use request::{LastEventId, SseRequest};
 pub use sse::Sse;
 pub use sse_core::__api::*;
 

@@ -1,3 +1,5 @@
+//! Ready-made routes over a hub, and who may use them: see [`mount()`].
+
 use rocket::{
     Data, Request, Route,
     data::ToByteUnit,
@@ -5,19 +7,18 @@ use rocket::{
     response::Responder,
     route::{Handler, Outcome},
 };
-use sse_core::{
-    __private::{BodyError, MountResponse},
-    Access,
-};
+use sse_core::__private::{BodyError, MountResponse};
 
 use crate::{
     Sse,
     error::text,
-    last_event_id::{headers, method},
+    request::{headers, method, uri},
 };
 
+pub use sse_core::mount::*;
+
 sse_core::__define_mount!(
-    r#"use sse_rocket::{AccessRequest, AccessDenied, Hub, Pattern, Permit, Topic, mount};
+    r#"use sse_rocket::{Hub, Pattern, Topic, mount, mount::{AccessDenied, AccessRequest, Permit}};
 use rocket::Request;
 
 fn access(request: &Request<'_>, _: &AccessRequest) -> Result<Permit, AccessDenied> {
@@ -71,11 +72,6 @@ impl<A: for<'r> Access<Request<'r>>> Mount<A> {
         let decide = async { self.access.permit(request, &asked.ask).await };
         self.routes.answer(&asked, decide, body(data, self.routes.max_body())).await
     }
-}
-
-/// Returns the target, which Rocket has parsed.
-pub(crate) fn uri(request: &Request<'_>) -> http::Uri {
-    request.uri().to_string().parse().unwrap_or_default()
 }
 
 async fn body(data: Data<'_>, most: usize) -> Result<Vec<u8>, BodyError> {

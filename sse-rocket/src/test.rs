@@ -2,11 +2,11 @@
 //!
 //! ```
 //! use rocket::{State, get, local::asynchronous::Client, routes};
-//! use sse_rocket::{Event, Hub, LastEventId, Sse, test::get_sse_ok};
+//! use sse_rocket::{Event, Hub, Sse, SseRequest, test::get_stream};
 //!
 //! #[get("/prices")]
-//! async fn prices(hub: &State<Hub>, last: LastEventId) -> sse_rocket::Result {
-//!     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+//! async fn prices(hub: &State<Hub>, request: SseRequest) -> sse_rocket::Result {
+//!     Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 //! }
 //!
 //! # rocket::async_test(async {
@@ -14,9 +14,9 @@
 //! let app = rocket::build().manage(hub.clone()).mount("/", routes![prices]);
 //! let client = Client::untracked(app).await?;
 //!
-//! let mut stream = get_sse_ok(&client, "/prices").await;
+//! let mut stream = get_stream(&client, "/prices").await;
 //! hub.publish("prices", Event::message("1.08").event("price")).await?;
-//! stream.sse_ok().await.sse_type_is("price").sse_text_is("1.08");
+//! stream.next_event().await.assert_type_eq("price").assert_data_eq("1.08");
 //! # drop(stream);
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).expect("it passes");
 //! ```
@@ -56,24 +56,24 @@ pub fn read(response: LocalResponse<'_>) -> TestStream<'_> {
 
 /// Asserts that the application answers GET with an event stream.
 #[track_caller]
-pub fn get_sse_ok<'c>(client: &'c Client, uri: &str) -> impl Future<Output = TestStream<'c>> {
-    established(client.get(checked(uri)), format!("get_sse_ok {uri}"))
+pub fn get_stream<'c>(client: &'c Client, uri: &str) -> impl Future<Output = TestStream<'c>> {
+    established(client.get(checked(uri)), format!("get_stream {uri}"))
 }
 
 /// Asserts that the application answers POST with an event stream.
 #[track_caller]
-pub fn post_sse_ok<'c>(
+pub fn post_stream<'c>(
     client: &'c Client,
     uri: &str,
     body: impl AsRef<[u8]>,
 ) -> impl Future<Output = TestStream<'c>> {
-    established(client.post(checked(uri)).body(body), format!("post_sse_ok {uri}"))
+    established(client.post(checked(uri)).body(body), format!("post_stream {uri}"))
 }
 
 /// Asserts that this request of a local client is answered with an event stream.
 #[track_caller]
-pub fn request_sse_ok(request: LocalRequest<'_>) -> impl Future<Output = TestStream<'_>> {
-    let assertion = format!("request_sse_ok {} {}", request.method(), request.uri());
+pub fn request_stream(request: LocalRequest<'_>) -> impl Future<Output = TestStream<'_>> {
+    let assertion = format!("request_stream {} {}", request.method(), request.uri());
     established(request, assertion)
 }
 

@@ -4,32 +4,51 @@ use sse_core::IntoEventStream;
 use warp::{
     Filter, Rejection,
     host::Authority,
-    http::{HeaderMap, HeaderValue, header::HOST},
+    http::{HeaderMap, HeaderValue, Method, Request, header::HOST},
+    path::FullPath,
 };
 
-use crate::{LastEventId, Sse};
+use crate::{LastEventId, Sse, SseRequest};
 
-/// Extracts the position at which the request resumes; never rejects, unlike Warp's own filter of this name.
+/// Extracts the request for a hub's subscription; never rejects.
 ///
 /// ```
-/// use sse_warp::{Hub, LastEventId, Sse};
+/// use sse_warp::{Hub, Sse, SseRequest};
 /// use warp::Filter;
 ///
-/// async fn prices(hub: Hub, last: LastEventId) -> sse_warp::Result {
-///     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+/// async fn prices(hub: Hub, request: SseRequest) -> sse_warp::Result {
+///     Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 /// }
 ///
 /// let hub = Hub::memory();
 /// let hub = warp::any().map(move || hub.clone());
-/// let route = warp::path!("prices").and(sse_warp::get()).and(hub).and(sse_warp::last_event_id()).then(prices);
+/// let route = warp::path!("prices").and(sse_warp::get()).and(hub).and(sse_warp::sse_request()).then(prices);
+/// # let _ = route;
+/// ```
+#[must_use = "a filter does nothing until it is part of a route"]
+pub fn sse_request() -> impl Filter<Extract = (SseRequest,), Error = Infallible> + Clone {
+    request().map(|request| SseRequest::of(&request))
+}
+
+/// Extracts the id of the last event that the client received; never rejects, unlike Warp's own filter of this name.
+///
+/// For a plain stream whose events have ids of your own; a hub's subscription takes an [`sse_request`].
+///
+/// ```
+/// use sse_warp::{Event, LastEventId, Sse};
+/// use warp::Filter;
+///
+/// async fn numbers(last: LastEventId) -> Sse {
+///     let next = last.as_str().and_then(|id| id.parse::<u64>().ok()).map_or(0, |last| last + 1);
+///     Sse::new(futures_util::stream::iter((next..next + 10).map(|n| Event::json(n).id(n))))
+/// }
+///
+/// let route = warp::path!("numbers").and(sse_warp::get()).and(sse_warp::last_event_id()).then(numbers);
 /// # let _ = route;
 /// ```
 #[must_use = "a filter does nothing until it is part of a route"]
 pub fn last_event_id() -> impl Filter<Extract = (LastEventId,), Error = Infallible> + Clone {
-    let method = warp::any().and(warp::method());
-    method.and(head()).map(|method, headers, query: Option<String>| {
-        LastEventId::from_request(&method, &headers, query.as_deref())
-    })
+    request().map(|request| LastEventId::of(&request))
 }
 
 /// Matches GET and HEAD. Use it in place of [`warp::get`], which answers a HEAD with 405.
@@ -48,8 +67,27 @@ pub fn get() -> impl Filter<Extract = (), Error = Rejection> + Copy {
     warp::get().or(warp::head()).unify()
 }
 
+/// Extracts the request without its body.
+pub(crate) fn request() -> impl Filter<Extract = (Request<()>,), Error = Infallible> + Clone {
+    warp::any().and(warp::method()).and(warp::path::full()).and(head()).map(from_parts)
+}
+
+/// Returns the request from the parts that Warp's filters extract.
+fn from_parts(method: Method, path: FullPath, headers: HeaderMap, query: Option<String>) -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.headers_mut() = headers;
+    let target = match &query {
+        Some(query) => format!("{}?{query}", path.as_str()),
+        None => path.as_str().to_owned(),
+    };
+    // Both parts were read from a target, so together they are a target.
+    *request.uri_mut() = target.parse().unwrap_or_default();
+    request
+}
+
 /// Extracts the request's headers and query; an HTTP/2 request has its host elsewhere.
-pub(crate) fn head() -> impl Filter<Extract = (HeaderMap, Option<String>), Error = Infallible> + Clone {
+fn head() -> impl Filter<Extract = (HeaderMap, Option<String>), Error = Infallible> + Clone {
     let query = warp::query::raw().map(Some).or(warp::any().map(|| None)).unify();
     let host = warp::host::optional().or(warp::any().map(|| None)).unify();
     let headers = warp::header::headers_cloned().and(host).map(with_host);

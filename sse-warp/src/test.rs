@@ -1,21 +1,21 @@
 //! Assertions for tests of event streams: feature `test`. See [`docs::testing`](crate::docs::testing).
 //!
 //! ```
-//! use sse_warp::{Event, Hub, LastEventId, Sse, last_event_id, test::get_sse_ok};
+//! use sse_warp::{Event, Hub, Sse, SseRequest, sse_request, test::get_stream};
 //! use warp::Filter;
 //!
-//! async fn prices(hub: Hub, last: LastEventId) -> sse_warp::Result {
-//!     Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+//! async fn prices(hub: Hub, request: SseRequest) -> sse_warp::Result {
+//!     Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let hub = Hub::memory();
 //! let with_hub = { let hub = hub.clone(); warp::any().map(move || hub.clone()) };
-//! let app = warp::service(warp::path!("prices").and(with_hub).and(last_event_id()).then(prices));
+//! let app = warp::service(warp::path!("prices").and(with_hub).and(sse_request()).then(prices));
 //!
-//! let mut stream = get_sse_ok(&app, "/prices").await;
+//! let mut stream = get_stream(&app, "/prices").await;
 //! hub.publish("prices", Event::message("1.08").event("price")).await?;
-//! stream.sse_ok().await.sse_type_is("price").sse_text_is("1.08");
+//! stream.next_event().await.assert_type_eq("price").assert_data_eq("1.08");
 //! # Ok(()) }
 //! ```
 
@@ -43,39 +43,39 @@ pub use sse_core::test::*;
 /// is `impl Filter<Extract = (impl Reply,), ..>`.
 ///
 /// Routes that are `impl Filter<Extract = impl Reply, ..>` go into `warp::service(routes)` and are asked by
-/// [`get_sse_ok`] and its like: Warp's own `filter` takes tuples only, and its `reply` waits for the end of the body.
+/// [`get_stream`] and its like: Warp's own `filter` takes tuples only, and its `reply` waits for the end of the body.
 pub fn read(reply: impl Reply) -> TestStream<'static> {
     TestStream::new(reply.into_response().map(|body| Data(Box::pin(body))))
 }
 
 /// Asserts that the application, made by `warp::service(routes)`, answers GET with an event stream.
 #[track_caller]
-pub fn get_sse_ok<S>(app: &S, uri: &str) -> impl Future<Output = TestStream<'static>>
+pub fn get_stream<S>(app: &S, uri: &str) -> impl Future<Output = TestStream<'static>>
 where
     S: Service<Request<RequestBody>, Response: Reply, Error: Debug> + Clone,
 {
-    established(app, request(Method::GET, uri, Bytes::new()), format!("get_sse_ok {uri}"))
+    established(app, request(Method::GET, uri, Bytes::new()), format!("get_stream {uri}"))
 }
 
 /// Asserts that the application answers POST with an event stream.
 #[track_caller]
-pub fn post_sse_ok<S>(app: &S, uri: &str, body: impl Into<Bytes>) -> impl Future<Output = TestStream<'static>>
+pub fn post_stream<S>(app: &S, uri: &str, body: impl Into<Bytes>) -> impl Future<Output = TestStream<'static>>
 where
     S: Service<Request<RequestBody>, Response: Reply, Error: Debug> + Clone,
 {
-    established(app, request(Method::POST, uri, body.into()), format!("post_sse_ok {uri}"))
+    established(app, request(Method::POST, uri, body.into()), format!("post_stream {uri}"))
 }
 
 /// Asserts that the application answers this request with an event stream; the request's body is text or bytes.
 #[track_caller]
-pub fn request_sse_ok<S>(
+pub fn request_stream<S>(
     app: &S,
     request: Request<impl Into<Bytes>>,
 ) -> impl Future<Output = TestStream<'static>>
 where
     S: Service<Request<RequestBody>, Response: Reply, Error: Debug> + Clone,
 {
-    let assertion = format!("request_sse_ok {} {}", request.method(), request.uri());
+    let assertion = format!("request_stream {} {}", request.method(), request.uri());
     established(app, request.map(|body| RequestBody(body.into())), assertion)
 }
 

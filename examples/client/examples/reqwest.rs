@@ -9,7 +9,7 @@ use std::{error::Error, pin::Pin};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::{Request, Response};
-use sse_core::{EventSource, Transport};
+use sse_core::{EventSource, client::Transport};
 
 /// Sends the client's requests with reqwest.
 struct Reqwest(reqwest::Client);

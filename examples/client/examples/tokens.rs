@@ -12,7 +12,7 @@ use std::{convert::Infallible, error::Error};
 
 use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
-use sse_core::MessagesExt;
+use sse_core::decode::MessagesExt;
 
 const OPENAI: &[u8] = include_bytes!("../recorded/openai.sse");
 const ANTHROPIC: &[u8] = include_bytes!("../recorded/anthropic.sse");

@@ -16,7 +16,11 @@ use std::{
 
 use futures_util::StreamExt;
 use serde_json::json;
-use sse_core::{Attempts, ClientError, ClientEvent, EventSource, Events, InvalidRequest, Message};
+use sse_core::{
+    EventSource,
+    client::{Attempts, ClientError, ClientEvent, Events, InvalidRequest},
+    decode::Message,
+};
 
 use options::{Asked, IdleTimeout, Options};
 use shown::shown;

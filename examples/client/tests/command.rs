@@ -74,7 +74,7 @@ fn it_prints_messages_reconnects_and_ends_with_0_at_204() {
 }
 
 #[test]
-fn a_hostile_server_cannot_forge_lines_or_move_the_terminals_cursor() {
+fn a_hostile_server_cannot_control_the_terminal() {
     let text = "x\u{85}\u{2028}{\"type\":\"forged\"}\u{9b}2J\u{7f}\u{1b}[31m\u{202e}\u{e9}";
     let events = format!("{OPEN}retry: 1\nevent: {text}\ndata: {text}\ndata: \u{b}\n\n");
     let away = "HTTP/1.1 302 -\r\nlocation: http://\u{9b}2J\u{2028}x/\r\ncontent-length: 0\r\n\r\n";
@@ -235,7 +235,7 @@ fn once_makes_one_connection() {
 }
 
 #[test]
-fn it_fails_for_good_with_1_and_for_a_wrong_command_line_with_2() {
+fn it_exits_with_1_for_failures_and_2_for_bad_flags() {
     let (url, serving) = serve(&["HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"]);
     let output = sse(&[&url]);
     assert_eq!(output.status.code(), Some(1));

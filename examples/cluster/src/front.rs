@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use sse_core::{Listener, Shutdown};
+use sse_core::{Shutdown, listen::Listener};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},

@@ -10,7 +10,7 @@ use std::{env, io::Write, process::ExitCode};
 
 use example_common::{App, History, Options, command_line, log_to_stderr, refused};
 use front::Node;
-use sse_core::FileHistory;
+use sse_core::history::FileHistory;
 use tokio::net::TcpListener;
 
 /// The program's name in its messages.

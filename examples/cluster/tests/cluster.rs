@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use example_tests::{App, Engine, Outcome, Session};
+use sse_interop::{App, Engine, Outcome, Session};
 use sse_testkit::Request;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-cluster");

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use sse_core::{AccessDenied, Lease, Pattern, Permit, Topic};
+use sse_core::{
+    Lease, Pattern, Topic,
+    mount::{AccessDenied, Permit},
+};
 
 /// How long a tenant may read before the access hook is called again.
 const LEASE: Duration = Duration::from_secs(60 * 60);

@@ -7,8 +7,8 @@ use std::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use sse_core::{
-    FileHistory, History, HistoryError, Hub, HubBuilder, KeepAlive, NatsHistory, PostgresHistory,
-    RedisHistory, Shutdown,
+    Hub, HubBuilder, KeepAlive, Shutdown,
+    history::{self, History, HistoryError},
 };
 use tokio::sync::watch;
 
@@ -124,11 +124,19 @@ impl App {
 async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, HistoryError> {
     match &options.history {
         options::History::Memory => Ok(hub.memory()),
-        options::History::File(path) => hub.open(FileHistory::open(path)?).await,
-        options::History::Redis(url) => hub.open(RedisHistory::connect(url, &options.name).await?).await,
-        options::History::Postgres(url) => {
-            hub.open(PostgresHistory::connect(url, &options.name).await?).await
+        #[cfg(feature = "file")]
+        options::History::File(path) => hub.open(history::FileHistory::open(path)?).await,
+        #[cfg(feature = "redis")]
+        options::History::Redis(url) => {
+            hub.open(history::RedisHistory::connect(url, &options.name).await?).await
         }
-        options::History::Nats(url) => hub.open(NatsHistory::connect(url, &options.name).await?).await,
+        #[cfg(feature = "postgres")]
+        options::History::Postgres(url) => {
+            hub.open(history::PostgresHistory::connect(url, &options.name).await?).await
+        }
+        #[cfg(feature = "nats")]
+        options::History::Nats(url) => {
+            hub.open(history::NatsHistory::connect(url, &options.name).await?).await
+        }
     }
 }

@@ -4,7 +4,10 @@ use std::{
     time::Duration,
 };
 
-use sse_core::{OriginPolicy, OriginPolicyBuilder, Retention};
+use sse_core::{
+    Retention,
+    origin::{OriginPolicy, OriginPolicyBuilder},
+};
 
 /// The command line, the same for all four applications.
 #[derive(Debug, Clone)]
@@ -39,14 +42,35 @@ pub enum History {
     /// In this process, until it ends.
     Memory,
     /// In the file at this path.
+    #[cfg(feature = "file")]
     File(String),
     /// In the Redis server at this URL.
+    #[cfg(feature = "redis")]
     Redis(String),
     /// In the NATS server with JetStream at this URL.
+    #[cfg(feature = "nats")]
     Nats(String),
     /// In the PostgreSQL database at this URL.
+    #[cfg(feature = "postgres")]
     Postgres(String),
 }
+
+/// The engines that `--history` can name. The feature of the same name builds an engine in.
+const ENGINES: [&str; 4] = ["file", "redis", "nats", "postgres"];
+
+/// An engine that this program was built with.
+type Engine = (&'static str, fn(String) -> History);
+
+const BUILT_IN: &[Engine] = &[
+    #[cfg(feature = "file")]
+    ("file", History::File),
+    #[cfg(feature = "redis")]
+    ("redis", History::Redis),
+    #[cfg(feature = "nats")]
+    ("nats", History::Nats),
+    #[cfg(feature = "postgres")]
+    ("postgres", History::Postgres),
+];
 
 /// The result of parsing the command line.
 #[derive(Debug)]
@@ -109,7 +133,7 @@ impl Options {
         let value = || value().ok_or_else(|| BadFlag(format!("{flag}: the value is missing; see --help")));
         match flag {
             "--addr" => self.addr = addr(&value()?)?,
-            "--history" => self.history = history(&value()?)?,
+            "--history" => self.history = history(&value()?, BUILT_IN)?,
             "--name" => self.name = name(flag, value()?)?,
             "--node" => self.node = Some(name(flag, value()?)?),
             "--retain" => self.retention = self.retention.events(retain(&value()?)?),
@@ -155,16 +179,21 @@ fn addr(value: &str) -> Result<SocketAddr, BadFlag> {
     resolved.ok_or_else(|| BadFlag(format!("--addr: `{value}` is no address; write it as 127.0.0.1:3000")))
 }
 
-fn history(value: &str) -> Result<History, BadFlag> {
-    match value.split_once(':') {
-        None if value == "memory" => Ok(History::Memory),
-        Some(("file", path)) if !path.is_empty() => Ok(History::File(path.to_owned())),
-        Some(("redis", url)) if !url.is_empty() => Ok(History::Redis(url.to_owned())),
-        Some(("nats", url)) if !url.is_empty() => Ok(History::Nats(url.to_owned())),
-        Some(("postgres", url)) if !url.is_empty() => Ok(History::Postgres(url.to_owned())),
-        _ => Err(BadFlag(format!(
+fn history(value: &str, built_in: &[Engine]) -> Result<History, BadFlag> {
+    if value == "memory" {
+        return Ok(History::Memory);
+    }
+    let named = value.split_once(':').filter(|(name, place)| ENGINES.contains(name) && !place.is_empty());
+    let (name, place) = named.ok_or_else(|| {
+        BadFlag(format!(
             "--history: `{value}` is not a history; write memory, file:PATH, redis:redis://HOST, nats:nats://HOST or \
              postgres:postgres://HOST/DATABASE"
+        ))
+    })?;
+    match built_in.iter().find(|(engine, _)| *engine == name) {
+        Some((_, history)) => Ok(history(place.to_owned())),
+        None => Err(BadFlag(format!(
+            "--history: this program was built without `{name}`; build it with `--features {name}`"
         ))),
     }
 }
@@ -197,5 +226,28 @@ fn positive(flag: &str, value: Duration) -> Result<Duration, BadFlag> {
 impl fmt::Display for BadFlag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUILT_IN, BadFlag, ENGINES, History, history};
+
+    #[test]
+    fn an_engine_that_is_not_built_in_is_named_with_its_feature() {
+        for name in ENGINES {
+            let error = BadFlag(format!(
+                "--history: this program was built without `{name}`; build it with `--features {name}`"
+            ));
+            assert_eq!(history(&format!("{name}:somewhere"), &[]), Err(error));
+        }
+        assert_eq!(history("memory", &[]), Ok(History::Memory));
+    }
+
+    #[test]
+    fn engines_that_are_built_in_take_the_rest_of_the_value() {
+        for (name, engine) in BUILT_IN {
+            assert_eq!(history(&format!("{name}:a:b"), BUILT_IN), Ok(engine("a:b".to_owned())));
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use tempfile::TempDir;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     time::{Instant, sleep},
 };
 
@@ -65,12 +65,15 @@ impl Postgres {
         command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
         let mut server = command.spawn().map_err(failed)?;
         let began = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+        // A server that is still starting accepts a connection and then rejects it.
+        let mut ready = program("pg_isready");
+        ready.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]);
+        while !ready.status().is_ok_and(|status| status.success()) {
             if let Ok(Some(status)) = server.try_wait() {
                 return Err(format!("`postgres` ended at once ({status}); does it start by hand?"));
             }
             if began.elapsed() > PATIENCE {
-                return Err(format!("`postgres` accepts no connection within {PATIENCE:?}"));
+                return Err(format!("`postgres` does not answer within {PATIENCE:?}"));
             }
             sleep(Duration::from_millis(20)).await;
         }

@@ -1,4 +1,4 @@
-use sse_core::{Event, InvalidTopic, Pattern, Start};
+use sse_core::{Event, Pattern, Start, error::InvalidTopic};
 
 /// A request's query string, for the frameworks whose own extractor takes each name only once.
 #[derive(Debug, Clone, Default)]

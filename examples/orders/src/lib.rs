@@ -12,7 +12,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::Deserialize;
-use sse_axum::{Event, Hub, LastEventId, OriginPolicy, Pattern, Result, Snapshot, Sse};
+use sse_axum::{Event, Hub, Pattern, Result, Snapshot, Sse, SseRequest, origin::OriginPolicy};
 
 use shop::{Ending, ShopError};
 
@@ -41,13 +41,13 @@ pub async fn open(hub: Hub, url: &str) -> std::result::Result<Router, tokio_post
 }
 
 /// `GET /events`: the state of the shop first, then what changes, live.
-async fn events(State(App { hub, url }): State<App>, last: LastEventId) -> Result {
+async fn events(State(App { hub, url }): State<App>, request: SseRequest) -> Result {
     let topics = (Pattern::new("orders.>")?, Pattern::new("stock.>")?);
     let snapshot = move |_| {
         let url = Arc::clone(&url);
         async move { shop::state(&url).await.map(|state| Snapshot::from(Event::json(state).event("state"))) }
     };
-    Ok(Sse::new(hub.subscribe(topics).after(last).snapshot(snapshot).await?))
+    Ok(Sse::new(hub.subscribe(topics).request(request).snapshot(snapshot).await?))
 }
 
 #[derive(Deserialize)]
@@ -57,7 +57,7 @@ struct Order {
 }
 
 /// `POST /orders`: orders a product, and then commits or rolls back.
-async fn order(State(app): State<App>, from: LastEventId, Form(order): Form<Order>) -> Response {
+async fn order(State(app): State<App>, from: SseRequest, Form(order): Form<Order>) -> Response {
     answer(&from, async { shop::order(&app.url, &order.product, order.ending).await.map(Some) }).await
 }
 
@@ -67,13 +67,13 @@ struct Payment {
 }
 
 /// `POST /payments`: pays the oldest order, and then commits or rolls back.
-async fn pay(State(app): State<App>, from: LastEventId, Form(payment): Form<Payment>) -> Response {
+async fn pay(State(app): State<App>, from: SseRequest, Form(payment): Form<Payment>) -> Response {
     answer(&from, shop::pay(&app.url, payment.ending)).await
 }
 
 /// Refuses pages of other sites, which could change data in the user's name, and makes the change.
 async fn answer(
-    from: &LastEventId,
+    from: &SseRequest,
     change: impl Future<Output = std::result::Result<Option<i64>, ShopError>>,
 ) -> Response {
     if let Err(refused) = OriginPolicy::same_origin().check(from) {

@@ -5,7 +5,7 @@
 use std::{env, error::Error, net::SocketAddr, process::ExitCode, time::Duration};
 
 use example_common::Postgres;
-use sse_axum::{Hub, PostgresHistory, Shutdown, listen};
+use sse_axum::{Hub, Shutdown, history::PostgresHistory, listen};
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sse_axum::{Event, InvalidOutbox, Outbox};
+use sse_axum::{
+    Event,
+    history::{InvalidOutbox, Outbox},
+};
 use tokio_postgres::{Client, Error, NoTls, Transaction};
 
 /// How a transaction ends.

@@ -1,6 +1,6 @@
 //! The shop, with its own PostgreSQL.
 
-use example_tests::{App, Engine, Outcome, Session};
+use sse_interop::{App, Engine, Outcome, Session};
 use sse_testkit::Request;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-orders");

@@ -6,7 +6,9 @@ use poem::{
 };
 use serde_json::{Value, json};
 use sse_poem::{
-    AccessDenied, AccessRequest, Event, LastEventId, Permit, Result, Sse, channel, get, mount, preflight,
+    Event, Result, Sse, SseRequest, channel, get, mount,
+    mount::{AccessDenied, AccessRequest, Permit},
+    origin::preflight,
 };
 use tokio::{spawn, time::sleep};
 
@@ -36,15 +38,14 @@ async fn page() -> Html<&'static str> {
 
 /// Subscribes; a reader that reconnects resumes where it stopped. A browser that follows a link here gets the page.
 #[handler]
-async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -> Result<Response> {
-    if last.prefers_html() {
+async fn events(Data(app): Data<&App>, Query(query): Query, request: SseRequest) -> Result<Response> {
+    if request.prefers_html() {
         return Ok(Html(PAGE).with_header("vary", "accept").into_response());
     }
-    let accepts = last.accept_encoding();
-    let subscribe = app.hub.subscribe(patterns(&query.topics)?).after(last).start(query.start);
-    let subscription = subscribe.origins(&app.options.origins).await?;
+    let subscribe = app.hub.subscribe(patterns(&query.topics)?).start(query.start);
+    let subscription = subscribe.request(request).fallbacks().origins(&app.options.origins).await?;
     let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
-    let stream = if app.options.compress { stream.compress(accepts) } else { stream };
+    let stream = if app.options.compress { stream.compress() } else { stream };
     Ok(stream.into_response())
 }
 
@@ -52,11 +53,11 @@ async fn events(Data(app): Data<&App>, Query(query): Query, last: LastEventId) -
 #[handler]
 async fn publish(
     Data(app): Data<&App>,
-    from: LastEventId,
+    request: SseRequest,
     Query(query): Query,
     Text(text): Text,
 ) -> Result<Json<Value>> {
-    app.options.origins.check(&from)?;
+    app.options.origins.check(&request)?;
     let publishing = app.hub.publish(query.topics, event(&text, query.event.as_deref()));
     let receipt = match query.key {
         Some(key) => publishing.key(key).await?,
@@ -69,27 +70,27 @@ async fn publish(
 #[handler]
 async fn signal(
     Data(app): Data<&App>,
-    from: LastEventId,
+    request: SseRequest,
     Query(query): Query,
     Text(text): Text,
 ) -> Result<Json<Value>> {
-    app.options.origins.check(&from)?;
+    app.options.origins.check(&request)?;
     let receivers = app.hub.signal(query.topics, event(&text, query.event.as_deref()))?;
     Ok(Json(json!({ "receivers": receivers })))
 }
 
 /// Finishes a topic: readers get the rest and `sse.end`; one that reconnects after that gets 204 and stops.
 #[handler]
-async fn finish(Data(app): Data<&App>, from: LastEventId, Query(query): Query) -> Result<Json<Value>> {
-    app.options.origins.check(&from)?;
+async fn finish(Data(app): Data<&App>, request: SseRequest, Query(query): Query) -> Result<Json<Value>> {
+    app.options.origins.check(&request)?;
     let receipt = app.hub.finish(query.topics).await?;
     Ok(Json(published(&receipt)))
 }
 
 /// Ends the streams of a topic's readers; they reconnect and resume.
 #[handler]
-async fn disconnect(Data(app): Data<&App>, from: LastEventId, Query(query): Query) -> Result<Json<Value>> {
-    app.options.origins.check(&from)?;
+async fn disconnect(Data(app): Data<&App>, request: SseRequest, Query(query): Query) -> Result<Json<Value>> {
+    app.options.origins.check(&request)?;
     let ended = app.hub.disconnect(query.topics)?;
     Ok(Json(json!({ "ended": ended })))
 }
@@ -108,8 +109,8 @@ async fn ticks(Data(app): Data<&App>) -> Sse {
 
 /// Tokens, as a language model produces them. They cannot be resumed, so they get the whole drain time of a shutdown.
 #[handler]
-async fn complete(Data(app): Data<&App>, from: LastEventId, Text(prompt): Text) -> Result {
-    app.options.origins.check(&from)?;
+async fn complete(Data(app): Data<&App>, request: SseRequest, Text(prompt): Text) -> Result {
+    app.options.origins.check(&request)?;
     let (tx, answer) = channel(32);
     spawn(async move {
         for token in tokens(&prompt) {

@@ -19,7 +19,7 @@ use rocket::{Config, config, fairing::AdHoc};
 pub async fn serve(app: App) -> io::Result<()> {
     let listening = app.clone();
     let origins = app.options.origins.clone();
-    let preflight = sse_rocket::preflight(origins.clone());
+    let preflight = sse_rocket::origin::preflight(origins.clone());
     let tenant = sse_rocket::mount(app.hub.clone(), routes::access).origins(origins).publish(MAX_BODY);
     let rocket = rocket::custom(config(&app))
         .attach(AdHoc::on_liftoff("listening", move |rocket| {

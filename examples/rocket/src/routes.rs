@@ -9,7 +9,8 @@ use rocket::{
     tokio::{spawn, time::sleep},
 };
 use sse_rocket::{
-    AccessDenied, AccessRequest, Event, EventStream, LastEventId, Permit, Result, Sse, channel,
+    Event, EventStream, Result, Sse, SseRequest, channel,
+    mount::{AccessDenied, AccessRequest, Permit},
 };
 
 use crate::extract::Text;
@@ -36,29 +37,28 @@ async fn events(
     app: &State<App>,
     topic: Vec<String>,
     start: Option<&str>,
-    last: LastEventId,
+    request: SseRequest,
 ) -> Result<Either<PageOrStream, Sse>> {
-    if last.prefers_html() {
+    if request.prefers_html() {
         return Ok(Either::Left(PageOrStream { page: RawHtml(PAGE), vary: Header::new("vary", "accept") }));
     }
-    let accepts = last.accept_encoding();
-    let subscribe = app.hub.subscribe(patterns(&topic)?).after(last).start(self::start(start));
-    let subscription = subscribe.origins(&app.options.origins).await?;
+    let subscribe = app.hub.subscribe(patterns(&topic)?).start(self::start(start));
+    let subscription = subscribe.request(request).fallbacks().origins(&app.options.origins).await?;
     let stream = Sse::new(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
-    Ok(Either::Right(if app.options.compress { stream.compress(accepts) } else { stream }))
+    Ok(Either::Right(if app.options.compress { stream.compress() } else { stream }))
 }
 
 /// Refuses pages of other sites, which could publish in the user's name; non-browser clients pass.
 #[post("/publish?<topic>&<event>&<key>", data = "<text>")]
 async fn publish(
     app: &State<App>,
-    from: LastEventId,
+    request: SseRequest,
     topic: Vec<String>,
     event: Option<&str>,
     key: Option<&str>,
     text: Text,
 ) -> Result<Value> {
-    app.options.origins.check(&from)?;
+    app.options.origins.check(&request)?;
     let publishing = app.hub.publish(topic, self::event(&text.0, event));
     let receipt = match key {
         Some(key) => publishing.key(key).await?,
@@ -71,28 +71,28 @@ async fn publish(
 #[post("/signal?<topic>&<event>", data = "<text>")]
 async fn signal(
     app: &State<App>,
-    from: LastEventId,
+    request: SseRequest,
     topic: Vec<String>,
     event: Option<&str>,
     text: Text,
 ) -> Result<Value> {
-    app.options.origins.check(&from)?;
+    app.options.origins.check(&request)?;
     let receivers = app.hub.signal(topic, self::event(&text.0, event))?;
     Ok(json!({ "receivers": receivers }))
 }
 
 /// Finishes a topic: readers get the rest and `sse.end`; one that reconnects after that gets 204 and stops.
 #[post("/finish?<topic>")]
-async fn finish(app: &State<App>, from: LastEventId, topic: Vec<String>) -> Result<Value> {
-    app.options.origins.check(&from)?;
+async fn finish(app: &State<App>, request: SseRequest, topic: Vec<String>) -> Result<Value> {
+    app.options.origins.check(&request)?;
     let receipt = app.hub.finish(topic).await?;
     Ok(published(&receipt))
 }
 
 /// Ends the streams of a topic's readers; they reconnect and resume.
 #[post("/disconnect?<topic>")]
-async fn disconnect(app: &State<App>, from: LastEventId, topic: Vec<String>) -> Result<Value> {
-    app.options.origins.check(&from)?;
+async fn disconnect(app: &State<App>, request: SseRequest, topic: Vec<String>) -> Result<Value> {
+    app.options.origins.check(&request)?;
     let ended = app.hub.disconnect(topic)?;
     Ok(json!({ "ended": ended }))
 }
@@ -111,8 +111,8 @@ async fn ticks(app: &State<App>) -> EventStream![] {
 
 /// Tokens, as a language model produces them. They cannot be resumed, so they get the whole drain time of a shutdown.
 #[post("/complete", data = "<prompt>")]
-async fn complete(app: &State<App>, from: LastEventId, prompt: Text) -> Result {
-    app.options.origins.check(&from)?;
+async fn complete(app: &State<App>, request: SseRequest, prompt: Text) -> Result {
+    app.options.origins.check(&request)?;
     let (tx, answer) = channel(32);
     spawn(async move {
         for token in tokens(&prompt.0) {

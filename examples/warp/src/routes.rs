@@ -4,8 +4,10 @@ use example_common::{
 };
 use serde_json::json;
 use sse_warp::{
-    AccessDenied, AccessRequest, Event, LastEventId, Permit, Result, Sse, channel, get, last_event_id, mount,
-    preflight,
+    Event, Result, Sse, SseRequest, channel, get, mount,
+    mount::{AccessDenied, AccessRequest, Permit},
+    origin::preflight,
+    sse_request,
 };
 use tokio::{spawn, time::sleep};
 use warp::{
@@ -25,13 +27,13 @@ pub(crate) fn routes(app: App) -> impl Filter<Extract = (impl Reply,), Error = R
     path::end()
         .and(get())
         .then(page)
-        .or(route("events").and(get()).and(query()).and(last_event_id()).then(events))
-        .or(route("publish").and(post()).and(last_event_id()).and(query()).and(text()).then(publish))
-        .or(route("signal").and(post()).and(last_event_id()).and(query()).and(text()).then(signal))
-        .or(route("finish").and(post()).and(last_event_id()).and(query()).then(finish))
-        .or(route("disconnect").and(post()).and(last_event_id()).and(query()).then(disconnect))
+        .or(route("events").and(get()).and(query()).and(sse_request()).then(events))
+        .or(route("publish").and(post()).and(sse_request()).and(query()).and(text()).then(publish))
+        .or(route("signal").and(post()).and(sse_request()).and(query()).and(text()).then(signal))
+        .or(route("finish").and(post()).and(sse_request()).and(query()).then(finish))
+        .or(route("disconnect").and(post()).and(sse_request()).and(query()).then(disconnect))
         .or(route("ticks").and(get()).then(ticks))
-        .or(route("complete").and(post()).and(last_event_id()).and(text()).then(complete))
+        .or(route("complete").and(post()).and(sse_request()).and(text()).then(complete))
         .or(route("stats").and(get()).then(stats))
         .or(route("metrics").and(get()).then(metrics))
         .or(path("tenant").and(path::end()).and(tenant.into_filter()))
@@ -44,21 +46,20 @@ async fn page() -> Html<&'static str> {
 }
 
 /// Subscribes; a reader that reconnects resumes where it stopped. A browser that follows a link here gets the page.
-async fn events(app: App, query: Query, last: LastEventId) -> Result<Response> {
-    if last.prefers_html() {
+async fn events(app: App, query: Query, request: SseRequest) -> Result<Response> {
+    if request.prefers_html() {
         return Ok(reply::with_header(reply::html(PAGE), "vary", "accept").into_response());
     }
-    let accepts = last.accept_encoding();
-    let subscribe = app.hub.subscribe(patterns(&query.topics)?).after(last).start(query.start);
-    let subscription = subscribe.origins(&app.options.origins).await?;
+    let subscribe = app.hub.subscribe(patterns(&query.topics)?).start(query.start);
+    let subscription = subscribe.request(request).fallbacks().origins(&app.options.origins).await?;
     let stream = sse_warp::reply(subscription).keep_alive(app.keep_alive()).max_age(app.options.max_age);
-    let stream = if app.options.compress { stream.compress(accepts) } else { stream };
+    let stream = if app.options.compress { stream.compress() } else { stream };
     Ok(stream.into_response())
 }
 
 /// Refuses pages of other sites, which could publish in the user's name; non-browser clients pass.
-async fn publish(app: App, from: LastEventId, query: Query, text: String) -> Result<Json> {
-    app.options.origins.check(&from)?;
+async fn publish(app: App, request: SseRequest, query: Query, text: String) -> Result<Json> {
+    app.options.origins.check(&request)?;
     let publishing = app.hub.publish(query.topics, event(&text, query.event.as_deref()));
     let receipt = match query.key {
         Some(key) => publishing.key(key).await?,
@@ -68,22 +69,22 @@ async fn publish(app: App, from: LastEventId, query: Query, text: String) -> Res
 }
 
 /// Sends an event to the readers connected now; the event is not stored.
-async fn signal(app: App, from: LastEventId, query: Query, text: String) -> Result<Json> {
-    app.options.origins.check(&from)?;
+async fn signal(app: App, request: SseRequest, query: Query, text: String) -> Result<Json> {
+    app.options.origins.check(&request)?;
     let receivers = app.hub.signal(query.topics, event(&text, query.event.as_deref()))?;
     Ok(reply::json(&json!({ "receivers": receivers })))
 }
 
 /// Finishes a topic: readers get the rest and `sse.end`; one that reconnects after that gets 204 and stops.
-async fn finish(app: App, from: LastEventId, query: Query) -> Result<Json> {
-    app.options.origins.check(&from)?;
+async fn finish(app: App, request: SseRequest, query: Query) -> Result<Json> {
+    app.options.origins.check(&request)?;
     let receipt = app.hub.finish(query.topics).await?;
     Ok(reply::json(&published(&receipt)))
 }
 
 /// Ends the streams of a topic's readers; they reconnect and resume.
-async fn disconnect(app: App, from: LastEventId, query: Query) -> Result<Json> {
-    app.options.origins.check(&from)?;
+async fn disconnect(app: App, request: SseRequest, query: Query) -> Result<Json> {
+    app.options.origins.check(&request)?;
     let ended = app.hub.disconnect(query.topics)?;
     Ok(reply::json(&json!({ "ended": ended })))
 }
@@ -100,8 +101,8 @@ async fn ticks(app: App) -> Sse {
 }
 
 /// Tokens, as a language model produces them. They cannot be resumed, so they get the whole drain time of a shutdown.
-async fn complete(app: App, from: LastEventId, prompt: String) -> Result {
-    app.options.origins.check(&from)?;
+async fn complete(app: App, request: SseRequest, prompt: String) -> Result {
+    app.options.origins.check(&request)?;
     let (tx, answer) = channel(32);
     spawn(async move {
         for token in tokens(&prompt) {

@@ -9,7 +9,7 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use futures_util::Stream as _;
 use rustix::time::{ClockId, clock_gettime};
-use sse_core::{Body, Event, EventStream, Hub};
+use sse_core::{Body, Event, EventStream, Hub, SseRequest};
 
 use crate::{
     Failure,
@@ -138,7 +138,8 @@ async fn measure(way: Way, count: usize, rounds: usize) -> Result<Measured, Fail
 async fn reader(hub: &Hub, way: Way) -> Result<Reader, Failure> {
     let mut stream = EventStream::new(hub.subscribe("prices").await?);
     if matches!(way, Way::Shared | Way::Churning) {
-        stream = stream.compress("gzip");
+        let request = http::Request::get("/").header("accept-encoding", "gzip").body(())?;
+        stream = stream.compress_for(&SseRequest::from(&request));
     }
     let own = (way == Way::Each).then(|| GzEncoder::new(Vec::new(), Compression::new(LEVEL)));
     let mut reader = Reader { body: Box::pin(stream.into_response().into_body()), own };

@@ -9,7 +9,7 @@ mod reference_decoder;
 use feed::{feed, split};
 use libfuzzer_sys::fuzz_target;
 use reference_decoder::Naive;
-use sse_core::{Decoder, Limits};
+use sse_core::decode::{Decoder, Limits};
 
 /// Four cuts, of two bytes each.
 const CUTS: usize = 4;

@@ -13,7 +13,7 @@ use calls::{Call, build, meant};
 use feed::feed;
 use libfuzzer_sys::fuzz_target;
 use reference_decoder::Naive;
-use sse_core::{Decoder, Frame, InvalidEvent};
+use sse_core::{Frame, decode::Decoder, error::InvalidEvent};
 
 /// Texts as an input gives them, without what only its end would add.
 fn call(input: &mut Unstructured<'_>) -> Result<Call> {

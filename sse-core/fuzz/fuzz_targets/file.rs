@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::LazyLock};
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use sse_core::{Entry, EntryKind, Event, FileHistory, Frame, History, Record, Topic};
+use sse_core::{Event, Frame, Topic, history::{Entry, FileHistory, History, Record}};
 use tempfile::TempDir;
 
 #[derive(Debug, Arbitrary)]
@@ -27,7 +27,7 @@ fn entry(number: usize) -> Entry {
     let topic = Topic::new(if number % 3 == 0 { "a" } else { "b.c" }).expect("a topic");
     let frame = Frame::try_from(Event::message(format!("event {number}"))).expect("a frame");
     let lines = frame.bytes().slice(..frame.bytes().len() - 1);
-    Entry { topics: vec![topic], kind: EntryKind::Event, lines, key: None }
+    Entry::event(vec![topic], lines)
 }
 
 static WRITTEN: LazyLock<Written> = LazyLock::new(|| {

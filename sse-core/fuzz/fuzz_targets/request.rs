@@ -5,9 +5,7 @@ use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use sse_core::{
-    Cursor, Decoder, Event, EventId, EventStream, EventType, Hub, LastEventId, Pattern, Retention, Start, Topic,
-};
+use sse_core::{Cursor, Event, EventId, EventStream, EventType, Hub, SseRequest, Pattern, Retention, Start, Topic, decode::Decoder};
 
 #[derive(Debug, Arbitrary)]
 struct Request<'a> {
@@ -16,6 +14,19 @@ struct Request<'a> {
     query: Option<&'a str>,
     topic: &'a str,
     pattern: &'a str,
+}
+
+impl Request<'_> {
+    /// The request as a server would accept it; `None` if HTTP has no form for it.
+    fn sent(&self) -> Option<SseRequest> {
+        let mut builder = http::Request::get(format!("/events?{}", self.query.unwrap_or_default()));
+        for (name, value) in [("last-event-id", self.header), ("accept", self.accept)] {
+            if let Some(value) = value {
+                builder = builder.header(name, value);
+            }
+        }
+        Some(SseRequest::from(&builder.body(()).ok()?))
+    }
 }
 
 struct Served {
@@ -38,7 +49,8 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
 
 fuzz_target!(|request: Request<'_>| {
     let Served { runtime, hub } = &*SERVED;
-    let last = LastEventId::from_request(request.header, request.accept, request.query);
+    let Some(sent) = request.sent() else { return };
+    let last = sent.last_event_id();
     let text = format!("{last:?}");
     assert!(text.len() < 2_000 && !text.contains(char::is_control), "a log would hold {text}");
     if let Some(text) = last.as_str()
@@ -49,16 +61,16 @@ fuzz_target!(|request: Request<'_>| {
         EventId::new(text).expect("a cursor is an id");
     }
     // The places that exist are asked for as often as any.
-    let last = match request.header.and_then(<[u8]>::first) {
-        Some(seq @ 0..=21) if !last.refuses_stream() => {
-            LastEventId::from(Cursor::new(hub.stats().head.epoch(), u64::from(*seq)))
-        }
-        _ => last,
-    };
-    let refuses = last.refuses_stream();
-    let said_nothing = last.as_str().is_none() && last.is_empty();
+    let existing = request.header.and_then(<[u8]>::first).filter(|seq| **seq <= 21);
+    let existing = existing.map(|seq| Cursor::new(hub.stats().head.epoch(), u64::from(*seq)));
+    let refuses = sent.excludes_stream();
+    let said_nothing = last.is_empty() && existing.is_none();
     runtime.block_on(async {
-        let subscribed = hub.subscribe("a").after(last).start(Start::Earliest).await;
+        let mut subscribe = hub.subscribe("a").request(&sent).start(Start::Earliest);
+        if let Some(cursor) = existing {
+            subscribe = subscribe.after(cursor);
+        }
+        let subscribed = subscribe.await;
         let Ok(subscription) = subscribed else {
             assert!(refuses, "a cursor is never an error");
             return;

@@ -12,7 +12,7 @@ const DEFAULT_RETRY: Duration = Duration::from_secs(3);
 ///
 /// ```
 /// use std::time::Duration;
-/// use sse_core::Backoff;
+/// use sse_core::client::Backoff;
 ///
 /// let backoff = Backoff::default().min(Duration::from_secs(1)).max(Duration::from_secs(30));
 /// # let _ = backoff;
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn g16_the_servers_time_is_kept_to_the_millisecond_while_all_is_well() {
+    fn g16_the_servers_retry_is_exact_after_success() {
         let mut waits = waits();
         let now = Instant::now();
         for _ in 0..100 {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn g16_the_bound_doubles_with_each_try_in_vain_and_the_floor_stays() {
+    fn g16_the_bound_doubles_with_each_failure() {
         let mut waits = waits();
         let now = Instant::now();
         let mut longest = Duration::ZERO;

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::{
     Attempts, Backoff, Disconnect, EventSource, Events, HyperTransport, InvalidRequest, Redirects, Transport,
@@ -161,8 +161,8 @@ impl EventSourceBuilder {
 
     /// Sets how large an event may be, and what happens to a larger one. See [`Limits`].
     ///
-    /// With [`Oversized::Fail`](crate::Oversized::Fail), the default, the client stops, because it would
-    /// receive the same event again; with [`Oversized::Skip`](crate::Oversized::Skip) the cursor moves past the
+    /// With [`Oversized::Fail`](crate::decode::Oversized::Fail), the default, the client stops, because it would
+    /// receive the same event again; with [`Oversized::Skip`](crate::decode::Oversized::Skip) the cursor moves past the
     /// event.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -185,7 +185,7 @@ impl EventSourceBuilder {
     /// try beyond [`first_connection`](Self::first_connection) or [`reconnection`](Self::reconnection).
     ///
     /// ```
-    /// use sse_core::{Disconnect, EventSource, Verdict};
+    /// use sse_core::{EventSource, client::{Disconnect, Verdict}};
     ///
     /// let source = EventSource::get("http://127.0.0.1/events").on_disconnect(|cause, verdict| match cause {
     ///     Disconnect::Status(refusal) if refusal.status == 404 => Verdict::Retry,
@@ -264,6 +264,29 @@ impl EventSourceBuilder {
         self.options.idle_timeout = self.idle_timeout.resolve(IDLE_TIMEOUT, is_repeatable);
         let machine = Machine::new(self.options, target, Waits::new(self.backoff), decoder);
         Ok(Driver::new(machine, transport))
+    }
+}
+
+impl EventSource {
+    /// Requests an address by GET. By default it reconnects without a limit.
+    pub fn get<U>(uri: U) -> EventSourceBuilder
+    where
+        Uri: TryFrom<U, Error: Into<http::Error>>,
+    {
+        EventSourceBuilder::new(Request::builder().method(Method::GET).uri(uri).body(Bytes::new()))
+    }
+
+    /// Requests an address by POST. The request is sent once: see [`repeat`](EventSourceBuilder::repeat).
+    pub fn post<U>(uri: U) -> EventSourceBuilder
+    where
+        Uri: TryFrom<U, Error: Into<http::Error>>,
+    {
+        EventSourceBuilder::new(Request::builder().method(Method::POST).uri(uri).body(Bytes::new()))
+    }
+
+    /// Sends a complete request, with any method, headers and body.
+    pub fn from_request(request: Request<impl Into<Bytes>>) -> EventSourceBuilder {
+        EventSourceBuilder::new(Ok(request.map(Into::into)))
     }
 }
 

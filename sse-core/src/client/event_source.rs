@@ -4,11 +4,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use futures_core::Stream;
-use http::{Method, Request, Uri};
 
-use super::{ClientError, ClientEvent, EventSourceBuilder, Interrupt, driver::Driver};
+#[cfg(doc)]
+use super::EventSourceBuilder;
+use super::{ClientError, ClientEvent, Interrupt, driver::Driver};
 use crate::wire::Message;
 
 /// A client: a stream of the messages that a server sends. It reconnects and resumes by itself.
@@ -43,27 +43,6 @@ pub struct EventSource {
 }
 
 impl EventSource {
-    /// Requests an address by GET. By default it reconnects without a limit.
-    pub fn get<U>(uri: U) -> EventSourceBuilder
-    where
-        Uri: TryFrom<U, Error: Into<http::Error>>,
-    {
-        EventSourceBuilder::new(Request::builder().method(Method::GET).uri(uri).body(Bytes::new()))
-    }
-
-    /// Requests an address by POST. The request is sent once: see [`repeat`](EventSourceBuilder::repeat).
-    pub fn post<U>(uri: U) -> EventSourceBuilder
-    where
-        Uri: TryFrom<U, Error: Into<http::Error>>,
-    {
-        EventSourceBuilder::new(Request::builder().method(Method::POST).uri(uri).body(Bytes::new()))
-    }
-
-    /// Sends a complete request, with any method, headers and body.
-    pub fn from_request(request: Request<impl Into<Bytes>>) -> EventSourceBuilder {
-        EventSourceBuilder::new(Ok(request.map(Into::into)))
-    }
-
     /// Returns the cursor: the `Last-Event-ID` of the next reconnect. Empty if there is nothing to send.
     #[must_use]
     pub fn last_event_id(&self) -> &str {

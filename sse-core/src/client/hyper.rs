@@ -46,12 +46,12 @@ const MAX_HEAD: usize = 256 * 1024;
 /// [`Proxies::from_env`]). A response's head may be 256 KiB long. Use it within one Tokio runtime.
 ///
 /// ```
-/// use sse_core::{EventSource, HyperTransport};
+/// use sse_core::{EventSource, client::HyperTransport};
 ///
 /// let transport = HyperTransport::new();
 /// let prices = EventSource::get("https://example.com/prices").transport(transport.clone()).connect()?;
 /// let news = EventSource::get("https://example.com/news").transport(transport).connect()?;
-/// # Ok::<(), sse_core::InvalidRequest>(())
+/// # Ok::<(), sse_core::client::InvalidRequest>(())
 /// ```
 #[derive(Clone)]
 pub struct HyperTransport {

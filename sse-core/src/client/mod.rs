@@ -1,11 +1,10 @@
-//! The client: reads any endpoint of server-sent events as browsers do or better. Depends on `wire`, and on
-//! `resume` for gaps.
+//! The client: reads any endpoint of server-sent events as browsers do or better.
 //!
-//! [`messages()`] reads any stream of bytes, and is always available. The rest needs the feature `client`:
-//! [`EventSource`] is the public API, `machine` the state machine without I/O or clock, and `driver` combines
-//! it with a [`Transport`].
+//! [`EventSource`](crate::EventSource), at the crate's root, is the way in; it needs the feature `client`, as all of
+//! this module does. Programs that do their own I/O use [`decode`](crate::decode) instead.
 
-mod messages;
+// Depends on `wire`, and on `resume` for gaps. `machine` is the state machine without I/O or clock; `driver` combines
+// it with a `Transport`.
 
 #[cfg(feature = "client")]
 mod backoff;
@@ -26,7 +25,7 @@ mod error;
 #[cfg(feature = "client")]
 mod event;
 #[cfg(feature = "client")]
-mod event_source;
+pub(crate) mod event_source;
 #[cfg(feature = "client")]
 mod first_line;
 #[cfg(feature = "client")]
@@ -50,8 +49,6 @@ mod tests;
 #[cfg(feature = "client")]
 mod transport;
 
-pub use messages::{MessageStream, MessagesError, MessagesExt, messages};
-
 #[cfg(feature = "client")]
 pub use {
     self::hyper::{HyperBody, HyperTransport, InvalidCertificate},
@@ -60,9 +57,12 @@ pub use {
     disconnect::{Disconnect, InvalidRedirect, UnexpectedResponse},
     error::{ClientError, InvalidRequest},
     event::{ClientEvent, OpenedResponse},
-    event_source::{ConsumeError, EventSource, Events},
+    event_source::{ConsumeError, Events},
     interrupt::Interrupt,
     policy::{Attempts, Redirects, Verdict},
     proxies::{InvalidProxy, Proxies},
     transport::{PermanentError, Transport},
 };
+
+#[cfg(feature = "client")]
+pub(crate) use event_source::EventSource;

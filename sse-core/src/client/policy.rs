@@ -8,7 +8,7 @@ use std::time::Duration;
 ///
 /// ```
 /// use std::time::Duration;
-/// use sse_core::Attempts;
+/// use sse_core::client::Attempts;
 ///
 /// let attempts = Attempts::unlimited().tries(5).within(Duration::from_secs(60));
 /// # let _ = attempts;

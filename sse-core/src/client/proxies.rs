@@ -14,11 +14,11 @@ use hyper_util::client::proxy::matcher::Matcher;
 /// sees only host and port. A user and a password in the proxy's address become `Proxy-Authorization`.
 ///
 /// ```
-/// use sse_core::{HyperTransport, Proxies};
+/// use sse_core::client::{HyperTransport, Proxies};
 ///
 /// let proxies = Proxies::all("http://user:password@proxy.example:3128")?.except("localhost, 10.0.0.0/8, .internal.example");
 /// let transport = HyperTransport::new().proxies(proxies);
-/// # Ok::<(), sse_core::InvalidProxy>(())
+/// # Ok::<(), sse_core::client::InvalidProxy>(())
 /// ```
 #[derive(Clone)]
 pub struct Proxies {
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_cannot_be_used_fails_what_would_go_through_it() {
+    fn an_unusable_address_fails_requests_through_it() {
         for bad in ["socks5://user:secret@p:1", "https://p:1", "http://", "http://a:b@c@d", "p:x", "p q"] {
             let proxies = read(&[("https_proxy", bad), ("no_proxy", "direct.example")]);
             let error = found(&proxies, "https://x.example/");

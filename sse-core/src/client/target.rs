@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn permanent_redirects_are_remembered_until_the_first_temporary_one() {
+    fn permanent_redirects_last_until_a_temporary_one() {
         let mut target = target(Method::GET);
         follow(&mut target, 301, "/one");
         follow(&mut target, 308, "/two");

@@ -22,7 +22,7 @@ use super::Disconnect;
 /// use bytes::Bytes;
 /// use futures_util::stream::{self, Iter};
 /// use http::{Request, Response};
-/// use sse_core::{EventSource, Transport};
+/// use sse_core::{EventSource, client::Transport};
 ///
 /// /// A server in a box: it says one thing.
 /// struct Canned;

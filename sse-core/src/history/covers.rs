@@ -11,7 +11,7 @@ impl Pattern {
     /// assert!(mine.covers(&Pattern::new("tenant.acme.orders.*")?));
     /// assert!(!mine.covers(&Pattern::new("tenant.*.orders")?));
     /// assert!(!mine.covers(&Pattern::new(">")?));
-    /// # Ok::<(), sse_core::InvalidTopic>(())
+    /// # Ok::<(), sse_core::error::InvalidTopic>(())
     /// ```
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {

@@ -16,7 +16,7 @@ use memchr::memchr;
 #[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 use tokio::time::Instant;
 
-use super::{EntryKind, HistoryError, Record, TailEvent, engine::Tail};
+use super::{EntryKind, HistoryError, Record, TailEvent};
 use crate::wire::Event;
 
 /// The seconds between two log lines about records of other clients.
@@ -39,6 +39,9 @@ pub(crate) fn framed(mut records: Vec<Record>) -> Vec<Record> {
     records.iter_mut().for_each(|record| frame(&mut record.kind, &mut record.lines));
     records
 }
+
+/// The events of a history's tail.
+pub(crate) type Tail = Pin<Box<dyn Stream<Item = Result<TailEvent, HistoryError>> + Send>>;
 
 /// A tail whose records and signals have lines that may be sent.
 pub(crate) struct FramedTail(pub(crate) Tail);

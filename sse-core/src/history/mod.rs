@@ -4,6 +4,8 @@
 mod codec;
 mod covers;
 mod engine;
+mod erased;
+mod error;
 #[cfg(feature = "file")]
 mod file;
 mod foreign;
@@ -16,19 +18,19 @@ mod nats;
 mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod record;
 #[cfg(feature = "redis")]
 mod redis;
-mod retention;
+pub(crate) mod retention;
 #[cfg(any(feature = "file", feature = "nats", feature = "postgres", feature = "redis"))]
 mod tail;
-mod topic;
-mod topic_list;
+pub(crate) mod topic;
+pub(crate) mod topic_list;
 mod topic_parts;
 
-pub use engine::{
-    Appended, Entry, EntryKind, History, HistoryBounds, HistoryError, HistoryErrorKind, Record,
-    SignalReceipt, TailEvent,
-};
+pub use crate::resume::{Epoch, EpochRow, EpochTable};
+pub use engine::History;
+pub use error::{HistoryError, HistoryErrorKind};
 #[cfg(feature = "file")]
 pub use file::{FileHistory, FileHistoryBuilder};
 #[cfg(feature = "nats")]
@@ -36,14 +38,11 @@ pub use nats::{NatsHistory, NatsHistoryBuilder, NatsStorage};
 pub use outbox::{InvalidOutbox, Outbox};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresHistory, PostgresHistoryBuilder};
+pub use record::{Appended, Entry, EntryKind, HistoryBounds, Record, SignalReceipt, TailEvent};
 #[cfg(feature = "redis")]
 pub use redis::{RedisHistory, RedisHistoryBuilder};
-pub use retention::Retention;
-pub use topic::{InvalidTopic, Pattern, Topic};
-pub use topic_list::{IntoPatterns, IntoTopics};
 
-/// The prefix reserved for the topics of signals between hubs.
-pub(crate) const RESERVED_TOPICS: &str = "$sse.";
-
-pub(crate) use engine::DynHistory;
-pub(crate) use topic::scoped;
+pub(crate) use erased::DynHistory;
+pub(crate) use retention::Retention;
+pub(crate) use topic::{InvalidTopic, Pattern, RESERVED_TOPICS, Topic, scoped};
+pub(crate) use topic_list::{IntoPatterns, IntoTopics};

@@ -18,7 +18,7 @@ use crate::wire::{Event, InvalidEvent};
 ///     publish.params(),
 ///     [Some("orders.42"), Some(r#"{"status":"paid"}"#), Some("order"), Some("order-42-paid")]
 /// );
-/// # Ok::<(), sse_core::InvalidOutbox>(())
+/// # Ok::<(), sse_core::history::InvalidOutbox>(())
 /// ```
 ///
 /// With sqlx and a transaction `tx`:

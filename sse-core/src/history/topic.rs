@@ -1,5 +1,8 @@
 use std::{borrow::Borrow, error, fmt, sync::Arc};
 
+/// The prefix reserved for the topics of signals between hubs.
+pub(crate) const RESERVED_TOPICS: &str = "$sse.";
+
 /// The maximum length of a topic or pattern in bytes.
 pub(super) const MAX_LEN: usize = 256;
 
@@ -15,7 +18,7 @@ pub(super) const MAX_LEN: usize = 256;
 ///
 /// assert_eq!(Topic::new("prices.eur")?.as_str(), "prices.eur");
 /// assert!(Topic::new("prices.*").is_err());
-/// # Ok::<(), sse_core::InvalidTopic>(())
+/// # Ok::<(), sse_core::error::InvalidTopic>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(Arc<str>);
@@ -55,7 +58,7 @@ impl Topic {
 /// assert!(prices.matches(&Topic::new("prices.eur")?));
 /// assert!(!prices.matches(&Topic::new("prices.eur.spot")?));
 /// assert!(Pattern::new("prices.>")?.matches(&Topic::new("prices.eur.spot")?));
-/// # Ok::<(), sse_core::InvalidTopic>(())
+/// # Ok::<(), sse_core::error::InvalidTopic>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pattern {
@@ -82,7 +85,7 @@ impl Pattern {
     /// let own = Pattern::below(&Topic::from_parts(["tenant", "acme"])?)?;
     /// assert!(own.matches(&Topic::new("tenant.acme.orders")?));
     /// assert!(!own.matches(&Topic::new("tenant.acme")?));
-    /// # Ok::<(), sse_core::InvalidTopic>(())
+    /// # Ok::<(), sse_core::error::InvalidTopic>(())
     /// ```
     ///
     /// # Errors

@@ -18,7 +18,7 @@ pub trait IntoTopics {
 }
 
 /// A list of topics and patterns, as [`subscribe`](crate::Hub::subscribe), `also`, `set_topics` and
-/// [`Permit`](crate::Permit) take it: one, or several in an array, slice, `Vec` or tuple.
+/// [`Permit`](crate::mount::Permit) take it: one, or several in an array, slice, `Vec` or tuple.
 ///
 /// Text is a literal topic, so text from outside never becomes a wildcard; only a [`Pattern`] has wildcards.
 ///

@@ -27,7 +27,7 @@ impl Topic {
     /// let topic = Topic::from_parts(["mail", "ann@example.com", ""])?;
     /// assert_eq!(topic.as_str(), "mail.ann~40example~2Ecom.~");
     /// assert!(topic.parts().eq(["mail", "ann@example.com", ""]));
-    /// # Ok::<(), sse_core::InvalidTopic>(())
+    /// # Ok::<(), sse_core::error::InvalidTopic>(())
     /// ```
     ///
     /// # Errors

@@ -5,16 +5,15 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
-#[cfg(doc)]
-use crate::hub::{EndReason, Subscribe};
-use crate::hub::{
-    Hub, SIGNALS, Shared,
-    publish::run::Runs,
-    publish::tail,
+use super::{
+    publish::{runs::Runs, tail},
     readers::registry::Registry,
     replay_limits::ReplayLimits,
+    shared::{SIGNALS, Shared},
     window::window::{Retentions, Window, fresh_epochs},
 };
+#[cfg(doc)]
+use crate::hub::{EndReason, Hub, Subscribe};
 use crate::{
     Shutdown,
     history::{DynHistory, Entry, History, HistoryError, Pattern, Retention},
@@ -111,39 +110,50 @@ impl HubBuilder {
         Self { max_readers, ..self }
     }
 
-    /// Builds a hub that lives in this process.
-    #[must_use]
-    pub fn memory(self) -> Hub {
+    /// Limits how many readers read from the history at the same moment; the others wait for their turn, and get
+    /// keep-alives meanwhile. Default: 32; 0 counts as 1. Reads from the window are not limited.
+    pub fn max_concurrent_replays(self, max_concurrent_replays: usize) -> Self {
+        Self { max_concurrent_replays, ..self }
+    }
+
+    /// Limits each reader's replay from the history, in bytes per second. A reader above the limit is throttled
+    /// rather than disconnected, because it would reconnect at once for the rest. Default: unlimited; 0 counts
+    /// as 1.
+    ///
+    /// The rate is an average over blocks of up to 500 records or 64 KiB. A reader whose limit is below the
+    /// publishing rate never catches up.
+    pub fn replay_rate(self, bytes_per_second: u64) -> Self {
+        Self { replay_rate: Some(bytes_per_second), ..self }
+    }
+
+    /// Builds what a hub in this process shares.
+    pub(in crate::hub) fn share(self) -> Arc<Shared> {
         self.build(fresh_epochs(), 0, None)
     }
 
-    /// Opens a hub over a history; must be called within a Tokio runtime.
-    ///
-    /// Returns when the window holds the newest records of the history, or after 10 s.
-    ///
-    /// # Errors
-    /// [`HistoryError`] if the history cannot be read.
-    pub async fn open(self, history: impl History) -> Result<Hub, HistoryError> {
+    /// Builds what a hub over a history shares, and begins to fill its window.
+    pub(in crate::hub) async fn share_over(self, history: impl History) -> Result<Arc<Shared>, HistoryError> {
         let history: DynHistory = Arc::new(history);
-        let span = history.span(&[]).await?;
-        let floor = span.oldest.saturating_sub(1).max(span.head.saturating_sub(WARM_RECORDS)).min(span.head);
-        let head = Cursor::new(span.epochs.at(span.head), span.head);
-        let hub = self.build(span.epochs, floor, Some(Arc::clone(&history)));
-        tokio::spawn(tail::follow(Arc::downgrade(&hub.shared), history));
-        if tokio::time::timeout(WARM_UP, hub.window().reaches(head)).await.is_err() {
+        let bounds = history.bounds(&[]).await?;
+        let newest = bounds.head.saturating_sub(WARM_RECORDS);
+        let floor = bounds.oldest.saturating_sub(1).max(newest).min(bounds.head);
+        let head = Cursor::new(bounds.epochs.at(bounds.head), bounds.head);
+        let shared = self.build(bounds.epochs, floor, Some(Arc::clone(&history)));
+        tokio::spawn(tail::follow(Arc::downgrade(&shared), history));
+        if tokio::time::timeout(WARM_UP, shared.window().reaches(head)).await.is_err() {
             tracing::warn!("the window is not filled from the history yet; readers wait for it");
         }
-        Ok(hub)
+        Ok(shared)
     }
 
-    fn build(self, epochs: EpochTable, head: u64, history: Option<DynHistory>) -> Hub {
+    fn build(self, epochs: EpochTable, head: u64, history: Option<DynHistory>) -> Arc<Shared> {
         let signals = history.clone().map(|history| {
             let (signals, queue) = mpsc::channel(SIGNALS);
             tokio::spawn(send_signals(history, queue));
             signals
         });
         let window = Window::new(self.retentions, self.total_bytes, epochs, head, history.is_some());
-        let shared = Shared {
+        Arc::new(Shared {
             window,
             history,
             signals,
@@ -151,13 +161,12 @@ impl HubBuilder {
             shutdown: self.shutdown,
             max_topics: self.max_topics,
             registry: Registry::new(self.max_readers),
-            pace: ReplayLimits::new(self.max_concurrent_replays, self.replay_rate),
+            replay_limits: ReplayLimits::new(self.max_concurrent_replays, self.replay_rate),
             runs: Runs::default(),
             stalled_after: self.stalled_after,
             clock: AtomicU64::new(0),
             sweeper: Mutex::new(None),
-        };
-        Hub { shared: Arc::new(shared) }
+        })
     }
 }
 

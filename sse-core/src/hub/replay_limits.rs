@@ -7,8 +7,6 @@ use tokio::{
     time::Instant,
 };
 
-use crate::hub::HubBuilder;
-
 /// The limits, shared by all readers of a hub.
 #[derive(Clone)]
 pub(crate) struct ReplayLimits {
@@ -34,23 +32,5 @@ impl ReplayLimits {
         let rate = self.rate?;
         let pause = Duration::from_secs_f64(bytes as f64 / rate as f64);
         Instant::now().checked_add(pause)
-    }
-}
-
-impl HubBuilder {
-    /// Limits how many readers read from the history at the same moment; the others wait for their turn, and get
-    /// keep-alives meanwhile. Default: 32; 0 counts as 1. Reads from the window are not limited.
-    pub fn max_concurrent_replays(self, max_concurrent_replays: usize) -> Self {
-        Self { max_concurrent_replays, ..self }
-    }
-
-    /// Limits each reader's replay from the history, in bytes per second. A reader above the limit is throttled
-    /// rather than disconnected, because it would reconnect at once for the rest. Default: unlimited; 0 counts
-    /// as 1.
-    ///
-    /// The rate is an average over blocks of up to 500 records or 64 KiB. A reader whose limit is below the
-    /// publishing rate never catches up.
-    pub fn replay_rate(self, bytes_per_second: u64) -> Self {
-        Self { replay_rate: Some(bytes_per_second), ..self }
     }
 }

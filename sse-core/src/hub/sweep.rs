@@ -2,14 +2,11 @@
 
 use std::{
     ops::Range,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 
-use crate::hub::{Shared, feeds::feed::Feed, readers::reader::Closed};
+use super::{feeds::feed::Feed, readers::reader::Closed, shared::Shared};
 use crate::metrics;
 
 /// How often the window's age limits are checked, in ticks.
@@ -19,8 +16,19 @@ const TICKS_PER_EVICTION: u64 = 8;
 /// have their turn. An idle reader's state is usually not in cache.
 const READERS_PER_STEP: usize = 32;
 
+impl Shared {
+    /// Keeps the sweeper running. It needs a runtime, and every reader has one.
+    pub(in crate::hub) fn ensure_sweeper(self: &Arc<Self>) {
+        self.keep_sweeper(|| {
+            let runtime = tokio::runtime::Handle::try_current().ok()?;
+            let tick = (self.stalled_after / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
+            Some(runtime.spawn(sweep(Arc::downgrade(self), tick)))
+        });
+    }
+}
+
 /// Runs until the hub is dropped.
-pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
+async fn sweep(hub: Weak<Shared>, tick: Duration) {
     let mut ticks: u64 = 0;
     let mut bytes = 0;
     loop {
@@ -41,23 +49,23 @@ pub(crate) async fn sweep(hub: Weak<Shared>, tick: Duration) {
                 next = hub.window.sweep_from(place);
                 tokio::task::yield_now().await;
             }
-            #[cfg(feature = "compress")]
-            rest(&hub).await;
+            if cfg!(feature = "compress") {
+                release_compressors(&hub).await;
+            }
         }
     }
 }
 
 /// Releases the compressors of idle feeds.
-#[cfg(feature = "compress")]
-async fn rest(hub: &Shared) {
+async fn release_compressors(hub: &Shared) {
     let now = tokio::time::Instant::now();
     for (number, feed) in hub.window.feeds().enumerate() {
         if number % READERS_PER_STEP == READERS_PER_STEP - 1 {
             tokio::task::yield_now().await;
         }
-        let blocks = feed.lock().live_blocks();
-        if let Some(blocks) = blocks {
-            blocks.rest(now);
+        let shared = feed.lock().gzip.live();
+        if let Some(shared) = shared {
+            shared.release_idle(now);
         }
     }
 }
@@ -99,12 +107,11 @@ fn drop_stalled_among(
     lags: &mut Vec<u64>,
 ) -> usize {
     let deadline = u64::try_from(hub.stalled_after.as_millis()).unwrap_or(u64::MAX);
-    let load = |value: &AtomicU64| value.load(Ordering::Relaxed);
     let mut inner = feed.lock();
-    let last = inner.last;
+    let last = inner.backlog.last;
     let mut stalled = Vec::new();
     for reader in inner.readers.iter().take(places.end).skip(places.start) {
-        let behind = last.saturating_sub(load(&reader.position));
+        let behind = last.saturating_sub(reader.position());
         if behind == 0 && !reader.has_frames.load(Ordering::Relaxed) {
             continue;
         }
@@ -116,7 +123,7 @@ fn drop_stalled_among(
             reader.asked_at.store(now, Ordering::Relaxed);
             continue;
         }
-        if now.saturating_sub(load(&reader.asked_at)) > deadline {
+        if now.saturating_sub(reader.asked_at.load(Ordering::Relaxed)) > deadline {
             stalled.push(Arc::clone(reader));
         }
     }

@@ -8,10 +8,11 @@ use tokio::time::Instant;
 use crate::hub::{
     control_events,
     readers::reader::Reader,
+    window::append::Append,
     window::dedup::RecentKeys,
     window::forgotten::ForgottenTopics,
     window::ring::{RingEntry, TopicRing},
-    window::window::{Append, Retentions, Window},
+    window::window::{Retentions, Window},
 };
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic, scoped},
@@ -32,7 +33,7 @@ fn pattern(text: &str) -> Pattern {
 fn kept(seq: u64, at: Instant, len: usize) -> RingEntry {
     let frame = Frame::try_from(Event::message("x".repeat(len - 8))).expect("a frame");
     assert_eq!(frame.as_ref().len(), len);
-    RingEntry { seq, at, frame, is_finish: false, labels: None }
+    RingEntry { seq, at, frame, is_finish: false, topics: None }
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn rule_3_a_fork_drops_what_stands_at_it_and_after() {
 }
 
 #[test]
-fn rule_8_a_forgotten_topic_is_remembered_by_its_last_evicted_position() {
+fn rule_8_a_forgotten_topic_keeps_its_last_eviction() {
     let mut forgotten = ForgottenTopics::with_capacity(2);
     forgotten.insert(topic("a.1"), 10);
     forgotten.insert(topic("b.1"), 20);
@@ -95,7 +96,7 @@ fn rule_8_a_forgotten_topic_is_remembered_by_its_last_evicted_position() {
 }
 
 #[test]
-fn rule_8_only_the_overflow_of_the_table_raises_the_floor_common_to_all() {
+fn rule_8_only_an_overflow_raises_the_common_floor() {
     let mut forgotten = ForgottenTopics::with_capacity(2);
     for (name, evicted) in [("a", 30), ("b", 10), ("c", 20)] {
         forgotten.insert(topic(name), evicted);
@@ -159,7 +160,7 @@ fn a_gap_notice_is_ascii_json_on_one_line() {
 }
 
 #[test]
-fn a_window_that_was_left_behind_goes_on_where_the_history_begins() {
+fn a_window_left_behind_continues_at_the_oldest() {
     let retentions = Retentions { all: Retention::default(), some: Vec::new() };
     let epochs = EpochTable::starting(Epoch::random());
     let window = Window::new(retentions, usize::MAX, epochs.clone(), 0, true);

@@ -1,33 +1,24 @@
 use std::{error, fmt, future::Future, time::Duration};
 
 use futures_core::Stream;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, header};
 
-#[cfg(feature = "compress")]
-use super::compressed::Compressed;
+#[cfg(feature = "fallbacks")]
+use super::fallback::{JsonLines, PageBody};
 use super::{
-    Body, KeepAlive, Receiver,
-    options::Options,
-    request::allow,
+    Body, Receiver,
+    head::Answer,
+    keep_alive::KeepAlive,
     source::{BoxError, Source},
-    unavailable, vary,
-    written::BodyFormat,
+    stream::{Meter, Options, StreamBody, StreamSummary},
+    unavailable,
 };
-#[cfg(feature = "compress")]
-use crate::AcceptEncoding;
 use crate::{
-    Shutdown,
-    hub::{EndReason, Subscription, gap_json},
+    hub::{EndReason, Subscription},
+    request::Form,
+    shutdown::Shutdown,
     wire::{IntoFrame, limited},
 };
-
-/// The cache rules for an event stream, and for anything else. A page, JSON lines or a refusal is meant for one
-/// request at one moment; a browser that stores it would show it again on the way back.
-const STREAM_CACHING: &str = "no-cache, no-transform";
-const OTHER_CACHING: &str = "no-store, no-transform";
-
-/// The header that repeats a gap, for clients that can read headers.
-const SSE_GAP: header::HeaderName = header::HeaderName::from_static("sse-gap");
 
 /// A response of events that is independent of any framework: status, headers and body.
 ///
@@ -43,8 +34,8 @@ const SSE_GAP: header::HeaderName = header::HeaderName::from_static("sse-gap");
 /// ```
 #[must_use = "a stream does nothing until it is returned as a response"]
 pub struct EventStream {
-    source: Source,
-    options: Options,
+    pub(super) source: Source,
+    pub(super) options: Options,
 }
 
 impl EventStream {
@@ -95,43 +86,6 @@ impl EventStream {
         self
     }
 
-    /// Sends gzip to a reader whose request allows it, flushed with every chunk; all responses get
-    /// `Vary: Accept-Encoding`.
-    ///
-    /// Pass what the request's [`LastEventId`](crate::LastEventId) holds, or the header's text.
-    ///
-    /// # What it costs
-    /// Readers of a hub that requested the same topics share one compressor, which compresses each event once,
-    /// for any number of readers. The compressor takes about 310 KB and keeps at most 768 KB of its output for
-    /// readers that are slightly behind; it is freed after 10 to 20 s without an event. Each reader costs about
-    /// 400 bytes more. A reader joins the others where the compressor starts afresh: at once after a pause,
-    /// otherwise every 64 events or 64 KiB if a reader waits for it. Until then, and while the reader catches
-    /// up, its events are compressed without reference to earlier ones. Data for one reader alone (keep-alives,
-    /// checkpoints, events that pass a filter or are read from the history) is sent uncompressed if it is
-    /// short, and separates the reader from the others until the compressor starts afresh.
-    ///
-    /// Every other stream has its own compressor. A process has at most 256 open compressors, about 80 MB;
-    /// streams beyond that are valid, but hardly smaller than without compression.
-    ///
-    /// # When it leaks
-    /// The compressed length reveals whether two texts are alike (this attack is called BREACH). Do not
-    /// compress streams that contain one user's secret together with text that another person can choose.
-    ///
-    /// ```
-    /// use sse_core::{Event, EventStream};
-    ///
-    /// let ticks = || futures_util::stream::iter([Event::message("tick")]);
-    /// let response = EventStream::new(ticks()).compress("gzip, deflate, br").into_response();
-    /// assert_eq!(response.headers()["content-encoding"], "gzip");
-    /// let response = EventStream::new(ticks()).compress("br").into_response();
-    /// assert!(!response.headers().contains_key("content-encoding"));
-    /// ```
-    #[cfg(feature = "compress")]
-    pub fn compress(mut self, accepts: impl Into<AcceptEncoding>) -> Self {
-        self.options.compress = Some(accepts.into());
-        self
-    }
-
     /// Calls `hook` once when the stream has ended, with the reason and what was sent.
     pub fn on_end(mut self, hook: impl FnOnce(StreamSummary) + Send + 'static) -> Self {
         self.options.on_end = Some(Box::new(hook));
@@ -152,61 +106,40 @@ impl EventStream {
 
     /// Builds the response.
     ///
-    /// A reader that has all events of finished topics gets 204, so that it does not reconnect. A subscription
-    /// is answered in the format that its request prefers: an event stream, JSON lines or a JSON page. If the
-    /// subscription was refused, an `EventSource` gets 200 and an end, and other clients get 503 with
-    /// `Retry-After`. A subscription for a [probe](crate::LastEventId::is_probe) gets the same head without a
-    /// body. Each of these responses has `Vary: Accept`, and all but event streams and 204 must not be stored.
+    /// A reader that has all events of finished topics gets 204, so that it does not reconnect. If the subscription
+    /// was refused, an `EventSource` gets 200 and an end, and other clients get 503 with `Retry-After`. With
+    /// [`fallbacks`](crate::docs::fallbacks), a subscription is answered in the form that its request prefers: an
+    /// event stream, JSON lines or a JSON page. A subscription for a [probe](crate::SseRequest::is_probe) gets the
+    /// same head without a body. Each of these responses has `Vary: Accept`, and all but event streams and 204 must
+    /// not be stored.
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
-        let Self { source, options } = self;
-        let mut headers = HeaderMap::with_capacity(5);
-        let mut status = StatusCode::OK;
-        let mut over = None;
-        let mut written = BodyFormat::for_source(&source, options.keep_alive.as_ref());
-        let is_probe = matches!(&source, Source::Subscription(subscription) if subscription.is_probe());
-        if let Source::Subscription(subscription) = &source {
-            // `Accept` decides the format, and whether a refusal is a status; so for each status and each
-            // format.
-            vary(&mut headers, "accept");
-            if let Some(gap) = subscription.gap().and_then(|gap| HeaderValue::try_from(gap_json(gap)).ok()) {
-                headers.insert(SSE_GAP, gap);
-            }
-            if let Some(cors) = subscription.cors() {
-                allow(&mut headers, cors);
-            }
-            if subscription.is_no_content() {
-                (status, over, written) = (StatusCode::NO_CONTENT, Some(EndReason::Finished), None);
-            }
-        }
-        if let Some(end) = source.refusal().filter(|_| !source.negotiated().is_event_source) {
-            status = StatusCode::SERVICE_UNAVAILABLE;
-            headers.insert(header::RETRY_AFTER, unavailable::retry_after(options.retry));
-            (over, written) = (Some(end.clone()), Some(unavailable::answer(end)));
-        }
-        let caching = if written.is_some() { OTHER_CACHING } else { STREAM_CACHING };
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
-        if status != StatusCode::NO_CONTENT {
-            let content_type = written.as_ref().map_or("text/event-stream", BodyFormat::content_type);
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        }
-        if status == StatusCode::OK {
-            headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-        }
-        #[cfg(feature = "compress")]
-        if options.compress.is_some() {
-            vary(&mut headers, "accept-encoding");
-        }
-        #[cfg(feature = "compress")]
-        let source = match (status, &written, options.compress) {
-            (StatusCode::OK, None, Some(accepts)) if accepts.allows_gzip() => {
+        let Self { mut source, options } = self;
+        let answer = Answer::to(&source);
+        let mut headers = answer.headers(&source, &options);
+        let encoding = match options.gzip {
+            Some(gzip) if matches!(answer, Answer::Events(Form::Stream)) => {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                Source::Compressed(Box::new(Compressed::new(source)))
+                Some(gzip(&mut source))
             }
-            _ => source,
+            _ => None,
         };
-        let body =
-            if is_probe { Body::none(source, options) } else { Body::new(source, options, written, over) };
+        let status = answer.status();
+        let body = match answer {
+            _ if source.is_probe() => Body::none(Meter::new(&source, options.on_end)),
+            Answer::NoContent => Body::text(Meter::new(&source, options.on_end), EndReason::Finished, ""),
+            Answer::Unavailable(end) => {
+                let text = unavailable::text(&end);
+                Body::text(Meter::new(&source, options.on_end), end, text)
+            }
+            #[cfg(feature = "fallbacks")]
+            Answer::Events(Form::Page) => Body::page(PageBody::new(source, options)),
+            #[cfg(feature = "fallbacks")]
+            Answer::Events(Form::Lines) => {
+                Body::stream(StreamBody::new(source, options, Some(Box::new(JsonLines::new()))))
+            }
+            Answer::Events(_) => Body::stream(StreamBody::new(source, options, encoding)),
+        };
         let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -222,20 +155,6 @@ impl fmt::Debug for EventStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream").finish_non_exhaustive()
     }
-}
-
-/// Reports how a stream ended and what was sent.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct StreamSummary {
-    /// The reason.
-    pub end: EndReason,
-    /// The number of events handed to the server, including checkpoints and the hub's other notices.
-    pub events: u64,
-    /// The number of bytes handed to the server, in the form in which they are sent.
-    pub bytes: u64,
-    /// The duration of the stream.
-    pub lasted: Duration,
 }
 
 /// The types that `Sse::new` accepts: a stream of events or frames, a [`Subscription`], a channel's

@@ -15,7 +15,7 @@ use crate::wire::{Event, Frame, InvalidEvent, write_lines};
 ///
 /// let visible = KeepAlive::every(Duration::from_secs(20)).event("ping")?;
 /// # let _ = visible;
-/// # Ok::<(), sse_core::InvalidEvent>(())
+/// # Ok::<(), sse_core::error::InvalidEvent>(())
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "it takes effect in `.keep_alive(..)`"]

@@ -1,33 +1,30 @@
-//! Responses to readers, with status, headers and body. The only server layer that knows HTTP.
+//! Responses to readers: status, headers and body.
 
-mod alive;
 mod body;
 mod channel;
-#[cfg(feature = "compress")]
-mod compressed;
-mod endings;
 mod event_stream;
-mod json_lines;
+#[cfg(feature = "fallbacks")]
+mod fallback;
+#[cfg(feature = "compress")]
+mod gzip;
+mod head;
+mod headers;
 mod keep_alive;
 mod mount;
 mod no_error;
-mod options;
-mod page;
-mod request;
 mod source;
-mod span;
+mod stream;
 mod unavailable;
-mod vary;
-mod written;
 
 pub use body::Body;
 pub use channel::{Receiver, SendError, Sender, channel};
-pub use event_stream::{EventStream, IntoEventStream, StreamSummary};
+pub use event_stream::{EventStream, IntoEventStream};
 pub use keep_alive::KeepAlive;
 pub use mount::{Access, AccessDenied, AccessKind, AccessRequest, Permit, PublicRead};
 pub use no_error::NoError;
+pub use stream::StreamSummary;
 
-pub(crate) use vary::vary;
+pub(crate) use headers::vary;
 
 #[doc(hidden)]
 pub use mount::{BodyError, MountRequest, MountResponse, Preflight, Routes, collect};

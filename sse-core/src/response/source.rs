@@ -13,14 +13,12 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use super::Receiver;
-#[cfg(feature = "compress")]
-use super::compressed::Compressed;
+use super::channel::Receiver;
 use crate::{
-    Shutdown,
     hub::{Chunk, EndReason, MOST, Subscription},
     panic::Panic,
-    resume::Negotiated,
+    request::Negotiated,
+    shutdown::Shutdown,
     wire::{Frame, IntoFrame, write_retry},
 };
 
@@ -33,8 +31,6 @@ pub(crate) enum Source {
     Subscription(Box<Subscription>),
     Frames(Frames),
     Receiver(Receiver),
-    #[cfg(feature = "compress")]
-    Compressed(Box<Compressed>),
 }
 
 /// The bytes that a source had ready: whole lines, shared with other readers or for this stream alone.
@@ -63,90 +59,61 @@ impl Source {
         Self::Frames(Box::pin(TryEncoded { stream }))
     }
 
+    pub(crate) fn subscription(&self) -> Option<&Subscription> {
+        match self {
+            Self::Subscription(subscription) => Some(subscription),
+            Self::Frames(_) | Self::Receiver(_) => None,
+        }
+    }
+
+    pub(crate) fn subscription_mut(&mut self) -> Option<&mut Subscription> {
+        match self {
+            Self::Subscription(subscription) => Some(subscription),
+            Self::Frames(_) | Self::Receiver(_) => None,
+        }
+    }
+
     /// Returns the handle that ends the stream with its hub.
     pub(crate) fn shutdown(&self) -> Option<&Shutdown> {
-        match self {
-            Self::Subscription(subscription) => subscription.hub().shutdown(),
-            Self::Frames(_) | Self::Receiver(_) => None,
-            #[cfg(feature = "compress")]
-            Self::Compressed(compressed) => compressed.source().shutdown(),
-        }
+        self.subscription()?.hub().shutdown()
     }
 
     /// Returns how the request wants to be answered, as far as it states that.
     pub(crate) fn negotiated(&self) -> Negotiated {
-        match self {
-            Self::Subscription(subscription) => subscription.negotiated(),
-            Self::Frames(_) | Self::Receiver(_) => Negotiated::default(),
-            #[cfg(feature = "compress")]
-            Self::Compressed(compressed) => compressed.source().negotiated(),
-        }
+        self.subscription().map(Subscription::negotiated).unwrap_or_default()
     }
 
     /// Returns the reason for which the reader was refused, if it was.
     pub(crate) fn refusal(&self) -> Option<&EndReason> {
-        match self {
-            Self::Subscription(subscription) => subscription.refusal(),
-            Self::Frames(_) | Self::Receiver(_) => None,
-            #[cfg(feature = "compress")]
-            Self::Compressed(compressed) => compressed.source().refusal(),
-        }
+        self.subscription()?.refusal()
+    }
+
+    /// Returns whether the response is for a probe, which reads nothing.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.subscription().is_some_and(Subscription::is_probe)
     }
 
     /// Returns the hub's event that begins the response, if there is one.
-    pub(crate) fn first_event(&mut self, needs_discard: bool) -> Option<Frame> {
-        match self {
-            Self::Subscription(subscription) => subscription.first_event(needs_discard),
-            Self::Frames(_) | Self::Receiver(_) => None,
-            #[cfg(feature = "compress")]
-            Self::Compressed(compressed) => compressed.source_mut().first_event(needs_discard),
-        }
+    pub(crate) fn first_event(&mut self) -> Option<Frame> {
+        let needs_discard = self.negotiated().needs_discard;
+        self.subscription_mut()?.first_event(needs_discard)
     }
 
     /// Returns `true` if a reader that reconnects gets the events that it missed.
     pub(crate) fn resumes(&self) -> bool {
-        match self {
-            Self::Subscription(_) => true,
-            Self::Frames(_) | Self::Receiver(_) => false,
-            #[cfg(feature = "compress")]
-            Self::Compressed(compressed) => compressed.source().resumes(),
-        }
+        self.subscription().is_some()
     }
 
     /// Returns a checkpoint, if the reader's position has moved past the last one announced to it.
     pub(crate) fn checkpoint(&mut self) -> Option<Frame> {
-        match self {
-            Self::Subscription(subscription) => subscription.checkpoint(),
-            Self::Frames(_) | Self::Receiver(_) => None,
-            #[cfg(feature = "compress")]
-            Self::Compressed(compressed) => compressed.source_mut().checkpoint(),
-        }
-    }
-
-    /// Encodes bytes that were just taken from the source, or that are for this reader alone.
-    #[inline]
-    pub(crate) fn encode(&mut self, plain: Bytes) -> Bytes {
-        match self {
-            #[cfg(feature = "compress")]
-            Self::Compressed(compressed) => compressed.encode(&plain),
-            _ => plain,
-        }
-    }
-
-    /// Encodes the last bytes, if there are any to send.
-    pub(crate) fn finish(&mut self, plain: Option<Bytes>) -> Option<Bytes> {
-        match self {
-            #[cfg(feature = "compress")]
-            Self::Compressed(compressed) => Some(compressed.finish(plain.as_deref().unwrap_or_default())),
-            _ => plain,
-        }
+        self.subscription_mut()?.checkpoint()
     }
 
     /// Returns everything that is ready, up to a chunk's size, and the reason if the source has ended after
     /// that. The caller passes that reason back as `end`; the source is then not polled again. The last delay
     /// sent to the reader was `last_retry` milliseconds.
     #[inline]
-    pub(crate) fn poll_take(
+    pub(crate) fn poll_chunk(
         &mut self,
         mut end: Option<EndReason>,
         last_retry: u32,
@@ -161,21 +128,17 @@ impl Source {
                 Ok((SourceChunk { bytes, events, retry, at }, None))
             });
         }
-        #[cfg(feature = "compress")]
-        if let Self::Compressed(compressed) = self {
-            return compressed.poll_take(end, last_retry, cx);
-        }
-        let mut joined = FrameBatch::default();
-        while end.is_none() && joined.len() < MOST {
+        let mut batch = FrameBatch::default();
+        while end.is_none() && batch.len() < MOST {
             match self.poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => joined.push(frame, last_retry),
+                Poll::Ready(Some(Ok(frame))) => batch.push(frame, last_retry),
                 Poll::Ready(Some(Err(error))) => end = Some(EndReason::Error(Arc::from(error))),
                 Poll::Ready(None) => end = Some(EndReason::Complete),
                 Poll::Pending => break,
             }
         }
         match end {
-            end if joined.events > 0 => Poll::Ready(Ok((joined.into_taken(), end))),
+            end if batch.events > 0 => Poll::Ready(Ok((batch.into_chunk(), end))),
             Some(end) => Poll::Ready(Err(end)),
             None => Poll::Pending,
         }
@@ -189,8 +152,6 @@ impl Source {
                 polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panic.into()))))
             }
             Self::Receiver(receiver) => receiver.poll_frame(cx),
-            #[cfg(feature = "compress")]
-            Self::Compressed(_) => Poll::Ready(None),
         }
     }
 }
@@ -234,7 +195,7 @@ impl FrameBatch {
     }
 
     #[inline]
-    fn into_taken(self) -> SourceChunk {
+    fn into_chunk(self) -> SourceChunk {
         let Self { first, all, events, retry } = self;
         match first {
             Some(first) => {

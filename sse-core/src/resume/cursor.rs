@@ -52,7 +52,7 @@ impl fmt::Display for Epoch {
 /// assert_eq!(cursor.seq(), 7);
 /// assert_eq!(cursor.to_string(), "00000000000000ff-7");
 /// assert!("ff-7".parse::<Cursor>().is_err());
-/// # Ok::<(), sse_core::InvalidCursor>(())
+/// # Ok::<(), sse_core::error::InvalidCursor>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor {
@@ -70,7 +70,7 @@ impl Cursor {
 
     /// Returns the same cursor with the check of its record, for a history that may use a position again.
     #[must_use]
-    pub fn with_check(self, check: u32) -> Self {
+    pub fn with_checksum(self, check: u32) -> Self {
         Self { check: Some(check), ..self }
     }
 
@@ -88,7 +88,7 @@ impl Cursor {
 
     /// Returns the check of the record at this position, if the history needs one.
     #[must_use]
-    pub fn check(self) -> Option<u32> {
+    pub fn checksum(self) -> Option<u32> {
         self.check
     }
 

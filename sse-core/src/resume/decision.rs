@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{Cursor, EpochTable, Requested};
+use super::{Cursor, EpochTable};
 
 /// The way in which a subscription began.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -93,6 +93,14 @@ pub(crate) enum Decision {
     GapAt { reason: GapReason, resume: u64, missed: Option<u64> },
     /// Begin at `Start`, and report that an unknown number of events is missing before it.
     GapByStart(GapReason),
+}
+
+/// The parsed id of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Requested {
+    Nothing,
+    Cursor(Cursor),
+    Malformed(String),
 }
 
 /// Decides about a cursor: rules 2 and 5 of resume.

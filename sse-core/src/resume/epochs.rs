@@ -2,11 +2,20 @@ use super::{Cursor, Epoch};
 
 /// An epoch and the position of its first record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EpochRow {
     /// The epoch.
     pub epoch: Epoch,
     /// The position of its first record.
     pub begins: u64,
+}
+
+impl EpochRow {
+    /// Makes the row of an epoch whose first record is at this position.
+    #[must_use]
+    pub fn new(epoch: Epoch, begins: u64) -> Self {
+        Self { epoch, begins }
+    }
 }
 
 /// The table of a history's epochs, oldest first, like Kafka's leader epochs (KIP-101).
@@ -15,6 +24,20 @@ pub struct EpochRow {
 /// earlier one has replaced that end (a fork).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EpochTable(Vec<EpochRow>);
+
+/// How often a process has changed its epoch table, which only grows: the number of its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EpochsVersion(u32);
+
+impl EpochsVersion {
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) fn to_bits(self) -> u32 {
+        self.0
+    }
+}
 
 impl EpochTable {
     /// Makes a table with one epoch, which begins at position 1.
@@ -33,6 +56,11 @@ impl EpochTable {
     #[must_use]
     pub fn rows(&self) -> &[EpochRow] {
         &self.0
+    }
+
+    /// Returns the version of the table, to learn later whether it has changed.
+    pub(crate) fn version(&self) -> EpochsVersion {
+        EpochsVersion(u32::try_from(self.0.len()).unwrap_or(u32::MAX))
     }
 
     /// Adds an epoch as the newest.
@@ -66,9 +94,9 @@ impl EpochTable {
         Some(self.0.iter().skip(place + 1).map(|row| row.begins).min())
     }
 
-    /// Returns the lowest beginning of the epochs after the first `seen` rows.
-    pub(crate) fn fork_since(&self, seen: usize) -> Option<u64> {
-        self.0.iter().skip(seen).map(|row| row.begins).min()
+    /// Returns the lowest beginning of the epochs that were added since the table had the version `seen`.
+    pub(crate) fn fork_since(&self, seen: EpochsVersion) -> Option<u64> {
+        self.0.iter().skip(seen.0 as usize).map(|row| row.begins).min()
     }
 
     /// Returns the rows up to and including the last one of `epoch`, or all of them if there is none.

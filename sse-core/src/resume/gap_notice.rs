@@ -9,7 +9,7 @@ impl Message {
     /// Returns the gap that a hub reports before any other event, if this message is that notice (type `sse.gap`).
     ///
     /// ```
-    /// use sse_core::{Decoder, GapReason};
+    /// use sse_core::{GapReason, decode::Decoder};
     ///
     /// let notice = "event: sse.gap\ndata: {\"reason\":\"trimmed\",\"requested\":null,\
     ///     \"resumed_at\":\"00000000000000ff-7\",\"missed\":3}\nid: 00000000000000ff-7\n\n";
@@ -17,7 +17,7 @@ impl Message {
     /// let message = decoder.messages(&mut notice.as_bytes()).next().transpose()?.unwrap();
     /// let gap = message.gap().unwrap();
     /// assert_eq!((gap.reason, gap.missed), (GapReason::Trimmed, Some(3)));
-    /// # Ok::<(), sse_core::DecodeError>(())
+    /// # Ok::<(), sse_core::decode::DecodeError>(())
     /// ```
     #[must_use]
     pub fn gap(&self) -> Option<Gap> {

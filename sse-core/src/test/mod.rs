@@ -1,8 +1,8 @@
 //! Assertions for tests of event streams: feature `test`, for `[dev-dependencies]`.
 //!
 //! A [`TestStream`] reads a response as a page would and reports what is wrong when something else comes. Each
-//! adapter has `get_sse_ok`, `post_sse_ok` and `request_sse_ok`, which send a request to an application of its
-//! framework without a socket. A [`Proxy`] cuts real connections. The names follow Mojolicious' `Test::Mojo`.
+//! adapter has `get_stream`, `post_stream` and `request_stream`, which send a request to an application of its
+//! framework without a socket. A [`Proxy`] cuts real connections.
 //! Time is Tokio's, so its paused clock makes keep-alives, leases and ages pass at once. See
 //! [`docs::testing`](crate::docs::testing).
 //!

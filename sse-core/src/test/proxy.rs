@@ -15,7 +15,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use crate::Listener;
+use crate::listen::Listener;
 
 /// A connection that a test can cut: a TCP proxy on this machine, between a client under test and a server.
 ///

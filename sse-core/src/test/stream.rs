@@ -40,13 +40,13 @@ type AnyBytes<'a> = Pin<Box<dyn Stream<Item = Result<Bytes, AnyError>> + Send + 
 /// let hub = Hub::memory();
 /// let response = EventStream::new(hub.subscribe("prices").await?).into_response();
 /// let mut prices = TestStream::new(response);
-/// prices.status_is(200).header_is("content-type", "text/event-stream");
+/// prices.assert_status(200).assert_header("content-type", "text/event-stream");
 ///
 /// hub.publish("prices", Event::message("1.08").event("price")).await?;
-/// prices.sse_ok().await.sse_type_is("price").sse_text_is("1.08");
+/// prices.next_event().await.assert_type_eq("price").assert_data_eq("1.08");
 ///
 /// hub.finish("prices").await?;
-/// prices.sse_ok().await.sse_type_is("sse.end").sse_finished_ok().await;
+/// prices.next_event().await.assert_type_eq("sse.end").expect_end().await;
 /// # Ok(()) }
 /// ```
 #[must_use = "it asserts nothing until it is asked"]
@@ -102,7 +102,7 @@ impl<'a> TestStream<'a> {
     /// Reads a response whose body is a stream of bytes, such as one from [`EventStream::into_response`], or
     /// from a client.
     ///
-    /// This asserts nothing yet; see [`sse_established_ok`](TestStream::sse_established_ok).
+    /// This asserts nothing yet; see [`expect_event_stream`](TestStream::expect_event_stream).
     ///
     /// [`EventStream::into_response`]: crate::EventStream::into_response
     pub fn new<S, B, E>(response: Response<S>) -> Self
@@ -144,7 +144,7 @@ impl<'a> TestStream<'a> {
         &self.headers
     }
 
-    /// Returns the event that [`sse_ok`](TestStream::sse_ok) found last.
+    /// Returns the event that [`next_event`](TestStream::next_event) found last.
     #[must_use]
     pub fn message(&self) -> Option<&Message> {
         self.message.as_ref()

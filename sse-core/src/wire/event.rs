@@ -1,9 +1,11 @@
-use std::{error, fmt, sync::Arc, time::Duration};
+#[cfg(feature = "json")]
+use std::sync::Arc;
+use std::{fmt, time::Duration};
 
 use memchr::memchr2;
 
 use super::{
-    Frame, IntoEventId, InvalidEventId, InvalidEventType,
+    Frame, IntoEventId, IntoFrame, InvalidEvent,
     draft::Draft,
     event_type,
     retry::{limited, write_retry},
@@ -22,7 +24,7 @@ use super::{
 ///
 /// let frame = Frame::try_from(Event::message("first\nsecond").event("note").id(7))?;
 /// assert_eq!(frame.as_ref(), b"data: first\ndata: second\nevent: note\nid: 7\n\n");
-/// # Ok::<(), sse_core::InvalidEvent>(())
+/// # Ok::<(), sse_core::error::InvalidEvent>(())
 /// ```
 #[derive(Clone)]
 #[must_use = "an event is sent by yielding it, by `send` or by `publish`"]
@@ -48,7 +50,7 @@ impl Event {
     ///
     /// let frame = Frame::try_from(Event::json([1, 2]).event("pair"))?;
     /// assert_eq!(frame.as_ref(), b"data: [1,2]\nevent: pair\n\n");
-    /// # Ok::<(), sse_core::InvalidEvent>(())
+    /// # Ok::<(), sse_core::error::InvalidEvent>(())
     /// ```
     #[cfg(feature = "json")]
     pub fn json<T: serde::Serialize>(value: T) -> Self {
@@ -75,7 +77,7 @@ impl Event {
     ///
     /// let frame = Frame::try_from(Event::default().data_lines(["a", "b"]))?;
     /// assert_eq!(frame.as_ref(), b"data: a\ndata: b\n\n");
-    /// # Ok::<(), sse_core::InvalidEvent>(())
+    /// # Ok::<(), sse_core::error::InvalidEvent>(())
     /// ```
     pub fn data_lines(self, lines: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         lines.into_iter().fold(self, Event::data)
@@ -145,7 +147,7 @@ impl Event {
     ///
     /// let frame = Frame::try_from(Event::message("soon").retry(Duration::from_millis(100)))?;
     /// assert_eq!(frame.as_ref(), b"data: soon\nretry: 500\n\n");
-    /// # Ok::<(), sse_core::InvalidEvent>(())
+    /// # Ok::<(), sse_core::error::InvalidEvent>(())
     /// ```
     #[track_caller]
     pub fn retry(mut self, delay: Duration) -> Self {
@@ -283,62 +285,15 @@ impl TryFrom<Event> for Frame {
     }
 }
 
+impl IntoFrame for Event {
+    fn into_frame(self) -> Result<Frame, InvalidEvent> {
+        self.try_into()
+    }
+}
+
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = String::from_utf8_lossy(&self.0.fields);
         f.debug_struct("Event").field("fields", &text).field("error", &self.0.error).finish_non_exhaustive()
-    }
-}
-
-/// The reason why an [`Event`] cannot be sent.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum InvalidEvent {
-    /// The event has no data, id, type, retry or comment. Give it data.
-    Empty,
-    /// The id is not allowed.
-    Id(InvalidEventId),
-    /// The data could not be serialized as JSON.
-    Json(Arc<dyn error::Error + Send + Sync>),
-    /// The event has a type but no data, so clients would not dispatch it. Add `.data("")`.
-    NoData,
-    /// The type is not allowed.
-    Type(InvalidEventType),
-}
-
-impl fmt::Display for InvalidEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("event: nothing in it; give it data"),
-            Self::Id(error) => error.fmt(f),
-            Self::Json(error) => write!(f, "event: the data cannot be written as JSON: {error}"),
-            Self::NoData => {
-                f.write_str("event: a type without data, which no client dispatches; add `.data(\"\")`")
-            }
-            Self::Type(error) => error.fmt(f),
-        }
-    }
-}
-
-impl error::Error for InvalidEvent {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Id(error) => Some(error),
-            Self::Json(error) => Some(&**error),
-            Self::Type(error) => Some(error),
-            Self::Empty | Self::NoData => None,
-        }
-    }
-}
-
-impl From<InvalidEventId> for InvalidEvent {
-    fn from(error: InvalidEventId) -> Self {
-        Self::Id(error)
-    }
-}
-
-impl From<InvalidEventType> for InvalidEvent {
-    fn from(error: InvalidEventType) -> Self {
-        Self::Type(error)
     }
 }

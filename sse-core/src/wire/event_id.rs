@@ -14,7 +14,7 @@ use super::line::control_character;
 ///
 /// assert_eq!(EventId::new("order-42")?.as_str(), "order-42");
 /// assert!(EventId::new("two\nlines").is_err());
-/// # Ok::<(), sse_core::InvalidEventId>(())
+/// # Ok::<(), sse_core::error::InvalidEventId>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(Arc<str>);

@@ -126,7 +126,7 @@ struct MessageFields<T> {
 /// Serializes to `{"type", "data", "lastEventId"}`, the names that page code uses.
 ///
 /// ```
-/// use sse_core::Decoder;
+/// use sse_core::decode::Decoder;
 ///
 /// let mut decoder = Decoder::new();
 /// let message = decoder.messages(&mut &b"data: a\nid: 7\n\n"[..]).next().unwrap()?;

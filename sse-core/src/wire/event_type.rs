@@ -12,7 +12,7 @@ use super::line::control_character;
 ///
 /// assert_eq!(EventType::new("price")?.as_str(), "price");
 /// assert!(EventType::new("a\rb").is_err());
-/// # Ok::<(), sse_core::InvalidEventType>(())
+/// # Ok::<(), sse_core::error::InvalidEventType>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventType(Arc<str>);

@@ -2,7 +2,9 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Event, InvalidEvent, draft};
+#[cfg(doc)]
+use super::Event;
+use super::{InvalidEvent, draft};
 
 /// An encoded event: checked, immutable, cheap to clone. Only frames are written to a socket.
 ///
@@ -14,7 +16,7 @@ use super::{Event, InvalidEvent, draft};
 /// let frame = Frame::try_from(Event::message("hello"))?;
 /// assert_eq!(frame.as_ref(), b"data: hello\n\n");
 /// assert!(Frame::try_from(Event::message("hello").id("a\nb")).is_err());
-/// # Ok::<(), sse_core::InvalidEvent>(())
+/// # Ok::<(), sse_core::error::InvalidEvent>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -112,11 +114,5 @@ pub trait IntoFrame {
 impl IntoFrame for Frame {
     fn into_frame(self) -> Result<Frame, InvalidEvent> {
         Ok(self)
-    }
-}
-
-impl IntoFrame for Event {
-    fn into_frame(self) -> Result<Frame, InvalidEvent> {
-        self.try_into()
     }
 }

@@ -1,16 +1,14 @@
 use std::fmt;
 
-use super::MessageRef;
-
 /// An event as a client receives it: its type, its data, and the last event id after it.
 ///
 /// ```
-/// use sse_core::Decoder;
+/// use sse_core::decode::Decoder;
 ///
 /// let mut decoder = Decoder::new();
 /// let message = decoder.messages(&mut &b"event: price\nid: 7\ndata: 42\n\n"[..]).next().transpose()?.unwrap();
 /// assert_eq!((message.event_type(), message.data(), message.last_event_id()), ("price", "42", "7"));
-/// # Ok::<(), sse_core::DecodeError>(())
+/// # Ok::<(), sse_core::decode::DecodeError>(())
 /// ```
 #[derive(Clone)]
 pub struct Message {
@@ -51,7 +49,7 @@ impl Message {
     /// Returns the data, parsed as JSON.
     ///
     /// ```
-    /// use sse_core::Decoder;
+    /// use sse_core::decode::Decoder;
     ///
     /// let mut decoder = Decoder::new();
     /// let message = decoder.messages(&mut &b"data: [1, 2]\n\n"[..]).next().transpose()?.unwrap();
@@ -73,12 +71,6 @@ impl Message {
         text.push_str(event_type);
         text.push_str(last_event_id);
         Self { text, data_len: data.len(), type_len: event_type.len() }
-    }
-}
-
-impl From<MessageRef<'_>> for Message {
-    fn from(message: MessageRef<'_>) -> Self {
-        Self::new(message.event_type(), message.data(), message.last_event_id())
     }
 }
 

@@ -11,15 +11,17 @@ mod event_id;
 mod event_serde;
 mod event_type;
 mod frame;
+mod invalid_event;
 mod line;
 mod message;
 mod retry;
 
 pub use decoder::{DecodeError, Decoder, Item, Limits, MessageRef, Messages, Oversized};
-pub use event::{Event, InvalidEvent};
+pub use event::Event;
 pub use event_id::{EventId, IntoEventId, InvalidEventId};
 pub use event_type::{EventType, InvalidEventType};
 pub use frame::{Frame, IntoFrame};
+pub use invalid_event::InvalidEvent;
 #[cfg(feature = "json")]
 pub use message::InvalidJson;
 pub use message::Message;

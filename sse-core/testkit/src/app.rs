@@ -1,6 +1,6 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
-use sse_core::{Event, KeepAlive, OriginPolicy, Retention};
+use sse_core::{Event, KeepAlive, Retention, origin::OriginPolicy};
 
 use crate::Context;
 
@@ -21,10 +21,11 @@ pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// | `GET /ticks` | an endless plain stream, until the shutdown begins |
 /// | `GET /tokens` | the same, until the shutdown's deadline |
 /// | `POST /complete` | a channel's receiver: the body's words |
+/// | `GET /numbers` | a plain stream that resumes by ids of its own: [`Context::numbers`] |
 /// | `GET /talk` | a channel's receiver, sent to until the reader leaves: [`Context::talk`] |
 /// | `POST /publish?topic=T&event=E` | publishes the body and answers `{"id":"…","receivers":N}` |
 /// | `POST /finish?topic=T` | finishes the topic and answers the same |
-/// | `POST /runs?topic=T` | begins a run of the body's words, [`Context::work`], and answers 202 |
+/// | `POST /runs?topic=T` | begins a run of the body's words, [`Context::produce`], and answers 202 |
 /// | `DELETE /runs?topic=T` | stops the run and answers 204, or 404 if there is none |
 ///
 /// `GET` routes answer `HEAD` as well. `/events` has the adapter's preflight, by the policy of the mounted routes.

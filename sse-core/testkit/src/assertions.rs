@@ -12,22 +12,27 @@ macro_rules! assertions {
         async fn a_stream_is_read_as_a_page_reads_it() {
             let hub = $adapter::Hub::memory();
             let app = ($client)(hub.clone()).await;
-            let mut stream = $adapter::test::get_sse_ok(&app, "/prices").await;
-            stream.status_is(200).header_is("cache-control", "no-cache, no-transform");
+            let mut stream = $adapter::test::get_stream(&app, "/prices").await;
+            stream.assert_status(200).assert_header("cache-control", "no-cache, no-transform");
             let price = $adapter::Event::message("1.08").event("price");
             let receipt = hub.publish("prices", price).await.unwrap();
-            stream.sse_ok().await.sse_type_is("price").sse_text_is("1.08").sse_id_is(receipt.cursor);
+            stream
+                .next_event()
+                .await
+                .assert_type_eq("price")
+                .assert_data_eq("1.08")
+                .assert_id_eq(receipt.cursor);
             assert!(stream.retry().is_some_and(|retry| retry >= ::std::time::Duration::from_secs(2)));
 
             // The wire is cut; the reader comes back and gets what it missed.
-            stream.sse_finish_ok();
+            stream.disconnect();
             hub.publish("prices", $adapter::Event::message("1.09")).await.unwrap();
             let again = format!("/prices?last_event_id={}", stream.last_event_id());
-            let mut stream = $adapter::test::get_sse_ok(&app, &again).await;
-            stream.sse_ok().await.sse_type_is("message").sse_text_like(r"^1\.\d+$");
+            let mut stream = $adapter::test::get_stream(&app, &again).await;
+            stream.next_event().await.assert_type_eq("message").assert_data_contains("1.");
 
             hub.finish("prices").await.unwrap();
-            stream.sse_ok().await.sse_type_is("sse.end").sse_finished_ok().await;
+            stream.next_event().await.assert_type_eq("sse.end").expect_end().await;
         }
 
         #[tokio::test(start_paused = true)]
@@ -35,34 +40,34 @@ macro_rules! assertions {
             let app = ($client)($adapter::Hub::memory()).await;
             let began_at = ::tokio::time::Instant::now();
             // The application's lease ends after a minute.
-            let mut stream = $adapter::test::get_sse_ok(&app, "/prices").await;
+            let mut stream = $adapter::test::get_stream(&app, "/prices").await;
             for _ in 0..3 {
-                stream.sse_keep_alive_ok().await;
+                stream.expect_keep_alive().await;
             }
             assert!((40..=45).contains(&began_at.elapsed().as_secs()), "{:?}", began_at.elapsed());
-            stream.sse_finished_ok().await;
+            stream.expect_end().await;
             assert_eq!(began_at.elapsed().as_secs(), 60);
         }
 
         #[tokio::test]
         async fn a_post_is_answered_with_a_stream() {
             let app = ($client)($adapter::Hub::memory()).await;
-            let mut words = $adapter::test::post_sse_ok(&app, "/echo", "so it goes").await;
+            let mut words = $adapter::test::post_stream(&app, "/echo", "so it goes").await;
             for word in ["so", "it", "goes"] {
-                words.sse_ok().await.sse_text_is(word);
+                words.next_event().await.assert_data_eq(word);
             }
-            words.sse_finished_ok().await;
+            words.expect_end().await;
         }
 
         #[tokio::test]
         async fn an_answer_that_is_no_event_stream_fails_and_is_shown() {
             let app = ($client)($adapter::Hub::memory()).await;
-            let asking = ::std::panic::AssertUnwindSafe($adapter::test::get_sse_ok(&app, "/missing"));
+            let asking = ::std::panic::AssertUnwindSafe($adapter::test::get_stream(&app, "/missing"));
             let missing = ::futures_util::FutureExt::catch_unwind(asking).await.expect_err("404");
             let said = missing.downcast::<String>().unwrap();
-            assert!(said.starts_with("get_sse_ok /missing at sse-"), "{said}");
+            assert!(said.starts_with("get_stream /missing at sse-"), "{said}");
             let is_shown = said.contains("the response: 404 Not Found");
-            assert!(said.contains("tests/helpers.rs:") && is_shown, "{said}");
+            assert!(said.contains("tests/it/helpers.rs:") && is_shown, "{said}");
         }
     };
 }

@@ -9,12 +9,14 @@ use std::{
 use async_stream::stream;
 use futures_util::Stream;
 use sse_core::{
-    AccessDenied, AccessRequest, Event, EventStream, Hub, IntoEventStream, Lease, OriginPolicy, Pattern,
-    Permit, SendError, Sender, Shutdown, StreamSummary, Topic,
+    Event, EventStream, Hub, IntoEventStream, LastEventId, Lease, Pattern, Shutdown, StreamSummary, Topic,
+    channel::{SendError, Sender},
+    mount::{AccessDenied, AccessRequest, Permit},
+    origin::OriginPolicy,
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Settings, sum::Sum, work::Pace};
+use crate::{Settings, counter_state::CounterState, producer::Pace};
 
 /// The page of `GET /page`.
 pub const PAGE: &str = "<!doctype html><title>A page</title>";
@@ -24,10 +26,10 @@ pub const PAGE: &str = "<!doctype html><title>A page</title>";
 pub(crate) const BOOM: &str = "boom";
 
 /// Maximum length of a body for the mounted routes, in bytes.
-pub const MOST_BODY: usize = 1_000;
+pub const MAX_BODY: usize = 1_000;
 
 /// Maximum number of readers of each tenant of the mounted routes, and of each principal under limits.
-pub(crate) const MOST_READERS: usize = 2;
+pub(crate) const MAX_READERS: usize = 2;
 
 /// What the handlers of an [`App`](crate::App) share.
 #[derive(Clone, Debug)]
@@ -37,7 +39,7 @@ pub struct Context {
     /// The handle that ends the hub's streams and the server.
     pub shutdown: Shutdown,
     /// The state of `on=state`.
-    pub(crate) sum: Sum,
+    pub(crate) sum: CounterState,
     /// Controls the pace of the runs.
     pub(crate) pace: Pace,
     pub(crate) settings: Arc<Settings>,
@@ -69,7 +71,7 @@ impl Context {
         let (left, leavings) = mpsc::unbounded_channel();
         let listens = Arc::new(Mutex::new(Some(listens)));
         let (settings, leases) = (Arc::new(settings), Arc::default());
-        let (sum, pace) = (Sum::default(), Pace::default());
+        let (sum, pace) = (CounterState::default(), Pace::default());
         let context = Self { hub, shutdown, sum, pace, settings, leases, listens, ended, left };
         (context, Reports { listens: listening, ended: endings, left: leavings })
     }
@@ -104,7 +106,7 @@ impl Context {
         let permit = Permit::read((&own, "news"))?.publish(own)?;
         Ok(permit.with(move |subscribe| {
             let limit = format!("tenant {tenant}");
-            subscribe.lease(lease).limit(limit, MOST_READERS).principal(tenant)
+            subscribe.fallbacks().lease(lease).limit(limit, MAX_READERS).principal(tenant)
         }))
     }
 
@@ -115,7 +117,7 @@ impl Context {
     }
 
     /// Adds the case's options to the stream, and a hook that reports its end.
-    pub fn dress(&self, events: impl IntoEventStream) -> EventStream {
+    pub fn configure(&self, events: impl IntoEventStream) -> EventStream {
         let ended = self.ended.clone();
         let settings = &self.settings;
         let mut stream = EventStream::new(events)
@@ -140,6 +142,16 @@ impl Context {
             }
             if settings.stays_open {
                 pending::<()>().await;
+            }
+        }
+    }
+
+    /// Three numbers after the last one that the client received, each with itself as its id.
+    pub fn numbers(&self, last: &LastEventId) -> impl Stream<Item = Event> + Send + use<> {
+        let next = last.as_str().and_then(|id| id.parse::<u64>().ok()).map_or(0, |last| last + 1);
+        stream! {
+            for number in next..next + 3 {
+                yield Event::message(number.to_string()).id(number);
             }
         }
     }

@@ -6,7 +6,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::{Failed, Outcome, Told, outcome::ensure, read};
+use crate::{DispatchedEvent, Failed, Outcome, outcome::ensure, read};
 
 /// Maximum number of bytes per read.
 const AT_ONCE: usize = 256 << 10;
@@ -217,7 +217,7 @@ impl Exchange {
 
     /// The events so far, without the checkpoints, which pages do not listen for.
     #[must_use]
-    pub fn told(&self) -> Vec<Told> {
+    pub fn told(&self) -> Vec<DispatchedEvent> {
         let mut told = read(&self.body);
         told.retain(|told| told.event != "sse.checkpoint");
         told
@@ -282,7 +282,7 @@ impl Exchange {
     ///
     /// # Errors
     /// As [`until`](Self::until).
-    pub async fn until_told(&mut self, count: usize) -> Outcome<Vec<Told>> {
+    pub async fn until_told(&mut self, count: usize) -> Outcome<Vec<DispatchedEvent>> {
         self.until(&format!("{count} events"), |exchange| exchange.told().len() >= count).await?;
         Ok(self.told())
     }

@@ -8,34 +8,35 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod app;
-mod asked;
 mod assertions;
 pub mod cases;
-pub mod checker;
 mod chunks;
 mod context;
-pub mod engines;
+mod counter_state;
 mod exchange;
-mod golden;
 pub mod history_cases;
-mod hostile;
-pub mod load;
+mod injection_texts;
+mod injection_vectors;
 mod outcome;
+mod ports;
+mod producer;
+mod query;
 mod reader;
 mod server;
-mod sum;
-mod work;
+mod wire_vectors;
 
 pub use app::{App, Serving, Settings};
-pub use asked::{Asked, Code, Term, is_of};
 pub use chunks::Chunks;
-pub use context::{Context, Failure, MOST_BODY, PAGE};
+pub use context::{Context, Failure, MAX_BODY, PAGE};
 pub use exchange::{Ending, Exchange, Request};
-pub use golden::{Scripted, scripted};
-pub use hostile::{HOSTILE, Hostile, every_builder};
+pub use injection_texts::HOSTILE;
+pub use injection_vectors::{InjectionVector, injection_vectors};
 pub use outcome::{Failed, Outcome, within_limits};
-pub use reader::{Told, read};
+pub use ports::free_port;
+pub use query::{Code, Query, Term, is_of};
+pub use reader::{DispatchedEvent, read};
 pub use server::Server;
+pub use wire_vectors::{WireVector, wire_vectors};
 
 /// Makes one test for each promise: `conformance!(app::Axum);`.
 #[macro_export]

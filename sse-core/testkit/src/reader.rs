@@ -1,6 +1,6 @@
 /// One event that a client dispatches, by section 9.2.6 of the HTML standard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct DispatchedEvent {
     /// The event's type, `message` if the stream gave none.
     pub event: String,
     /// The data.
@@ -13,7 +13,7 @@ pub struct Told {
 ///
 /// Bytes after the last complete line do not count as a line, and an event without its blank line is not dispatched.
 #[must_use]
-pub fn read(body: &[u8]) -> Vec<Told> {
+pub fn read(body: &[u8]) -> Vec<DispatchedEvent> {
     let text = String::from_utf8_lossy(body);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut told = Vec::new();
@@ -23,7 +23,7 @@ pub fn read(body: &[u8]) -> Vec<Told> {
             if !data.is_empty() {
                 data.pop();
                 let event = if event.is_empty() { "message".to_owned() } else { event.clone() };
-                told.push(Told { event, data: data.clone(), id: id.clone() });
+                told.push(DispatchedEvent { event, data: data.clone(), id: id.clone() });
             }
             event.clear();
             data.clear();

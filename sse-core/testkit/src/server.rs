@@ -1,6 +1,8 @@
 use std::{net::SocketAddr, time::Duration};
 
-use sse_core::{Event, Hub, Lease, PublishError, Receipt, SendError, Shutdown, StreamSummary};
+use sse_core::{
+    Event, Hub, Lease, Receipt, Shutdown, StreamSummary, channel::SendError, error::PublishError,
+};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
 use crate::{App, Context, Exchange, Failed, Outcome, Request, Settings};

@@ -1,7 +1,7 @@
-use sse_core::{Hub, LastEventId};
+use sse_core::{Hub, SseRequest};
 
-async fn subscribe(hub: Hub, last: LastEventId) {
-    let _ = hub.subscribe(42).after(last).await;
+async fn subscribe(hub: Hub, request: SseRequest) {
+    let _ = hub.subscribe(42).request(request).await;
 }
 
 fn main() {}

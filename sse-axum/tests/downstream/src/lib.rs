@@ -12,7 +12,10 @@
 
 use axum::response::{IntoResponse, Response};
 use sse_axum::{
-    AccessDenied, ErrorKind, Event, Hub, LastEventId, OriginPolicy, PublishError, Sse, SubscribeError, Topic,
+    ErrorKind, Event, Hub, Sse, SseRequest, Topic,
+    error::{PublishError, SubscribeError},
+    mount::AccessDenied,
+    origin::OriginPolicy,
 };
 
 /// The application's own error type: one `From` of its own for the adapter's, and the macro for the rest.
@@ -54,10 +57,10 @@ impl IntoResponse for AppError {
 pub async fn publish(
     hub: &Hub,
     policy: &OriginPolicy,
-    last: &LastEventId,
+    request: &SseRequest,
     topic: &str,
 ) -> Result<(), AppError> {
-    policy.check(last)?;
+    policy.check(request)?;
     let topic = Topic::new(topic)?;
     hub.publish(topic, Event::message("1.08")).await?;
     Ok(())
@@ -67,9 +70,9 @@ pub async fn publish(
 ///
 /// # Errors
 /// If a reader may not subscribe.
-pub async fn prices(hub: Hub, policy: &OriginPolicy, last: LastEventId) -> sse_axum::Result {
-    policy.check(&last)?;
-    Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+pub async fn prices(hub: Hub, policy: &OriginPolicy, request: SseRequest) -> sse_axum::Result {
+    policy.check(&request)?;
+    Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 }
 
 /// A name for what went wrong.
@@ -107,26 +110,26 @@ mod tests {
             AppError: From<E>,
         {
         }
-        converts::<sse_axum::AccessDenied>();
-        converts::<sse_axum::ForbiddenOrigin>();
-        converts::<sse_axum::HistoryError>();
-        converts::<sse_axum::InvalidCursor>();
-        converts::<sse_axum::InvalidEvent>();
-        converts::<sse_axum::InvalidEventId>();
-        converts::<sse_axum::InvalidEventType>();
-        converts::<sse_axum::InvalidOrigin>();
-        converts::<sse_axum::InvalidTopic>();
-        converts::<sse_axum::PublishError>();
-        converts::<sse_axum::RunError>();
-        converts::<sse_axum::SendError>();
-        converts::<sse_axum::SubscribeError>();
+        converts::<sse_axum::mount::AccessDenied>();
+        converts::<sse_axum::origin::ForbiddenOrigin>();
+        converts::<sse_axum::history::HistoryError>();
+        converts::<sse_axum::error::InvalidCursor>();
+        converts::<sse_axum::error::InvalidEvent>();
+        converts::<sse_axum::error::InvalidEventId>();
+        converts::<sse_axum::error::InvalidEventType>();
+        converts::<sse_axum::origin::InvalidOrigin>();
+        converts::<sse_axum::error::InvalidTopic>();
+        converts::<sse_axum::error::PublishError>();
+        converts::<sse_axum::error::RunError>();
+        converts::<sse_axum::channel::SendError>();
+        converts::<sse_axum::error::SubscribeError>();
     };
 
     /// What the extractor makes of a request from a page of this origin.
-    async fn extracted(origin: &str) -> LastEventId {
+    async fn extracted(origin: &str) -> SseRequest {
         let request = Request::get("/").header("host", "app.example").header("origin", origin);
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        <LastEventId as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await.unwrap()
+        <SseRequest as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await.unwrap()
     }
 
     fn refused(result: Result<(), AppError>) -> sse_axum::Error {
@@ -140,23 +143,23 @@ mod tests {
     async fn errors_are_matched_and_answered() {
         let hub = Hub::memory();
         let policy = OriginPolicy::builder().origin("https://page.example").build().unwrap();
-        let last = extracted("https://page.example").await;
-        publish(&hub, &policy, &last, "prices").await.unwrap();
+        let request = extracted("https://page.example").await;
+        publish(&hub, &policy, &request, "prices").await.unwrap();
 
         let elsewhere =
             refused(publish(&hub, &policy, &extracted("https://evil.example").await, "prices").await);
         assert_eq!((name(&elsewhere), elsewhere.status()), ("origin", axum::http::StatusCode::FORBIDDEN));
-        let topic = refused(publish(&hub, &policy, &last, "a..b").await);
+        let topic = refused(publish(&hub, &policy, &request, "a..b").await);
         assert_eq!((name(&topic), topic.status()), ("topic", axum::http::StatusCode::BAD_REQUEST));
         assert!(matches!(topic.into_kind(), ErrorKind::Topic(_)));
 
         let unknown = sse_axum::Error::from(hub.subscribe("b").existing().await.unwrap_err());
         assert_eq!((name(&unknown), unknown.status()), ("unknown topic", axum::http::StatusCode::NOT_FOUND));
-        let left = sse_axum::Error::from(sse_axum::SendError::Left);
+        let left = sse_axum::Error::from(sse_axum::channel::SendError::Left);
         assert_eq!((name(&left), left.status()), ("send", axum::http::StatusCode::GONE));
         // A kind becomes the same error again.
         assert_eq!(name(&ErrorKind::from(AccessDenied::Forbidden).into()), "forbidden");
 
-        assert!(prices(hub, &policy, last).await.is_ok());
+        assert!(prices(hub, &policy, request).await.is_ok());
     }
 }

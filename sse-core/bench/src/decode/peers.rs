@@ -9,7 +9,7 @@ use eventsource_client::{Client as _, ClientBuilder, ReconnectOptions, SSE};
 use futures_codec::{BytesMut, Decoder as _};
 use futures_util::stream;
 use launchdarkly_sdk_transport::{HttpTransport, ResponseFuture};
-use sse_core::{Decoder, Item};
+use sse_core::decode::{Decoder, Item};
 
 use crate::{Failure, corpus::Corpus, machine::versioned, measure::Case};
 

@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 use futures_util::{Stream, StreamExt as _, stream};
-use sse_axum::LastEventId;
+use sse_axum::SseRequest;
 use tokio::{
     net::TcpListener,
     sync::{broadcast, oneshot},
@@ -34,7 +34,7 @@ pub(super) async fn run(source: Source, plain: bool, port: oneshot::Sender<u16>)
     Ok(axum::serve(listener, app).await?)
 }
 
-async fn events(State(source): State<Source>, last: LastEventId) -> Response {
+async fn events(State(source): State<Source>, request: SseRequest) -> Response {
     match source {
         Source::Broadcast { sender, .. } => {
             Sse::new(ticks(&sender)).keep_alive(sse::KeepAlive::default()).into_response()
@@ -54,7 +54,7 @@ async fn events(State(source): State<Source>, last: LastEventId) -> Response {
         Source::Bare => {
             ([("content-type", "text/event-stream")], Body::from_stream(nothing())).into_response()
         }
-        Source::Hub(hub) => match hub.subscribe(TOPIC).start(start(&last)).after(last).await {
+        Source::Hub(hub) => match hub.subscribe(TOPIC).start(start(&request)).request(request).await {
             Ok(subscription) => sse_axum::Sse::new(subscription).into_response(),
             Err(error) => sse_axum::Error::from(error).into_response(),
         },

@@ -5,7 +5,7 @@ use poem::{
     Body, EndpointExt as _, IntoResponse, Response, Route, Server, get, handler,
     web::{Data, sse},
 };
-use sse_poem::LastEventId;
+use sse_poem::SseRequest;
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::BroadcastStream;
 
@@ -24,9 +24,9 @@ pub(super) async fn run(source: Source, port: oneshot::Sender<u16>) -> Result<()
 }
 
 #[handler]
-async fn events(Data(source): Data<&Source>, last: LastEventId) -> Response {
+async fn events(Data(source): Data<&Source>, request: SseRequest) -> Response {
     match source {
-        Source::Hub(hub) => match hub.subscribe(TOPIC).start(start(&last)).after(last).await {
+        Source::Hub(hub) => match hub.subscribe(TOPIC).start(start(&request)).request(request).await {
             Ok(subscription) => sse_poem::Sse::new(subscription).into_response(),
             Err(error) => poem::Error::from(sse_poem::Error::from(error)).into_response(),
         },

@@ -8,7 +8,7 @@ use rocket::{
     fairing::AdHoc,
     response::stream::{ByteStream, Event, EventStream},
 };
-use sse_rocket::LastEventId;
+use sse_rocket::SseRequest;
 use tokio::sync::{
     broadcast::{self, error::RecvError},
     oneshot,
@@ -40,8 +40,8 @@ pub(super) async fn run(source: Source, port: oneshot::Sender<u16>) -> Result<()
 }
 
 #[rocket::get("/events")]
-async fn ours(hub: &State<sse_rocket::Hub>, last: LastEventId) -> sse_rocket::Result {
-    Ok(sse_rocket::Sse::new(hub.subscribe(TOPIC).start(start(&last)).after(last).await?))
+async fn ours(hub: &State<sse_rocket::Hub>, request: SseRequest) -> sse_rocket::Result {
+    Ok(sse_rocket::Sse::new(hub.subscribe(TOPIC).start(start(&request)).request(request).await?))
 }
 
 #[rocket::get("/events")]

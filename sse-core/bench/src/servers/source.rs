@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use sse_core::{Event, Hub, LastEventId, Retention, Start};
+use sse_core::{Event, Hub, Retention, SseRequest, Start};
 use tokio::sync::broadcast;
 
 use super::{Log, Server};
@@ -53,11 +53,8 @@ pub(crate) fn text() -> String {
 }
 
 /// A reader with a cursor also receives what is kept if that position is unknown.
-pub(super) fn start<T>(last: &T) -> Start
-where
-    T: Clone + Into<LastEventId>,
-{
-    if last.clone().into().as_str().is_some() { Start::Earliest } else { Start::Live }
+pub(super) fn start(request: &SseRequest) -> Start {
+    if request.last_event_id().is_empty() { Start::Live } else { Start::Earliest }
 }
 
 impl Source {

@@ -1,7 +1,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use futures_util::StreamExt as _;
-use sse_warp::LastEventId;
+use sse_warp::SseRequest;
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::BroadcastStream;
 use warp::{
@@ -20,15 +20,16 @@ pub(super) async fn run(source: Source, port: oneshot::Sender<u16>) -> Result<()
     let listener = sse_warp::listen(([127, 0, 0, 1], 0), Duration::from_secs(15))?;
     // Without a measuring process the server ends by itself.
     let _ = port.send(listener.local_addr()?.port());
-    let routes =
-        warp::path!("events").and(sse_warp::last_event_id()).then(move |last| events(source.clone(), last));
+    let routes = warp::path!("events")
+        .and(sse_warp::sse_request())
+        .then(move |request| events(source.clone(), request));
     warp::serve(routes).incoming(listener).run().await;
     Ok(())
 }
 
-async fn events(source: Source, last: LastEventId) -> Response {
+async fn events(source: Source, request: SseRequest) -> Response {
     match source {
-        Source::Hub(hub) => match hub.subscribe(TOPIC).start(start(&last)).after(last).await {
+        Source::Hub(hub) => match hub.subscribe(TOPIC).start(start(&request)).request(request).await {
             Ok(subscription) => sse_warp::Sse::new(subscription).into_response(),
             Err(error) => sse_warp::Error::from(error).into_response(),
         },

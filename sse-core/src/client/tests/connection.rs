@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn g16_it_resumes_after_the_last_event_and_after_the_servers_time() {
+fn g16_it_resumes_after_the_last_event() {
     let mut client = Setup { last_event_id: "saved", ..Setup::default() }.client();
     let first = client.open();
     assert_eq!(first.headers()["last-event-id"], "saved");

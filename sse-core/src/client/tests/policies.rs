@@ -17,7 +17,7 @@ fn network_errors_are_tried_again_for_ever_with_growing_waits() {
 }
 
 #[test]
-fn attempts_are_bounded_for_the_first_connection_and_for_reconnections() {
+fn attempts_are_bounded_first_and_later() {
     let mut client = Setup::with(|options| {
         options.first = Attempts::unlimited().tries(3);
         options.reconnection = Attempts::once();
@@ -58,7 +58,7 @@ fn attempts_are_bounded_in_time() {
 }
 
 #[test]
-fn g16_the_watchdog_waits_for_any_byte_and_only_while_somebody_listens() {
+fn g16_the_watchdog_waits_for_bytes_while_polled() {
     let mut client = Setup::default().client();
     client.open();
     client.polls();
@@ -173,7 +173,7 @@ fn an_interruption_reconnects_at_once_and_ends_a_wait() {
 }
 
 #[test]
-fn redirects_are_followed_without_waiting_and_not_counted_as_tries() {
+fn redirects_are_followed_at_once_and_not_counted() {
     let mut client = Setup::with(|options| options.first = Attempts::once());
     client.sends();
     client.answer(307, &[("location", "/other")]);

@@ -50,7 +50,7 @@ impl Generations {
     }
 
     /// Begins a new generation if one is due, and forgets the oldest.
-    pub(super) fn turn(&mut self, transaction: &WriteTransaction, now: u64) -> Result<(), HistoryError> {
+    pub(super) fn rotate(&mut self, transaction: &WriteTransaction, now: u64) -> Result<(), HistoryError> {
         let newest = self.0.back().copied();
         if newest.is_none_or(|newest| newest.count >= MOST || is_over(newest.begun, FILLED, now)) {
             let number = newest.map_or(1, |newest| newest.number + 1);

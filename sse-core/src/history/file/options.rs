@@ -1,16 +1,15 @@
-use std::{path::Path, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use tokio::sync::broadcast;
-
-use super::{FileHistory, SIGNALS, Shared, store::Store, writer::Writer};
-use crate::history::{HistoryError, Retention};
+#[cfg(doc)]
+use super::FileHistory;
+use crate::history::Retention;
 
 /// Options for a [`FileHistory`].
 ///
 /// ```no_run
-/// use sse_core::{FileHistory, Retention};
+/// use sse_core::{Retention, history::FileHistory};
 ///
-/// # fn open() -> Result<(), sse_core::HistoryError> {
+/// # fn open() -> Result<(), sse_core::history::HistoryError> {
 /// let history = FileHistory::builder()
 ///     .retention(Retention::default().events(100_000))
 ///     .open("events.redb")?;
@@ -52,17 +51,5 @@ impl FileHistoryBuilder {
     /// Sets how much of the file is cached in memory, in bytes. The default is 64 MiB.
     pub fn cache_bytes(self, cache_bytes: usize) -> Self {
         Self { cache_bytes, ..self }
-    }
-
-    /// Opens the file, or creates it if there is none; see [`FileHistory::open`].
-    ///
-    /// # Errors
-    /// As [`FileHistory::open`].
-    pub fn open(self, path: impl AsRef<Path>) -> Result<FileHistory, HistoryError> {
-        let store = Store::open(path.as_ref(), &self)?;
-        let reader = store.reader.clone();
-        let (writer, told) = Writer::start(store, self.sync_every)?;
-        let (signals, _) = broadcast::channel(SIGNALS);
-        Ok(FileHistory { shared: Arc::new(Shared { reader, writer, told, signals }) })
     }
 }

@@ -120,7 +120,7 @@ impl Reader {
         Ok(records)
     }
 
-    pub(super) fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+    pub(super) fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let transaction = self.database.begin_read().map_err(reading)?;
         let Bounds { oldest, head } = Bounds::of(&transaction)?;
         let Found { last, trimmed, finished } = topics::look_up(&transaction, patterns, oldest, head)?;

@@ -16,13 +16,12 @@ use super::{
     failure::{self, storing, writing},
     keys::Generations,
     layout::{EPOCHS, FORMAT, META, META_FORMAT, META_HEAD, Records, bucket_name},
-    options::FileHistoryBuilder,
     place::Place,
     read::Reader,
     topics::{self, LastRecords},
 };
 use crate::{
-    history::{Appended, Entry, HistoryError, HistoryErrorKind, Record, scoped},
+    history::{Appended, Entry, HistoryError, HistoryErrorKind, Record, Retention, scoped},
     resume::{Cursor, Epoch, EpochRow, EpochTable},
 };
 
@@ -63,23 +62,22 @@ pub(super) struct Store {
 
 impl Store {
     /// Opens or creates the file, and begins a new epoch in it.
-    pub(super) fn open(path: &Path, options: &FileHistoryBuilder) -> Result<Self, HistoryError> {
+    pub(super) fn open(path: &Path, retention: Retention, cache_bytes: usize) -> Result<Self, HistoryError> {
         // The storage engine may panic if it reads pages that it did not write.
-        catch_unwind(AssertUnwindSafe(|| Self::try_open(path, options)))
+        catch_unwind(AssertUnwindSafe(|| Self::try_open(path, retention, cache_bytes)))
             .unwrap_or_else(|_| Err(failure::damaged("opening it broke off")))
     }
 
-    fn try_open(path: &Path, options: &FileHistoryBuilder) -> Result<Self, HistoryError> {
+    fn try_open(path: &Path, retention: Retention, cache_bytes: usize) -> Result<Self, HistoryError> {
         let is_new = !path.exists();
-        let database =
-            Database::builder().set_cache_size(options.cache_bytes).create(path).map_err(failure::open)?;
+        let database = Database::builder().set_cache_size(cache_bytes).create(path).map_err(failure::open)?;
         if is_new {
             sync_folder(path)?;
         }
         let mut transaction = begin(&database)?;
         check_format(&mut transaction)?;
         let head = head(&transaction)?;
-        let buckets = Buckets::load(&transaction, options.retention)?;
+        let buckets = Buckets::load(&transaction, retention)?;
         let generations = Generations::load(&transaction)?;
         topics::make_tables(&transaction)?;
         let epochs = begin_epoch(&transaction, head, buckets.oldest(head))?;
@@ -89,7 +87,7 @@ impl Store {
         Ok(Self { reader, place: Place::of(path), head, buckets, generations })
     }
 
-    pub(super) fn told(&self) -> WriterStatus {
+    pub(super) fn status(&self) -> WriterStatus {
         WriterStatus { oldest: self.buckets.oldest(self.head), head: self.head, failure: None }
     }
 
@@ -127,7 +125,7 @@ impl Store {
         let epoch = self.reader.epochs.current();
         let has_keys = appends.iter().flatten().any(|entry| entry.key.is_some());
         if has_keys {
-            self.generations.turn(transaction, now)?;
+            self.generations.rotate(transaction, now)?;
         }
         let mut keys = if has_keys { Some(self.generations.open(transaction)?) } else { None };
         let mut answers = Vec::with_capacity(appends.len());

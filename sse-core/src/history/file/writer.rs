@@ -45,14 +45,14 @@ impl Writer {
         sync_every: Duration,
     ) -> Result<(Self, watch::Receiver<WriterStatus>), HistoryError> {
         let (queue, appends) = mpsc::channel();
-        let (tell, told) = watch::channel(store.told());
-        let state = State { store, tell, failure: None };
+        let (status, statuses) = watch::channel(store.status());
+        let state = State { store, status, failure: None };
         let thread = thread::Builder::new().name("sse-file-history".to_owned());
         let thread = thread.spawn(move || state.run(&appends, sync_every)).map_err(|error| {
             let message = "no thread can be started for the file";
             HistoryError::new(HistoryErrorKind::Unavailable, message).with_source(error)
         })?;
-        Ok((Self { queue: Some(queue), thread: Some(thread) }, told))
+        Ok((Self { queue: Some(queue), thread: Some(thread) }, statuses))
     }
 
     pub(super) fn append(
@@ -85,7 +85,7 @@ impl Drop for Writer {
 
 struct State {
     store: Store,
-    tell: watch::Sender<WriterStatus>,
+    status: watch::Sender<WriterStatus>,
     failure: Option<HistoryError>,
 }
 
@@ -119,7 +119,7 @@ impl State {
         match answers {
             Ok(answers) => {
                 // The tails are notified before the answer is sent, so that the publisher can read its own event.
-                self.tell.send_replace(self.store.told());
+                self.status.send_replace(self.store.status());
                 for (reply, answer) in replies.into_iter().zip(answers) {
                     drop(reply.send(Ok(answer)));
                 }
@@ -145,7 +145,7 @@ impl State {
             };
             tracing::error!(error = %cause, "the history's file cannot be written; it must be opened again");
             let stopped = failure::stopped(&cause);
-            self.tell.send_modify(|told| told.failure = Some(stopped));
+            self.status.send_modify(|status| status.failure = Some(stopped));
             self.failure = Some(cause);
             error
         })

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::{
     super::{Appended, Entry, HistoryError, HistoryErrorKind, SignalReceipt},
-    Inner,
     answer::{Failure, parse},
+    inner::Inner,
     link::Ask,
     message,
 };
@@ -40,7 +40,7 @@ impl Inner {
                 Failure::TooLarge(format!("{longest} bytes, at most {most} are taken")).into_unavailable()
             );
         }
-        let newest = self.told().newest();
+        let newest = self.delivered().newest();
         let answers = match (asks.len(), asks.pop()) {
             (1, Some(ask)) => vec![self.link.ask(ask).await],
             (_, last) => {
@@ -66,7 +66,7 @@ impl Inner {
                     if matches!(failure, Failure::NoResponders) {
                         // The subjects have no receiver: the stream may be deleted; the next look creates it
                         // again.
-                        self.unfence();
+                        self.invalidate();
                     }
                     failed = failed.or(Some(failure.into_unavailable()));
                 }
@@ -81,14 +81,14 @@ impl Inner {
         }
         // A position that was known before can be acknowledged again only by a stream that was created again.
         if acks.iter().any(|ack| !ack.duplicate && ack.seq <= newest) {
-            self.unfence();
+            self.invalidate();
         }
         // The acknowledgement may be from a new connection or stream; then its epoch must be known first.
         if let Err(error) = self.fence().await {
             tracing::debug!(%error, "the epoch of an appended event could not be looked up");
         }
         if let Some(newest) = acks.iter().map(|ack| ack.seq).max() {
-            self.told().acked(newest);
+            self.delivered().acked(newest);
         }
         let mut appended = Vec::with_capacity(acks.len());
         for (ack, check) in acks.into_iter().zip(checks) {
@@ -113,7 +113,7 @@ impl Inner {
         } else {
             Some(check)
         };
-        let cursor = check.map_or(cursor, |check| cursor.with_check(check));
+        let cursor = check.map_or(cursor, |check| cursor.with_checksum(check));
         Ok(Appended { cursor, duplicate: ack.duplicate })
     }
 
@@ -121,8 +121,8 @@ impl Inner {
         let (headers, _) = message::headers(&entry);
         let subject = message::subject(&self.signals, &entry.topics);
         let payload: Bytes = entry.lines;
-        let told = self.link.tell(Ask { subject, headers, payload }, None).await;
-        told.map_err(Failure::into_unavailable)?;
+        let sent = self.link.send(Ask { subject, headers, payload }, None).await;
+        sent.map_err(Failure::into_unavailable)?;
         // Plain publish-subscribe does not report who listens.
         Ok(SignalReceipt { processes: None })
     }

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
-use super::{
-    super::{HistoryError, Retention},
-    NatsHistory,
-};
+#[cfg(doc)]
+use super::NatsHistory;
+use crate::history::Retention;
 
 /// The storage in which JetStream keeps the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,7 +29,7 @@ impl NatsStorage {
 /// An existing stream keeps its own limits, replicas and storage.
 ///
 /// ```no_run
-/// use sse_core::{Hub, NatsHistory, Retention};
+/// use sse_core::{Hub, Retention, history::NatsHistory};
 ///
 /// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
 /// let history = NatsHistory::builder()
@@ -83,22 +82,5 @@ impl NatsHistoryBuilder {
     /// minutes; the server keeps the keys of this time in memory.
     pub fn key_window(self, key_window: Duration) -> Self {
         Self { key_window, ..self }
-    }
-
-    /// Connects to a NATS server and opens the stream `name`, which is created if it is missing.
-    ///
-    /// Separate several servers of a cluster with commas. The URL contains the user and password, or the token;
-    /// `tls://` requests TLS.
-    ///
-    /// # Errors
-    /// [`HistoryError`] of the kind `Unavailable` if no server answers or JetStream is off, and `Settings` if the
-    /// server is older than 2.10, the URL or name is not valid, or an existing stream has settings that would lose
-    /// events; the message lists each.
-    pub async fn connect(
-        self,
-        url: impl AsRef<str>,
-        name: impl AsRef<str>,
-    ) -> Result<NatsHistory, HistoryError> {
-        NatsHistory::open(self, url.as_ref(), name.as_ref()).await
     }
 }

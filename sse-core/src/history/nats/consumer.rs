@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::{
     super::HistoryError,
-    Inner,
     answer::{Failure, Refusal},
+    inner::Inner,
     link::Ask,
 };
 
@@ -100,7 +100,7 @@ impl Consumer {
         let request = json!({ "batch": PULL, "expires": nanos(EXPIRES), "max_bytes": max_bytes });
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", inner.name, self.name);
         let ask = Ask { subject, headers: HeaderMap::new(), payload: request.to_string().into() };
-        inner.link.tell(ask, Some(&self.inbox)).await?;
+        inner.link.send(ask, Some(&self.inbox)).await?;
         self.wanted += PULL;
         Ok(())
     }
@@ -132,7 +132,7 @@ impl Consumer {
 
     pub(super) async fn delete(&self, inner: &Inner) {
         let ask = Ask::api(&format!("CONSUMER.DELETE.{}.{}", inner.name, self.name), &json!({}));
-        if inner.link.tell(ask, None).await.is_err() {
+        if inner.link.send(ask, None).await.is_err() {
             tracing::debug!("the consumer was not deleted; the server forgets it by itself");
         }
     }

@@ -3,23 +3,19 @@
 use std::sync::PoisonError;
 
 use async_nats::HeaderMap;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
     super::{HistoryError, HistoryErrorKind, foreign},
-    Inner, NatsHistoryBuilder,
     answer::{Failure, parse},
+    delivered::Mark,
+    inner::Inner,
+    known::{Safety, Table},
     link::Ask,
     message::base64,
     settings,
     streams::{Info, NO_MESSAGE, NO_STREAM, RawAnswer},
-    told::Mark,
 };
-use crate::resume::{Epoch, EpochRow, EpochTable};
-
-/// The number of epochs kept; a cursor of an older one gets a gap.
-const MOST: usize = 1_000;
 
 /// The number of attempts to change the table when other processes change it at the same time.
 const TRIES: usize = 20;
@@ -27,83 +23,10 @@ const TRIES: usize = 20;
 /// The server's codes for "another message came first".
 const WRONG_LAST: [u32; 2] = [10_071, 10_164];
 
-/// The table as it is stored: one message, which is replaced as a whole.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Table {
-    /// The creation time of the stream of events: another time means another stream.
-    created: String,
-    /// The run of the server in which the newest row was written, if runs can be distinguished.
-    server: Option<String>,
-    /// Each epoch in hexadecimal digits, with the position where it begins, oldest first.
-    epochs: Vec<(String, u64)>,
-}
-
 /// A table, and the message that contains it: a new table is stored only if that message is still the newest.
 struct Found {
     table: Option<Table>,
     revision: u64,
-}
-
-/// The part of the table that this process knows. Rows are only ever added, so that the process and its readers
-/// agree.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    rows: Vec<EpochRow>,
-    created: String,
-}
-
-impl Known {
-    pub(super) fn epochs(&self) -> Option<EpochTable> {
-        EpochTable::from_rows(self.rows.clone())
-    }
-
-    pub(super) fn rows(&self) -> &[EpochRow] {
-        &self.rows
-    }
-
-    /// Returns the epoch of the current record at `seq`.
-    pub(super) fn at(&self, seq: u64) -> Epoch {
-        let row = self.rows.iter().rev().find(|row| row.begins <= seq).or(self.rows.first());
-        row.map_or(Epoch::from_bits(0), |row| row.epoch)
-    }
-
-    fn adopt(&mut self, table: &Table) {
-        for (epoch, begins) in &table.epochs {
-            let Ok(bits) = u64::from_str_radix(epoch, 16) else { continue };
-            let epoch = Epoch::from_bits(bits);
-            if !self.rows.iter().any(|row| row.epoch == epoch) {
-                self.rows.push(EpochRow { epoch, begins: *begins });
-            }
-        }
-        self.created.clone_from(&table.created);
-    }
-}
-
-/// The safety of a stream: its replicas and storage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Safety {
-    replicas: usize,
-    storage: String,
-}
-
-impl Safety {
-    fn of_options(options: &NatsHistoryBuilder) -> Self {
-        Self { replicas: options.replicas, storage: options.storage.as_str().to_owned() }
-    }
-}
-
-impl Table {
-    /// Reads the table in a message, if it has a row.
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let table: Self = serde_json::from_slice(bytes).ok()?;
-        table.epochs.iter().any(|(epoch, _)| u64::from_str_radix(epoch, 16).is_ok()).then_some(table)
-    }
-
-    fn push(&mut self, begins: u64) {
-        self.epochs.push((Epoch::random().to_string(), begins));
-        let surplus = self.epochs.len().saturating_sub(MOST);
-        self.epochs.drain(..surplus);
-    }
 }
 
 impl Inner {
@@ -170,7 +93,7 @@ impl Inner {
             }
             table.push(begins);
             if self.store(&table, found.revision).await? {
-                tracing::warn!(stream = %self.name, begins, "the stream lost what was told; a new epoch begins");
+                tracing::warn!(stream = %self.name, begins, "the stream lost records that were delivered; a new epoch begins");
                 self.adopt(&table);
                 return Ok(());
             }
@@ -187,9 +110,9 @@ impl Inner {
     fn adopt(&self, table: &Table) {
         let is_news = {
             let mut known = self.known();
-            let before = known.rows.len();
+            let before = known.rows().len();
             known.adopt(table);
-            known.rows.len() > before
+            known.rows().len() > before
         };
         if is_news {
             self.drop_replaced();
@@ -199,14 +122,14 @@ impl Inner {
     fn drop_replaced(&self) {
         let epochs = self.known().epochs();
         if let Some(epochs) = epochs {
-            self.told().drop_replaced(&epochs);
+            self.delivered().drop_replaced(&epochs);
         }
     }
 
     /// Returns the table as this process knows it, to be stored where it was lost.
     fn own_table(&self) -> Table {
         let known = self.known();
-        let epochs = known.rows.iter().map(|row| (row.epoch.to_string(), row.begins)).collect();
+        let epochs = known.rows().iter().map(|row| (row.epoch.to_string(), row.begins)).collect();
         Table { created: known.created.clone(), server: None, epochs }
     }
 

@@ -195,7 +195,7 @@ impl Link {
     }
 
     /// Sends a message that expects no answer, and waits until it is on its way.
-    pub(super) async fn tell(&self, ask: Ask, reply: Option<&str>) -> Result<(), Failure> {
+    pub(super) async fn send(&self, ask: Ask, reply: Option<&str>) -> Result<(), Failure> {
         if !self.is_connected() {
             return Err(Failure::NotConnected);
         }

@@ -166,7 +166,7 @@ impl Stored {
     pub(super) fn record(&self, prefix: &str, payload: Bytes, cursor: Cursor) -> Record {
         let kind = if self.is_finish() { EntryKind::Finish } else { EntryKind::Event };
         let lines = if self.fields.check.is_some() { payload } else { foreign::message(&payload) };
-        Record { cursor: cursor.with_check(self.check()), topics: self.topics(prefix), kind, lines }
+        Record { cursor: cursor.with_checksum(self.check()), topics: self.topics(prefix), kind, lines }
     }
 }
 

@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::{
     super::{HistoryBounds, HistoryError, HistoryErrorKind, Pattern, Record, Topic, engine::cut_to_bytes},
-    Inner,
     answer::{Failure, parse},
+    delivered::Mark,
+    inner::Inner,
     link::Ask,
     message::{self, Fields, Stored, nanos},
     settings,
     streams::{Info, NO_MESSAGE, RawAnswer},
-    told::Mark,
 };
 use crate::resume::Cursor;
 
@@ -118,9 +118,9 @@ impl Inner {
     /// Only a cursor with a check can be compared. A cursor without a check names a position whose record was
     /// already trimmed when the cursor was made, and a record that has been trimmed since cannot be compared
     /// either: for both, the table of epochs alone decides.
-    pub(super) async fn holds(&self, cursor: Cursor) -> Result<bool, HistoryError> {
+    pub(super) async fn verify(&self, cursor: Cursor) -> Result<bool, HistoryError> {
         self.fence().await?;
-        let Some(check) = cursor.check().filter(|_| cursor.seq() > 0) else {
+        let Some(check) = cursor.checksum().filter(|_| cursor.seq() > 0) else {
             return Ok(cursor.seq() <= self.look().await?.head());
         };
         match self.stored(cursor.seq()).await? {
@@ -129,7 +129,7 @@ impl Inner {
         }
     }
 
-    pub(super) async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+    pub(super) async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let info = self.look().await?;
         let epochs = self.known().epochs();
         let Some(epochs) = epochs else {
@@ -175,7 +175,7 @@ impl Inner {
             let Ok(topic) = pattern.clone().into_topic() else { continue };
             if stored.is_finish() && !self.is_reopened(&topic, stored.seq, multi).await? {
                 let cursor = Cursor::new(self.known().at(stored.seq), stored.seq);
-                finished.push((topic, cursor.with_check(stored.check())));
+                finished.push((topic, cursor.with_checksum(stored.check())));
             }
         }
         Ok((last, finished))
@@ -205,18 +205,18 @@ impl Inner {
         Ok(true)
     }
 
-    /// Returns the first position, up to `told`, at which the stream no longer holds the reported record, and one
+    /// Returns the first position, up to `until`, at which the stream no longer holds the reported record, and one
     /// of the lost records. Only records that were reported before `info` was requested can be compared with it.
     pub(super) async fn first_lost(
         &self,
-        told: u64,
+        until: u64,
         info: &Info,
     ) -> Result<Option<(u64, Mark)>, HistoryError> {
-        let Some(last) = self.told().last_up_to(told) else { return Ok(None) };
+        let Some(last) = self.delivered().last_up_to(until) else { return Ok(None) };
         if self.stands(last, info).await? {
             return Ok(None);
         }
-        let marks = self.told().marks_up_to(told);
+        let marks = self.delivered().marks_up_to(until);
         // Up to some position all records are unchanged, after it none: a record written after a loss never has an
         // old check.
         let (mut standing, mut lost) = (0, marks.len().saturating_sub(1));

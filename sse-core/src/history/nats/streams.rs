@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{
     super::HistoryError,
-    Inner,
     answer::Refusal,
+    inner::Inner,
     message::{Fields, Stored, base64, nanos},
     settings::{self, Config},
 };

@@ -10,13 +10,13 @@ use super::{
         HistoryError, TailEvent,
         tail::{self, TailEvents, TailStream},
     },
-    Inner,
     answer::Failure,
     consumer::{Break, Consumer, Delivered},
+    delivered::Mark,
+    inner::Inner,
     link::next,
     message::{self, Fields, Stored},
     streams::Info,
-    told::Mark,
 };
 use crate::resume::Cursor;
 
@@ -62,8 +62,8 @@ impl Follower {
         // position.
         let found = self.inner.known().rows().len();
         self.rows = *self.inner.first_rows.get_or_init(|| found);
-        let told = self.tell_rows(found).await;
-        if told.is_err() {
+        let sent = self.send_rows(found).await;
+        if sent.is_err() {
             return;
         }
         loop {
@@ -75,7 +75,7 @@ impl Follower {
                         tracing::debug!(%error, "the stream still cannot be followed");
                     } else {
                         self.is_away = true;
-                        if self.tell(Err(error)).await.is_err() {
+                        if self.send(Err(error)).await.is_err() {
                             return;
                         }
                     }
@@ -92,7 +92,7 @@ impl Follower {
     async fn follow(&mut self) -> Result<(), Break> {
         let info = self.inner.look().await?;
         if std::mem::take(&mut self.is_away) {
-            self.tell(Ok(TailEvent::Recovered)).await?;
+            self.send(Ok(TailEvent::Recovered)).await?;
         }
         self.settle(&info).await?;
         let mut signals = self.inner.link.subscribe(&format!("{}.>", self.inner.signals)).await?;
@@ -118,7 +118,7 @@ impl Follower {
                 signal = next(&mut signals) => {
                     let signal = signal.ok_or(Break::Again)?;
                     if let Some(entry) = message::signal(signal, &self.inner.signals) {
-                        self.tell(Ok(TailEvent::Signal(entry))).await?;
+                        self.send(Ok(TailEvent::Signal(entry))).await?;
                     }
                 }
                 news = next(&mut news) => {
@@ -151,7 +151,7 @@ impl Follower {
     /// Checks whether the stream still holds the reported records, and reports new epochs and records that were
     /// trimmed before they could be read.
     async fn settle(&mut self, info: &Info) -> Result<(), Break> {
-        self.tell_rows(0).await?;
+        self.send_rows(0).await?;
         let is_suspect =
             self.position > info.head() || self.inner.first_lost(self.position, info).await?.is_some();
         let again = if is_suspect && info.config.num_replicas > 1 {
@@ -164,33 +164,33 @@ impl Follower {
         let info = again.as_ref().unwrap_or(info);
         while let Some((begins, mark)) = self.inner.first_lost(self.position, info).await? {
             self.inner.fork(begins, mark).await?;
-            self.tell_rows(0).await?;
+            self.send_rows(0).await?;
         }
         if self.position > info.head() {
             let epoch = self.inner.known().at(self.position);
             let lost = Mark { seq: self.position, check: 0, epoch };
             self.inner.fork(info.head() + 1, lost).await?;
-            self.tell_rows(0).await?;
+            self.send_rows(0).await?;
         }
         if info.oldest() > self.oldest {
             self.oldest = info.oldest();
             self.position = self.position.max(self.oldest - 1);
-            self.tell(Ok(TailEvent::Trimmed { oldest: self.oldest })).await?;
+            self.send(Ok(TailEvent::Trimmed { oldest: self.oldest })).await?;
         }
         // With this mark, even a stream that loses its end before any report is detected.
-        if self.inner.told().last().is_none()
+        if self.inner.delivered().last().is_none()
             && self.position > 0
             && let Some(stored) = self.inner.stored(self.position).await?
         {
             let epoch = self.inner.known().at(stored.seq);
-            self.inner.told().push(Mark { seq: stored.seq, check: stored.check(), epoch });
+            self.inner.delivered().push(Mark { seq: stored.seq, check: stored.check(), epoch });
         }
         Ok(())
     }
 
     /// Reports the table if it has rows that were not reported yet. Rows after the first `old` ones that begin
     /// before the position replace what was reported from there on.
-    async fn tell_rows(&mut self, old: usize) -> Result<(), Break> {
+    async fn send_rows(&mut self, old: usize) -> Result<(), Break> {
         let (table, fork) = {
             let known = self.inner.known();
             if known.rows().len() <= self.rows {
@@ -203,7 +203,7 @@ impl Follower {
         };
         self.position = self.position.min(fork.unwrap_or(u64::MAX));
         match table {
-            Some(table) => self.tell(Ok(TailEvent::EpochTable(table))).await,
+            Some(table) => self.send(Ok(TailEvent::EpochTable(table))).await,
             None => Ok(()),
         }
     }
@@ -213,11 +213,11 @@ impl Follower {
             // The records were trimmed before they could be read, or lost on the way: the next look decides which.
             return Err(Break::Again);
         }
-        let (epoch, has_news) = {
+        let (epoch, table_changed) = {
             let known = self.inner.known();
             (known.at(delivered.seq), known.rows().len() > self.rows)
         };
-        if has_news {
+        if table_changed {
             return Err(Break::Again);
         }
         let stored = Stored {
@@ -226,13 +226,13 @@ impl Follower {
             fields: Fields::of(message.headers.as_ref(), &message.payload),
             nanos: delivered.nanos,
         };
-        self.inner.told().push(Mark { seq: stored.seq, check: stored.check(), epoch });
+        self.inner.delivered().push(Mark { seq: stored.seq, check: stored.check(), epoch });
         self.position = stored.seq;
         let record = stored.record(&self.inner.name, message.payload, Cursor::new(epoch, stored.seq));
-        self.tell(Ok(TailEvent::Record(record))).await
+        self.send(Ok(TailEvent::Record(record))).await
     }
 
-    async fn tell(&self, change: Result<TailEvent, HistoryError>) -> Result<(), Break> {
+    async fn send(&self, change: Result<TailEvent, HistoryError>) -> Result<(), Break> {
         self.changes.send(change).await.map_err(|_| Break::Dropped)
     }
 }

@@ -3,9 +3,9 @@ use bytes::Bytes;
 
 use super::{
     consumer::Delivered,
+    delivered::{DeliveredMarks, Mark},
     message::{self, Fields, Stored, base64, nanos},
     settings::{check_name, check_version, has_batches},
-    told::{Mark, Told},
 };
 use crate::{
     history::{Entry, EntryKind, HistoryErrorKind, Pattern, Topic},
@@ -179,43 +179,43 @@ fn a_reply_subject_says_where_a_record_stands() {
 fn the_newest_told_are_remembered_each_and_older_ones_in_steps() {
     let epoch = Epoch::from_bits(1);
     let mark = |seq| Mark { seq, check: u32::try_from(seq).unwrap_or(0), epoch };
-    let mut told = Told::default();
-    (1..=20_000).for_each(|seq| told.push(mark(seq)));
-    let marks = told.marks_up_to(u64::MAX);
+    let mut delivered = DeliveredMarks::default();
+    (1..=20_000).for_each(|seq| delivered.push(mark(seq)));
+    let marks = delivered.marks_up_to(u64::MAX);
     assert!(marks.is_sorted_by_key(|mark| mark.seq));
-    assert_eq!(told.last(), Some(mark(20_000)));
+    assert_eq!(delivered.last(), Some(mark(20_000)));
     assert!((20_000 - 8_191..=20_000).all(|seq| marks.contains(&mark(seq))));
     assert_eq!(marks.first(), Some(&mark(256)));
     assert!(marks.len() < 8_300);
     // A record that another tail has reported beyond a position does not count for it.
-    assert_eq!(told.last_up_to(15_000), Some(mark(15_000)));
-    assert_eq!(told.last_up_to(1_000), Some(mark(768)));
-    assert_eq!(told.last_up_to(255), None);
-    assert!(told.marks_up_to(15_000).iter().all(|mark| mark.seq <= 15_000));
+    assert_eq!(delivered.last_up_to(15_000), Some(mark(15_000)));
+    assert_eq!(delivered.last_up_to(1_000), Some(mark(768)));
+    assert_eq!(delivered.last_up_to(255), None);
+    assert!(delivered.marks_up_to(15_000).iter().all(|mark| mark.seq <= 15_000));
     // The same record again changes nothing; another record at its position replaces what follows.
-    told.push(mark(19_000));
-    assert_eq!(told.last(), Some(mark(20_000)));
-    told.push(Mark { check: 7, ..mark(19_000) });
-    assert_eq!(told.last(), Some(Mark { check: 7, ..mark(19_000) }));
+    delivered.push(mark(19_000));
+    assert_eq!(delivered.last(), Some(mark(20_000)));
+    delivered.push(Mark { check: 7, ..mark(19_000) });
+    assert_eq!(delivered.last(), Some(Mark { check: 7, ..mark(19_000) }));
     // After a jump nothing is known about the records in between.
-    told.push(mark(30_000));
-    assert!(told.marks_up_to(u64::MAX).iter().all(|mark| mark.seq <= 11_808 || mark.seq == 30_000));
+    delivered.push(mark(30_000));
+    assert!(delivered.marks_up_to(u64::MAX).iter().all(|mark| mark.seq <= 11_808 || mark.seq == 30_000));
 }
 
 #[test]
 fn what_a_later_epoch_replaced_is_forgotten() {
     let (first, second) = (Epoch::from_bits(1), Epoch::from_bits(2));
-    let mut told = Told::default();
+    let mut delivered = DeliveredMarks::default();
     for seq in 1..=10 {
-        told.push(Mark { seq, check: 0, epoch: first });
+        delivered.push(Mark { seq, check: 0, epoch: first });
     }
     let mut epochs = EpochTable::starting(first);
-    told.drop_replaced(&epochs);
-    assert_eq!(told.marks_up_to(u64::MAX).len(), 10);
+    delivered.drop_replaced(&epochs);
+    assert_eq!(delivered.marks_up_to(u64::MAX).len(), 10);
     epochs.push(EpochRow { epoch: second, begins: 8 });
-    told.drop_replaced(&epochs);
-    assert_eq!(told.last().map(|mark| mark.seq), Some(7));
-    told.push(Mark { seq: 8, check: 1, epoch: second });
-    told.drop_replaced(&epochs);
-    assert_eq!(told.last().map(|mark| mark.seq), Some(8));
+    delivered.drop_replaced(&epochs);
+    assert_eq!(delivered.last().map(|mark| mark.seq), Some(7));
+    delivered.push(Mark { seq: 8, check: 1, epoch: second });
+    delivered.drop_replaced(&epochs);
+    assert_eq!(delivered.last().map(|mark| mark.seq), Some(8));
 }

@@ -11,9 +11,9 @@ use crate::history::{HistoryError, Retention, mark::Mark};
 /// Every process that opens the same history should use the same options.
 ///
 /// ```no_run
-/// use sse_core::{PostgresHistory, Retention};
+/// use sse_core::{Retention, history::PostgresHistory};
 ///
-/// # async fn connect() -> Result<(), sse_core::HistoryError> {
+/// # async fn connect() -> Result<(), sse_core::history::HistoryError> {
 /// let history = PostgresHistory::builder()
 ///     .retention(Retention::default().events(100_000))
 ///     .connect("postgres://app:password@db1,db2/shop?sslmode=require", "sse")

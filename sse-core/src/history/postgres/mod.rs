@@ -67,9 +67,9 @@ use schema::Schema;
 /// when it is back.
 ///
 /// ```no_run
-/// use sse_core::{Hub, PostgresHistory};
+/// use sse_core::{Hub, history::PostgresHistory};
 ///
-/// # async fn open() -> Result<(), sse_core::HistoryError> {
+/// # async fn open() -> Result<(), sse_core::history::HistoryError> {
 /// let hub = Hub::open(PostgresHistory::connect("postgres://app@db/shop", "sse").await?).await?;
 /// # let _ = hub;
 /// # Ok(()) }
@@ -117,9 +117,9 @@ impl PostgresHistory {
     /// refinery or diesel. It must run in one transaction; running it again changes nothing.
     ///
     /// ```
-    /// let script = sse_core::PostgresHistory::schema("sse")?;
+    /// let script = sse_core::history::PostgresHistory::schema("sse")?;
     /// assert!(script.contains("create or replace function sse.publish("));
-    /// # Ok::<(), sse_core::HistoryError>(())
+    /// # Ok::<(), sse_core::history::HistoryError>(())
     /// ```
     ///
     /// # Errors
@@ -146,7 +146,7 @@ impl History for PostgresHistory {
         read::read(&self.shared, after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let session = self.shared.link.get()?;
         bounds::bounds(&self.shared, &session, patterns).await
     }

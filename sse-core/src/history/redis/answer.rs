@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use redis::{FromRedisValue, ParsingError, Value};
 
-use super::scan::Row;
 use crate::{
     history::{
         Appended, EntryKind, HistoryBounds, HistoryError, HistoryErrorKind, Record, Topic, codec, foreign,
@@ -13,6 +12,9 @@ use crate::{
 
 /// The maximum number of records in a block.
 const MOST_RECORDS: u64 = 256;
+
+/// A topic and its last position, as the server returns them.
+pub(super) type Row = (Vec<u8>, f64);
 
 /// The result of the script `span`.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Shared, answer, failure};
+use super::{answer, failure, shared::Shared};
 use crate::history::{Appended, Entry, HistoryError, HistoryErrorKind, codec};
 
 /// The number of appends that may wait for the server before publishers wait.

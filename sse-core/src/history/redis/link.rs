@@ -179,3 +179,19 @@ fn away(error: &RedisError) -> HistoryError {
     let message = "no connection to Redis at the moment, and nothing was sent; try again later";
     HistoryError::new(HistoryErrorKind::Unavailable, message).with_source(error.clone())
 }
+
+/// Returns one client for each URL.
+pub(super) fn clients(urls: &str) -> Result<Vec<Client>, HistoryError> {
+    if urls.contains("rediss://") || urls.contains("valkeys://") {
+        choose_cryptography();
+    }
+    urls.split(',').map(|url| Client::open(url.trim()).map_err(failure::connecting)).collect()
+}
+
+/// The client's TLS uses the process's default cryptography and panics if there is more than one to choose from.
+fn choose_cryptography() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // This fails only if another thread has just chosen.
+        drop(rustls::crypto::ring::default_provider().install_default());
+    }
+}

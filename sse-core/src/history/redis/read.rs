@@ -2,7 +2,7 @@
 
 use redis::{Cmd, aio::MultiplexedConnection};
 
-use super::{Shared, answer, answer::damaged, failure, link::Linked};
+use super::{answer, answer::damaged, link::Linked, shared::Shared};
 use crate::history::{HistoryError, HistoryErrorKind, Record, engine::cut_to_bytes};
 
 /// The number of records requested at once.
@@ -49,7 +49,7 @@ pub(super) async fn read(
 
 /// No record follows `after`: correct at the head, otherwise the records were trimmed.
 async fn at_the_end(shared: &Shared, mut linked: Linked, after: u64) -> Result<Vec<Record>, HistoryError> {
-    let span = shared.scripts.span(&mut linked.connection, &shared.settings, &[]).await;
+    let span = shared.scripts.bounds(&mut linked.connection, &shared.settings, &[]).await;
     let span = span.map_err(|error| shared.failed(&linked, error))?;
     if after >= span.head {
         return Ok(Vec::new());
@@ -78,14 +78,4 @@ async fn range(
     let mut command = Cmd::new();
     command.arg("XRANGE").arg(log).arg(from).arg(to).arg("COUNT").arg(wanted);
     command.query_async(connection).await
-}
-
-impl Shared {
-    /// Returns the error for a failed query; a broken connection is replaced.
-    pub(super) fn failed(&self, linked: &Linked, error: redis::RedisError) -> HistoryError {
-        if failure::is_broken(&error) {
-            self.link.broken(linked, &error);
-        }
-        failure::asking(error)
-    }
 }

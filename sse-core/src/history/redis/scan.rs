@@ -2,7 +2,10 @@
 
 use redis::{Cmd, RedisResult, aio::MultiplexedConnection};
 
-use super::{answer::BoundsReply, names::Names};
+use super::{
+    answer::{BoundsReply, Row},
+    names::Names,
+};
 use crate::history::{Pattern, matcher::Matcher};
 
 /// The number of topics that the server returns at once: less than a millisecond of its time.
@@ -12,21 +15,18 @@ pub(super) const PAGE: usize = 500;
 /// the head, which is an upper bound.
 const MOST_SCANNED: usize = 10_000;
 
-/// A topic and its last position, as the server returns them.
-pub(super) type Row = (Vec<u8>, f64);
-
 /// Returns the last position of a record of a topic that matches one of the patterns, or that was forgotten; the
 /// first page was returned with the bounds. The newest topics come first, so the first match decides.
 pub(super) async fn last_of(
     connection: &mut MultiplexedConnection,
     names: &Names,
     wild: &[&Pattern],
-    told: &BoundsReply,
+    reply: &BoundsReply,
 ) -> RedisResult<u64> {
-    let (head, forgotten) = (told.head, told.forgotten);
+    let (head, forgotten) = (reply.head, reply.forgotten);
     let matcher = Matcher::new(wild.iter().copied());
     let matches = |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| matcher.matches(name));
-    let mut page = told.newest.clone();
+    let mut page = reply.newest.clone();
     let mut scanned = 0;
     let last = loop {
         if let Some(last) = last_on(&page, forgotten, matches) {

@@ -2,7 +2,7 @@
 
 use redis::{FromRedisValue, RedisResult, Script, ScriptInvocation, Value, aio::MultiplexedConnection};
 
-use super::{Settings, answer, names::Names, scan};
+use super::{answer, names::Names, scan, settings::Settings};
 use crate::{
     history::{Entry, EntryKind, HistoryBounds, Pattern, codec, mark::Mark, scoped},
     resume::{Cursor, Epoch},
@@ -77,7 +77,7 @@ impl Scripts {
     }
 
     /// Returns the bounds of the history.
-    pub(super) async fn span(
+    pub(super) async fn bounds(
         &self,
         connection: &mut MultiplexedConnection,
         settings: &Settings,
@@ -108,13 +108,13 @@ impl Scripts {
         for pattern in &exact {
             call.arg(pattern.as_str());
         }
-        let told = answer::BoundsReply::from_redis_value(call.invoke_async(connection).await?)?;
-        self.mark.returned(Cursor::new(told.epochs.current(), told.head));
+        let reply = answer::BoundsReply::from_redis_value(call.invoke_async(connection).await?)?;
+        self.mark.returned(Cursor::new(reply.epochs.current(), reply.head));
         let last = match &*wild {
             [] => None,
-            wild => Some(scan::last_of(connection, &settings.names, wild, &told).await?),
+            wild => Some(scan::last_of(connection, &settings.names, wild, &reply).await?),
         };
-        Ok(told.into_span(last))
+        Ok(reply.into_span(last))
     }
 
     fn begin<'a>(&self, script: &'a Script, settings: &Settings) -> ScriptInvocation<'a> {

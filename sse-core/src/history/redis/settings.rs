@@ -1,9 +1,19 @@
 //! The settings of the server without which the promises cannot be kept.
 
+use std::time::Duration;
+
 use redis::{Cmd, RedisResult, aio::MultiplexedConnection};
 
 use super::names::Names;
-use crate::history::{HistoryError, HistoryErrorKind};
+use crate::history::{HistoryError, HistoryErrorKind, Retention};
+
+/// The options with which the history was opened.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) names: Names,
+    pub(super) retention: Retention,
+    pub(super) key_memory: Duration,
+}
 
 /// The oldest version that can trim by position.
 const OLDEST_VERSION: (u32, u32) = (6, 2);

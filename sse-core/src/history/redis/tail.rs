@@ -13,8 +13,9 @@ use redis::{Client, Cmd, RedisError, RedisResult, aio::MultiplexedConnection};
 use tokio::task::AbortHandle;
 
 use super::{
-    Shared, answer, failure,
+    answer, failure,
     link::{Backoff, Primary},
+    shared::Shared,
 };
 use crate::{
     history::{HistoryBounds, HistoryError, TailEvent, codec, foreign, tail::TailEvents},
@@ -97,7 +98,7 @@ impl Tail {
         let _listener = Listener::start(client, &self.shared, self.changes.clone());
         self.look(&mut connection, false).await?;
         if std::mem::take(&mut self.is_away) {
-            self.tell(TailEvent::Recovered).await?;
+            self.send(TailEvent::Recovered).await?;
         }
         *backoff = Backoff::default();
         loop {
@@ -136,7 +137,7 @@ impl Tail {
                 for record in records {
                     self.position = record.cursor.seq();
                     self.shared.scripts.mark.read(record.cursor);
-                    self.tell(TailEvent::Record(record)).await?;
+                    self.send(TailEvent::Record(record)).await?;
                 }
             }
         }
@@ -168,20 +169,20 @@ impl Tail {
         let HistoryBounds { oldest, head, epochs, .. } = if sweeps {
             shared.scripts.sweep(connection, &shared.settings).await?
         } else {
-            shared.scripts.span(connection, &shared.settings, &[]).await?
+            shared.scripts.bounds(connection, &shared.settings, &[]).await?
         };
         if self.known.as_ref() != Some(&epochs) {
             // At the start the hub finds the difference itself: its newest record may have been replaced.
             let fork = self.known.as_ref().and_then(|known| known.first_difference(&epochs));
             self.position = self.position.min(fork.map_or(u64::MAX, |fork| fork.saturating_sub(1)));
-            self.tell(TailEvent::EpochTable(epochs.clone())).await?;
+            self.send(TailEvent::EpochTable(epochs.clone())).await?;
             self.known = Some(epochs);
         }
         let news = oldest > self.oldest.max(1);
         self.oldest = oldest;
         if news {
             self.position = self.position.max(oldest - 1);
-            self.tell(TailEvent::Trimmed { oldest }).await?;
+            self.send(TailEvent::Trimmed { oldest }).await?;
         }
         // Never read beyond the head, whatever position the hub gave.
         self.position = self.position.min(head.max(oldest.saturating_sub(1)));
@@ -201,12 +202,12 @@ impl Tail {
         let next = if is_named { block.first } else { block.last + 1 };
         if next > self.position + 1 {
             self.position = next - 1;
-            self.tell(TailEvent::Trimmed { oldest: next }).await?;
+            self.send(TailEvent::Trimmed { oldest: next }).await?;
         }
         Ok(())
     }
 
-    async fn tell(&self, change: TailEvent) -> Result<(), TailFailure> {
+    async fn send(&self, change: TailEvent) -> Result<(), TailFailure> {
         self.changes.send(Ok(change)).await.map_err(|_| TailFailure::Gone)
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
+#[cfg(doc)]
 use crate::hub::Subscribe;
 
 /// Permission to read that ends at a given time, or when it is revoked.
@@ -21,7 +22,7 @@ use crate::hub::Subscribe;
 /// use std::time::Duration;
 /// use sse_core::{Hub, Lease};
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_core::SubscribeError> {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_core::error::SubscribeError> {
 /// let hub = Hub::memory();
 /// let lease = Lease::within(Duration::from_secs(600));
 /// let mut reader = hub.subscribe("prices").lease(&lease).await?;
@@ -129,16 +130,5 @@ impl From<&Lease> for Lease {
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease").field("is_over", &self.is_over()).finish_non_exhaustive()
-    }
-}
-
-impl Subscribe {
-    /// Reads under this lease. When it is over, the stream ends before another byte is written, and the reader
-    /// reconnects and is authorised again. With a lease that is already over, the stream reads nothing.
-    ///
-    /// The last of several calls counts.
-    pub fn lease(mut self, lease: impl Into<Lease>) -> Self {
-        self.terms.lease = Some(lease.into());
-        self
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::filter::EventFilter;
-use crate::hub::Subscription;
 
 #[cfg(test)]
 mod tests;
@@ -11,7 +10,7 @@ mod tests;
 /// Proof that a reader gets every event of its topics, so that it may get bytes that were made for other
 /// readers.
 ///
-/// Every shared part of a feed requires this proof, and only [`Subscription::access`] creates one.
+/// Every shared part of a feed requires this proof, and only [`Access::of`] creates one.
 #[derive(Clone, Copy)]
 pub(crate) struct FullAccess(());
 
@@ -30,24 +29,12 @@ impl FullAccess {
     }
 }
 
-impl Subscription {
-    pub(in crate::hub) fn access(&self) -> Access {
-        match self.extras.as_ref().and_then(|extras| extras.sieve.as_ref()) {
-            None => Access::Full(FullAccess(())),
-            Some(sieve) => Access::Filtered(Arc::clone(sieve)),
-        }
-    }
-
-    /// Returns whether the reader decides about each event by itself.
-    pub(in crate::hub) fn is_filtered(&self) -> bool {
-        matches!(self.access(), Access::Filtered(_))
-    }
-
-    /// Returns the reader's filter; for a reader that gets all events, one that withholds nothing.
-    pub(in crate::hub) fn sieve(&self) -> Arc<EventFilter> {
-        match self.access() {
-            Access::Full(_) => Arc::default(),
-            Access::Filtered(sieve) => sieve,
+impl Access {
+    /// Returns how a reader with this filter, or without one, takes events.
+    pub(in crate::hub) fn of(filter: Option<&Arc<EventFilter>>) -> Self {
+        match filter {
+            None => Self::Full(FullAccess(())),
+            Some(filter) => Self::Filtered(Arc::clone(filter)),
         }
     }
 }

@@ -4,4 +4,6 @@
 pub(in crate::hub) mod publish;
 pub(in crate::hub) mod publisher;
 pub(in crate::hub) mod run;
+pub(in crate::hub) mod run_error;
+pub(in crate::hub) mod runs;
 pub(in crate::hub) mod tail;

@@ -2,11 +2,14 @@ use std::{
     error, fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use crate::hub::{Hub, control_events, window::window::Append};
+#[cfg(doc)]
+use crate::hub::Hub;
+use crate::hub::{control_events, shared::Shared, window::append::Append};
 use crate::{
     history::{
         Appended, DynHistory, Entry, EntryKind, HistoryError, HistoryErrorKind, IntoTopics, InvalidTopic,
@@ -32,7 +35,7 @@ pub struct Publish {
 }
 
 pub(crate) enum Target {
-    Hub(Hub),
+    Hub(Arc<Shared>),
     History(DynHistory),
 }
 
@@ -78,10 +81,10 @@ impl Publish {
                 match hub.history().cloned() {
                     None => {
                         let append = Append { topics: &topics, kind, lines };
-                        let placed = hub.window().append(append, key.as_deref());
-                        let receivers = Some(placed.receivers);
+                        let outcome = hub.window().append(append, key.as_deref());
+                        let receivers = Some(outcome.receivers);
                         let receipt =
-                            Receipt { cursor: placed.cursor, receivers, duplicate: placed.duplicate };
+                            Receipt { cursor: outcome.cursor, receivers, duplicate: outcome.duplicate };
                         Running::Done(Some(Ok(receipt)))
                     }
                     Some(history) => {

@@ -1,9 +1,8 @@
 use std::{fmt, sync::Arc};
 
-use super::publish::{Publish, Target, What};
+use super::publish::{Publish, PublishError, Target, What, exact, publishable};
 use crate::{
     history::{DynHistory, Entry, EntryKind, History, IntoTopics, SignalReceipt},
-    hub::{PublishError, publish::publish},
     wire::Event,
 };
 
@@ -45,8 +44,8 @@ impl Publisher {
         topics: impl IntoTopics,
         event: impl Into<Event>,
     ) -> Result<SignalReceipt, PublishError> {
-        let topics = publish::exact(topics)?;
-        let lines = publish::publishable(event.into())?;
+        let topics = exact(topics)?;
+        let lines = publishable(event.into())?;
         let entry = Entry { topics, kind: EntryKind::Event, lines: lines.into(), key: None };
         Ok(self.history.signal(entry).await?)
     }

@@ -2,7 +2,7 @@
 
 use std::{future::poll_fn, pin::pin, sync::Weak, task::Poll, time::Duration};
 
-use crate::hub::{Shared, window::window::Append};
+use crate::hub::{shared::Shared, window::append::Append};
 use crate::{
     history::{DynHistory, Entry, HistoryError, Record, TailEvent},
     wire::Frame,
@@ -39,7 +39,7 @@ pub(crate) async fn follow(hub: Weak<Shared>, history: DynHistory) {
         if ended {
             tracing::error!("the history's tail ended; asking for it again");
         } else if restarted_after == Some(after) {
-            tracing::error!(after, "the history's tail does not tell what follows; asking for it again");
+            tracing::error!(after, "the history's tail does not report what follows; asking for it again");
         }
         if ended || restarted_after.replace(after) == Some(after) {
             tokio::time::sleep(PAUSE).await;

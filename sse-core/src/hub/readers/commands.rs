@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::history::Pattern;
-use crate::hub::{Start, feeds::feed::Feed};
+use crate::hub::options::start::Start;
 
 /// The data of a reader that has a handle, or that was given a name, a limit or an exclusive place.
 pub(crate) struct ReaderControl {
@@ -23,11 +23,23 @@ pub(crate) struct ReaderControl {
     state: Mutex<Commands>,
 }
 
+/// What a handle needs of the feed that its reader reads.
+pub(crate) trait ReaderFeed: Send + Sync {
+    fn patterns(&self) -> &[Pattern];
+
+    /// Returns how many events after `position` the window holds; an event of several topics counts once for
+    /// each of them.
+    fn count_after(&self, position: u64) -> usize;
+
+    /// Wakes all waiting readers of the feed.
+    fn wake_readers(&self);
+}
+
 /// The commands that the reader's task has not run yet.
 #[derive(Default)]
 pub(crate) struct Commands {
     /// The feed that the reader reads now.
-    pub(crate) feed: Option<Arc<Feed>>,
+    pub(crate) feed: Option<Arc<dyn ReaderFeed>>,
     /// The waker of the reader's task, if the task was polled since the control was created.
     waker: Option<Waker>,
     pub(crate) retry: Option<Duration>,
@@ -60,10 +72,7 @@ impl ReaderControl {
         };
         match (waker, feed) {
             (Some(waker), _) => waker.wake(),
-            (None, Some(feed)) => {
-                let waiting = feed.lock().waiters.take();
-                crate::waiters::wake(waiting);
-            }
+            (None, Some(feed)) => feed.wake_readers(),
             (None, None) => {}
         }
     }

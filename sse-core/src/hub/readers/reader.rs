@@ -5,12 +5,12 @@ use std::sync::{
 
 use tokio::time::Instant;
 
-use super::commands::ReaderControl;
-use crate::hub::subscription::holding::Holding;
+use super::{commands::ReaderControl, holding::Holding};
 
 /// The hub's data about one reader.
 pub(crate) struct Reader {
-    pub(crate) position: AtomicU64,
+    /// The position of the reader's `Progress`, for others to read.
+    position: AtomicU64,
     /// The hub's clock when the reader last asked for more.
     pub(crate) asked_at: AtomicU64,
     /// Why the reader must act: one bit for each `Closed`, and one for commands.
@@ -23,7 +23,7 @@ pub(crate) struct Reader {
     /// Whether the reader counts among the hub's readers.
     pub(crate) is_counted: AtomicBool,
     /// The reader's index among the feed's readers.
-    pub(in crate::hub) place: AtomicU32,
+    pub(in crate::hub) index: AtomicU32,
     pub(in crate::hub) holding: Holding,
     pub(crate) since: Instant,
     /// Set only for readers that can be found by name.
@@ -31,7 +31,7 @@ pub(crate) struct Reader {
 }
 
 /// The bit of `Reader::calls` that is set when the reader's control holds commands.
-const ORDERS: u8 = 1 << 7;
+const COMMANDS: u8 = 1 << 7;
 
 /// The reason why the hub ended a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +63,19 @@ impl Reader {
             has_frames: AtomicBool::new(false),
             holding: Holding::default(),
             is_counted: AtomicBool::new(false),
-            place: AtomicU32::new(0),
+            index: AtomicU32::new(0),
             since: Instant::now(),
             control: OnceLock::new(),
         }
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.position.load(Ordering::Relaxed)
+    }
+
+    /// Publishes the position of the reader's `Progress`, which alone calls this.
+    pub(in crate::hub) fn publish_position(&self, position: u64) {
+        self.position.store(position, Ordering::Relaxed);
     }
 
     pub(crate) fn end(&self, by: Closed) {
@@ -79,13 +88,13 @@ impl Reader {
     }
 
     /// Marks that the reader has commands to run.
-    pub(crate) fn order(&self) {
-        self.calls.fetch_or(ORDERS, Ordering::Release);
+    pub(crate) fn mark_commands(&self) {
+        self.calls.fetch_or(COMMANDS, Ordering::Release);
     }
 
     /// Clears the mark; called before the commands are taken, so that one that arrives meanwhile is seen.
-    pub(crate) fn run_commands(&self) {
-        self.calls.fetch_and(!ORDERS, Ordering::AcqRel);
+    pub(crate) fn unmark_commands(&self) {
+        self.calls.fetch_and(!COMMANDS, Ordering::AcqRel);
     }
 
     /// Returns whether the reader was ended or has commands.

@@ -1,7 +1,7 @@
 //! The number of readers, and the readers that can be found by name.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -12,31 +12,25 @@ use super::{
     commands::ReaderControl,
     reader::{Closed, Reader},
 };
-use crate::hub::{EndReason, options::admission::Exclusive};
+use crate::hub::{
+    EndReason,
+    options::admission::{Admission, Exclusive},
+};
 use crate::metrics;
 
 /// The readers of one hub.
 pub(crate) struct Registry {
     max: usize,
     total: AtomicUsize,
-    named: Mutex<RegisteredReader>,
+    named: Mutex<NamedReaders>,
 }
 
 /// A leaf lock: no other lock is taken while this one is held.
 #[derive(Default)]
-struct RegisteredReader {
+struct NamedReaders {
     by_id: HashMap<u64, Arc<Reader>>,
     counted: HashMap<String, usize>,
     exclusive: HashMap<String, Arc<Reader>>,
-}
-
-/// The options of a subscription that limit or name its readers.
-#[derive(Default)]
-pub(crate) struct Admission {
-    pub(crate) principal: Option<String>,
-    /// The keys under which the reader counts, and the maximum for each.
-    pub(crate) limits: BTreeMap<String, usize>,
-    pub(crate) exclusive: Option<(String, Exclusive)>,
 }
 
 impl Registry {
@@ -45,14 +39,14 @@ impl Registry {
     }
 
     /// Admits a reader, or returns why it is refused. The reader has no control yet.
-    pub(crate) fn enter(&self, reader: &Arc<Reader>, seat: Admission) -> Result<(), EndReason> {
+    pub(crate) fn enter(&self, reader: &Arc<Reader>, admission: Admission) -> Result<(), EndReason> {
         let more = |total| (total < self.max).then_some(total + 1);
         if self.total.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_err() {
             return Err(EndReason::Limit);
         }
         reader.is_counted.store(true, Ordering::Release);
         metrics::reader_entered();
-        let entered = self.sit(reader, seat);
+        let entered = self.reserve(reader, admission);
         if entered.is_err() {
             self.leave(reader);
         }
@@ -60,11 +54,11 @@ impl Registry {
     }
 
     /// Returns why a reader with these options would be refused now.
-    pub(crate) fn refusal(&self, seat: &Admission) -> Option<EndReason> {
+    pub(crate) fn refusal(&self, admission: &Admission) -> Option<EndReason> {
         if self.total.load(Ordering::Acquire) >= self.max {
             return Some(EndReason::Limit);
         }
-        self.lock().refusal(seat)
+        self.lock().refusal(admission)
     }
 
     /// Removes a reader; does nothing if it was already removed.
@@ -106,15 +100,15 @@ impl Registry {
         self.lock().by_id.get(&id).cloned()
     }
 
-    fn sit(&self, reader: &Arc<Reader>, seat: Admission) -> Result<(), EndReason> {
-        if seat.principal.is_none() && seat.limits.is_empty() && seat.exclusive.is_none() {
+    fn reserve(&self, reader: &Arc<Reader>, admission: Admission) -> Result<(), EndReason> {
+        if admission.principal.is_none() && admission.limits.is_empty() && admission.exclusive.is_none() {
             return Ok(());
         }
         let mut named = self.lock();
-        if let Some(end) = named.refusal(&seat) {
+        if let Some(end) = named.refusal(&admission) {
             return Err(end);
         }
-        let Admission { principal, limits, exclusive } = seat;
+        let Admission { principal, limits, exclusive } = admission;
         if let Some((key, Exclusive::Reject)) = &exclusive {
             named.exclusive.insert(key.clone(), Arc::clone(reader));
         }
@@ -144,15 +138,15 @@ impl Registry {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, RegisteredReader> {
+    fn lock(&self) -> MutexGuard<'_, NamedReaders> {
         self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl RegisteredReader {
+impl NamedReaders {
     /// Returns why these options cannot be granted now.
-    fn refusal(&self, seat: &Admission) -> Option<EndReason> {
-        let Admission { limits, exclusive, .. } = seat;
+    fn refusal(&self, admission: &Admission) -> Option<EndReason> {
+        let Admission { limits, exclusive, .. } = admission;
         if limits.iter().any(|(key, max)| self.counted.get(key).copied().unwrap_or(0) >= *max) {
             return Some(EndReason::Limit);
         }

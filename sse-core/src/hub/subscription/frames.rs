@@ -6,18 +6,22 @@ use std::{
 
 use futures_core::Stream;
 
-use crate::hub::Subscription;
+use super::subscription::Subscription;
 use crate::{Shutdown, wire::Frame};
 
 /// A subscription as a `Stream`.
-pub(in crate::hub) struct Frames {
+struct Frames {
     subscription: Subscription,
     shutdown: Option<Shutdown>,
 }
 
-impl Frames {
-    pub(in crate::hub) fn new(subscription: Subscription) -> Self {
-        Self { subscription, shutdown: None }
+impl Subscription {
+    /// Returns the frames as a `Stream`, for combinators.
+    ///
+    /// As with [`next`](Subscription::next), the first bytes of a subscription's response are not among them: a
+    /// new reader's first cursor, which [`cursor`](Subscription::cursor) returns.
+    pub fn frames(self) -> impl Stream<Item = Frame> + Send + Sync {
+        Frames { subscription: self, shutdown: None }
     }
 }
 

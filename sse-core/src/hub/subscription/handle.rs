@@ -4,15 +4,20 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::subscribe::checked;
+use tokio::time::Instant;
+
+use super::{subscribe::checked, subscription::Subscription};
+#[cfg(doc)]
+use crate::hub::Hub;
 use crate::hub::{
-    Hub, Start, Subscription,
-    publish::publish::exact,
-    readers::commands::{Commands, ReaderControl},
+    feeds::feed::Feed,
+    options::start::Start,
+    readers::commands::{Commands, ReaderControl, ReaderFeed},
     readers::reader::{Closed, Reader},
+    shared::Shared,
 };
 use crate::{
-    history::{IntoPatterns, IntoTopics, InvalidTopic, Pattern},
+    history::{IntoPatterns, InvalidTopic, Pattern},
     wire::{jittered, limited},
 };
 
@@ -37,15 +42,29 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct ReaderHandle {
-    hub: Hub,
+    hub: Arc<Shared>,
     reader: Arc<Reader>,
     control: Arc<ReaderControl>,
 }
 
 impl ReaderHandle {
-    fn new(hub: &Hub, reader: Arc<Reader>) -> Self {
+    fn new(hub: &Arc<Shared>, reader: Arc<Reader>) -> Self {
         let control = hub.registry().control_of(&reader);
-        Self { hub: hub.clone(), reader, control }
+        Self { hub: Arc::clone(hub), reader, control }
+    }
+
+    /// Returns a handle to a reader of this feed.
+    pub(in crate::hub) fn of(hub: &Arc<Shared>, reader: Arc<Reader>, feed: &Arc<Feed>) -> Self {
+        let handle = Self::new(hub, reader);
+        let known = || Arc::clone(feed) as Arc<dyn ReaderFeed>;
+        handle.control.lock().feed.get_or_insert_with(known);
+        handle
+    }
+
+    /// Returns a handle to the reader with this id.
+    pub(in crate::hub) fn find(hub: &Arc<Shared>, id: &str) -> Option<Self> {
+        let reader = hub.registry().find(u64::from_str_radix(id, 16).ok()?)?;
+        Some(Self::new(hub, reader)).filter(|handle| handle.id() == id)
     }
 
     /// Returns an opaque, unguessable id for [`Hub::reader`], unique while the reader is connected.
@@ -62,6 +81,11 @@ impl ReaderHandle {
         self.control.principal.as_deref()
     }
 
+    /// Returns when the reader subscribed, by the clock that only goes forward.
+    pub(in crate::hub) fn began_at(&self) -> Instant {
+        self.reader.since
+    }
+
     /// Returns when the reader subscribed.
     #[must_use]
     pub fn since(&self) -> SystemTime {
@@ -72,8 +96,8 @@ impl ReaderHandle {
     /// Returns the topics and patterns that the reader reads, sorted.
     #[must_use]
     pub fn topics(&self) -> Vec<Pattern> {
-        let orders = self.control.lock();
-        orders.wanted().to_vec()
+        let commands = self.control.lock();
+        commands.wanted().to_vec()
     }
 
     /// Returns how many events the reader is behind, among those that the window holds; an event of several
@@ -81,12 +105,7 @@ impl ReaderHandle {
     #[must_use]
     pub fn lag(&self) -> usize {
         let Some(feed) = self.control.lock().feed.clone() else { return 0 };
-        let position = self.reader.position.load(Ordering::Relaxed);
-        let feed = feed.lock();
-        if feed.last <= position {
-            return 0;
-        }
-        feed.rings.iter().map(|ring| ring.lock().after(position).len()).sum()
+        feed.count_after(self.reader.position())
     }
 
     /// Returns whether the reader is still connected.
@@ -112,13 +131,13 @@ impl ReaderHandle {
     #[track_caller]
     pub fn retry(&self, delay: Duration) {
         let delay = jittered(limited(delay));
-        self.order(|orders| orders.retry = Some(delay));
+        self.send_commands(|commands| commands.retry = Some(delay));
     }
 
     /// Replaces the reader's topics, from its present position on and without a reconnect.
     ///
     /// The same lease, filter and limits apply. Earlier events of an added topic are not sent;
-    /// [`also`](ReaderHandle::also) sends them. The client does not know of the change: when it reconnects it
+    /// [`add_topics`](ReaderHandle::add_topics) sends them. The client does not know of the change: when it reconnects it
     /// asks for the topics in its request, so let the handler remember the new ones, or let the client ask for
     /// them.
     ///
@@ -126,35 +145,35 @@ impl ReaderHandle {
     /// [`InvalidTopic`] if a topic is not valid, the list is empty, or it has more topics than the hub allows.
     pub fn set_topics(&self, topics: impl IntoPatterns) -> Result<(), InvalidTopic> {
         let topics = checked(topics.into_patterns()?, self.hub.max_topics())?;
-        self.order(|orders| {
-            orders.topics = Some(topics);
-            orders.also.clear();
+        self.send_commands(|commands| {
+            commands.topics = Some(topics);
+            commands.also.clear();
         });
         Ok(())
     }
 
     /// Adds topics with their earlier state, which comes first and without ids; see
-    /// [`Subscribe::also`](crate::hub::Subscribe::also).
+    /// [`Subscribe::backfill`](crate::hub::Subscribe::backfill).
     ///
     /// # Errors
     /// As [`set_topics`](ReaderHandle::set_topics), for all topics of the reader together.
-    pub fn also(&self, topics: impl IntoPatterns, start: Start) -> Result<(), InvalidTopic> {
+    pub fn add_topics(&self, topics: impl IntoPatterns, start: Start) -> Result<(), InvalidTopic> {
         let added = topics.into_patterns()?;
         let wanted = {
-            let orders = self.control.lock();
-            [orders.wanted(), &added].concat()
+            let commands = self.control.lock();
+            [commands.wanted(), &added].concat()
         };
         let wanted = checked(wanted, self.hub.max_topics())?;
-        self.order(|orders| {
-            orders.topics = Some(wanted);
-            orders.also.push((added, start));
+        self.send_commands(|commands| {
+            commands.topics = Some(wanted);
+            commands.also.push((added, start));
         });
         Ok(())
     }
 
-    fn order(&self, give: impl FnOnce(&mut Commands)) {
+    fn send_commands(&self, give: impl FnOnce(&mut Commands)) {
         give(&mut self.control.lock());
-        self.reader.order();
+        self.reader.mark_commands();
         self.control.wake();
     }
 }
@@ -164,39 +183,9 @@ impl Commands {
     fn wanted(&self) -> &[Pattern] {
         match (&self.topics, &self.feed) {
             (Some(topics), _) => topics,
-            (None, Some(feed)) => &feed.patterns,
+            (None, Some(feed)) => feed.patterns(),
             (None, None) => &[],
         }
-    }
-}
-
-impl Hub {
-    /// Returns the readers of these topics in this process, including those with matching wildcards, the oldest
-    /// first.
-    ///
-    /// # Errors
-    /// [`InvalidTopic`] if a topic is not valid or has wildcards.
-    pub fn readers(&self, topics: impl IntoTopics) -> Result<Vec<ReaderHandle>, InvalidTopic> {
-        let topics = exact(topics)?;
-        let feeds = self.window().lock().feeds_of(&topics);
-        let mut handles = Vec::new();
-        for feed in feeds {
-            let readers = feed.lock().readers.clone();
-            for reader in readers {
-                let handle = ReaderHandle::new(self, reader);
-                handle.control.lock().feed.get_or_insert_with(|| Arc::clone(&feed));
-                handles.push(handle);
-            }
-        }
-        handles.sort_by_key(|handle| handle.reader.since);
-        Ok(handles)
-    }
-
-    /// Returns the reader with this [`id`](ReaderHandle::id), while it is connected to this process.
-    #[must_use]
-    pub fn reader(&self, id: &str) -> Option<ReaderHandle> {
-        let reader = self.registry().find(u64::from_str_radix(id, 16).ok()?)?;
-        Some(ReaderHandle::new(self, reader)).filter(|handle| handle.id() == id)
     }
 }
 
@@ -204,9 +193,7 @@ impl Subscription {
     /// Returns a handle to this reader, to keep while it reads.
     #[must_use]
     pub fn handle(&self) -> ReaderHandle {
-        let handle = ReaderHandle::new(&self.hub, Arc::clone(&self.reader));
-        handle.control.lock().feed.get_or_insert_with(|| Arc::clone(&self.feed));
-        handle
+        ReaderHandle::of(&self.hub, Arc::clone(&self.reader), &self.feed)
     }
 }
 

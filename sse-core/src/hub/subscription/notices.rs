@@ -1,9 +1,9 @@
 //! The hub's own events for a reader: checkpoints, earlier states, gaps and ends.
 
-use std::{slice, sync::atomic::Ordering};
+use std::slice;
 
+use super::subscription::Subscription;
 use crate::hub::{
-    Subscription,
     control_events::{self, Notice},
     options::filter::PermittedFrame,
 };
@@ -25,27 +25,26 @@ impl Subscription {
         }
         {
             let feed = self.feed.lock();
-            if feed.version != self.version
-                || feed.last > self.position
-                || feed.last_signal() > self.signals_seen
+            if feed.version != self.progress.epochs()
+                || feed.backlog.last > self.progress.position()
+                || feed.backlog.last_signal() > self.signals_seen
             {
                 return None;
             }
-            self.position = self.position.max(self.hub.window().head());
-            self.reader.position.store(self.position, Ordering::Relaxed);
+            self.progress.pass_to(self.hub.window().head(), &self.reader);
         }
-        if self.announced == Some(self.position) {
+        if !self.progress.is_unannounced() {
             return None;
         }
-        let cursor = self.cursor_at(self.position)?;
-        self.announced = Some(self.position);
+        let cursor = self.cursor_at(self.progress.position())?;
+        self.progress.announce(self.progress.position());
         Some(control_events::checkpoint(cursor))
     }
 
     /// Sends a checkpoint for the present position.
     pub(in crate::hub) fn send_checkpoint(&mut self) {
-        if let Some(cursor) = self.cursor_at(self.position) {
-            self.announced = Some(cursor.seq());
+        if let Some(cursor) = self.cursor_at(self.progress.position()) {
+            self.progress.announce(cursor.seq());
             self.queue_notice(control_events::checkpoint(cursor));
         }
     }
@@ -55,26 +54,28 @@ impl Subscription {
         if self.begin_snapshot(Some(gap)) {
             return;
         }
-        self.announced = Some(gap.resumed_at.seq());
+        self.progress.announce(gap.resumed_at.seq());
         self.queue_notice(control_events::gap(gap));
     }
 
     /// Rule 13: sends the end of finished topics to a new reader.
     pub(in crate::hub) fn send_finishes(&mut self) {
-        let sieve = self.sieve();
+        let filter = self.filter();
         let mut finishes: Vec<(Cursor, PermittedFrame)> = Vec::new();
-        let rings = self.feed.lock().rings.clone();
+        let rings = self.feed.lock().backlog.rings.clone();
         for ring in rings {
             if let Some((cursor, frame)) = ring.end()
                 && let Some(permitted) =
-                    self.permit(&sieve, slice::from_ref(&ring.topic), &frame, cursor.seq())
+                    self.permit(&filter, slice::from_ref(&ring.topic), &frame, cursor.seq())
             {
                 finishes.push((cursor, permitted));
             }
         }
         finishes.sort_by_key(|(cursor, _)| cursor.seq());
-        let (announced, position) = (self.announced, self.position);
-        self.announced = finishes.last().map(|(cursor, _)| cursor.seq()).max(announced);
+        let (announced, position) = (self.progress.announced(), self.progress.position());
+        if let Some((last, _)) = finishes.last() {
+            self.progress.announce_at_least(last.seq());
+        }
         let frames = finishes.into_iter().map(|(cursor, frame)| {
             // After a gap notice with a later position, the id of this end would move the reader back.
             let is_passed = announced.is_some_and(|announced| announced > cursor.seq());

@@ -1,38 +1,33 @@
 //! Polls for what a reader gets next.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::atomic::Ordering,
     task::{Context, Poll},
 };
 
-use super::{
-    holding::{Outcome, Work},
-    replay::{self, ReplayOutcome},
-    subscription::short,
-};
+use super::subscription::Subscription;
 use crate::hub::{
-    EndReason, Subscription,
+    end::EndReason,
+    feeds::candidates::{Candidates, batch_bytes},
     feeds::chunk::{CHUNK_BYTES, Chunk},
-    feeds::feed::{Evicted, FeedInner},
-    options::filter::Candidates,
+    feeds::feed::FeedInner,
     options::permission::{Access, FullAccess},
+    readers::holding::Outcome,
+    window::ring::Evicted,
 };
-use crate::{
-    resume::{Gap, GapReason},
-    waiters::Slot,
-};
+use crate::waiters::Slot;
 
 /// The number of bytes that a response takes at once.
 pub(crate) const MOST: usize = CHUNK_BYTES;
 
 /// The number of polls without a frame that passes the filter, after which other tasks may run.
-const MAX_FILTERED_LOOKS: usize = 8;
+const MAX_FILTERED_POLLS: usize = 8;
 
 impl Subscription {
     /// Returns everything that is pending, up to `max` bytes, or why the stream ends.
     #[inline]
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Result<Chunk, EndReason>> {
-        let announced = self.announced;
+        let announced = self.progress.announced();
         let polled = self.poll_permitted(cx, max);
         // A poll that began before a lease was revoked may have found events published after that.
         if let Some(extras) = &mut self.extras
@@ -41,7 +36,7 @@ impl Subscription {
             && extras.is_lease_over()
         {
             extras.ended = Some(EndReason::Expired);
-            self.announced = announced;
+            self.progress.take_back(announced);
             return Poll::Ready(Err(EndReason::Expired));
         }
         polled
@@ -53,7 +48,7 @@ impl Subscription {
         if let Some(control) = self.reader.control.get() {
             control.arm(cx.waker());
         }
-        let mut sifted = 0;
+        let mut filtered = 0;
         loop {
             if let Some(extras) = &mut self.extras {
                 if let Some(end) = &extras.ended {
@@ -70,7 +65,7 @@ impl Subscription {
                     None => continue,
                 }
             }
-            if short(self.hub.window().version()) != self.version {
+            if self.hub.window().version() != self.progress.epochs() {
                 self.check_for_fork();
                 continue;
             }
@@ -80,13 +75,13 @@ impl Subscription {
             if self.is_failed() {
                 continue;
             }
-            if sifted >= MAX_FILTERED_LOOKS {
+            if filtered >= MAX_FILTERED_POLLS {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             if self.has_backfill() {
                 self.read_backfill();
-                sifted += 1;
+                filtered += 1;
                 continue;
             }
             if self.work.is_some() {
@@ -99,14 +94,14 @@ impl Subscription {
                 continue;
             }
             let reason = match self.access() {
-                Access::Full(access) => match self.look(cx, max, access) {
+                Access::Full(access) => match self.poll_window(cx, max, access) {
                     Ok(chunk) => return Poll::Ready(Ok(chunk)),
                     Err(reason) => reason,
                 },
-                Access::Filtered(sieve) => match self.look_for_candidates(cx, sieve.reach()) {
+                Access::Filtered(filter) => match self.poll_candidates(cx, batch_bytes(&filter)) {
                     Ok(candidates) => {
-                        self.filter_events(&sieve, candidates);
-                        sifted += 1;
+                        self.filter_events(&filter, candidates);
+                        filtered += 1;
                         continue;
                     }
                     Err(reason) => reason,
@@ -119,7 +114,7 @@ impl Subscription {
                     Poll::Pending => return Poll::Pending,
                 },
                 NoEvents::Behind => self.fall_back(self.evicted()),
-                NoEvents::Called => {}
+                NoEvents::PollAgain => {}
                 NoEvents::Finished if self.send_missed_ends() => {}
                 NoEvents::Finished if self.owes_checkpoint() => self.send_checkpoint(),
                 NoEvents::Finished => self.end(EndReason::Finished),
@@ -130,168 +125,80 @@ impl Subscription {
 
     /// Returns what follows for a reader that shares chunks with others.
     #[inline(always)]
-    fn look(&mut self, cx: &mut Context<'_>, max: usize, access: FullAccess) -> Result<Chunk, NoEvents> {
-        #[cfg(feature = "compress")]
-        let is_sharing = self.shares_blocks();
-        #[cfg(feature = "compress")]
-        if is_sharing && let Some(look) = self.poll_gzip(access) {
-            return look;
+    fn poll_window(
+        &mut self,
+        cx: &mut Context<'_>,
+        max: usize,
+        access: FullAccess,
+    ) -> Result<Chunk, NoEvents> {
+        let shares_gzip = self.shares_gzip();
+        if shares_gzip && let Some(polled) = self.poll_gzip(access) {
+            return polled;
         }
         let mut feed = self.feed.lock();
         self.check(&feed)?;
-        match feed.chunk_after(self.position, self.ignored_evictions(), max, access) {
+        match feed.chunk_after(self.progress.position(), self.ignored_evictions(), max, access) {
             Err(Evicted) => return Err(NoEvents::Behind),
-            #[cfg(feature = "compress")]
-            Ok(Some(_)) if is_sharing => return Err(NoEvents::Called),
+            // It arrived since the blocks were polled.
+            Ok(Some(_)) if shares_gzip => return Err(NoEvents::PollAgain),
             Ok(Some(chunk)) => {
                 drop(feed);
-                self.announced = Some(chunk.to);
+                self.progress.announce(chunk.to);
                 self.move_to(chunk.to);
                 return Ok(chunk);
             }
             Ok(None) => {}
         }
-        if let Some(chunk) = feed.signals_after(self.signals_seen, max, access) {
-            #[cfg(feature = "compress")]
-            if is_sharing {
-                return Err(NoEvents::Called);
+        if let Some(chunk) = feed.backlog.signals_after(self.signals_seen, max, access) {
+            if shares_gzip {
+                return Err(NoEvents::PollAgain);
             }
             self.signals_seen = chunk.to;
             return Ok(chunk);
         }
         // While the feed is locked, none of its events lie between its newest frame and the head.
-        self.position = self.position.max(self.hub.window().head());
-        self.reader.position.store(self.position, Ordering::Relaxed);
+        self.progress.pass_to(self.hub.window().head(), &self.reader);
         Err(feed.finish_or_wait(self.feed.is_exact, &mut self.slot, cx))
     }
 
-    /// Returns what follows for a reader that decides about each event by itself, about `reach` bytes of it.
-    fn look_for_candidates(&mut self, cx: &mut Context<'_>, reach: usize) -> Result<Candidates, NoEvents> {
+    /// Returns what follows for a reader that decides about each event by itself, about `max` bytes of it.
+    fn poll_candidates(&mut self, cx: &mut Context<'_>, max: usize) -> Result<Candidates, NoEvents> {
         let mut feed = self.feed.lock();
         self.check(&feed)?;
-        match feed.candidates_after(self.position, self.ignored_evictions(), reach) {
+        match feed.backlog.candidates_after(self.progress.position(), self.ignored_evictions(), max) {
             Err(Evicted) => return Err(NoEvents::Behind),
             Ok(events) if !events.is_empty() => return Ok(Candidates::Events(events)),
             Ok(_) => {}
         }
-        let signals: Vec<_> = feed.unseen_signals(self.signals_seen).cloned().collect();
+        let signals: Vec<_> = feed.backlog.unseen_signals(self.signals_seen).cloned().collect();
         if !signals.is_empty() {
-            self.signals_seen = feed.last_signal();
+            self.signals_seen = feed.backlog.last_signal();
             return Ok(Candidates::Signals(signals));
         }
         // While the feed is locked, none of its events lie between its newest frame and the head.
-        self.position = self.position.max(self.hub.window().head());
-        self.reader.position.store(self.position, Ordering::Relaxed);
+        self.progress.pass_to(self.hub.window().head(), &self.reader);
         Err(feed.finish_or_wait(self.feed.is_exact, &mut self.slot, cx))
     }
 
     /// Returns whether the reader may poll its feed.
     pub(in crate::hub) fn check(&self, feed: &FeedInner) -> Result<(), NoEvents> {
-        if self.reader.has_commands() || feed.version != self.version {
-            return Err(NoEvents::Called);
+        if self.reader.has_commands() || feed.version != self.progress.epochs() {
+            return Err(NoEvents::PollAgain);
         }
-        if self.forgotten_floor > self.position { Err(NoEvents::Behind) } else { Ok(()) }
-    }
-
-    /// Rule 3: if positions beyond a fork were announced to a reader, its next event reports the gap; the others
-    /// continue.
-    ///
-    /// A reader that had only passed events outside its topics holds a cursor from before the fork, which would
-    /// be exact if it reconnected with it: it also continues before the fork.
-    pub(in crate::hub) fn check_for_fork(&mut self) {
-        let (version, fork) = {
-            let state = self.hub.window().lock();
-            let version = short(state.epochs.rows().len());
-            let fork = state.epochs.fork_since(self.version as usize).filter(|_| version != self.version);
-            (version, fork.map(|fork| state.cursor_at(fork.saturating_sub(1))))
-        };
-        self.version = version;
-        let Some(resumed_at) = fork else { return };
-        let last = resumed_at.seq();
-        // Frames read earlier may be of records that were replaced, whatever the reader's position.
-        self.cut_frames(last);
-        self.forgotten_floor = self.forgotten_floor.min(last);
-        if let Some(extras) = &mut self.extras {
-            extras.cut(last);
-        }
-        if last < self.position {
-            self.move_to(last);
-            if self.announced.is_some_and(|announced| announced > last) || self.is_loading() {
-                self.send_gap(&Gap { reason: GapReason::Fork, requested: None, resumed_at, missed: None });
-            }
-        }
-    }
-
-    fn trimmed(&mut self, resume: u64) {
-        let missed = Some(resume.saturating_sub(self.position));
-        // After a fork the next poll finds another position.
-        let Some(resumed_at) = self.cursor_at(resume) else { return };
-        self.move_to(resume);
-        self.send_gap(&Gap { reason: GapReason::Trimmed, requested: None, resumed_at, missed });
-    }
-
-    fn evicted(&self) -> u64 {
-        self.feed.lock().evicted().max(self.forgotten_floor)
-    }
-
-    /// Reads from the history what was evicted up to `evicted`, or reports a gap.
-    fn fall_back(&mut self, evicted: u64) {
-        if self.hub.history().is_some() {
-            self.start_replay(evicted);
-        } else {
-            self.trimmed(evicted);
-        }
-    }
-
-    fn start_replay(&mut self, until: u64) {
-        if let Some(history) = self.hub.history().cloned() {
-            let epochs = {
-                let state = self.hub.window().lock();
-                if short(state.epochs.rows().len()) != self.version {
-                    return;
-                }
-                state.epochs.clone()
-            };
-            let sieve = self.sieve();
-            let next_at = self.extras.as_ref().and_then(|extras| extras.next_replay_at);
-            let pace = self.hub.pace().clone();
-            let feed = Arc::clone(&self.feed);
-            let read = replay::read(history, feed, sieve, pace, next_at, epochs, self.position..until);
-            self.start_work(Work::Replay(Box::pin(read)));
-        }
-    }
-
-    fn take_replayed(&mut self, replayed: ReplayOutcome) {
-        match replayed {
-            ReplayOutcome::Read { frames, through, next_at, failure } => {
-                if let Some(failure) = failure {
-                    self.fail(failure);
-                }
-                if next_at.is_some() {
-                    self.extras.get_or_insert_default().next_replay_at = next_at;
-                }
-                if !self.hold(frames, through) {
-                    self.move_to(through);
-                }
-            }
-            ReplayOutcome::Trimmed { oldest } => self.trimmed(oldest.saturating_sub(1).max(self.position)),
-            ReplayOutcome::Failed(error) => {
-                tracing::warn!(%error, "the history cannot be read; the reader is told to come back");
-                self.end(EndReason::Unavailable);
-            }
-        }
+        if self.forgotten_floor > self.progress.position() { Err(NoEvents::Behind) } else { Ok(()) }
     }
 
     /// Returns the frames to be sent before the next poll, as many as fit into `max` bytes, but at least one
     /// frame.
     fn take_pending(&mut self, max: usize) -> Chunk {
-        let (frames, through) = self.take_frames(max);
-        let chunk = Chunk::of(self.position, &frames);
-        if chunk.to > self.position {
-            self.announced = Some(chunk.to);
+        let (frames, ends_at) = self.take_frames(max);
+        let position = self.progress.position();
+        let chunk = Chunk::of(position, &frames);
+        if chunk.to > position {
+            self.progress.announce(chunk.to);
         }
-        let through = through.unwrap_or(chunk.to).max(chunk.to);
-        self.move_to(through.max(self.position));
+        let ends_at = ends_at.unwrap_or(chunk.to).max(chunk.to);
+        self.move_to(ends_at.max(position));
         chunk
     }
 }
@@ -299,7 +206,7 @@ impl Subscription {
 impl FeedInner {
     /// Registers for the next event, under the lock of the poll that found none.
     fn finish_or_wait(&mut self, is_exact: bool, slot: &mut Slot, cx: &Context<'_>) -> NoEvents {
-        if is_exact && self.finished == self.rings.len() {
+        if is_exact && self.finished == self.backlog.rings.len() {
             return NoEvents::Finished;
         }
         self.wait(slot, cx.waker());
@@ -312,7 +219,7 @@ pub(in crate::hub) enum NoEvents {
     /// Requested events are no longer in the window.
     Behind,
     /// The reader has a command to run, or the epoch table changed meanwhile: poll again.
-    Called,
+    PollAgain,
     /// Every topic is finished, and the reader has all events.
     Finished,
     /// Nothing follows yet; the reader's task will be woken.

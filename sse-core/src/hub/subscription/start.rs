@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::hub::{
-    Start,
     feeds::feed::{Feed, FeedInner},
-    window::attach::View,
+    options::start::Start,
+    window::survey::View,
 };
 use crate::{
     history::HistoryBounds,
-    resume::{Cursor, Decision, Gap, GapReason, Known, Requested, Resume, decide},
+    request::Cors,
+    resume::{Cursor, Decision, EpochsVersion, Gap, GapReason, Known, Requested, Resume, decide},
 };
 
 /// Where a reader begins.
@@ -25,17 +26,30 @@ pub(crate) struct StartPoint {
     pub(crate) is_over: bool,
     /// No requested event follows the position yet.
     pub(crate) at_tail: bool,
-    /// The number of rows of the epoch table that were applied.
-    pub(crate) version: u32,
+    /// The version of the epoch table that was applied.
+    pub(crate) version: EpochsVersion,
+}
+
+/// How a reader began, for the code that makes the response; in a box, because most begin as new readers.
+#[derive(Default)]
+pub(in crate::hub) struct StartSummary {
+    pub(in crate::hub) resume: Resume,
+    pub(in crate::hub) no_content: bool,
+    pub(in crate::hub) is_refused: bool,
+    /// The cursor that a new reader gets although it is refused.
+    pub(in crate::hub) refused_at: Option<Cursor>,
+    /// The subscription answers a probe, which reads nothing.
+    pub(in crate::hub) is_probe: bool,
+    pub(in crate::hub) cors: Cors,
 }
 
 /// The history's answer about a cursor that the window cannot resolve alone.
 pub(in crate::hub) struct HistoryCheck {
-    pub(in crate::hub) span: HistoryBounds,
-    /// The number of rows that the epoch table had.
-    pub(in crate::hub) version: u32,
+    pub(in crate::hub) bounds: HistoryBounds,
+    /// The version of the epoch table.
+    pub(in crate::hub) version: EpochsVersion,
     /// Whether the record at the cursor is still the one that the cursor names.
-    pub(in crate::hub) holds: bool,
+    pub(in crate::hub) is_verified: bool,
     /// Where a reader that begins with the newest events begins, if that is before the window.
     pub(in crate::hub) latest: Option<u64>,
 }
@@ -44,24 +58,24 @@ pub(in crate::hub) struct HistoryCheck {
 pub(in crate::hub) fn resolve_cursor(
     view: &View,
     requested: &Requested,
-    told: Option<&HistoryCheck>,
+    check: Option<&HistoryCheck>,
 ) -> Decision {
-    let Some(told) = told else {
+    let Some(check) = check else {
         let evicted = view.evicted;
         return decide(requested, &Known { epochs: &view.epochs, head: view.head, evicted });
     };
     // Trimmed records matter only if they include requested topics and came after the cursor. The window may
     // know that they do not, even if the history does not know.
     let evicted = match requested {
-        Requested::Cursor(cursor) if told.span.trimmed > cursor.seq() && !view.proves(*cursor) => {
-            told.span.oldest.saturating_sub(1)
+        Requested::Cursor(cursor) if check.bounds.trimmed > cursor.seq() && !view.proves(*cursor) => {
+            check.bounds.oldest.saturating_sub(1)
         }
         _ => 0,
     };
-    let head = told.span.head.max(view.head);
-    match decide(requested, &Known { epochs: &told.span.epochs, head, evicted }) {
+    let head = check.bounds.head.max(view.head);
+    match decide(requested, &Known { epochs: &check.bounds.epochs, head, evicted }) {
         // A cursor beyond a known fork has a better answer: it continues at the fork.
-        Decision::Exact(_) if !told.holds => Decision::GapByStart(GapReason::Fork),
+        Decision::Exact(_) if !check.is_verified => Decision::GapByStart(GapReason::Fork),
         decision => decision,
     }
 }
@@ -73,23 +87,23 @@ pub(in crate::hub) fn open(
     view: &View,
     requested: &Requested,
     start: Start,
-    told: Option<&HistoryCheck>,
+    check: Option<&HistoryCheck>,
 ) -> Option<StartPoint> {
     let is_exact = feed.is_exact;
     let feed = feed.lock();
-    if feed.version != view.version || told.is_some_and(|told| told.version != view.version) {
+    if feed.version != view.version || check.is_some_and(|check| check.version != view.version) {
         return None;
     }
-    let decision = resolve_cursor(view, requested, told);
+    let decision = resolve_cursor(view, requested, check);
     let resumed = match decision {
         Decision::Exact(position) => Some(position),
         Decision::GapAt { resume, .. } => Some(resume),
         Decision::Fresh | Decision::GapByStart(_) => None,
     };
-    let (position, ignored_evictions) = match (resumed, start, told) {
+    let (position, ignored_evictions) = match (resumed, start, check) {
         (Some(position), ..) => (position, None),
         (None, Start::Live, _) => (view.head, None),
-        (None, Start::Earliest, Some(told)) => (told.span.oldest.saturating_sub(1), None),
+        (None, Start::Earliest, Some(check)) => (check.bounds.oldest.saturating_sub(1), None),
         (None, Start::Latest(_), Some(HistoryCheck { latest: Some(latest), .. })) => (*latest, None),
         (None, Start::Earliest, None) => kept(&feed, view.head, None),
         (None, Start::Latest(count), _) => kept(&feed, view.head, Some(count)),
@@ -98,7 +112,7 @@ pub(in crate::hub) fn open(
     let is_over =
         finishes.as_ref().is_some_and(|finishes| finishes.iter().all(|finish| position >= finish.seq()));
     let no_content = is_over && matches!(decision, Decision::Exact(_));
-    let at_tail = feed.last <= position;
+    let at_tail = feed.backlog.last <= position;
     Some(StartPoint {
         decision,
         position,
@@ -112,19 +126,19 @@ pub(in crate::hub) fn open(
 
 /// Returns the cursors of the finish records if the last record of every topic is one.
 fn finishes(feed: &FeedInner) -> Option<Vec<Cursor>> {
-    feed.rings.iter().map(|ring| ring.lock().finished.map(|(cursor, _)| cursor)).collect()
+    feed.backlog.rings.iter().map(|ring| ring.lock().finished.map(|(cursor, _)| cursor)).collect()
 }
 
 /// Returns the position before the newest `count` frames that are kept, or before all of them, and what each
 /// ring had evicted at that moment.
 fn kept(feed: &FeedInner, head: u64, count: Option<usize>) -> (u64, Option<Box<[u64]>>) {
     let mut newest = BTreeSet::new();
-    let mut ignored_evictions = Vec::with_capacity(feed.rings.len());
-    for ring in &feed.rings {
+    let mut ignored_evictions = Vec::with_capacity(feed.backlog.rings.len());
+    for ring in &feed.backlog.rings {
         let ring = ring.lock();
         ignored_evictions.push(ring.evicted);
         let mut kept = ring.after(0);
-        match (count, &*feed.rings) {
+        match (count, &*feed.backlog.rings) {
             (Some(count), [_, _, ..]) => newest.extend(kept.rev().take(count).map(|kept| kept.seq)),
             // The first of them is enough if no frames of other topics can lie between.
             _ => {

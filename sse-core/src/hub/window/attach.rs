@@ -1,29 +1,17 @@
 //! How a reader joins its feed, and leaves it.
-//!
-//! A feed with wildcards reads every topic that matches, and there may be very many. So the search for them runs
-//! in steps, each under the window's lock for a short time, and other threads get the lock in between. The
-//! search misses no topic. The feed is registered first, so a topic that appears later is added when it appears.
-//! A topic that already exists is either found by the search or forgotten before it, and the walk over the
-//! forgotten topics comes last. A topic cannot be forgotten once a feed reads it.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{forgotten::Walk, ring::TopicRing, state::State, window::Window};
-use crate::hub::{
-    feeds::feed::{Feed, FeedInner},
-    feeds::wildcards::Wildcards,
-    readers::reader::Reader,
-    subscription::subscription::short,
+use super::{
+    ring::TopicRing,
+    state::State,
+    survey::{Survey, TOPICS_AT_ONCE, View},
+    window::Window,
 };
-use crate::{
-    history::{Pattern, Topic},
-    resume::{Cursor, EpochTable},
-};
-
-/// The number of topics visited under one hold of the window's lock.
-pub(in crate::hub) const TOPICS_AT_ONCE: usize = 1_024;
+use crate::history::{Pattern, Topic};
+use crate::hub::{feeds::feed::Feed, readers::reader::Reader};
 
 /// A new reader of a feed.
 pub(crate) struct Attachment {
@@ -31,40 +19,6 @@ pub(crate) struct Attachment {
     pub(crate) reader: Arc<Reader>,
     pub(crate) last_signal: u64,
     pub(crate) view: View,
-}
-
-/// What the window knows at one moment about a feed's topics: positions of one view belong to the same epoch
-/// table.
-pub(crate) struct View {
-    pub(crate) head: u64,
-    /// The number of rows of the epoch table.
-    pub(crate) version: u32,
-    /// The highest position evicted from the requested topics.
-    pub(crate) evicted: u64,
-    pub(crate) epochs: EpochTable,
-    /// Whether it is certain which of the topics are finished.
-    pub(crate) is_known: bool,
-}
-
-impl View {
-    /// Returns whether the window alone proves that no requested event after the cursor was evicted.
-    pub(crate) fn proves(&self, cursor: Cursor) -> bool {
-        let is_known = self.epochs.fork_after(cursor.epoch()).is_some();
-        is_known && cursor.seq() <= self.head && cursor.seq() >= self.evicted
-    }
-}
-
-/// A search, in steps, for the position up to which the topics of a feed were evicted.
-struct Survey {
-    /// The number of rows of the epoch table when the search began.
-    version: usize,
-    wildcards: Wildcards<()>,
-    forgotten: Walk,
-    /// The number of the feed's rings that were visited.
-    surveyed: usize,
-    evicted: u64,
-    /// The number of topics that each step visits.
-    at_once: usize,
 }
 
 /// A reader that has its feed, while the search for the evicted position of its topics runs.
@@ -116,40 +70,19 @@ impl Window {
             None => {
                 let topics = patterns.iter().filter_map(|pattern| pattern.clone().into_topic().ok());
                 let rings = topics.map(|topic| self.ring_or_new(&state, topic)).collect();
-                Arc::new(Feed::new(0, patterns, rings, state.head, state.epochs.rows().len()))
+                Arc::new(Feed::new(0, patterns, rings, state.head, state.epochs.version()))
             }
         };
         let floor = if feed.is_exact { 0 } else { state.forgotten.floor() };
         let inner = feed.lock();
-        let is_known = feed.is_exact && inner.rings.iter().all(|ring| ring.lock().is_known);
-        let rings = inner.rings.iter().take(TOPICS_AT_ONCE);
+        let is_known = feed.is_exact && inner.backlog.rings.iter().all(|ring| ring.lock().is_known);
+        let rings = inner.backlog.rings.iter().take(TOPICS_AT_ONCE);
         let evicted = rings.fold(floor, |evicted, ring| evicted.max(ring.lock().evicted));
-        let version = short(state.epochs.rows().len());
+        let version = state.epochs.version();
         let view = View { head: state.head, version, evicted, epochs: state.epochs.clone(), is_known };
-        let last_signal = inner.last_signal();
+        let last_signal = inner.backlog.last_signal();
         drop(inner);
         Attachment { feed, reader, last_signal, view }
-    }
-
-    /// Returns what is known now about a feed's topics. Other tasks run in between if the search is long.
-    pub(crate) async fn view_in_steps(&self, feed: &Arc<Feed>) -> View {
-        let mut survey = Survey::new(&feed.patterns, self.version(), TOPICS_AT_ONCE);
-        loop {
-            if let Some((view, _)) = survey.step(self, feed) {
-                return view;
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// The same without pauses.
-    pub(crate) fn view(&self, feed: &Arc<Feed>) -> View {
-        let mut survey = Survey::new(&feed.patterns, self.version(), TOPICS_AT_ONCE);
-        loop {
-            if let Some((view, _)) = survey.step(self, feed) {
-                return view;
-            }
-        }
     }
 
     /// Removes the feed if it has no readers.
@@ -169,7 +102,7 @@ impl Window {
             return None;
         }
         inner.next_place = None;
-        Some(std::mem::take(&mut inner.rings))
+        Some(std::mem::take(&mut inner.backlog.rings))
     }
 
     /// Removes an unregistered feed from some of its rings.
@@ -177,8 +110,10 @@ impl Window {
         let now = Instant::now();
         let mut state = self.lock_in_turn();
         for ring in rings {
-            ring.lock().remove_feed(feed);
-            state.forget_if_idle(ring, now);
+            if state.topics.holds(ring) {
+                state.topic_feeds.remove(ring, feed);
+                state.forget_if_idle(ring, now);
+            }
         }
     }
 
@@ -221,10 +156,10 @@ impl Window {
             patterns,
             rings.clone(),
             state.head,
-            state.epochs.rows().len(),
+            state.epochs.version(),
         ));
         for ring in rings {
-            ring.lock().add_feed(&feed);
+            state.topic_feeds.add(&ring, &feed);
         }
         state.add_feed(&feed);
         feed
@@ -244,17 +179,16 @@ impl<'a> Attaching<'a> {
         reader: Arc<Reader>,
         at_once: usize,
     ) -> Self {
-        let mut survey = Survey::new(&patterns, 0, at_once);
-        let feed = {
+        let (feed, version) = {
             let mut state = window.lock();
             let feed = match state.feeds.get(&patterns) {
                 Some(feed) => Arc::clone(feed),
                 None => window.new_feed(&mut state, patterns),
             };
             feed.lock().add_reader(Arc::clone(&reader));
-            survey.version = state.epochs.rows().len();
-            feed
+            (feed, state.epochs.version())
         };
+        let survey = Survey::new(&feed.patterns, version, at_once);
         Self { window, feed, reader, survey, is_attached: false }
     }
 
@@ -264,76 +198,6 @@ impl<'a> Attaching<'a> {
         self.is_attached = true;
         let (feed, reader) = (Arc::clone(&self.feed), Arc::clone(&self.reader));
         Some(Attachment { feed, reader, last_signal, view })
-    }
-}
-
-impl Survey {
-    fn new(patterns: &[Pattern], version: usize, at_once: usize) -> Self {
-        let mut wildcards = Wildcards::default();
-        for pattern in patterns.iter().filter(|pattern| !pattern.is_exact()) {
-            wildcards.insert(pattern, ());
-        }
-        Self { version, wildcards, forgotten: Walk::new(patterns), surveyed: 0, evicted: 0, at_once }
-    }
-
-    /// Runs one short step; returns what is known about the feed, and its last signal, when all topics were
-    /// visited.
-    fn step(&mut self, window: &Window, feed: &Arc<Feed>) -> Option<(View, u64)> {
-        let state = window.lock_in_turn();
-        let mut inner = feed.lock();
-        if self.version != state.epochs.rows().len() {
-            // The evicted records may have been replaced by a fork since.
-            self.version = state.epochs.rows().len();
-            self.forgotten = Walk::new(&feed.patterns);
-            (self.surveyed, self.evicted) = (0, 0);
-        }
-        if let Some(place) = inner.next_place {
-            self.search(&state, feed, &mut inner, place);
-            return None;
-        }
-        let rings = inner.rings.iter().skip(self.surveyed);
-        let (count, evicted) = rings
-            .take(self.at_once)
-            .fold((0, self.evicted), |(count, evicted), ring| (count + 1, evicted.max(ring.lock().evicted)));
-        self.surveyed += count;
-        self.evicted = evicted;
-        if self.surveyed < inner.rings.len() {
-            return None;
-        }
-        if !self.forgotten.is_over() {
-            let evicted = state.forgotten.walk(&mut self.forgotten, &self.wildcards, self.at_once);
-            self.evicted = self.evicted.max(evicted);
-            if !self.forgotten.is_over() {
-                return None;
-            }
-        }
-        let floor = if feed.is_exact { 0 } else { state.forgotten.floor() };
-        let view = View {
-            head: state.head,
-            version: short(state.epochs.rows().len()),
-            evicted: self.evicted.max(floor),
-            epochs: state.epochs.clone(),
-            // Only a feed without wildcards can end.
-            is_known: feed.is_exact && inner.rings.iter().all(|ring| ring.lock().is_known),
-        };
-        Some((view, inner.last_signal()))
-    }
-
-    /// Adds the feed to matching topics, from index `place` on; the next step, of any of its readers, continues
-    /// from there.
-    fn search(&self, state: &State, feed: &Arc<Feed>, inner: &mut FeedInner, place: usize) {
-        let end = place + self.at_once;
-        for ring in (place..end).filter_map(|place| state.topics.at(place)) {
-            if self.wildcards.matches(&ring.topic) && ring.lock().add_feed(feed) {
-                inner.last = inner.last.max(ring.lock().last_seq());
-                inner.rings.push(Arc::clone(ring));
-            }
-        }
-        if end < state.topics.places() {
-            inner.next_place = Some(end);
-        } else {
-            inner.end_search(state.head);
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{attach::TOPICS_AT_ONCE, state::State, window::Window};
+use super::{state::State, survey::TOPICS_AT_ONCE, window::Window};
 
 impl Window {
     /// Evicts what has become too old, and forgets idle topics, from an index among the topics on; returns the

@@ -43,7 +43,7 @@ impl Window {
     /// | `head` | the position before the fork |
     /// | `head_check` | dropped: it belongs to the replaced head; the stored record at the new head has its own |
     /// | feed: `last`, `recent`, chunks | everything from the fork on is dropped, before the rings are cut, so readers get none of it |
-    /// | feed: `cuts` | counted, which drops compressed blocks and what is being gathered |
+    /// | feed: `generation` | counted, which drops compressed blocks and what is being gathered |
     /// | feed: `last_at` | dropped: it was the time of a replaced event |
     /// | feed: signals | kept: they have no position |
     /// | feed: readers, waiters | woken; each reader decides by itself whether it gets a gap notice |
@@ -55,13 +55,14 @@ impl Window {
     /// | `order`, `totals` | as the rings |
     /// | `keys` | those of replaced events are forgotten, so that they may be published again |
     /// | `head_waiters` | woken, and check again: their record may have been replaced |
-    /// | `topics`, `feeds`, `wildcards` | kept: they have no position |
+    /// | `topics`, `topic_feeds`, `feeds`, `wildcards` | kept: they have no position |
     fn begin_epoch(&self, state: &mut State, row: EpochRow, waiting: &mut Vec<Vec<Option<Waker>>>) -> bool {
         tracing::warn!(epoch = %row.epoch, begins = row.begins, "the history has a new epoch");
         state.epochs.push(row);
-        self.set_version(state.epochs.rows().len());
+        let version = state.epochs.version();
+        self.set_version(version);
         for feed in state.feeds.values() {
-            waiting.push(feed.lock().truncate(row.begins, state.epochs.rows().len()));
+            waiting.push(feed.lock().truncate(row.begins, version));
         }
         let is_rewritten = row.begins <= state.head;
         if is_rewritten {
@@ -74,13 +75,15 @@ impl Window {
     fn replace_after(&self, state: &mut State, fork: u64) {
         for place in 0..state.topics.places() {
             let Some(ring) = state.topics.at(place).cloned() else { continue };
-            let (change, feeds) = state.change(&ring, |ring| {
+            let change = state.change(&ring, |ring| {
                 let was_finished = ring.finished.is_some();
                 ring.truncate(fork);
-                let change = isize::from(ring.finished.is_some()) - isize::from(was_finished);
-                (change, if change == 0 { Vec::new() } else { ring.feeds.clone() })
+                isize::from(ring.finished.is_some()) - isize::from(was_finished)
             });
-            for feed in feeds {
+            if change == 0 {
+                continue;
+            }
+            for feed in state.topic_feeds.of(&ring) {
                 let mut feed = feed.lock();
                 feed.finished = feed.finished.saturating_add_signed(change);
             }

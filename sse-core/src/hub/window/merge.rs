@@ -1,7 +1,6 @@
 use std::{cmp::Reverse, collections::BinaryHeap, ops::Range, sync::Arc};
 
-use super::ring::TopicRing;
-use crate::hub::feeds::feed::Evicted;
+use super::ring::{Evicted, TopicRing};
 use crate::wire::Frame;
 
 /// Merges the frames of several rings by position; a frame of several topics appears once.

@@ -10,12 +10,16 @@ use super::{
     tagged::{TaggedFrame, TopicSet},
     totals::Totals,
 };
-use crate::hub::{control_events, feeds::feed::Feed};
+use crate::hub::control_events;
 use crate::{
     history::{Retention, Topic},
     resume::Cursor,
     wire::Frame,
 };
+
+/// Frames after a position were evicted before the reader took them, or must be gathered from many rings.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Evicted;
 
 /// One topic of the window: its newest frames by position.
 pub(crate) struct TopicRing {
@@ -26,7 +30,7 @@ pub(crate) struct TopicRing {
     ring: Mutex<Ring>,
 }
 
-/// The stored frames of a topic, and the feeds that read it.
+/// The stored frames of a topic.
 pub(crate) struct Ring {
     entries: VecDeque<RingEntry>,
     bytes: usize,
@@ -37,8 +41,6 @@ pub(crate) struct Ring {
     /// Whether `finished` is certain although this process has received no record: the history was queried, or
     /// there is none.
     pub(crate) is_known: bool,
-    /// The feeds that read the topic, sorted by id; changed only under the window's lock.
-    pub(crate) feeds: Vec<Arc<Feed>>,
 }
 
 /// A frame and its position.
@@ -49,17 +51,17 @@ pub(crate) struct RingEntry {
     pub(crate) frame: Frame,
     pub(crate) is_finish: bool,
     /// The event's topics, if it has others than the ring's.
-    pub(crate) labels: Option<Arc<[Topic]>>,
+    pub(crate) topics: Option<Arc<[Topic]>>,
 }
 
 impl RingEntry {
     /// Returns the frame with its topics; `topic` is the ring's.
     pub(crate) fn tagged(&self, topic: &Topic) -> TaggedFrame {
-        let labels = match &self.labels {
+        let topics = match &self.topics {
             Some(topics) => TopicSet::Several(Arc::clone(topics)),
             None => TopicSet::One(topic.clone()),
         };
-        TaggedFrame { seq: self.seq, frame: self.frame.clone(), labels }
+        TaggedFrame { seq: self.seq, frame: self.frame.clone(), topics }
     }
 }
 
@@ -71,8 +73,7 @@ impl TopicRing {
         evicted: u64,
         is_known: bool,
     ) -> Self {
-        let ring =
-            Ring { entries: VecDeque::new(), bytes: 0, evicted, finished: None, is_known, feeds: Vec::new() };
+        let ring = Ring { entries: VecDeque::new(), bytes: 0, evicted, finished: None, is_known };
         Self { topic, retention, place, ring: Mutex::new(ring) }
     }
 
@@ -187,37 +188,12 @@ impl Ring {
         self.entries.len()
     }
 
-    /// Returns whether this topic can be forgotten without loss: it has no frame, no reader, and no finish to be
+    /// Returns whether a topic without readers can be forgotten without loss: it has no frame, and no finish to be
     /// remembered.
-    pub(crate) fn is_idle(&self, now: Instant, finish_memory: Duration) -> bool {
-        self.feeds.is_empty() && self.is_quiet(now, finish_memory)
-    }
-
-    /// The same, with or without readers.
     pub(crate) fn is_quiet(&self, now: Instant, finish_memory: Duration) -> bool {
         let finish_is_old =
             self.finished.is_none_or(|(_, at)| now.saturating_duration_since(at) > finish_memory);
         self.entries.is_empty() && finish_is_old
-    }
-
-    /// Adds a feed that reads the topic; returns `false` if it was already added.
-    pub(crate) fn add_feed(&mut self, feed: &Arc<Feed>) -> bool {
-        match self.feeds.binary_search_by_key(&feed.id, |known| known.id) {
-            Ok(_) => false,
-            Err(place) => {
-                self.feeds.insert(place, Arc::clone(feed));
-                true
-            }
-        }
-    }
-
-    pub(crate) fn remove_feed(&mut self, feed: &Feed) {
-        if let Ok(place) = self.feeds.binary_search_by_key(&feed.id, |known| known.id) {
-            self.feeds.remove(place);
-            if self.feeds.is_empty() {
-                self.feeds = Vec::new();
-            }
-        }
     }
 
     fn evict_front(&mut self) {

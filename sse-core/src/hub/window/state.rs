@@ -7,6 +7,7 @@ use super::{
     forgotten::ForgottenTopics,
     order::Order,
     ring::{Ring, TopicRing},
+    topic_feeds::TopicFeeds,
     topics::Topics,
     totals::Totals,
 };
@@ -28,6 +29,7 @@ pub(crate) struct State {
     /// The check of the record at the head, where the history needs one.
     pub(in crate::hub) head_check: Option<u32>,
     pub(in crate::hub) topics: Topics,
+    pub(in crate::hub) topic_feeds: TopicFeeds,
     pub(crate) forgotten: ForgottenTopics,
     pub(in crate::hub) order: Order,
     pub(in crate::hub) totals: Totals,
@@ -55,10 +57,11 @@ impl State {
     pub(crate) fn cursor_at(&self, seq: u64) -> Cursor {
         let cursor = self.epochs.cursor(seq);
         match self.head_check.filter(|_| seq == self.head) {
-            Some(check) => cursor.with_check(check),
-            None => {
-                self.kept_cursor(seq).and_then(Cursor::check).map_or(cursor, |check| cursor.with_check(check))
-            }
+            Some(check) => cursor.with_checksum(check),
+            None => self
+                .kept_cursor(seq)
+                .and_then(Cursor::checksum)
+                .map_or(cursor, |check| cursor.with_checksum(check)),
         }
     }
 
@@ -82,7 +85,7 @@ impl State {
         let mut feeds: Vec<Arc<Feed>> = Vec::new();
         for topic in topics {
             match self.topics.get(topic) {
-                Some(ring) => feeds.extend(ring.lock().feeds.iter().cloned()),
+                Some(ring) => feeds.extend(self.topic_feeds.of(ring).iter().cloned()),
                 // A topic without a ring has no exact reader, but wildcards may match it.
                 None => self.wildcards.for_each(topic, |feed| feeds.push(Arc::clone(feed))),
             }
@@ -127,18 +130,18 @@ impl State {
     /// Forgets the topic of `ring` although wildcards match it, if all their readers have taken everything; its
     /// next event adds it to their feeds again. Returns how many feeds were visited.
     pub(in crate::hub) fn forget_behind_wildcards(&mut self, ring: &Arc<TopicRing>, now: Instant) -> usize {
-        let feeds = {
-            let inner = ring.lock();
-            if inner.feeds.is_empty() || !inner.is_quiet(now, FINISH_MEMORY) || !self.topics.holds(ring) {
-                return 0;
-            }
-            inner.feeds.clone()
-        };
+        if !self.topics.holds(ring) || !ring.lock().is_quiet(now, FINISH_MEMORY) {
+            return 0;
+        }
+        let feeds = self.topic_feeds.of(ring).to_vec();
+        if feeds.is_empty() {
+            return 0;
+        }
         if feeds.iter().all(|feed| !feed.names(&ring.topic) && feed.lock().is_caught_up()) {
             for feed in &feeds {
-                feed.lock().remove_ring(ring);
+                feed.lock().backlog.remove_ring(ring);
             }
-            ring.lock().feeds = Vec::new();
+            self.topic_feeds.clear(ring);
             self.forget_if_idle(ring, now);
         }
         feeds.len()
@@ -149,11 +152,14 @@ impl State {
     /// `ring` may have been found under an earlier hold of the lock. Since then the topic may have got a newer
     /// ring with readers, so only the topic's current ring is removed.
     pub(in crate::hub) fn forget_if_idle(&mut self, ring: &Arc<TopicRing>, now: Instant) {
-        let (is_idle, evicted) = {
+        if !self.topics.holds(ring) || !self.topic_feeds.of(ring).is_empty() {
+            return;
+        }
+        let (is_quiet, evicted) = {
             let inner = ring.lock();
-            (inner.is_idle(now, FINISH_MEMORY), inner.evicted)
+            (inner.is_quiet(now, FINISH_MEMORY), inner.evicted)
         };
-        if is_idle && self.topics.remove(ring) {
+        if is_quiet && self.topics.remove(ring) {
             self.forgotten.insert(ring.topic.clone(), evicted);
         }
     }

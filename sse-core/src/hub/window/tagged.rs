@@ -14,12 +14,12 @@ pub(crate) enum TopicSet {
 pub(crate) struct TaggedFrame {
     pub(crate) seq: u64,
     pub(crate) frame: Frame,
-    pub(crate) labels: TopicSet,
+    pub(crate) topics: TopicSet,
 }
 
 impl TaggedFrame {
     /// Returns the frame and its position.
-    pub(crate) fn placed(&self) -> (u64, &Frame) {
+    pub(crate) fn positioned(&self) -> (u64, &Frame) {
         (self.seq, &self.frame)
     }
 }

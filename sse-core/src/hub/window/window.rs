@@ -1,29 +1,18 @@
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    task::Waker,
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+    atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
 use tokio::time::Instant;
 
 use super::{
-    dedup::RecentKeys,
-    forgotten::ForgottenTopics,
-    order::Order,
-    ring::{RingEntry, TopicRing},
-    state::State,
-    tagged::TopicSet,
-    topics::Topics,
-    totals::Totals,
+    dedup::RecentKeys, forgotten::ForgottenTopics, order::Order, ring::TopicRing, state::State,
+    tagged::TopicSet, topic_feeds::TopicFeeds, topics::Topics, totals::Totals,
 };
-use crate::hub::{
-    control_events, feeds::feed::Feed, feeds::feeds::Feeds, feeds::wildcards::Wildcards, stats::Counters,
-};
+use crate::hub::{feeds::feed::Feed, feeds::feeds::Feeds, feeds::wildcards::Wildcards, stats::Counters};
 use crate::{
-    history::{EntryKind, Pattern, Retention, Topic, scoped},
-    resume::{Cursor, Epoch, EpochTable},
+    history::{Pattern, Retention, Topic},
+    resume::{Cursor, Epoch, EpochTable, EpochsVersion},
     waiters::{Slot, Waiters, wake_all},
     wire::Frame,
 };
@@ -40,8 +29,8 @@ const PATIENCE: usize = 32;
 /// window, then a feed, then a ring.
 pub(crate) struct Window {
     head: AtomicU64,
-    /// The number of rows of the epoch table; a reader that has applied fewer checks for a fork.
-    version: AtomicUsize,
+    /// The version of the epoch table; a reader that has applied an earlier one checks for a fork.
+    version: AtomicU32,
     state: Mutex<State>,
     /// The number of threads that wait for the state's lock.
     waiting: AtomicUsize,
@@ -56,22 +45,6 @@ pub(crate) struct Window {
 pub(crate) struct Retentions {
     pub(crate) all: Retention,
     pub(crate) some: Vec<(Pattern, Retention)>,
-}
-
-/// A record to be appended to the window.
-pub(crate) struct Append<'a> {
-    pub(crate) topics: &'a [Topic],
-    pub(crate) kind: EntryKind,
-    /// The encoded fields without id and blank line.
-    pub(crate) lines: Vec<u8>,
-}
-
-/// The result of an append.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AppendOutcome {
-    pub(crate) cursor: Cursor,
-    pub(crate) receivers: usize,
-    pub(crate) duplicate: bool,
 }
 
 /// The result of comparing with the history's epoch table.
@@ -97,6 +70,7 @@ impl Window {
             head,
             head_check: None,
             topics: Topics::default(),
+            topic_feeds: TopicFeeds::default(),
             forgotten: ForgottenTopics::new(head),
             order: Order::default(),
             totals: Totals::default(),
@@ -108,7 +82,7 @@ impl Window {
         };
         Self {
             head: head.into(),
-            version: state.epochs.rows().len().into(),
+            version: state.epochs.version().to_bits().into(),
             state: Mutex::new(state),
             waiting: AtomicUsize::new(0),
             retentions,
@@ -123,16 +97,16 @@ impl Window {
         self.head.load(Ordering::Acquire)
     }
 
-    pub(crate) fn version(&self) -> usize {
-        self.version.load(Ordering::Acquire)
+    pub(crate) fn version(&self) -> EpochsVersion {
+        EpochsVersion::from_bits(self.version.load(Ordering::Acquire))
     }
 
     pub(in crate::hub) fn set_head(&self, head: u64) {
         self.head.store(head, Ordering::Release);
     }
 
-    pub(in crate::hub) fn set_version(&self, version: usize) {
-        self.version.store(version, Ordering::Release);
+    pub(in crate::hub) fn set_version(&self, version: EpochsVersion) {
+        self.version.store(version.to_bits(), Ordering::Release);
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -160,43 +134,6 @@ impl Window {
         self.lock()
     }
 
-    /// Appends at the next position; only a hub without history numbers events itself.
-    pub(crate) fn append(&self, append: Append<'_>, key: Option<&str>) -> AppendOutcome {
-        let now = Instant::now();
-        let (placed, waiting) = {
-            let mut state = self.lock();
-            let scoped = key.map(|key| scoped(append.topics, key));
-            if let Some(cursor) = scoped.as_deref().and_then(|scoped| state.keys.find(scoped, now)) {
-                return AppendOutcome { cursor, receivers: 0, duplicate: true };
-            }
-            let cursor = state.epochs.cursor(state.head + 1);
-            if let Some(scoped) = scoped {
-                state.keys.insert(scoped, cursor, now);
-            }
-            self.place(&mut state, append, cursor, now)
-        };
-        wake_all(waiting);
-        placed
-    }
-
-    /// Adds a record of the history to the window; returns `false` if it is not at the next position in the
-    /// epochs known here, so that the history must be read again.
-    pub(crate) fn apply(&self, append: Append<'_>, cursor: Cursor) -> bool {
-        let now = Instant::now();
-        let waiting = {
-            let mut state = self.lock();
-            if cursor.seq() <= state.head {
-                return true;
-            }
-            if cursor.seq() != state.head + 1 || !state.epochs.names(cursor) {
-                return false;
-            }
-            self.place(&mut state, append, cursor, now).1
-        };
-        wake_all(waiting);
-        true
-    }
-
     /// Records which requested topics, according to the history, were finished before this process received
     /// anything of them.
     ///
@@ -209,9 +146,9 @@ impl Window {
         if epochs.current() != state.epochs.current() {
             return;
         }
-        let rings = feed.lock().rings.clone();
+        let rings = feed.lock().backlog.rings.clone();
         for topic_ring in rings.iter().filter(|ring| state.topics.holds(ring)) {
-            let feeds = {
+            {
                 let mut ring = topic_ring.lock();
                 if ring.is_known {
                     continue;
@@ -221,9 +158,8 @@ impl Window {
                     continue;
                 };
                 ring.finished = Some((*cursor, now));
-                ring.feeds.clone()
-            };
-            for feed in feeds {
+            }
+            for feed in state.topic_feeds.of(topic_ring) {
                 feed.lock().finished += 1;
             }
         }
@@ -232,13 +168,13 @@ impl Window {
     /// Sends a signal to the readers connected now; returns how many there are.
     pub(crate) fn signal(&self, topics: &[Topic], frame: &Frame) -> usize {
         let feeds = self.lock().feeds_of(topics);
-        let labels = TopicSet::new(topics);
+        let topics = TopicSet::new(topics);
         let mut receivers = 0;
         let mut waiting = Vec::with_capacity(feeds.len());
         for feed in feeds {
             let mut feed = feed.lock();
             receivers += feed.readers.len();
-            waiting.push(feed.signal(frame, &labels));
+            waiting.push(feed.signal(frame, &topics));
         }
         wake_all(waiting);
         receivers
@@ -263,7 +199,7 @@ impl Window {
             state.totals = Totals::default();
             state.head = floor;
             state.head_check = None;
-            self.head.store(floor, Ordering::Release);
+            self.set_head(floor);
             waiting.push(state.head_waiters.take());
             for feed in state.feeds.values() {
                 waiting.push(feed.lock().skip_to(floor));
@@ -287,62 +223,6 @@ impl Window {
         .await;
     }
 
-    fn place(
-        &self,
-        state: &mut State,
-        append: Append<'_>,
-        cursor: Cursor,
-        now: Instant,
-    ) -> (AppendOutcome, Vec<Vec<Option<Waker>>>) {
-        let Append { topics, kind, mut lines } = append;
-        let seq = cursor.seq();
-        control_events::end_block(&mut lines, cursor);
-        let frame = Frame::block(lines);
-        let labels = TopicSet::new(topics);
-        let mut feeds: Vec<(Arc<Feed>, isize)> = Vec::new();
-        for topic in topics {
-            let ring = self.ring(state, topic);
-            let kept = RingEntry {
-                seq,
-                at: now,
-                frame: frame.clone(),
-                is_finish: kind == EntryKind::Finish,
-                labels: labels.several(),
-            };
-            state.change(&ring, |inner| {
-                inner.push(kept, &ring.retention);
-                let finished = (kind == EntryKind::Finish).then_some((cursor, now));
-                let newly_finished = isize::from(finished.is_some()) - isize::from(inner.finished.is_some());
-                inner.finished = finished;
-                feeds.extend(inner.feeds.iter().map(|feed| (Arc::clone(feed), newly_finished)));
-            });
-            state.order.push_back(seq, ring);
-        }
-        if topics.len() > 1 {
-            feeds.sort_unstable_by_key(|(feed, _)| feed.id);
-            feeds.dedup_by(|(other, change), (feed, all)| {
-                let is_same = other.id == feed.id;
-                *all += if is_same { *change } else { 0 };
-                is_same
-            });
-        }
-        self.keep_within_total(state, now);
-        let mut receivers = 0;
-        let mut waiting = Vec::with_capacity(feeds.len() + 1);
-        for (feed, newly_finished) in feeds {
-            let mut feed = feed.lock();
-            receivers += feed.readers.len();
-            feed.finished = feed.finished.saturating_add_signed(newly_finished);
-            waiting.push(feed.push(seq, now, &frame, &labels));
-        }
-        state.head = seq;
-        state.head_check = cursor.check();
-        self.head.store(seq, Ordering::Release);
-        waiting.push(state.head_waiters.take());
-        self.counters.count_published();
-        (AppendOutcome { cursor, receivers, duplicate: false }, waiting)
-    }
-
     /// Returns the ring of `topic`; a new one is added to the feeds whose wildcards match it.
     pub(in crate::hub) fn ring(&self, state: &mut State, topic: &Topic) -> Arc<TopicRing> {
         if let Some(ring) = state.topics.get(topic) {
@@ -351,16 +231,15 @@ impl Window {
         let evicted = state.forgotten.remove(topic);
         let ring = state.topics.insert(|place| self.new_ring(topic.clone(), place, evicted));
         let mut feeds = Vec::new();
-        let mut inner = ring.lock();
-        state.wildcards.for_each(topic, |feed| {
+        let State { wildcards, topic_feeds, .. } = state;
+        wildcards.for_each(topic, |feed| {
             // A feed with several patterns may match by more than one of them.
-            if inner.add_feed(feed) {
+            if topic_feeds.add(&ring, feed) {
                 feeds.push(Arc::clone(feed));
             }
         });
-        drop(inner);
         for feed in feeds {
-            feed.lock().add_ring(Arc::clone(&ring));
+            feed.lock().backlog.add_ring(Arc::clone(&ring));
         }
         ring
     }

@@ -9,7 +9,7 @@ use super::{AccessDenied, AccessRequest, Permit};
 /// wait, for example for a session in a database, implements the trait with an `async fn`:
 ///
 /// ```
-/// use sse_core::{Access, AccessRequest, AccessDenied, Pattern, Permit, Topic};
+/// use sse_core::{Pattern, Topic, mount::{Access, AccessDenied, AccessRequest, Permit}};
 ///
 /// struct Sessions;
 ///

@@ -15,9 +15,9 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use sse_core::{Lease, Pattern, Permit, Topic};
+/// use sse_core::{Lease, Pattern, Topic, mount::Permit};
 ///
-/// # fn permit(tenant: &str) -> Result<Permit, sse_core::AccessDenied> {
+/// # fn permit(tenant: &str) -> Result<Permit, sse_core::mount::AccessDenied> {
 /// let own = Topic::from_parts(["tenant", tenant])?;
 /// let chat = Topic::from_parts(["tenant", tenant, "chat"])?;
 /// let lease = Lease::within(Duration::from_secs(600));

@@ -4,8 +4,8 @@ use super::routes::text;
 use crate::{
     Error,
     error::error_json,
-    response::{request::allow, vary},
-    resume::{Cors, LastEventId, OriginPolicy},
+    request::{Cors, OriginPolicy, SseRequest},
+    response::{headers::allow, vary},
 };
 
 /// How long a browser may cache the response to a preflight, in seconds.
@@ -51,7 +51,7 @@ impl Preflight {
         if *method != Method::OPTIONS {
             return self.not_allowed();
         }
-        match self.policy.check(&LastEventId::from_parts(method, headers, uri)) {
+        match self.policy.check(&SseRequest::new(method, uri, headers)) {
             Ok(cors) => self.options(headers, &cors),
             Err(error) => Error::from(error).into_response(),
         }

@@ -9,10 +9,10 @@ use crate::{
     Error,
     error::{error_json, json_response},
     history::{IntoPatterns, InvalidTopic, Pattern},
-    hub::{Hub, Receipt, Subscription},
+    hub::{Hub, Receipt},
     panic::Panic,
-    response::{EventStream, request::allow},
-    resume::{Cors, LastEventId, OriginPolicy},
+    request::{Cors, OriginPolicy, SseRequest},
+    response::{EventStream, headers::allow},
     wire::Event,
 };
 
@@ -32,7 +32,7 @@ pub struct Routes {
 pub struct MountRequest {
     /// The request to the access hook.
     pub ask: AccessRequest,
-    last: LastEventId,
+    request: SseRequest,
     cors: Cors,
 }
 
@@ -109,8 +109,8 @@ impl Routes {
         headers: &HeaderMap,
         uri: &Uri,
     ) -> Result<MountRequest, MountResponse> {
-        let last = LastEventId::from_parts(method, headers, uri);
-        let checked = self.preflight.policy().check(&last);
+        let request = SseRequest::new(method, uri, headers);
+        let checked = self.preflight.policy().check(&request);
         let cors = checked.map_err(|error| MountResponse::error(error, &Cors::default()))?;
         let action = match *method {
             Method::GET | Method::HEAD => AccessKind::Subscribe,
@@ -121,7 +121,7 @@ impl Routes {
             _ => return Err(MountResponse::Text(Box::new(self.preflight.not_allowed_with(&cors)))),
         };
         match AccessRequest::read(action, uri.query(), self.topics.as_deref()) {
-            Ok(ask) => Ok(MountRequest { ask, last, cors }),
+            Ok(ask) => Ok(MountRequest { ask, request, cors }),
             Err(error) => Err(MountResponse::error(error, &cors)),
         }
     }
@@ -151,13 +151,13 @@ impl Routes {
         decide: impl Future<Output = Result<Permit, AccessDenied>>,
         body: impl Future<Output = Result<Vec<u8>, BodyError>>,
     ) -> MountResponse {
-        let MountRequest { ask, last, cors } = asked.clone();
+        let MountRequest { ask, request, cors } = asked.clone();
         let permit = match decide.await.and_then(|permit| permit.check(&ask).map(|()| permit)) {
             Ok(permit) => permit,
             Err(denied) => return MountResponse::error(denied, &cors),
         };
         match ask.action() {
-            AccessKind::Subscribe => match self.subscribe(ask, last, permit).await {
+            AccessKind::Subscribe => match self.subscribe(ask, request, permit).await {
                 Ok(stream) => MountResponse::Stream(Box::new(stream)),
                 Err(error) => MountResponse::error(error, &cors),
             },
@@ -177,10 +177,10 @@ impl Routes {
     /// get a status.
     fn failed(&self, asked: &MountRequest, panic: Panic) -> MountResponse {
         tracing::error!(error = %panic, "a mounted route failed");
-        let MountRequest { ask, last, cors } = asked;
-        match last.negotiated() {
+        let MountRequest { ask, request, cors } = asked;
+        match request.negotiated(false) {
             Some(negotiated) if ask.action() == AccessKind::Subscribe => {
-                let failed = Subscription::failed(self.hub.clone(), panic, negotiated, cors.clone());
+                let failed = self.hub.failed(panic, negotiated, cors.clone());
                 MountResponse::Stream(Box::new(EventStream::new(failed)))
             }
             _ => {
@@ -193,10 +193,10 @@ impl Routes {
     async fn subscribe(
         &self,
         ask: AccessRequest,
-        last: LastEventId,
+        request: SseRequest,
         permit: Permit,
     ) -> Result<EventStream, Error> {
-        let subscribe = self.hub.subscribe(ask.topics().to_vec()).after(last).start(ask.start);
+        let subscribe = self.hub.subscribe(ask.topics().to_vec()).request(request).start(ask.start);
         let subscribe = subscribe.origins(self.preflight.policy());
         let stream = EventStream::new(permit.apply(subscribe).await?);
         Ok(match &self.stream {

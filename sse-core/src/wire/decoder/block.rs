@@ -2,7 +2,11 @@
 
 use std::{mem, ops::Range};
 
-use super::{DecodeError, Limits, Oversized, field::Kind, scan::Fields, text::Text};
+use super::{
+    DecodeError, Limits, Oversized,
+    field::{Fields, Kind},
+    text::Text,
+};
 
 /// The number of bytes that a line's value may still have, and the error if it has more.
 #[derive(Debug, Clone, Copy)]

@@ -1,8 +1,16 @@
 //! Splits one line of the stream (section 9.2.6 of the HTML standard).
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use memchr::memchr2;
+
+/// The positions of a block's fields in the chunk, while they need not be copied.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    pub(super) data: Option<Range<usize>>,
+    pub(super) event_type: Option<Range<usize>>,
+    pub(super) id: Option<Range<usize>>,
+}
 
 /// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
-use std::{fmt, iter::FusedIterator, time::Duration};
+use std::{fmt, time::Duration};
 
-use super::{DecodeError, Decoder};
+use super::DecodeError;
 use crate::wire::Message;
 
 /// An item that a [`Decoder`](super::Decoder) finds in a stream, borrowed from the decoder or from the chunk.
@@ -68,6 +68,12 @@ impl<'a> MessageRef<'a> {
     }
 }
 
+impl From<MessageRef<'_>> for Message {
+    fn from(message: MessageRef<'_>) -> Self {
+        Self::new(message.event_type(), message.data(), message.last_event_id())
+    }
+}
+
 impl fmt::Debug for MessageRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageRef")
@@ -77,40 +83,3 @@ impl fmt::Debug for MessageRef<'_> {
             .finish()
     }
 }
-
-/// An iterator over the messages in one chunk; see [`Decoder::messages`].
-#[derive(Debug)]
-#[must_use = "the chunk is decoded as the messages are taken"]
-pub struct Messages<'a, 'i> {
-    decoder: &'a mut Decoder,
-    input: &'a mut &'i [u8],
-    failed: bool,
-}
-
-impl<'a, 'i> Messages<'a, 'i> {
-    pub(super) fn new(decoder: &'a mut Decoder, input: &'a mut &'i [u8]) -> Self {
-        Self { decoder, input, failed: false }
-    }
-}
-
-impl Iterator for Messages<'_, '_> {
-    type Item = Result<Message, DecodeError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        // The decoder repeats its error for ever, which would make the iterator endless.
-        while !self.failed {
-            match self.decoder.decode(self.input) {
-                Ok(Some(Item::Message(message))) => return Some(Ok(message.into())),
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(error) => {
-                    self.failed = true;
-                    return Some(Err(error));
-                }
-            }
-        }
-        None
-    }
-}
-
-impl FusedIterator for Messages<'_, '_> {}

@@ -9,7 +9,7 @@ use super::field::HEAD;
 /// unless they are requested. The standard has no limits; the defaults are generous.
 ///
 /// ```
-/// use sse_core::{Decoder, Limits, Oversized};
+/// use sse_core::decode::{Decoder, Limits, Oversized};
 ///
 /// let limits = Limits::default().event(64 * 1024).oversized(Oversized::Skip);
 /// let decoder = Decoder::new().limits(limits);

@@ -6,7 +6,7 @@ use super::{
     DecodeError,
     block::{Block, Room},
     field::{Digits, HEAD, Kind, split},
-    read::{Report, Step},
+    step::{Report, Step},
     text::Text,
 };
 

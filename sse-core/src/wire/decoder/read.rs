@@ -1,48 +1,17 @@
 //! Reads items from bytes.
 
-use std::{mem, ops::Range, time::Duration};
+use std::{mem, ops::Range};
 
 use super::{
     DecodeError, Decoder, Item, MessageRef,
     block::Block,
-    field::{Digits, Kind, line_break, split, split_line},
-    scan::{Fields, Stop},
+    field::{Digits, Fields, Kind, line_break, split, split_line},
+    scan::Stop,
+    step::Step,
     text::Read,
 };
 
 const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
-
-/// The items that are reported only on request.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Report {
-    pub(super) comments: bool,
-    pub(super) fields: bool,
-    /// The number of bytes from which the data of an event is returned before its end.
-    pub(super) parts: Option<usize>,
-}
-
-impl Report {
-    /// Returns whether lines of this kind are kept.
-    pub(super) fn wants(self, kind: Kind) -> bool {
-        match kind {
-            Kind::Data | Kind::Type | Kind::Id | Kind::Retry => true,
-            Kind::Comment => self.comments,
-            Kind::Other => self.fields,
-        }
-    }
-}
-
-/// An item without its borrowed text. A range is the position of the text in the chunk; without one it is in the
-/// decoder.
-pub(super) enum Step {
-    Comment(Option<Range<usize>>),
-    /// The whole line of an unknown field.
-    Field(Option<Range<usize>>),
-    Id,
-    Message(Fields),
-    Retry(Duration),
-    Skipped(DecodeError),
-}
 
 impl Decoder {
     /// Reads up to the next item.

@@ -4,16 +4,8 @@ use std::ops::Range;
 
 use super::{
     block::Block,
-    field::{Kind, line_break, split, split_line},
+    field::{Fields, Kind, line_break, split, split_line},
 };
-
-/// The positions of a block's fields in the chunk, while they need not be copied.
-#[derive(Debug, Default)]
-pub(super) struct Fields {
-    pub(super) data: Option<Range<usize>>,
-    pub(super) event_type: Option<Range<usize>>,
-    pub(super) id: Option<Range<usize>>,
-}
 
 /// The result of [`Block::scan`].
 pub(super) struct Scanned {

@@ -9,7 +9,7 @@ use crate::{
 
 /// Earlier events are delivered, then a long `retry`, so that no browser reloads the same error quickly, and a
 /// clean end.
-pub async fn an_event_that_is_wrong_ends_the_stream_after_what_came_before(app: &dyn App) -> Outcome {
+pub async fn an_invalid_event_ends_the_stream_after_earlier_ones(app: &dyn App) -> Outcome {
     for wrong in [Event::message("wrong").id("a\nb"), Event::message("wrong").event("a\rb"), Event::default()]
     {
         let script = [Event::message("one"), Event::message("two"), wrong, Event::message("three")];

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sse_core::Event;
 
-use super::wire::is_retry;
 use crate::{
     App, Outcome, PAGE, Request, Server, Settings,
     outcome::{ensure, ensure_eq},
@@ -178,24 +177,24 @@ pub async fn one_route_answers_a_page_or_a_stream(app: &dyn App) -> Outcome {
     Ok(())
 }
 
-/// The padding is 2 KiB with the first line; no client takes it for an event.
-pub async fn padding_comes_if_it_is_asked_for(app: &dyn App) -> Outcome {
+/// Without the opt-in every client gets the stream, unless it excludes streams: the clients of some streaming APIs send
+/// `Accept: application/json` for everything.
+pub async fn without_fallbacks_every_client_gets_the_stream(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
-    for query in ["padding=true", "evs_preamble=2056"] {
-        let mut reader = server.stream(Request::get(format!("/events?topic=a&{query}"))).await?;
-        reader
-            .until("2,056 bytes", |reader| reader.body().len() > 2_056 && reader.body().ends_with(b"\n"))
-            .await?;
-        let text = reader.text();
-        ensure!(text.lines().next().is_some_and(is_retry), "begins with {:?}", text.lines().next());
-        ensure!(text.lines().nth(1).is_some_and(|line| line.starts_with(':')), "{text:?}");
-        server.publish("a", "after").await?;
+    let asked = |accept: &str| Request::get("/events?topic=a&on=streams").header("Accept", accept);
+    for accept in
+        ["application/json", "application/json, text/plain, */*", "application/x-ndjson", "image/png"]
+    {
+        let mut reader = server.stream(asked(accept)).await?;
+        ensure_eq!((accept, reader.header("content-type")), (accept, Some("text/event-stream")));
+        ensure_eq!(reader.header("vary"), Some("accept"));
+        server.publish("a", accept).await?;
         let told = reader.until_told(1).await?;
-        ensure!(told.len() == 1 && told[0].data == "after", "{told:?}");
+        ensure!(told.len() == 1 && told[0].data == accept, "{told:?}");
     }
-    let mut reader = server.stream(Request::get("/events?topic=a&padding=false")).await?;
-    server.publish("a", "after").await?;
-    reader.until_told(1).await?;
-    ensure!(reader.body().len() < 500, "{} bytes", reader.body().len());
+    for accept in ["text/event-stream;q=0", "text/*;q=0, */*", "*/*;q=0, application/json"] {
+        let answer = server.send(asked(accept)).await?;
+        ensure_eq!((accept, answer.status(), answer.header("vary")), (accept, 406, Some("accept")));
+    }
     Ok(())
 }

@@ -115,7 +115,7 @@ pub async fn a_state_comes_before_the_first_cursor(app: &dyn App) -> Outcome {
 }
 
 /// A reader over the limit: after it is admitted it gets the events since, unless it never asked for a stream.
-pub async fn g4_a_reader_that_is_refused_misses_nothing_until_it_is_let_in(app: &dyn App) -> Outcome {
+pub async fn g4_a_refused_reader_misses_nothing(app: &dyn App) -> Outcome {
     // With keep-alives, by which some servers notice that a reader has left.
     let server = Server::start(app, Settings { max_readers: 1, ..Settings::default() }).await?;
     server.publish("a", "before").await?;

@@ -42,7 +42,7 @@ pub async fn g9_a_lease_ends_its_stream_at_its_time(app: &dyn App) -> Outcome {
 }
 
 /// Revoking a lease ends all streams of the principal, while they wait.
-pub async fn g9_a_revoked_lease_ends_its_streams_at_once_and_nobody_elses(app: &dyn App) -> Outcome {
+pub async fn g9_a_revoked_lease_ends_only_its_own_streams(app: &dyn App) -> Outcome {
     let mut server = Server::start(app, Settings::quiet()).await?;
     let mut anns = Vec::new();
     for _ in 0..3 {

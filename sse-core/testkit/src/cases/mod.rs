@@ -34,7 +34,7 @@ macro_rules! for_each_case {
             errors {
                 a_stream_that_fails_ends_after_what_came_before
                 accept_decides_between_a_stream_and_406
-                an_event_that_is_wrong_ends_the_stream_after_what_came_before
+                an_invalid_event_ends_the_stream_after_earlier_ones
                 g14_a_bad_topic_is_400_with_json
                 h7_a_panic_ends_the_stream_as_an_error_does
                 h7_a_panic_of_the_access_hook_is_answered
@@ -47,7 +47,7 @@ macro_rules! for_each_case {
                 json_lines_say_what_the_stream_says
                 long_polls_are_told_gaps_and_ends
                 one_route_answers_a_page_or_a_stream
-                padding_comes_if_it_is_asked_for
+                without_fallbacks_every_client_gets_the_stream
             }
             filter {
                 g9_a_filter_is_the_same_live_and_by_replay
@@ -59,7 +59,7 @@ macro_rules! for_each_case {
                 a_state_comes_before_the_first_cursor
                 g13_readers_in_a_shutdowns_window_have_a_cursor
                 g4_a_reader_cut_before_its_first_event_misses_nothing
-                g4_a_reader_that_is_refused_misses_nothing_until_it_is_let_in
+                g4_a_refused_reader_misses_nothing
                 g4_every_form_begins_with_a_cursor
             }
             keep_alive {
@@ -78,7 +78,7 @@ macro_rules! for_each_case {
             leases {
                 g9_a_lease_ends_its_stream_at_its_time
                 g9_a_lease_that_is_over_reads_nothing
-                g9_a_revoked_lease_ends_its_streams_at_once_and_nobody_elses
+                g9_a_revoked_lease_ends_only_its_own_streams
                 g9_what_is_pending_when_a_lease_ends_is_not_sent
             }
             mounted {
@@ -111,6 +111,7 @@ macro_rules! for_each_case {
                 limits_count_for_each_principal_and_each_address
             }
             resume {
+                a_plain_stream_resumes_by_ids_of_its_own
                 g3_positions_increase
                 g4_a_cursor_at_the_tail_gets_only_what_follows
                 g4_a_cursor_gets_exactly_what_follows
@@ -144,7 +145,7 @@ macro_rules! for_each_case {
                 g11_a_stalled_reader_delays_nobody_and_is_dropped
             }
             state {
-                a_new_reader_gets_the_state_then_the_changes_and_resumes_without_it
+                a_new_reader_gets_the_state_then_the_changes
                 a_reader_that_is_behind_gets_the_latest_of_each_key
                 a_reader_that_reads_slowly_gets_the_latest_of_each_key
                 g4_after_a_gap_the_state_comes_again_under_the_same_cursor

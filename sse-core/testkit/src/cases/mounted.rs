@@ -1,11 +1,11 @@
 //! The adapter's own routes: who may use them, from which origins, and on which terms.
 
-use sse_core::{EndReason, OriginPolicy, Topic};
+use sse_core::{EndReason, Topic, origin::OriginPolicy};
 
 use super::errors::refused;
 use crate::{
-    App, MOST_BODY, Outcome, Request, Server, Settings,
-    context::MOST_READERS,
+    App, MAX_BODY, Outcome, Request, Server, Settings,
+    context::MAX_READERS,
     outcome::{ensure, ensure_eq},
 };
 
@@ -50,7 +50,7 @@ pub async fn mounted_routes_subscribe_and_publish(app: &dyn App) -> Outcome {
         (of("acme", Request::get("/mounted?topic=a..b")), 400, "topic"),
         (of("acme", Request::post("/mounted?topic=news", "x")), 403, "may use"),
         (of("acme", Request::post("/mounted?topic=tenant.acme.*", "x")), 400, "wildcard"),
-        (of("acme", Request::post(topic, "x".repeat(MOST_BODY + 1))), 413, "1000 bytes"),
+        (of("acme", Request::post(topic, "x".repeat(MAX_BODY + 1))), 413, "1000 bytes"),
         (of("acme", Request::post(topic, [0xff])), 400, "UTF-8"),
         (of("acme", Request::get(topic).header("Accept", "image/png")), 406, "text/event-stream"),
         (of("acme", Request::delete(topic)), 405, "GET subscribes"),
@@ -199,7 +199,7 @@ pub async fn g9_two_tenants_cannot_read_each_others_events(app: &dyn App) -> Out
     let told = resumed.until_told(1).await?;
     ensure_eq!(told[0].data, "secret of bolt");
     // Each tenant has its own limit.
-    ensure_eq!(server.hub.readers("tenant.bolt.orders")?.len(), MOST_READERS);
+    ensure_eq!(server.hub.readers("tenant.bolt.orders")?.len(), MAX_READERS);
     let over = of("bolt", Request::get(target("tenant.bolt.%3E")).header("Accept", "*/*"));
     ensure_eq!(server.send(over).await?.status(), 503);
     let mut second = server.stream(of("acme", Request::get(target("tenant.acme.orders")))).await?;

@@ -1,6 +1,6 @@
 //! Origins of requests, as browsers and proxies send them.
 
-use sse_core::OriginPolicy;
+use sse_core::origin::OriginPolicy;
 
 use super::errors::refused;
 use crate::{

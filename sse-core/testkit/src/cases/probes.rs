@@ -2,7 +2,7 @@
 
 use crate::{
     App, Exchange, Outcome, Request, Server, Settings,
-    context::MOST_READERS,
+    context::MAX_READERS,
     outcome::{ensure, ensure_eq},
 };
 
@@ -23,7 +23,7 @@ pub async fn a_probe_has_no_effect(app: &dyn App) -> Outcome {
     let mut acme = server.stream(of_acme(Request::get(MOUNTED))).await?;
     let (readers, topics) = (server.hub.stats().readers, server.hub.stats().topics);
     let paths = ["/page?topic=new", "/compressed?topic=new", "/script", "/failing", "/ticks", "/tokens"];
-    for _ in 0..2 * MOST_READERS {
+    for _ in 0..2 * MAX_READERS {
         for method in ["HEAD", "OPTIONS", "TRACE", "PUT"] {
             for target in [place, limited, MOUNTED].into_iter().chain(paths) {
                 let request = of_acme(Request::other(method, target));

@@ -103,7 +103,7 @@ pub async fn rule_6_topics_change_without_reconnecting(app: &dyn App) -> Outcome
     let told = reader.until_told(3).await?;
     ensure_eq!(said(&told), ["first", "second", "third"].map(|data| ("message", data)));
     ensure_eq!((server.hub.readers("a")?.len(), server.hub.readers("c.2")?.len()), (0, 1));
-    handle.also("a", Start::Latest(1))?;
+    handle.add_topics("a", Start::Latest(1))?;
     reader.until_text("data: not asked for any more\n\n").await?;
     let fourth = server.publish("a", "fourth").await?.cursor.to_string();
     let told = reader.until_told(5).await?;

@@ -3,9 +3,9 @@
 use super::wire::is_retry;
 use crate::{
     App, Outcome, Request, Server, Settings,
-    asked::MOST_FROM_ADDRESS,
-    context::MOST_READERS,
+    context::MAX_READERS,
     outcome::{ensure, ensure_eq},
+    query::MAX_READERS_PER_ADDRESS,
 };
 
 /// A request as an `EventSource` sends it.
@@ -65,7 +65,7 @@ pub async fn limits_count_for_each_principal_and_each_address(app: &dyn App) -> 
     for topic in ["a", "b"] {
         anns.push(server.stream(of("ann", "1", topic)).await?);
     }
-    ensure_eq!((anns.len(), MOST_FROM_ADDRESS), (MOST_READERS, MOST_READERS + 1));
+    ensure_eq!((anns.len(), MAX_READERS_PER_ADDRESS), (MAX_READERS, MAX_READERS + 1));
     let refused = async |request| Outcome::Ok(server.send(request).await?.status() == 503);
     ensure!(refused(of("ann", "2", "c")).await?, "a third reader of one principal was let in");
     let _bob = server.stream(of("bob", "1", "a")).await?;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sse_core::{Cursor, Epoch, KeepAlive, Retention};
+use sse_core::{Cursor, KeepAlive, Retention, history::Epoch};
 
 use crate::{
-    App, Exchange, Outcome, Request, Server, Settings, Told,
+    App, DispatchedEvent, Exchange, Outcome, Request, Server, Settings,
     outcome::{ensure, ensure_eq},
 };
 
@@ -18,7 +18,7 @@ async fn published(server: &Server, count: usize) -> Outcome<Vec<String>> {
     Ok(ids)
 }
 
-fn data(told: &[Told]) -> Vec<&str> {
+fn data(told: &[DispatchedEvent]) -> Vec<&str> {
     told.iter().map(|told| &*told.data).collect()
 }
 
@@ -191,17 +191,36 @@ pub async fn g8_long_ids_are_answered(app: &dyn App) -> Outcome {
     reader.until_text("data: unharmed\n").await
 }
 
-/// The query has the id of clients that cannot set the header, under the three names that are in use.
+/// The query has the id of clients that cannot set the header, under the two names that are in use.
 pub async fn the_query_may_carry_the_id(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     let ids = published(&server, 3).await?;
-    for name in ["last_event_id", "lastEventId", "evs_last_event_id"] {
+    for name in ["last_event_id", "lastEventId"] {
         let mut reader = server.stream(Request::get(format!("/events?topic=a&{name}={}", ids[1]))).await?;
         let told = reader.until_told(1).await?;
         ensure!(data(&told) == ["2"], "{name}: {told:?}");
     }
     let mut reader = server.send(Request::get("/events?topic=a&last_event_id=%C3%A9%20x")).await?;
     gap_first(&mut reader, "malformed", Some("é x")).await?;
+    Ok(())
+}
+
+/// The id alone is enough for a plain stream whose events have ids of the application.
+pub async fn a_plain_stream_resumes_by_ids_of_its_own(app: &dyn App) -> Outcome {
+    let server = Server::start(app, Settings::quiet()).await?;
+    let numbers = || Request::get("/numbers");
+    for (request, expected) in [
+        (numbers(), ["0", "1", "2"]),
+        (numbers().after("7"), ["8", "9", "10"]),
+        (Request::get("/numbers?last_event_id=4"), ["5", "6", "7"]),
+        (Request::get("/numbers?lastEventId=4").after("8"), ["9", "10", "11"]),
+        (numbers().after("elsewhere"), ["0", "1", "2"]),
+    ] {
+        let mut reader = server.stream(request).await?;
+        let told = reader.until_told(3).await?;
+        ensure_eq!(data(&told), expected);
+        reader.to_end().await?;
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use super::{errors::refused, refusals::browser, topics::said};
 use crate::{
     App, Outcome, Request, Server, Settings,
     outcome::{ensure, ensure_eq},
-    work::CRASH,
+    producer::CRASH,
 };
 
 const TARGET: &str = "/runs?topic=answer.1";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_core::{EndReason, KeepAlive, SendError};
+use sse_core::{EndReason, KeepAlive, channel::SendError};
 
 use crate::{
     App, Ending, Outcome, Request, Server, Settings,

@@ -1,6 +1,6 @@
 //! State and then its changes, under one cursor; and readers that want only the latest event of each key.
 
-use sse_core::{Cursor, Epoch, Retention};
+use sse_core::{Cursor, Retention, history::Epoch};
 
 use super::topics::said;
 use crate::{
@@ -17,7 +17,7 @@ fn of_sum() -> Request {
 }
 
 /// The state carries its position; a reader that resumes after it, or after a change, gets only changes.
-pub async fn a_new_reader_gets_the_state_then_the_changes_and_resumes_without_it(app: &dyn App) -> Outcome {
+pub async fn a_new_reader_gets_the_state_then_the_changes(app: &dyn App) -> Outcome {
     let server = Server::start(app, Settings::quiet()).await?;
     for number in 1..=2 {
         server.add(number).await?;

@@ -3,12 +3,12 @@
 use sse_core::Event;
 
 use crate::{
-    App, Outcome, Request, Server, Settings, Told,
+    App, DispatchedEvent, Outcome, Request, Server, Settings,
     outcome::{ensure, ensure_eq},
 };
 
 /// Type and data of each.
-pub(super) fn said(told: &[Told]) -> Vec<(&str, &str)> {
+pub(super) fn said(told: &[DispatchedEvent]) -> Vec<(&str, &str)> {
     told.iter().map(|told| (&*told.event, &*told.data)).collect()
 }
 

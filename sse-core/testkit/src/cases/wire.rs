@@ -3,9 +3,9 @@
 use sse_core::{Event, Frame};
 
 use crate::{
-    App, Outcome, Request, Server, Settings, every_builder,
+    App, Outcome, Request, Server, Settings, injection_vectors,
     outcome::{ensure, ensure_eq},
-    scripted,
+    wire_vectors,
 };
 
 /// The whole head of an answer, except the date.
@@ -32,7 +32,7 @@ pub async fn the_head_is_exact(app: &dyn App) -> Outcome {
 
 /// The application's events are on the socket byte for byte, after the first `retry` line, up to the last chunk.
 pub async fn g1_the_script_is_byte_exact(app: &dyn App) -> Outcome {
-    let script = scripted();
+    let script = wire_vectors();
     let server = Server::start(app, Settings::scripted(script.iter().map(|say| say.event.clone()))).await?;
     let mut answer = server.get("/script").await?;
     answer.to_end().await?;
@@ -47,7 +47,7 @@ pub async fn g1_the_script_is_byte_exact(app: &dyn App) -> Outcome {
 
 /// Through every builder, a hostile text is refused with a typed error, or arrives as the same text.
 pub async fn g1_hostile_text_stays_in_its_field(app: &dyn App) -> Outcome {
-    let all = every_builder();
+    let all = injection_vectors();
     let good: Vec<_> = all.iter().filter(|one| Frame::try_from(one.event.clone()).is_ok()).collect();
     ensure!(good.len() > all.len() / 2, "only {} of {} can be sent", good.len(), all.len());
     // An event of our own follows each, so that nothing can hide behind its neighbour, and the id is reset.

@@ -3,15 +3,17 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use sse_core::{Appended, Entry, EntryKind, History, HistoryErrorKind, Record};
+use sse_core::history::{Appended, Entry, History, HistoryErrorKind, Record};
 
-use super::{Engine, appended, entry, finish, pattern, patterns, settled, texts, topic, wait_for};
+use super::{
+    Engine, appended, entry, finish, pattern, patterns, settled, texts, topic, wait_for, with_topics,
+};
 
 /// Positions count from 1 without a hole, and the records read are those appended.
 pub async fn positions_are_dense_from_one<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(None).await;
-    let span = history.span(&[]).await.unwrap();
+    let span = history.bounds(&[]).await.unwrap();
     assert_eq!((span.oldest, span.head, span.last), (1, 0, 0));
     for seq in 1..=5 {
         let placed = appended(&history, entry("a", seq)).await;
@@ -21,7 +23,7 @@ pub async fn positions_are_dense_from_one<E: Engine>() {
     let records = history.read(0, 10, usize::MAX).await.unwrap();
     assert_eq!(texts(&records), ["1", "2", "3", "4", "5"]);
     assert!(records.iter().zip(1..).all(|(record, seq)| record.cursor.seq() == seq));
-    let span = history.span(&[]).await.unwrap();
+    let span = history.bounds(&[]).await.unwrap();
     assert_eq!((span.oldest, span.head), (1, 5));
 }
 
@@ -77,7 +79,7 @@ pub async fn reads_go_on_after_any_position<E: Engine>() {
     }
 }
 
-fn records_len(records: &[sse_core::Record]) -> usize {
+fn records_len(records: &[sse_core::history::Record]) -> usize {
     records.iter().map(|record| record.lines.len()).sum()
 }
 
@@ -91,16 +93,8 @@ pub async fn bytes_and_topics_are_kept_as_they_are<E: Engine>() {
     let lines =
         [Bytes::from(long), Bytes::from(every_byte), Bytes::from("event: é\ndata: 💡\n"), Bytes::new()];
     let topics = vec![topic("a"), topic("a.b"), topic(&"x".repeat(256))];
-    let entries: Vec<_> = lines
-        .iter()
-        .map(|lines| Entry {
-            topics: topics.clone(),
-            kind: EntryKind::Event,
-            lines: lines.clone(),
-            key: None,
-        })
-        .chain([finish("a")])
-        .collect();
+    let entries: Vec<_> =
+        lines.iter().map(|lines| Entry::event(topics.clone(), lines.clone())).chain([finish("a")]).collect();
     history.append(entries.clone()).await.unwrap();
     let records = history.read(0, 10, usize::MAX).await.unwrap();
     assert_eq!(records.len(), entries.len());
@@ -115,7 +109,7 @@ pub async fn nothing_to_append_is_nothing<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(None).await;
     assert_eq!(history.append(Vec::new()).await.unwrap(), []);
-    assert_eq!(history.span(&[]).await.unwrap().head, 0);
+    assert_eq!(history.bounds(&[]).await.unwrap().head, 0);
 }
 
 /// A read from below the oldest record fails; `oldest - 1` is a valid position.
@@ -140,7 +134,7 @@ pub async fn what_is_trimmed_is_an_error<E: Engine>() {
 pub async fn the_span_knows_the_last_of_a_topic_though_it_is_trimmed<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(Some(50)).await;
-    let both = Entry { topics: vec![topic("quiet.a"), topic("quiet.b")], ..entry("quiet.a", "both") };
+    let both = with_topics(entry("quiet.a", "both"), &["quiet.a", "quiet.b"]);
     let quiet = appended(&history, both).await.cursor.seq();
     let over = appended(&history, finish("over")).await;
     for n in 0..40 {
@@ -152,7 +146,7 @@ pub async fn the_span_knows_the_last_of_a_topic_though_it_is_trimmed<E: Engine>(
         return;
     }
     assert_eq!(span.last, quiet);
-    let last = async |texts: &[&str]| history.span(&patterns(texts)).await.unwrap().last;
+    let last = async |texts: &[&str]| history.bounds(&patterns(texts)).await.unwrap().last;
     assert_eq!(last(&["quiet.b"]).await, quiet);
     assert_eq!(last(&["quiet.*"]).await, quiet);
     assert_eq!(last(&["quiet.>"]).await, quiet);
@@ -161,7 +155,7 @@ pub async fn the_span_knows_the_last_of_a_topic_though_it_is_trimmed<E: Engine>(
     assert_eq!(last(&["never.>"]).await, 0);
     assert_eq!(last(&["busy", "quiet.a"]).await, span.head);
     assert_eq!(last(&[">"]).await, span.head);
-    let span = history.span(&patterns(&["over", "quiet.a"])).await.unwrap();
+    let span = history.bounds(&patterns(&["over", "quiet.a"])).await.unwrap();
     assert_eq!(span.finished, [(topic("over"), over.cursor)]);
 }
 
@@ -170,7 +164,7 @@ pub async fn a_topic_is_finished_while_that_is_its_last_record<E: Engine>() {
     let engine = E::start().await;
     let history = engine.open(None).await;
     appended(&history, entry("a", 1)).await;
-    let finished = async || history.span(&patterns(&["a", "b"])).await.unwrap().finished;
+    let finished = async || history.bounds(&patterns(&["a", "b"])).await.unwrap().finished;
     assert_eq!(finished().await, []);
     let first = appended(&history, finish("a")).await.cursor;
     assert_eq!(finished().await, [(topic("a"), first)]);
@@ -179,13 +173,13 @@ pub async fn a_topic_is_finished_while_that_is_its_last_record<E: Engine>() {
     let again = appended(&history, finish("a")).await.cursor;
     let other = appended(&history, finish("b")).await.cursor;
     assert_eq!(finished().await, [(topic("a"), again), (topic("b"), other)]);
-    let both = Entry { topics: vec![topic("a"), topic("b")], ..entry("a", 3) };
+    let both = with_topics(entry("a", 3), &["a", "b"]);
     appended(&history, both).await;
     assert_eq!(finished().await, []);
 }
 
 fn keyed(name: &str, text: &str, key: &str) -> Entry {
-    Entry { key: Some(key.to_owned()), ..entry(name, text) }
+    entry(name, text).with_key(key)
 }
 
 /// A key's scope is its sorted topics; a duplicate gets the first position.
@@ -194,10 +188,10 @@ pub async fn a_key_keeps_one_event_for_the_same_topics<E: Engine>() {
     let history = engine.open(None).await;
     let first = appended(&history, keyed("a", "1", "k")).await;
     let second = appended(&history, keyed("a", "2", "k")).await;
-    assert_eq!(second, Appended { cursor: first.cursor, duplicate: true });
+    assert_eq!(second, Appended::duplicate_of(first.cursor));
     assert!(!appended(&history, keyed("b", "3", "k")).await.duplicate);
     assert!(!appended(&history, keyed("a", "4", "l")).await.duplicate);
-    let both = |text| Entry { topics: vec![topic("a"), topic("b")], ..keyed("a", text, "k") };
+    let both = |text| with_topics(keyed("a", text, "k"), &["a", "b"]);
     let third = appended(&history, both("5")).await;
     assert!(!third.duplicate);
     assert_eq!(appended(&history, both("6")).await.cursor, third.cursor);
@@ -228,13 +222,13 @@ pub async fn the_span_knows_up_to_where_a_topic_was_trimmed<E: Engine>() {
         (&["busy"], None),
         (&["busy", "quiet"], None),
     ] {
-        let span = history.span(&patterns(topics)).await.unwrap();
+        let span = history.bounds(&patterns(topics)).await.unwrap();
         let unknown = span.oldest - 1;
         let expected = expected.filter(|_| E::KNOWS_TRIMMED_TOPICS).unwrap_or(unknown);
         assert_eq!(span.trimmed, expected, "{topics:?} of {span:?}");
         assert!(span.trimmed <= span.last && span.last <= span.head, "{topics:?} of {span:?}");
     }
-    assert_eq!(history.span(&[]).await.unwrap().trimmed, 0);
+    assert_eq!(history.bounds(&[]).await.unwrap().trimmed, 0);
 }
 
 /// If many publish under one key at once, one event is kept.
@@ -267,7 +261,7 @@ pub async fn two_handles_see_one_order<E: Engine>() {
     ];
     assert_eq!(one, two);
     assert_eq!(one.len(), 20);
-    let spans = [handles[0].span(&[]).await.unwrap(), handles[1].span(&[]).await.unwrap()];
+    let spans = [handles[0].bounds(&[]).await.unwrap(), handles[1].bounds(&[]).await.unwrap()];
     assert_eq!(spans[0], spans[1]);
 }
 
@@ -279,7 +273,7 @@ pub async fn a_restart_keeps_everything_and_names_nothing_twice<E: Engine>() {
     let mut kept: Vec<Record> = Vec::new();
     for round in 0..3_u64 {
         let history = engine.open(None).await;
-        let span = history.span(&[pattern("a")]).await.unwrap();
+        let span = history.bounds(&[pattern("a")]).await.unwrap();
         assert_eq!((span.oldest, span.head, span.last), (1, round * 10, round * 10));
         for n in 0..10 {
             let placed = appended(&history, entry("a", round * 10 + n)).await;
@@ -288,7 +282,7 @@ pub async fn a_restart_keeps_everything_and_names_nothing_twice<E: Engine>() {
         }
         let records = history.read(0, 1_000, usize::MAX).await.unwrap();
         assert_eq!(records[..kept.len()], kept, "round {round}");
-        let epochs = history.span(&[]).await.unwrap().epochs;
+        let epochs = history.bounds(&[]).await.unwrap().epochs;
         for record in &records {
             assert_eq!(record.cursor.epoch(), epochs.at(record.cursor.seq()));
             assert!(names.contains(&record.cursor.to_string()));
@@ -311,6 +305,6 @@ pub async fn a_key_outlives_a_restart<E: Engine>() {
     engine.revive().await;
     let history = engine.open(None).await;
     let second = appended(&history, keyed("a", "2", "k")).await;
-    assert_eq!(second, Appended { cursor: first.cursor, duplicate: true });
+    assert_eq!(second, Appended::duplicate_of(first.cursor));
     assert_eq!(texts(&history.read(0, 10, usize::MAX).await.unwrap()), ["1"]);
 }

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use sse_core::{Event, EventStream, History, HistoryErrorKind, Hub, PublishError, Start, TailEvent};
+use sse_core::{
+    Event, EventStream, Hub, Start,
+    error::PublishError,
+    history::{History, HistoryErrorKind, TailEvent},
+};
 
 use super::{Engine, appended, data, entry, next, steps::Tail, texts, wait_for};
 
@@ -19,7 +23,7 @@ pub async fn an_append_while_it_is_away_fails_at_once_and_says_so<E: Engine>() {
     let error = wait_for("an answer", history.append(vec![entry("a", 3)])).await.unwrap_err();
     assert_eq!(error.kind(), HistoryErrorKind::Unavailable, "{error}");
     assert!(wait_for("an answer", history.read(0, 1, usize::MAX)).await.is_err());
-    assert!(wait_for("an answer", history.span(&[])).await.is_err());
+    assert!(wait_for("an answer", history.bounds(&[])).await.is_err());
     assert!(wait_for("an answer", history.signal(entry("a", "s"))).await.is_err());
     engine.revive().await;
     wait_for("it answers again", async {
@@ -37,7 +41,7 @@ pub async fn an_append_while_it_is_away_fails_at_once_and_says_so<E: Engine>() {
 pub async fn a_tail_outlives_the_engine<E: Engine>() {
     let mut engine = E::start().await;
     let history = engine.open(None).await;
-    let mut epochs = history.span(&[]).await.unwrap().epochs;
+    let mut epochs = history.bounds(&[]).await.unwrap().epochs;
     let mut tail: Tail = Box::pin(history.tail(0));
     let mut expected = 1;
     for round in 0..3 {

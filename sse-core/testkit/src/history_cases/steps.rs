@@ -2,8 +2,9 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use futures_util::{Stream, StreamExt};
 use sse_core::{
-    Appended, Decoder, Entry, EntryKind, Event, Frame, History, HistoryBounds, HistoryError, Message,
-    Pattern, Record, Subscription, TailEvent, Topic,
+    Event, Frame, Pattern, Subscription, Topic,
+    decode::{Decoder, Message},
+    history::{Appended, Entry, History, HistoryBounds, HistoryError, Record, TailEvent},
 };
 
 /// How long anything that must happen may take.
@@ -28,12 +29,18 @@ pub fn patterns(texts: &[&str]) -> Vec<Pattern> {
 pub fn entry(name: &str, text: impl ToString) -> Entry {
     let frame = Frame::try_from(Event::message(text.to_string())).unwrap();
     let lines = frame.bytes().slice(..frame.bytes().len() - 1);
-    Entry { topics: vec![topic(name)], kind: EntryKind::Event, lines, key: None }
+    Entry::event(vec![topic(name)], lines)
+}
+
+/// The same entry for these topics.
+pub fn with_topics(mut entry: Entry, names: &[&str]) -> Entry {
+    entry.topics = names.iter().map(|name| topic(name)).collect();
+    entry
 }
 
 /// The end entry of a topic.
 pub fn finish(name: &str) -> Entry {
-    Entry { kind: EntryKind::Finish, ..entry(name, "end") }
+    Entry::finish(topic(name), entry(name, "end").lines)
 }
 
 /// The text of each record.
@@ -69,7 +76,7 @@ pub async fn settled(
 ) -> HistoryBounds {
     wait_for("the span is as wanted", async {
         loop {
-            let span = history.span(patterns).await.unwrap();
+            let span = history.bounds(patterns).await.unwrap();
             if wanted(&span) {
                 return span;
             }

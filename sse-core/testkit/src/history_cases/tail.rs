@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use sse_core::{History, TailEvent};
+use sse_core::history::{History, TailEvent};
 
 use super::{Engine, appended, entry, first_record, settled, steps::Tail, texts, wait_for};
 
@@ -86,7 +86,7 @@ pub async fn signals_reach_every_handle<E: Engine>() {
     let reach = handles[1].signal(signal).await.unwrap();
     assert!(reach.processes.is_none_or(|processes| processes >= 1), "{reach:?}");
     sender.abort();
-    assert_eq!(handles[0].span(&[]).await.unwrap().head, 0);
+    assert_eq!(handles[0].bounds(&[]).await.unwrap().head, 0);
 }
 
 /// A tail reports the position up to which the history was trimmed.

@@ -1,8 +1,8 @@
 //! Subscriptions that differ from the requested ones.
 
-use http::{HeaderMap, HeaderValue, header};
-use sse_core::{Cursor, Error, EventStream, EventView, InvalidTopic, LastEventId, Start};
-use sse_testkit::{Asked, Context, Term, is_of};
+use http::{HeaderMap, HeaderValue, Uri, header};
+use sse_core::{Cursor, Error, EventStream, EventView, LastEventId, SseRequest, Start, error::InvalidTopic};
+use sse_testkit::{Context, Query, Term, is_of};
 
 use super::{Fault, Incoming};
 
@@ -20,47 +20,45 @@ fn request_of(request: &Incoming, fault: Fault) -> HeaderMap {
 pub(crate) async fn events(
     request: &Incoming,
     app: &Context,
-    mut asked: Asked,
+    mut query: Query,
     fault: Fault,
 ) -> Result<EventStream, Error> {
     let header = request.header("last-event-id");
-    let query = request.query.as_deref();
-    let accept = request.header("accept").filter(|_| fault != Fault::IgnoresAccept);
+    let method = if fault == Fault::HeadSubscribes { "GET" } else { &request.method };
+    let (uri, headers) = (request.target().parse().unwrap_or_default(), request_of(request, fault));
+    let sent = SseRequest::new(&method.parse().unwrap(), &uri, &headers);
     let last = match fault {
-        Fault::HeaderOnly => LastEventId::from_request(header, accept, None),
-        Fault::QueryWins => match LastEventId::from_request(None, accept, query) {
-            none if none.is_empty() => LastEventId::from_request(header, accept, None),
+        Fault::HeaderOnly => LastEventId::new(&Uri::default(), &headers),
+        Fault::QueryWins => match LastEventId::new(&uri, &HeaderMap::new()) {
+            none if none.is_empty() => LastEventId::new(&Uri::default(), &headers),
             last => last,
         },
-        Fault::Inclusive => match LastEventId::from_request(header, accept, query) {
-            last if last.is_empty() => last,
-            last => match last.as_str().and_then(|text| text.parse::<Cursor>().ok()) {
+        Fault::Inclusive => {
+            match sent.last_event_id().as_str().and_then(|text| text.parse::<Cursor>().ok()) {
                 Some(cursor) => Cursor::new(cursor.epoch(), cursor.seq() - 1).into(),
-                None => last,
-            },
-        },
-        _ => LastEventId::from_headers(&request_of(request, fault), query),
+                None => sent.last_event_id().clone(),
+            }
+        }
+        _ => sent.last_event_id().clone(),
     };
-    let method = if fault == Fault::HeadSubscribes { "GET" } else { &request.method };
-    let last = last.with_method(&method.parse().unwrap());
     let length = header.map_or(0, <[u8]>::len);
     let bad = length > 0 && last.as_str().is_none_or(|text| text.parse::<Cursor>().is_err());
     if fault == Fault::BadIdIs400 && bad || fault == Fault::LongIdIs400 && length > 8 << 10 {
         return Err(InvalidTopic::Missing.into());
     }
     if fault == Fault::IgnoresStart {
-        asked.start = Start::Live;
+        query.start = Start::Live;
     }
     if fault == Fault::NoWildcards {
-        asked.topics = asked.topics.iter().map(|topic| topic.replace(['*', '>'], "x")).collect();
+        query.topics = query.topics.iter().map(|topic| topic.replace(['*', '>'], "x")).collect();
     }
-    forget_terms(&mut asked, &last, fault);
-    let (principal, topics) = (asked.principal.clone().unwrap_or_default(), asked.topics.clone());
-    let mut subscribe = app.subscribe(asked);
+    forget_terms(&mut query, &last, fault);
+    let (principal, topics) = (query.principal.clone().unwrap_or_default(), query.topics.clone());
+    let mut subscribe = app.subscribe(query);
     match fault {
         Fault::KeepsItsTopics => {
             let reads = move |event: &EventView<'_>| {
-                event.topics().iter().any(|topic| topics.iter().any(|asked| asked == topic.as_str()))
+                event.topics().iter().any(|topic| topics.iter().any(|query| query == topic.as_str()))
             };
             subscribe = subscribe.filter(reads);
         }
@@ -71,13 +69,14 @@ pub(crate) async fn events(
         _ => {}
     }
     let last = if fault == Fault::StateAtEachConnect { LastEventId::default() } else { last };
-    Ok(app.dress(subscribe.after(last).await?))
+    Ok(app.configure(subscribe.request(sent).after(last).await?))
 }
 
 /// Ignores some of the terms.
-fn forget_terms(asked: &mut Asked, last: &LastEventId, fault: Fault) {
-    let is_live = last.is_empty() && asked.start == Start::Live;
-    asked.terms.retain(|term| match fault {
+fn forget_terms(query: &mut Query, last: &LastEventId, fault: Fault) {
+    let is_live = last.is_empty() && query.start == Start::Live;
+    query.terms.retain(|term| match fault {
+        Fault::AlwaysFallsBack => *term != Term::Streams,
         Fault::FiltersOnlyLive => is_live || *term != Term::Filter,
         Fault::IgnoresLease => *term != Term::Lease,
         Fault::LetsBoth => !matches!(term, Term::Exclusive(_)),
@@ -88,6 +87,6 @@ fn forget_terms(asked: &mut Asked, last: &LastEventId, fault: Fault) {
         _ => true,
     });
     if fault == Fault::Nameless {
-        asked.principal = None;
+        query.principal = None;
     }
 }

@@ -4,6 +4,7 @@ pub(crate) enum Fault {
     /// None: the application is correct.
     Nothing,
     AlwaysBeats,
+    AlwaysFallsBack,
     BadIdIs400,
     BlankLineAfterKeepAlive,
     BreaksGzip,

@@ -12,14 +12,15 @@ pub(crate) use fault::Fault;
 use events::events;
 use fault::Breaker;
 use futures_util::{StreamExt, stream};
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use request::{Incoming, incoming};
 use runs::runs;
 use sse_core::{
     __private::{Preflight, Routes, collect},
-    Error, EventStream, LastEventId, Permit, Publishing, channel,
+    Error, EventStream, LastEventId, Publish, SseRequest, channel,
+    mount::Permit,
 };
-use sse_testkit::{App, Asked, Context, MOST_BODY, PAGE, Serving};
+use sse_testkit::{App, Context, MAX_BODY, PAGE, Query, Serving};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -107,7 +108,7 @@ async fn answer(mut socket: TcpStream, app: Context, fault: Fault) -> Option<()>
 }
 
 async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
-    let asked = Asked::from_query(request.query.as_deref());
+    let query = Query::from_query(request.query.as_deref());
     let preflight = Preflight::new(app.origins());
     let method: Method = request.method.parse().unwrap();
     let done = match &*request.path {
@@ -121,49 +122,55 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
         path if is_of_get(path) && !preflight.is_of_handler(&method) && fault != Fault::TakesAnyMethod => {
             return Answer::Text { status: 405, kind: "text/plain", body: String::new() };
         }
-        "/events" => events(request, app, asked, fault).await,
+        "/events" => events(request, app, query, fault).await,
         "/mounted" => return mounted(request, app, fault).await,
         "/page" => {
-            let last = LastEventId::from_request(None, request.header("accept"), None);
-            if last.prefers_html() && fault != Fault::IgnoresAccept {
+            let sent = SseRequest::new(&method, &Uri::default(), &request.header_map());
+            if sent.prefers_html() && fault != Fault::IgnoresAccept {
                 let page = Response::builder().header("content-type", "text/html; charset=utf-8");
                 return Answer::Whole(page.header("vary", "accept").body(PAGE.to_owned()).unwrap());
             }
-            events(request, app, asked, fault).await
+            events(request, app, query, fault).await
         }
         "/compressed" => {
-            let accepts = match fault {
-                Fault::CompressesForAll => Some("gzip"),
-                _ => request.header("accept-encoding").and_then(|header| str::from_utf8(header).ok()),
-            };
-            events(request, app, asked, fault).await.map(|stream| stream.compress(accepts))
+            let mut headers = request.header_map();
+            if fault == Fault::CompressesForAll {
+                headers.insert("accept-encoding", HeaderValue::from_static("gzip"));
+            }
+            let sent = SseRequest::new(&method, &Uri::default(), &headers);
+            events(request, app, query, fault).await.map(|stream| stream.compress_for(&sent))
         }
         "/late" => {
             app.shutdown.clone().await;
             if fault == Fault::LateIs503 {
                 return Answer::Text { status: 503, kind: "text/plain", body: String::new() };
             }
-            events(request, app, asked, fault).await
+            events(request, app, query, fault).await
         }
-        "/script" => Ok(app.dress(app.script())),
-        "/failing" => Ok(app.dress(EventStream::try_new(app.failing()))),
-        "/ticks" => Ok(app.dress(app.ticks()).until(app.shutdown.clone())),
-        "/tokens" => Ok(app.dress(app.ticks()).until(app.shutdown.deadline())),
+        "/script" => Ok(app.configure(app.script())),
+        "/numbers" => {
+            let target = if fault == Fault::HeaderOnly { &request.path } else { &request.target() };
+            let last = LastEventId::new(&target.parse().unwrap(), &request.header_map());
+            Ok(app.configure(app.numbers(&last)))
+        }
+        "/failing" => Ok(app.configure(EventStream::try_new(app.failing()))),
+        "/ticks" => Ok(app.configure(app.ticks()).until(app.shutdown.clone())),
+        "/tokens" => Ok(app.configure(app.ticks()).until(app.shutdown.deadline())),
         "/complete" | "/talk" => {
             let (tx, said) = channel(4);
             match &*request.path {
                 "/talk" => app.talk(tx),
                 _ => app.words(tx, String::from_utf8_lossy(&request.body).into_owned()),
             }
-            Ok(app.dress(said))
+            Ok(app.configure(said))
         }
         "/publish" => {
-            let event = asked.event_of(&String::from_utf8_lossy(&request.body));
-            return receipt(app.hub.publish(&asked.topics, event).into_future(), fault).await;
+            let event = query.event_of(&String::from_utf8_lossy(&request.body));
+            return receipt(app.hub.publish(&query.topics, event).into_future(), fault).await;
         }
-        "/finish" => return receipt(app.hub.finish(asked.topics).into_future(), fault).await,
+        "/finish" => return receipt(app.hub.finish(query.topics).into_future(), fault).await,
         "/runs" => {
-            return match runs(request, app, asked, fault).await {
+            return match runs(request, app, query, fault).await {
                 Ok(status) => Answer::Text { status, kind: "text/plain", body: String::new() },
                 Err(error) => refusal(error, fault),
             };
@@ -180,7 +187,15 @@ async fn route(request: &Incoming, app: &Context, fault: Fault) -> Answer {
 fn is_of_get(path: &str) -> bool {
     matches!(
         path,
-        "/page" | "/compressed" | "/late" | "/script" | "/failing" | "/ticks" | "/tokens" | "/talk"
+        "/page"
+            | "/compressed"
+            | "/late"
+            | "/script"
+            | "/failing"
+            | "/numbers"
+            | "/ticks"
+            | "/tokens"
+            | "/talk"
     )
 }
 
@@ -188,8 +203,8 @@ async fn mounted(request: &Incoming, app: &Context, fault: Fault) -> Answer {
     let dress = app.clone();
     let routes = Routes::new(app.hub.clone())
         .origins(app.origins())
-        .publish(MOST_BODY)
-        .stream(move |stream| dress.dress(stream));
+        .publish(MAX_BODY)
+        .stream(move |stream| dress.configure(stream));
     let mut headers = request.header_map();
     if fault == Fault::IgnoresOrigin {
         headers.remove(header::ORIGIN);
@@ -205,18 +220,18 @@ async fn mounted(request: &Incoming, app: &Context, fault: Fault) -> Answer {
     let method = request.method.parse().unwrap();
     let answer = match routes.ask(&method, &headers, &request.target().parse().unwrap()) {
         Err(answer) => answer,
-        Ok(asked) => {
+        Ok(query) => {
             let tenant = headers.get("x-tenant").and_then(|name| name.to_str().ok());
             let decide = async {
                 match fault {
                     Fault::OneTenant => {
                         Ok(Permit::read_all().publish(sse_core::Pattern::new(">").unwrap()).unwrap())
                     }
-                    _ => app.permit(tenant, &asked.ask),
+                    _ => app.permit(tenant, &query.ask),
                 }
             };
             let body = stream::iter([Ok::<_, Error>(&*request.body)]);
-            routes.answer(&asked, decide, collect(body, routes.max_body())).await
+            routes.answer(&query, decide, collect(body, routes.max_body())).await
         }
     };
     match answer {
@@ -225,7 +240,7 @@ async fn mounted(request: &Incoming, app: &Context, fault: Fault) -> Answer {
     }
 }
 
-async fn receipt(publishing: Publishing, fault: Fault) -> Answer {
+async fn receipt(publishing: <Publish as IntoFuture>::IntoFuture, fault: Fault) -> Answer {
     match publishing.await {
         Ok(receipt) => {
             let (id, receivers) = (receipt.cursor, receipt.receivers.unwrap_or(0));

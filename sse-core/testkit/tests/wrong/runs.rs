@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sse_core::Error;
-use sse_testkit::{Asked, Context};
+use sse_testkit::{Context, Query};
 
 use super::{Fault, Incoming};
 
@@ -11,14 +11,15 @@ use super::{Fault, Incoming};
 pub(crate) async fn runs(
     request: &Incoming,
     app: &Context,
-    asked: Asked,
+    query: Query,
     fault: Fault,
 ) -> Result<u16, Error> {
     if request.method == "DELETE" {
-        let is_known = fault == Fault::StopsNothing || app.hub.stop(asked.topics).await?;
+        let is_known = fault == Fault::StopsNothing || app.hub.stop_run(query.topics).await?;
         return Ok(if is_known { 204 } else { 404 });
     }
-    let work = app.work(app.hub.run(asked.topics)?, String::from_utf8_lossy(&request.body).into_owned());
+    let work =
+        app.produce(app.hub.start_run(query.topics)?, String::from_utf8_lossy(&request.body).into_owned());
     if fault == Fault::RunEndsWithItsReader {
         let hub = app.hub.clone();
         tokio::spawn(async move {

@@ -16,8 +16,11 @@ use futures_util::{
 };
 use http::{Request, Response};
 use sse_core::{
-    Attempts, Backoff, ClientEvent, ConsumeError, Disconnect, EventSource, HyperTransport, InvalidRequest,
-    PermanentError, Transport, Verdict,
+    EventSource,
+    client::{
+        Attempts, Backoff, ClientEvent, ConsumeError, Disconnect, HyperTransport, InvalidRequest,
+        PermanentError, Transport, Verdict,
+    },
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -68,7 +71,7 @@ impl Server {
         Self::start(answers.iter().map(|answer| answer.as_bytes().to_vec()).collect()).await
     }
 
-    fn source(&self) -> sse_core::EventSourceBuilder {
+    fn source(&self) -> sse_core::client::EventSourceBuilder {
         EventSource::get(&self.url).backoff(Backoff::default().min(Duration::from_millis(1)))
     }
 
@@ -126,12 +129,12 @@ async fn g16_the_cursor_is_saved_only_after_the_handler_succeeded() {
 }
 
 #[tokio::test]
-async fn a_handler_that_fails_stops_the_run_with_the_cursor_before_its_message() {
+async fn a_failed_handler_keeps_the_cursor_before_its_message() {
     let server =
         Server::script(&[&stream("id: 1\ndata: a\n\nid: 2\ndata: poison\n\nid: 3\ndata: c\n\n")]).await;
     let mut saved = String::new();
     let source = server.source().connect().expect("a valid request");
-    let handler = async |message: sse_core::Message| match message.data() {
+    let handler = async |message: sse_core::decode::Message| match message.data() {
         "poison" => Err("no"),
         _ => Ok(()),
     };
@@ -304,8 +307,8 @@ async fn a_permanent_error_of_a_transport_is_final() {
 #[tokio::test]
 async fn g16_a_cursor_from_outside_is_checked_where_it_enters() {
     for builder in [
-        |source: sse_core::EventSourceBuilder, id: &str| source.last_event_id(id),
-        |source: sse_core::EventSourceBuilder, id: &str| {
+        |source: sse_core::client::EventSourceBuilder, id: &str| source.last_event_id(id),
+        |source: sse_core::client::EventSourceBuilder, id: &str| {
             source.header("last-event-id", http::HeaderValue::from_bytes(id.as_bytes()).expect("a header"))
         },
     ] {
@@ -328,7 +331,7 @@ async fn g16_a_cursor_from_outside_is_checked_where_it_enters() {
 }
 
 #[tokio::test]
-async fn g16_an_origin_that_was_redirected_to_cannot_aim_the_credentials() {
+async fn g16_a_redirect_target_cannot_aim_the_credentials() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let home = listener.local_addr().expect("an address");
     let to = |status: u16, url: &str| {
@@ -373,10 +376,12 @@ mod heads {
         stream("data: a\n\n").replace("connection: close\r\n", &format!("connection: close\r\n{lines}"))
     }
 
-    async fn read(source: sse_core::EventSourceBuilder) -> Result<String, Box<sse_core::ClientError>> {
+    async fn read(
+        source: sse_core::client::EventSourceBuilder,
+    ) -> Result<String, Box<sse_core::client::ClientError>> {
         let mut source = source.connect().expect("a valid request");
         let item = timeout(LIMIT, source.next()).await.expect("in time").expect("an item");
-        item.map(sse_core::Message::into_data).map_err(Box::new)
+        item.map(sse_core::decode::Message::into_data).map_err(Box::new)
     }
 
     #[tokio::test]
@@ -510,7 +515,7 @@ mod gzip {
             bomb.write_all(&vec![b'0'; 1 << 20]).expect("in memory");
         }
         let server = Server::start(vec![answer("gzip", &bomb.finish().expect("in memory"))]).await;
-        let limits = sse_core::Limits::default().line(1 << 20).event(1 << 20);
+        let limits = sse_core::decode::Limits::default().line(1 << 20).event(1 << 20);
         let error =
             server.source().gzip().limits(limits).connect().expect("valid").next().await.expect("an item");
         assert!(matches!(error.expect_err("too large").cause(), Disconnect::Decode(_)));

@@ -8,8 +8,11 @@ use std::{
 
 use futures_util::{Stream, stream};
 use sse_core::{
-    Appended, Cursor, Entry, EntryKind, Epoch, EpochRow, EpochTable, History, HistoryBounds, HistoryError,
-    HistoryErrorKind, Pattern, Record, SignalReceipt, TailEvent,
+    Cursor, Pattern,
+    history::{
+        Appended, Entry, EntryKind, Epoch, EpochRow, EpochTable, History, HistoryBounds, HistoryError,
+        HistoryErrorKind, Record, SignalReceipt, TailEvent,
+    },
 };
 use tokio::sync::watch;
 
@@ -81,7 +84,7 @@ impl Scripted {
         let mut state = self.lock();
         let keep = usize::try_from(fork - 1).expect("small");
         state.records.truncate(keep);
-        state.epochs.push(EpochRow { epoch: Epoch::random(), begins: fork });
+        state.epochs.push(EpochRow::new(Epoch::random(), fork));
         drop(state);
         self.tell();
     }
@@ -95,7 +98,7 @@ impl Scripted {
     /// Restores a copy, and begins a new epoch because the copy lacks known records.
     pub fn put_back(&self, (records, mut epochs): (Vec<Record>, EpochTable)) {
         let begins = records.len() as u64 + 1;
-        epochs.push(EpochRow { epoch: Epoch::random(), begins });
+        epochs.push(EpochRow::new(Epoch::random(), begins));
         let mut state = self.lock();
         (state.records, state.epochs) = (records, epochs);
         drop(state);
@@ -138,7 +141,7 @@ impl Scripted {
         let mut state = self.lock();
         let place = usize::try_from(seq - 1).expect("small");
         let record = state.records.get_mut(place).expect("a record");
-        record.cursor = record.cursor.with_check(record.cursor.check().unwrap_or_default() + 1);
+        record.cursor = record.cursor.with_checksum(record.cursor.checksum().unwrap_or_default() + 1);
     }
 
     /// Answers the next read with this error.
@@ -215,15 +218,10 @@ impl History for Scripted {
                 let seq = state.head() + 1;
                 let mut cursor = Cursor::new(state.epochs.current(), seq);
                 if state.is_checked {
-                    cursor = cursor.with_check(u32::try_from(seq).expect("small"));
+                    cursor = cursor.with_checksum(u32::try_from(seq).expect("small"));
                 }
-                state.records.push(Record {
-                    cursor,
-                    topics: entry.topics,
-                    kind: entry.kind,
-                    lines: entry.lines,
-                });
-                appended.push(Appended { cursor, duplicate: false });
+                state.records.push(Record::new(cursor, entry.topics, entry.kind, entry.lines));
+                appended.push(Appended::new(cursor));
             }
         }
         self.tell();
@@ -265,7 +263,7 @@ impl History for Scripted {
         Ok(records)
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
         let mut state = self.lock();
         state.check()?;
         state.spans += 1;
@@ -287,10 +285,12 @@ impl History for Scripted {
         }
         let epochs = state.late.take().unwrap_or_else(|| state.epochs.clone());
         let (oldest, head) = (state.oldest, state.head());
-        Ok(HistoryBounds { oldest, head, epochs, last, trimmed, finished })
+        let mut bounds = HistoryBounds::new(oldest, head, epochs);
+        (bounds.last, bounds.trimmed, bounds.finished) = (last, trimmed, finished);
+        Ok(bounds)
     }
 
-    async fn holds(&self, cursor: Cursor) -> Result<bool, HistoryError> {
+    async fn verify(&self, cursor: Cursor) -> Result<bool, HistoryError> {
         let mut state = self.lock();
         state.check()?;
         state.holds += 1;
@@ -304,7 +304,7 @@ impl History for Scripted {
         state.signals.push(entry);
         drop(state);
         self.tell();
-        Ok(SignalReceipt { processes: None })
+        Ok(SignalReceipt::new(None))
     }
 
     fn tail(&self, after: u64) -> impl Stream<Item = Result<TailEvent, HistoryError>> + Send + 'static {

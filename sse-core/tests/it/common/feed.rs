@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_core::{DecodeError, Decoder, Item};
+use sse_core::decode::{DecodeError, Decoder, Item};
 
 use super::reference_decoder::{Event, Naive};
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sse_core::{Decoder, Hub, Message, Subscription};
+use sse_core::{
+    Hub, Subscription,
+    decode::{Decoder, Message},
+};
 
 /// The next message, which must come soon.
 pub async fn next(subscription: &mut Subscription) -> Message {

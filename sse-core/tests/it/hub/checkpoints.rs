@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::common::body::{Reading, read};
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{next, publish, within};
+use crate::common::requests;
 use sse_core::{
-    Event, EventStream, Exclusive, GapReason, Hub, KeepAlive, LastEventId, Lease, Pattern, Resume, Retention,
-    Shutdown, Start, Subscribe,
+    Event, EventStream, Exclusive, GapReason, Hub, KeepAlive, Lease, Pattern, Resume, Retention, Shutdown,
+    Start, Subscribe,
 };
 
 /// The blocks before the next keep-alive that is not a checkpoint.
@@ -23,10 +24,10 @@ async fn blocks(reading: &mut Reading) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_reader_has_a_cursor_before_the_earlier_state_of_other_topics() {
+async fn a_new_reader_has_a_cursor_before_earlier_state() {
     let hub = Hub::memory();
     publish(&hub, "state", 0..2).await;
-    let reader = hub.subscribe("a").also("state", Start::Latest(1)).await.unwrap();
+    let reader = hub.subscribe("a").backfill("state", Start::Latest(1)).await.unwrap();
     let mut reading = read(EventStream::new(reader));
     let head = hub.stats().head;
     assert_eq!(blocks(&mut reading).await, ["data: 1\n\n"]);
@@ -34,7 +35,7 @@ async fn a_new_reader_has_a_cursor_before_the_earlier_state_of_other_topics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_topic_has_its_id_although_a_gap_named_the_same_place() {
+async fn the_end_of_a_topic_has_its_id_after_a_gap() {
     let hub = Hub::builder().retention(Retention::default().age(Duration::from_secs(60))).memory();
     let keeps_the_hub_busy = hub.subscribe("other").await.unwrap();
     let first = hub.publish("a", Event::message("0")).await.unwrap();
@@ -53,7 +54,7 @@ async fn the_end_of_a_topic_has_its_id_although_a_gap_named_the_same_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_reader_is_forgiven_is_a_gap_for_another_at_the_same_place() {
+async fn an_ignored_eviction_is_a_gap_for_another_reader() {
     let hub = Hub::builder().retention(Retention::default().events(2)).memory();
     let mut slow = read(EventStream::new(hub.subscribe(["a", "b"]).await.unwrap()));
     publish(&hub, "a", 0..2).await;
@@ -115,7 +116,7 @@ mod first_cursor {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_evicted_before_the_reader_came_is_a_gap_only_if_more_was_asked_for() {
+    async fn earlier_evictions_are_a_gap_only_if_requested() {
         let hub = Hub::builder().retention(Retention::default().events(2)).memory();
         publish(&hub, "a", 0..1).await;
         publish(&hub, "b", 1..9).await;
@@ -129,7 +130,7 @@ mod first_cursor {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_filtered_or_conflating_reader_has_one_although_its_first_events_do_not_reach_it() {
+    async fn a_filtered_or_conflating_reader_has_one() {
         let hub = Hub::memory();
         let filtered = || hub.subscribe("a").filter(|event| event.data() == "last");
         let cursor = cut(filtered()).await.expect("a cursor");
@@ -167,7 +168,7 @@ mod first_cursor {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_reader_that_gets_a_state_has_none_before_the_state_is_whole() {
+    async fn a_reader_of_a_state_has_none_before_it_is_whole() {
         let hub = Hub::memory();
         publish(&hub, "a", 0..2).await;
         let state = || {
@@ -187,19 +188,20 @@ mod first_cursor {
         // A state that cannot be loaded gives no cursor either, to a stream or a page.
         let fails = || hub.subscribe("a").snapshot(|_| async { Err::<Event, _>("down") });
         assert_eq!(cut(fails()).await, None);
-        let json = LastEventId::from_request(None, Some(b"application/json"), None);
-        let page = EventStream::new(fails().after(json).await.unwrap());
-        assert!(read(page).next().await.unwrap().contains("\"cursor\":null"));
+        #[cfg(feature = "fallbacks")]
+        {
+            let json = requests::get("/", &[("accept", "application/json")]);
+            let page = EventStream::new(fails().request(json).fallbacks().await.unwrap());
+            assert!(read(page).next().await.unwrap().contains("\"cursor\":null"));
+        }
         // The event that takes a half event away from WebKit names no position.
-        let mut headers = http::HeaderMap::new();
-        headers.insert("user-agent", "Safari AppleWebKit/605.1.15 Version/18.3".parse().unwrap());
-        let webkit = LastEventId::from_headers(&headers, None);
-        let begin = read(EventStream::new(state().after(webkit).await.unwrap())).next().await.unwrap();
+        let webkit = requests::get("/", &[("user-agent", "Safari AppleWebKit/605.1.15 Version/18.3")]);
+        let begin = read(EventStream::new(state().request(webkit).await.unwrap())).next().await.unwrap();
         assert!(begin.ends_with("\nevent: sse.discard\ndata: \nid: \n\n"), "{begin}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_reader_that_is_refused_has_one_unless_its_permission_is_over() {
+    async fn a_refused_reader_has_one_while_permitted() {
         let shutdown = Shutdown::within(Duration::from_secs(4));
         let hub =
             Hub::builder().shutdown(shutdown.clone()).retention(Retention::default().events(2)).memory();
@@ -251,14 +253,16 @@ mod first_cursor {
         assert_eq!(back(hub.subscribe("a"), &early.first_cursor.unwrap()).await, ["last"]);
     }
 
+    #[cfg(feature = "fallbacks")]
     #[tokio::test(start_paused = true)]
-    async fn a_page_names_a_place_although_the_history_does_not_answer_in_time() {
+    async fn a_page_has_a_cursor_without_the_history() {
         let history = Scripted::new();
         let hub =
             Hub::builder().retention(Retention::default().events(1)).open(history.clone()).await.unwrap();
         publish(&hub, "a", 0..5).await;
-        let json = LastEventId::from_request(None, Some(b"application/json"), None);
-        let subscription = hub.subscribe("a").after(json).start(Start::Earliest).await.unwrap();
+        let json = requests::get("/", &[("accept", "application/json")]);
+        let subscribe = hub.subscribe("a").request(json).fallbacks();
+        let subscription = subscribe.start(Start::Earliest).await.unwrap();
         history.hold_reads(true);
         let page = EventStream::new(subscription).keep_alive(KeepAlive::every(Duration::from_secs(1)));
         let page = read(page).next().await.unwrap();

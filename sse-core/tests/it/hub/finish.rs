@@ -3,9 +3,10 @@
 use std::{error::Error as _, time::Duration};
 
 use crate::common::reader::{data, is_idle, message, next, publish};
+use crate::common::requests;
 use sse_core::{
-    EndReason, Event, EventStream, Frame, Hub, InvalidTopic, LastEventId, Pattern, PublishError, Retention,
-    Shutdown, Start, SubscribeError,
+    EndReason, Event, EventStream, Frame, Hub, LastEventId, Pattern, Retention, Shutdown, Start,
+    error::{InvalidTopic, PublishError, SubscribeError},
 };
 
 #[tokio::test]
@@ -131,8 +132,8 @@ async fn subscribe_fails_for_the_callers_mistakes_only() {
     assert_eq!(refused(&["a", "b", "c"]).await, SubscribeError::Topic(InvalidTopic::TooMany { limit: 2 }));
     assert_eq!(refused(&["a b"]).await, SubscribeError::Topic(InvalidTopic::NotVisibleAscii { at: 1 }));
     assert!(hub.subscribe(["a", "a", "b"]).await.is_ok());
-    let picky = LastEventId::from_request(None, Some(b"text/html"), None);
-    assert_eq!(hub.subscribe("a").after(picky).await.unwrap_err(), SubscribeError::NotAcceptable);
+    let picky = requests::get("/", &[("accept", "text/event-stream;q=0, */*")]);
+    assert_eq!(hub.subscribe("a").request(picky).await.unwrap_err(), SubscribeError::NotAcceptable);
 }
 
 #[tokio::test]
@@ -221,7 +222,7 @@ async fn g11_a_reader_that_does_not_read_is_dropped_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_many_stalled_readers_are_dropped_others_have_their_turn() {
+async fn dropping_stalled_readers_lets_others_run() {
     let hub = Hub::builder().stalled_after(Duration::from_secs(4)).memory();
     let mut stalled = Vec::new();
     for number in 0..320 {

@@ -6,8 +6,9 @@ use crate::common::body::read;
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, message, next, publish, within};
 use sse_core::{
-    EndReason, Event, EventStream, EventView, Exclusive, GapReason, Hub, InvalidTopic, Pattern, Retention,
-    Start, SubscribeError, Subscription,
+    EndReason, Event, EventStream, EventView, Exclusive, GapReason, Hub, Pattern, Retention, Start,
+    Subscription,
+    error::{InvalidTopic, SubscribeError},
 };
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -27,7 +28,7 @@ fn reading(mut subscription: Subscription) -> JoinHandle<Vec<String>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_readers_of_a_topic_are_listed_with_what_an_operator_wants_to_know() {
+async fn the_readers_of_a_topic_are_listed_in_detail() {
     let began_at = SystemTime::now() - SECOND;
     let hub = Hub::memory();
     let mut ann = hub.subscribe("a.1").principal("ann").await.unwrap();
@@ -101,7 +102,7 @@ async fn a_new_retry_is_told_at_once_and_kept() {
 }
 
 #[tokio::test]
-async fn rule_6_topics_change_without_reconnecting_and_the_stream_goes_on_at_its_position() {
+async fn rule_6_topics_change_without_losing_the_position() {
     let hub = Hub::memory();
     let mut reader = hub.subscribe("a").await.unwrap();
     let handle = reader.handle();
@@ -119,7 +120,7 @@ async fn rule_6_topics_change_without_reconnecting_and_the_stream_goes_on_at_its
     // Back again: only after its position, unless the earlier state is requested.
     handle.set_topics("a").unwrap();
     assert!(is_idle(&mut reader).await);
-    handle.also("b", Start::Latest(1)).unwrap();
+    handle.add_topics("b", Start::Latest(1)).unwrap();
     let state = next(&mut reader).await;
     assert_eq!((state.data(), state.last_event_id()), ("11", ""));
     publish(&hub, "a", 4..5).await;
@@ -131,13 +132,13 @@ async fn rule_6_topics_change_without_reconnecting_and_the_stream_goes_on_at_its
     let none: [&str; 0] = [];
     assert_eq!(handle.set_topics(none).unwrap_err(), InvalidTopic::Missing);
     let many: Vec<_> = (0..99).map(|number| format!("many.{number}")).collect();
-    assert_eq!(handle.also(&many, Start::Live).unwrap_err(), InvalidTopic::TooMany { limit: 100 });
+    assert_eq!(handle.add_topics(&many, Start::Live).unwrap_err(), InvalidTopic::TooMany { limit: 100 });
     publish(&hub, "a", 5..6).await;
     assert_eq!(data(&mut reader, 1).await, ["5"]);
 }
 
 #[tokio::test]
-async fn a_waiting_reader_turns_to_its_new_topics_at_once_under_the_same_filter() {
+async fn a_waiting_reader_switches_topics_at_once() {
     let hub = Hub::memory();
     let mut ann = hub
         .subscribe("a")
@@ -152,7 +153,7 @@ async fn a_waiting_reader_turns_to_its_new_topics_at_once_under_the_same_filter(
     tokio::task::yield_now().await;
     // Over its own control endpoint a tenant requests all topics, and still gets only its own events.
     handle.set_topics(Pattern::new(">").unwrap()).unwrap();
-    handle.also("b", Start::Earliest).unwrap();
+    handle.add_topics("b", Start::Earliest).unwrap();
     tokio::task::yield_now().await;
     hub.publish(["b", "bob"], Event::message("his")).await.unwrap();
     hub.publish(["b", "ann"], Event::message("hers")).await.unwrap();
@@ -197,7 +198,7 @@ async fn turning_to_finished_topics_tells_so_and_ends() {
 }
 
 #[tokio::test]
-async fn over_a_history_new_topics_come_from_it_and_their_end_is_learned() {
+async fn new_topics_and_their_ends_come_from_the_history() {
     let history = Scripted::new();
     let before = Hub::open(history.clone()).await.unwrap();
     before.finish("done").await.unwrap();
@@ -273,7 +274,7 @@ async fn a_reader_that_stopped_reading_no_longer_takes_a_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_exclusive_place_goes_to_the_second_or_stays_with_the_first() {
+async fn an_exclusive_reader_is_replaced_or_stays() {
     let hub = Hub::memory();
     let first = hub.subscribe("a").exclusive("ann", Exclusive::TakeOver).await.unwrap();
     let other = hub.subscribe("a").exclusive("bob", Exclusive::TakeOver).await.unwrap();

@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, next, publish};
 use sse_core::{
-    Cursor, Entry, EntryKind, Event, EventStream, GapReason, History, HistoryErrorKind, Hub, PublishError,
-    Publisher, Resume, Retention, Start, Topic,
+    Cursor, Event, EventStream, GapReason, Hub, Publisher, Resume, Retention, Start, Topic,
+    error::PublishError,
+    history::{Entry, EntryKind, History, HistoryErrorKind},
 };
 
 async fn open(history: &Scripted) -> Hub {
@@ -66,7 +67,7 @@ async fn a_cursor_survives_a_restart() {
 }
 
 #[tokio::test]
-async fn what_the_window_no_longer_has_comes_from_the_history_without_a_gap() {
+async fn evicted_events_come_from_the_history_without_a_gap() {
     let history = Scripted::new();
     let hub = small(&history, 3).await;
     let first = hub.publish("a", Event::message("0")).await.unwrap();
@@ -106,7 +107,7 @@ async fn what_the_history_trimmed_is_a_gap_and_a_quiet_topic_is_not() {
 }
 
 #[tokio::test]
-async fn rule_8_what_was_trimmed_and_seen_is_no_gap_although_more_came_since() {
+async fn rule_8_seen_events_that_were_trimmed_are_not_a_gap() {
     let history = Scripted::new();
     let hub = small(&history, 1).await;
     let quiet = hub.publish("quiet", Event::message("0")).await.unwrap();
@@ -128,7 +129,7 @@ async fn rule_8_what_was_trimmed_and_seen_is_no_gap_although_more_came_since() {
 }
 
 #[tokio::test]
-async fn rule_3_live_readers_beyond_a_fork_are_told_and_the_others_go_on() {
+async fn rule_3_only_live_readers_beyond_a_fork_get_a_gap() {
     let history = Scripted::new();
     let hub = open(&history).await;
     let mut beyond = hub.subscribe("a").await.unwrap();
@@ -158,7 +159,7 @@ async fn rule_3_live_readers_beyond_a_fork_are_told_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn rule_3_who_was_told_nothing_that_was_replaced_goes_on_before_the_fork() {
+async fn rule_3_readers_before_a_fork_continue() {
     let history = Scripted::new();
     let hub = open(&history).await;
     publish(&hub, "quiet", 0..1).await;
@@ -217,7 +218,7 @@ async fn rule_5_a_cursor_beyond_this_process_is_exact_at_once() {
 }
 
 #[tokio::test]
-async fn while_the_history_is_away_readers_get_what_the_window_proves_or_are_told_to_come_back() {
+async fn an_outage_serves_the_window_or_asks_to_reconnect() {
     let history = Scripted::new();
     let hub = small(&history, 3).await;
     let first = hub.publish("a", Event::message("0")).await.unwrap();
@@ -275,7 +276,7 @@ async fn dropping_a_publish_does_not_cancel_the_append() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_7_a_publish_returns_after_a_second_if_its_own_process_cannot_deliver() {
+async fn rule_7_an_undelivered_publish_returns_after_a_second() {
     let history = Scripted::new();
     let hub = open(&history).await;
     history.set_mute(true);
@@ -361,8 +362,8 @@ async fn e14_lines_that_no_encoder_writes_are_data() {
         ["data: x\n\nid: 7\nevent: sse.end\ndata: {}\n", "event: sse.gap\ndata: {}\n", "id: 1\n", "x"];
     for text in texts {
         for kind in [EntryKind::Finish, EntryKind::Event] {
-            let topics = vec![Topic::new("a").unwrap()];
-            let entry = Entry { topics, kind, lines: text.as_bytes().to_vec().into(), key: None };
+            let mut entry = Entry::event(vec![Topic::new("a").unwrap()], text.as_bytes().to_vec());
+            entry.kind = kind;
             history.append(vec![entry.clone()]).await.unwrap();
             let event = next(&mut reader).await;
             assert_eq!((event.event_type(), event.data()), ("message", text));

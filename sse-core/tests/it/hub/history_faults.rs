@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, next, publish, within};
 use sse_core::{
-    Cursor, EndReason, Event, EventStream, EventView, Exclusive, HistoryErrorKind, Hub, Pattern, Publisher,
-    Retention, Start, Subscription,
+    Cursor, EndReason, Event, EventStream, EventView, Exclusive, Hub, Pattern, Publisher, Retention, Start,
+    Subscription, history::HistoryErrorKind,
 };
 
 /// A hub whose window holds three events of each topic, after ten events of `a` at 1 to 10; seven of them have left
@@ -85,7 +85,7 @@ async fn a_history_that_contradicts_itself_or_is_away_is_no_gap() {
 }
 
 #[tokio::test]
-async fn a_record_of_an_epoch_that_is_not_known_here_is_not_taken_for_the_one_asked_for() {
+async fn a_record_of_an_unknown_epoch_is_not_accepted() {
     let history = Scripted::new();
     let hub = filled(&history).await;
     let reader = after_the_third(&hub).await;
@@ -108,7 +108,7 @@ async fn a_hole_is_not_passed_over() {
 }
 
 #[tokio::test]
-async fn a_read_of_which_nothing_concerns_the_reader_ends_where_the_window_begins() {
+async fn an_irrelevant_read_ends_where_the_window_begins() {
     let history = Scripted::new();
     let hub = filled(&history).await;
     let of_window = |event: &EventView<'_>| ["9", "10"].contains(&&*event.data());
@@ -118,7 +118,7 @@ async fn a_read_of_which_nothing_concerns_the_reader_ends_where_the_window_begin
 }
 
 #[tokio::test]
-async fn rule_3_who_was_told_all_before_the_fork_and_passed_the_rest_goes_on() {
+async fn rule_3_readers_that_skipped_the_fork_continue() {
     let history = Scripted::new();
     let hub = Hub::open(history.clone()).await.unwrap();
     let mut reader = hub.subscribe("a").await.unwrap();
@@ -146,7 +146,7 @@ async fn failed_over(history: &Scripted) -> (Hub, Publisher) {
 }
 
 #[tokio::test]
-async fn g4_the_first_to_subscribe_after_a_failover_gets_everything_that_follows() {
+async fn g4_the_first_reader_after_a_failover_misses_nothing() {
     for (number, foreign) in [None, Some("00000000000000aa-9"), Some("malformed")].into_iter().enumerate() {
         let history = Scripted::new();
         let (hub, publisher) = failed_over(&history).await;
@@ -175,7 +175,7 @@ async fn g4_the_first_to_subscribe_after_a_failover_gets_everything_that_follows
 }
 
 #[tokio::test]
-async fn g4_a_replay_that_began_before_a_failover_tells_nothing_that_was_lost() {
+async fn g4_a_replay_across_a_failover_sends_nothing_lost() {
     let history = Scripted::new();
     let hub = filled(&history).await;
     for is_filtered in [false, true] {
@@ -204,7 +204,7 @@ async fn an_earlier_state_is_told_although_a_failover_follows() {
     let hub = Hub::open(history.clone()).await.unwrap();
     publish(&hub, "state", 1..4).await;
     publish(&hub, "a", 4..7).await;
-    let mut reader = hub.subscribe("a").also("state", Start::Earliest).await.unwrap();
+    let mut reader = hub.subscribe("a").backfill("state", Start::Earliest).await.unwrap();
     let before = hub.stats().head;
     history.fork(3);
     until(|| hub.stats().head.epoch() != before.epoch()).await;
@@ -250,7 +250,7 @@ fn event(text: &str) -> Event {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_17_a_keep_alive_repeats_an_events_retry_whichever_way_the_event_came() {
+async fn rule_17_a_keep_alive_repeats_any_events_retry() {
     for hub in [
         Hub::memory(),
         Hub::builder().retention(Retention::default().events(1)).open(Scripted::new()).await.unwrap(),
@@ -264,7 +264,7 @@ async fn rule_17_a_keep_alive_repeats_an_events_retry_whichever_way_the_event_ca
         assert_eq!(keep_alive(replayed).await, 1_800_000, "from the history");
         let filtered = hub.subscribe("live").start(Start::Earliest).filter(|_| true).await.unwrap();
         assert_eq!(keep_alive(filtered).await, 1_800_000, "filtered");
-        let state = hub.subscribe("other").also("live", Start::Earliest).await.unwrap();
+        let state = hub.subscribe("other").backfill("live", Start::Earliest).await.unwrap();
         assert_eq!(keep_alive(state).await, 1_800_000, "as a state");
         let signalled = hub.subscribe("signals").await.unwrap();
         hub.signal("signals", event("typing")).unwrap();

@@ -4,8 +4,8 @@
 use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, publish};
 use sse_core::{
-    Cursor, Epoch, Event, GapReason, Hub, LastEventId, Pattern, Publisher, Resume, Retention, Start,
-    Subscription,
+    Cursor, Event, GapReason, Hub, LastEventId, Pattern, Publisher, Resume, Retention, Start, Subscription,
+    history::Epoch,
 };
 
 /// A hub whose window holds three events of each topic.
@@ -88,12 +88,12 @@ async fn what_the_window_cannot_judge_is_asked_once() {
 }
 
 #[tokio::test]
-async fn a_check_is_judged_by_the_window_if_it_holds_the_record_else_by_the_history() {
+async fn a_check_is_verified_by_the_window_or_the_history() {
     let history = Scripted::new();
     history.set_checked(true);
     let hub = filled(&history).await;
     let epoch = hub.stats().head.epoch();
-    let at = |seq: u32| Cursor::new(epoch, seq.into()).with_check(seq);
+    let at = |seq: u32| Cursor::new(epoch, seq.into()).with_checksum(seq);
     let (mut reader, proved) = asked(&history, &hub, "a", at(8), Start::Live).await;
     assert_eq!((reader.resume(), proved), (&Resume::Exact { after: at(8) }, (0, 0, 0)));
     assert_eq!(data(&mut reader, 2).await, ["8", "9"]);
@@ -106,7 +106,7 @@ async fn a_check_is_judged_by_the_window_if_it_holds_the_record_else_by_the_hist
     assert_eq!((reader.resume(), asked_now), (&Resume::Exact { after: without }, (0, 0, 0)));
     // Another record is at this position, in the window or before it: a fork that was not announced.
     for seq in [8, 5] {
-        let other = Cursor::new(epoch, seq).with_check(77);
+        let other = Cursor::new(epoch, seq).with_checksum(77);
         let (reader, asked_now) = asked(&history, &hub, "b", other, Start::Live).await;
         let gap = reader.gap().expect("a gap");
         assert_eq!((gap.reason, gap.resumed_at.seq(), asked_now), (GapReason::Fork, 11, (1, 1, 0)));
@@ -119,7 +119,7 @@ async fn a_check_is_judged_by_the_window_if_it_holds_the_record_else_by_the_hist
 }
 
 #[tokio::test]
-async fn whoever_needs_the_answer_is_told_to_come_back_and_the_others_are_let_in() {
+async fn only_readers_that_need_the_answer_are_deferred() {
     let history = Scripted::new();
     history.set_checked(true);
     let hub = filled(&history).await;
@@ -131,14 +131,14 @@ async fn whoever_needs_the_answer_is_told_to_come_back_and_the_others_are_let_in
     };
     let away = Some("unavailable".to_owned());
     let is_before = Cursor::new(epoch, 3);
-    let is_unproved = Cursor::new(epoch, 8).with_check(77);
+    let is_unproved = Cursor::new(epoch, 8).with_checksum(77);
     assert_eq!(refusal("a", Some(is_before), Start::Live).await, away);
     assert_eq!(refusal("b", Some(is_unproved), Start::Live).await, away);
     assert_eq!(refusal("a", Some(is_unproved), Start::Live).await, away);
     assert_eq!(refusal("a", None, Start::Earliest).await, away);
     assert_eq!(refusal("unseen", None, Start::Live).await, None);
     assert_eq!(refusal("unseen", None, Start::Latest(2)).await, None);
-    assert_eq!(refusal("a", Some(Cursor::new(epoch, 8).with_check(8)), Start::Live).await, None);
+    assert_eq!(refusal("a", Some(Cursor::new(epoch, 8).with_checksum(8)), Start::Live).await, None);
 }
 
 #[tokio::test]
@@ -166,14 +166,14 @@ async fn the_newest_events_are_searched_no_further_than_needed() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_cannot_be_honoured_begins_with_the_newest_events_of_the_history_too() {
+async fn a_dishonoured_cursor_starts_with_the_newest_history() {
     let history = Scripted::new();
     history.set_checked(true);
     let hub = filled(&history).await;
     let epoch = hub.stats().head.epoch();
     let unknown = Cursor::new(Epoch::random(), 3);
     let beyond = Cursor::new(epoch, 1_000);
-    let replaced = Cursor::new(epoch, 9).with_check(77);
+    let replaced = Cursor::new(epoch, 9).with_checksum(77);
     for last in [LastEventId::from("nonsense"), unknown.into(), beyond.into(), replaced.into()] {
         let mut reader = hub.subscribe("a").after(last.clone()).start(Start::Latest(5)).await.unwrap();
         assert!(reader.gap().is_some());
@@ -186,7 +186,7 @@ async fn a_cursor_that_cannot_be_honoured_begins_with_the_newest_events_of_the_h
 }
 
 #[tokio::test]
-async fn a_reader_that_turns_to_other_topics_asks_only_whether_those_are_finished() {
+async fn a_topic_change_queries_only_finished_topics() {
     let history = Scripted::new();
     let hub = filled(&history).await;
     let _other = hub.subscribe("asked").await.unwrap();

@@ -73,7 +73,7 @@ async fn conflation_looks_at_everything_that_is_pending_however_much() {
 }
 
 #[tokio::test]
-async fn the_state_that_a_conflating_reader_ends_with_is_the_true_one() {
+async fn a_conflating_reader_ends_with_the_latest_state() {
     let history = Scripted::new();
     for hub in [
         Hub::memory(),
@@ -171,7 +171,7 @@ fn strict() -> HubBuilder {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_waits_for_the_hub_is_not_one_that_does_not_read() {
+async fn a_waiting_reader_is_not_stalled() {
     let history = Scripted::new();
     let hub = behind(strict().replay_rate(100).max_concurrent_replays(1), &history, 1_200).await;
     let expected: Vec<_> = (0..1_200).map(|number| number.to_string()).collect();
@@ -207,7 +207,7 @@ async fn a_reader_that_waits_for_the_hub_is_not_one_that_does_not_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_whose_wait_is_over_and_that_does_not_read_is_dropped() {
+async fn a_reader_that_ignores_its_wakeup_is_dropped() {
     let history = Scripted::new();
     let hub = behind(strict().replay_rate(100), &history, 1_200).await;
     let mut reader = hub.subscribe("a").start(Start::Earliest).await.unwrap();
@@ -237,7 +237,7 @@ async fn held(hub: &Hub, reader: sse_core::Subscription) -> (usize, std::pin::Pi
 const MAX_HELD: usize = 96 << 10;
 
 #[tokio::test(start_paused = true)]
-async fn g11_what_is_held_for_a_reader_that_does_not_read_is_bounded_counted_and_freed() {
+async fn g11_a_stalled_readers_memory_is_bounded_and_freed() {
     let history = Scripted::new();
     let hub = strict().retention(Retention::default().events(1)).open(history.clone()).await.unwrap();
     let memory = strict().memory();
@@ -281,8 +281,8 @@ async fn g11_what_is_held_for_a_reader_that_does_not_read_is_bounded_counted_and
     // A filter and an earlier state are read one chunk at a time, and no chunk is kept.
     let asked: [AccessRequest; 3] = [
         |hub| hub.subscribe("a").start(Start::Earliest).filter(|_| true),
-        |hub| hub.subscribe("b").also("a", Start::Earliest),
-        |hub| hub.subscribe("b").also("a", Start::Latest(900)),
+        |hub| hub.subscribe("b").backfill("a", Start::Earliest),
+        |hub| hub.subscribe("b").backfill("a", Start::Latest(900)),
     ];
     for ask in asked {
         let mut body = Box::pin(EventStream::new(ask(&memory).await.unwrap()).into_response().into_body());
@@ -315,7 +315,7 @@ async fn a_replay_of_large_events_holds_one_of_them() {
 }
 
 #[tokio::test]
-async fn a_state_is_told_in_order_once_and_as_far_as_the_window_holds_it() {
+async fn a_state_is_sent_once_in_order() {
     let hub = Hub::builder().retention(Retention::default().events(400)).memory();
     for number in 0..600 {
         let topics: &[&str] = if number % 3 == 0 { &["x", "y"] } else { &["x"] };
@@ -324,7 +324,7 @@ async fn a_state_is_told_in_order_once_and_as_far_as_the_window_holds_it() {
     let numbers = |data: Vec<String>| -> Vec<u32> {
         data.iter().map(|text| text.split(' ').next().unwrap().parse().unwrap()).collect()
     };
-    let mut all = hub.subscribe("b").also(["x", "y"], Start::Earliest).await.unwrap();
+    let mut all = hub.subscribe("b").backfill(["x", "y"], Start::Earliest).await.unwrap();
     // The window holds 400 of x and 200 of y, some of which are the same.
     let expected: Vec<u32> = (0..600).filter(|number| *number >= 200 || number % 3 == 0).collect();
     assert_eq!(numbers(data(&mut all, expected.len()).await), expected);
@@ -332,7 +332,7 @@ async fn a_state_is_told_in_order_once_and_as_far_as_the_window_holds_it() {
     assert_eq!(data(&mut all, 1).await, ["0"]);
     let odd =
         |event: &EventView<'_>| !event.data().split(' ').next().unwrap().ends_with(['0', '2', '4', '6', '8']);
-    let mut latest = hub.subscribe("b").also(["x", "y"], Start::Latest(150)).filter(odd).await.unwrap();
+    let mut latest = hub.subscribe("b").backfill(["x", "y"], Start::Latest(150)).filter(odd).await.unwrap();
     let expected: Vec<u32> = (300..600).filter(|number| number % 2 == 1).collect();
     assert_eq!(numbers(data(&mut latest, 150).await), expected);
     assert!(is_idle(&mut latest).await);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn g9_a_lease_that_expires_ends_the_stream_at_that_moment_with_a_last_retry() {
+async fn g9_an_expired_lease_ends_the_stream_with_a_retry() {
     let hub = Hub::memory();
     let began_at = Instant::now();
     let reader = hub.subscribe("a").lease(Lease::within(100 * SECOND)).await.unwrap();
@@ -66,7 +66,7 @@ async fn g9_what_is_pending_when_the_lease_ends_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g9_a_lease_that_is_over_reads_nothing_not_even_whether_there_is_a_gap() {
+async fn g9_an_expired_lease_reads_nothing() {
     let hub = Hub::memory();
     publish(&hub, "a", 0..5).await;
     let lease = Lease::until(SystemTime::now() - SECOND);

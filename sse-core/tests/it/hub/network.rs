@@ -12,7 +12,9 @@ use std::{
 
 use crate::common::fake_history::Scripted;
 use futures_util::StreamExt;
-use sse_core::{Body, Cursor, Decoder, Event, EventStream, Hub, Pattern, Retention, Shutdown, Start, Topic};
+use sse_core::{
+    Body, Cursor, Event, EventStream, Hub, Pattern, Retention, Shutdown, Start, Topic, decode::Decoder,
+};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 const TOPICS: [&str; 4] = ["a.1", "a.2", "b", "c"];
@@ -305,7 +307,7 @@ async fn run(seed: u64) -> Totals {
 }
 
 #[test]
-fn g3_g4_g5_g13_hold_over_a_network_that_cuts_and_processes_that_come_and_go() {
+fn g3_g4_g5_g13_hold_over_cuts_and_restarts() {
     let one = number("SSE_NETWORK_SEED");
     let (first, count) = match one {
         Some(seed) => (seed, 1),

@@ -1,7 +1,7 @@
 //! The rules of resume, on a hub in memory.
 
-use crate::common::reader;
 use crate::common::reader::{data, is_idle, next, publish};
+use crate::common::{reader, requests};
 use futures_util::StreamExt as _;
 use sse_core::{Event, GapReason, Hub, LastEventId, Pattern, Resume, Retention, Start};
 
@@ -46,7 +46,7 @@ async fn earliest_is_what_is_kept_and_no_gap() {
 }
 
 #[tokio::test]
-async fn what_one_topic_lost_before_a_new_reader_came_is_no_gap_beside_the_older_events_of_another() {
+async fn topics_trimmed_before_the_start_are_not_a_gap() {
     let hub = Hub::builder().retention(Retention::default().events(2)).memory();
     publish(&hub, "a", 0..2).await;
     publish(&hub, "b", 0..8).await;
@@ -91,10 +91,18 @@ async fn g4_a_cursor_with_a_line_end_from_a_file_resumes_exactly() {
             assert_eq!(reader.resume(), &Resume::Exact { after: receipt.cursor }, "{text:?}");
             assert_eq!(data(&mut reader, 1).await, ["0"]);
         }
-        let query = format!("last_event_id={}", text.replace('\n', "%0A").replace('\r', "%0D"));
-        let reader = hub.subscribe("a").after(LastEventId::from_request(None, None, Some(&query))).await;
+        let query =
+            format!("last_event_id={}", text.replace(' ', "%20").replace('\n', "%0A").replace('\r', "%0D"));
+        let request = requests::get(&format!("/events?{query}"), &[]);
+        let reader = hub.subscribe("a").request(&request).await;
         assert_eq!(reader.unwrap().resume(), &Resume::Exact { after: receipt.cursor }, "{query}");
     }
+    // A cursor replaces that of the request, whatever the order.
+    let request = requests::get("/", &[("last-event-id", "elsewhere")]);
+    let reader = hub.subscribe("a").after(receipt.cursor).request(&request).await.unwrap();
+    assert_eq!(reader.resume(), &Resume::Exact { after: receipt.cursor });
+    let reader = hub.subscribe("a").request(request).after(None::<&str>).await.unwrap();
+    assert_eq!(reader.resume(), &Resume::Fresh);
     // A value that a line end divides is not a cursor.
     let reader = hub.subscribe("a").after(format!("{}\n{}", receipt.cursor, receipt.cursor)).await.unwrap();
     assert!(reader.gap().is_some());
@@ -273,13 +281,13 @@ async fn signals_reach_the_readers_of_now_and_are_not_kept() {
 }
 
 #[tokio::test]
-async fn the_earlier_state_of_an_added_topic_comes_first_and_without_ids() {
+async fn an_added_topics_backfill_comes_first_without_ids() {
     let hub = Hub::memory();
     publish(&hub, "b", 10..13).await;
     let mark = hub.publish("a", Event::message("mark")).await.unwrap();
     publish(&hub, "a", 1..2).await;
     publish(&hub, "b", 13..14).await;
-    let mut reader = hub.subscribe("a").after(mark.cursor).also("b", Start::Latest(2)).await.unwrap();
+    let mut reader = hub.subscribe("a").after(mark.cursor).backfill("b", Start::Latest(2)).await.unwrap();
     for expected in ["11", "12"] {
         let message = next(&mut reader).await;
         assert_eq!((message.data(), message.last_event_id()), (expected, ""));

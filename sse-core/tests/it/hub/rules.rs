@@ -15,8 +15,8 @@ use futures_util::{
     future::{join, join_all},
 };
 use sse_core::{
-    Appended, Entry, Event, EventStream, History, HistoryBounds, HistoryError, Hub, Pattern, Record,
-    SignalReceipt, Start, TailEvent,
+    Event, EventStream, Hub, Pattern, Start,
+    history::{Appended, Entry, History, HistoryBounds, HistoryError, Record, SignalReceipt, TailEvent},
 };
 
 /// A history whose tail leaves out every third record, like a stream that advanced unobserved.
@@ -44,8 +44,8 @@ impl History for Lossy {
         self.inner.read(after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
-        self.inner.span(patterns).await
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+        self.inner.bounds(patterns).await
     }
 
     async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {
@@ -84,7 +84,7 @@ async fn rule_10_a_hole_in_what_the_tail_tells_is_read_again() {
 }
 
 #[tokio::test]
-async fn a_tail_that_never_tells_a_record_does_not_keep_the_process_busy() {
+async fn a_silent_tail_does_not_keep_the_process_busy() {
     let history = Lossy::new(false);
     let hub = Hub::open(history.clone()).await.expect("opened");
     join_all((0..3).map(|number| publish(&hub, "a", number..number + 1))).await;
@@ -94,7 +94,7 @@ async fn a_tail_that_never_tells_a_record_does_not_keep_the_process_busy() {
 }
 
 #[tokio::test]
-async fn rule_15_signals_wait_in_a_bounded_ring_and_the_newest_survive() {
+async fn rule_15_signals_are_bounded_and_the_newest_survive() {
     let hub = Hub::memory();
     let mut reader = hub.subscribe("a").await.expect("subscribed");
     assert!(is_idle(&mut reader).await);

@@ -6,9 +6,11 @@ use crate::common::fake_history::{Scripted, until};
 use crate::common::reader::{data, is_idle, next, publish, within};
 use futures_util::{FutureExt as _, Stream};
 use sse_core::{
-    Appended, EndReason, Entry, EntryKind, Error, Event, EventStream, Exclusive, GapReason, History,
-    HistoryBounds, HistoryError, Hub, InvalidTopic, Pattern, PublishError, Record, Retention, RunError,
-    SignalReceipt, Start, SubscribeError, TailEvent, Topic,
+    EndReason, Error, Event, EventStream, Exclusive, GapReason, Hub, Pattern, Retention, Start, Topic,
+    error::{InvalidTopic, PublishError, RunError, SubscribeError},
+    history::{
+        Appended, Entry, EntryKind, History, HistoryBounds, HistoryError, Record, SignalReceipt, TailEvent,
+    },
 };
 use tokio::time::Instant;
 
@@ -28,7 +30,7 @@ async fn status(hub: &Hub, topic: &str, last: &str) -> u16 {
 #[tokio::test]
 async fn late_readers_get_all_then_live_then_the_end_then_204() {
     for [here, there] in hubs().await {
-        let run = here.run("answer.1").unwrap();
+        let run = here.start_run("answer.1").unwrap();
         for token in ["a", "b", "c"] {
             run.publish(Event::message(token)).await.unwrap();
         }
@@ -57,7 +59,7 @@ async fn late_readers_get_all_then_live_then_the_end_then_204() {
 async fn a_stop_reaches_the_producer_wherever_it_is_and_no_reader() {
     for [here, there] in hubs().await {
         let mut nosy = there.subscribe(Pattern::new(">").unwrap()).await.unwrap();
-        let (run, other) = (here.run("answer.1").unwrap(), here.run("answer.2").unwrap());
+        let (run, other) = (here.start_run("answer.1").unwrap(), here.start_run("answer.2").unwrap());
         let producer = tokio::spawn(async move {
             let mut said = 0;
             loop {
@@ -74,7 +76,7 @@ async fn a_stop_reaches_the_producer_wherever_it_is_and_no_reader() {
             said
         });
         assert_eq!(next(&mut nosy).await.data(), "token");
-        there.stop("answer.1").await.unwrap();
+        there.stop_run("answer.1").await.unwrap();
         let said = within(producer).await.unwrap();
         let mut rest = Vec::new();
         while rest.last().is_none_or(|last| last != r#"{"topic":"answer.1"}"#) {
@@ -83,8 +85,8 @@ async fn a_stop_reaches_the_producer_wherever_it_is_and_no_reader() {
         assert_eq!(rest.len(), said - 1 + 2, "{rest:?}");
         assert!(is_idle(&mut nosy).await);
         assert!(!other.is_stopped());
-        assert!(!there.stop("answer.1").await.unwrap() && !there.stop("unknown").await.unwrap());
-        assert!(here.stop("answer.2").await.unwrap() && other.is_stopped());
+        assert!(!there.stop_run("answer.1").await.unwrap() && !there.stop_run("unknown").await.unwrap());
+        assert!(here.stop_run("answer.2").await.unwrap() && other.is_stopped());
         other.stopped().await;
     }
 }
@@ -93,7 +95,7 @@ async fn a_stop_reaches_the_producer_wherever_it_is_and_no_reader() {
 async fn an_abandoned_run_is_finished_and_says_so() {
     for [here, there] in hubs().await {
         let mut reader = there.subscribe("answer.1").await.unwrap();
-        let run = here.run("answer.1").unwrap();
+        let run = here.start_run("answer.1").unwrap();
         // The producer is cancelled in the middle of its work.
         let producer = tokio::spawn(async move {
             run.publish(Event::message("a")).await.unwrap();
@@ -109,7 +111,7 @@ async fn an_abandoned_run_is_finished_and_says_so() {
         let mut live = there.subscribe("answer.1").await.unwrap();
         assert_eq!(next(&mut live).await.data(), end.data());
         // The topic can be run again.
-        until(|| here.run("answer.1").is_ok()).await;
+        until(|| here.start_run("answer.1").is_ok()).await;
     }
 }
 
@@ -121,7 +123,7 @@ async fn no_publish_that_was_broken_off_follows_the_end() {
     for number in 0..100 {
         let topic = format!("answer.{number}");
         let mut reader = hub.subscribe(&topic).await.unwrap();
-        let run = hub.run(&topic).unwrap();
+        let run = hub.start_run(&topic).unwrap();
         let producer = tokio::spawn(async move {
             let topic = run.topic().to_string();
             run.publish(Event::message(topic)).await.unwrap();
@@ -150,7 +152,7 @@ async fn no_publish_that_was_broken_off_follows_the_end() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_run_expires() {
     for [here, there] in hubs().await {
-        let run = here.run("build.1").unwrap().expire_after(60 * SECOND);
+        let run = here.start_run("build.1").unwrap().expire_after(60 * SECOND);
         let began_at = Instant::now();
         for _ in 0..5 {
             tokio::time::sleep(50 * SECOND).await;
@@ -167,7 +169,7 @@ async fn a_silent_run_expires() {
         assert!(matches!(run.finish().await, Err(RunError::Over)));
         assert!(is_idle(&mut there.subscribe("other").await.unwrap()).await);
         // A run that is finished in time is not abandoned.
-        let run = here.run("build.2").unwrap().expire_after(60 * SECOND);
+        let run = here.start_run("build.2").unwrap().expire_after(60 * SECOND);
         run.finish().await.unwrap();
         let head = here.stats().head;
         tokio::time::sleep(600 * SECOND).await;
@@ -178,45 +180,48 @@ async fn a_silent_run_expires() {
 #[tokio::test]
 async fn a_topic_runs_once_at_a_time_in_a_process() {
     let hub = Hub::memory();
-    let run = hub.run("job").unwrap();
-    let again = hub.run("job").unwrap_err();
+    let run = hub.start_run("job").unwrap();
+    let again = hub.start_run("job").unwrap_err();
     assert!(matches!(again, RunError::Running));
     assert!(again.source().is_none() && again.to_string().contains("subscribe to it"), "{again}");
     assert_eq!(Error::from(again).status().as_u16(), 409);
-    assert!(matches!(hub.run("a.*"), Err(RunError::Publish(PublishError::Topic(InvalidTopic::Wildcard)))));
-    let of_two = hub.run(["a", "b"]).unwrap_err();
+    assert!(matches!(
+        hub.start_run("a.*"),
+        Err(RunError::Publish(PublishError::Topic(InvalidTopic::Wildcard)))
+    ));
+    let of_two = hub.start_run(["a", "b"]).unwrap_err();
     assert_eq!(of_two.source().map(ToString::to_string), Some(of_two.to_string()));
     run.finish().await.unwrap();
-    assert_eq!(hub.run("job").unwrap().topic().as_str(), "job");
+    assert_eq!(hub.start_run("job").unwrap().topic().as_str(), "job");
 }
 
 #[test]
 fn a_run_in_memory_is_abandoned_without_a_runtime_too() {
     let hub = Hub::memory();
-    drop(hub.run("job").unwrap());
+    drop(hub.start_run("job").unwrap());
     assert_eq!(hub.stats().published, 1);
-    assert!(hub.run("job").is_ok());
+    assert!(hub.start_run("job").is_ok());
 }
 
 #[test]
 fn a_run_in_memory_outlives_the_runtime_in_which_it_began() {
     let hub = Hub::memory();
     let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let run = runtime().block_on(async { hub.run("job").unwrap() });
+    let run = runtime().block_on(async { hub.start_run("job").unwrap() });
     runtime().block_on(run.publish(Event::message("a"))).unwrap();
     drop(run);
     assert_eq!(hub.stats().published, 2);
 }
 
 #[tokio::test]
-async fn g9_nobody_can_publish_or_signal_where_hubs_talk_to_each_other() {
+async fn g9_reserved_topics_cannot_be_published_to() {
     let hub = Hub::open(Scripted::new()).await.unwrap();
-    let run = hub.run("answer").unwrap();
+    let run = hub.start_run("answer").unwrap();
     for topic in ["$sse.stop", "$sse.other"] {
         let refused = hub.publish(topic, Event::message("answer")).await.unwrap_err();
         assert!(matches!(refused, PublishError::Topic(InvalidTopic::Reserved)));
         assert!(hub.signal(topic, Event::message("answer")).is_err());
-        assert!(hub.finish(topic).await.is_err() && hub.run(topic).is_err());
+        assert!(hub.finish(topic).await.is_err() && hub.start_run(topic).is_err());
     }
     publish(&hub, "a", 0..1).await;
     assert!(!run.is_stopped());
@@ -234,7 +239,7 @@ async fn a_topic_that_must_exist_has_an_event_an_end_or_a_run() {
         // A reader that waits for a topic does not make it exist.
         let _waits = there.subscribe("answer.1").await.unwrap();
         assert_eq!(existing("answer.1").await, unknown("answer.1"));
-        let run = here.run("answer.1").unwrap();
+        let run = here.start_run("answer.1").unwrap();
         assert!(here.subscribe("answer.1").existing().await.is_ok(), "begun, and nothing published");
         run.publish(Event::message("a")).await.unwrap();
         assert_eq!(existing("answer.1").await, None);
@@ -245,7 +250,7 @@ async fn a_topic_that_must_exist_has_an_event_an_end_or_a_run() {
         // Of several topics each must exist; patterns are not checked.
         let several = there.subscribe(["answer.1", "answer.2"]).existing().await.err();
         assert_eq!(several, unknown("answer.2"));
-        let also = there.subscribe("answer.1").existing().also("answer.2", Start::Earliest).await.err();
+        let also = there.subscribe("answer.1").existing().backfill("answer.2", Start::Earliest).await.err();
         assert_eq!(also, unknown("answer.2"));
         assert!(there.subscribe(Pattern::new("never.*").unwrap()).existing().await.is_ok());
     }
@@ -290,7 +295,7 @@ async fn a_history_that_is_down_does_not_make_a_topic_unknown() {
 async fn a_hub_in_memory_that_was_lost_ends_its_runs() {
     let last = {
         let lost = Hub::memory();
-        let run = lost.run("answer.1").unwrap();
+        let run = lost.start_run("answer.1").unwrap();
         run.publish(Event::message("half")).await.unwrap().cursor
     };
     let hub = Hub::memory();
@@ -310,7 +315,7 @@ async fn a_hub_in_memory_that_was_lost_ends_its_runs() {
 #[tokio::test]
 async fn only_what_nobody_here_runs_or_has_finished_is_abandoned() {
     for [here, there] in hubs().await {
-        let run = here.run("answer.1").unwrap();
+        let run = here.start_run("answer.1").unwrap();
         run.publish(Event::message("a")).await.unwrap();
         assert!(matches!(here.abandon("answer.1").await, Err(RunError::Running)));
         run.finish().await.unwrap();
@@ -343,8 +348,8 @@ impl History for Hesitant {
         self.inner.read(after, limit, max_bytes).await
     }
 
-    async fn span(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
-        self.inner.span(patterns).await
+    async fn bounds(&self, patterns: &[Pattern]) -> Result<HistoryBounds, HistoryError> {
+        self.inner.bounds(patterns).await
     }
 
     async fn signal(&self, entry: Entry) -> Result<SignalReceipt, HistoryError> {
@@ -357,14 +362,14 @@ impl History for Hesitant {
 }
 
 #[tokio::test]
-async fn a_finish_that_is_cancelled_ends_its_own_run_and_never_the_next_one() {
+async fn a_cancelled_finish_ends_only_its_own_run() {
     let history = Hesitant {
         inner: Scripted::new(),
         first_end: std::sync::Arc::new(tokio::sync::Semaphore::new(0)),
         ends: std::sync::Arc::default(),
     };
     let hub = Hub::open(history.clone()).await.unwrap();
-    let run = hub.run("job").unwrap();
+    let run = hub.start_run("job").unwrap();
     run.publish(Event::message("first run")).await.unwrap();
     let mut finish = Box::pin(run.finish());
     assert!(finish.as_mut().now_or_never().is_none());
@@ -373,7 +378,7 @@ async fn a_finish_that_is_cancelled_ends_its_own_run_and_never_the_next_one() {
     // The topic is run again as soon as that is allowed, and the pending end comes late.
     let anew = async {
         loop {
-            match hub.run("job") {
+            match hub.start_run("job") {
                 Ok(run) => break run,
                 Err(RunError::Running) => tokio::time::sleep(Duration::from_millis(1)).await,
                 Err(error) => panic!("{error}"),

@@ -62,7 +62,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn a_new_reader_gets_the_state_then_the_changes_and_resumes_without_it() {
+async fn a_new_reader_gets_the_state_then_the_changes() {
     let hub = Hub::memory();
     let sum = Sum::default();
     for number in 1..=3 {
@@ -129,7 +129,7 @@ async fn a_loader_is_told_why_the_state_is_needed_again() {
 }
 
 #[tokio::test]
-async fn g4_after_a_gap_the_state_comes_again_and_the_cursor_moves_only_with_it() {
+async fn g4_after_a_gap_the_cursor_moves_only_with_the_state() {
     let hub = Hub::builder().retention(Retention::default().events(3)).memory();
     let sum = Sum::default();
     sum.add(&hub, 1).await;
@@ -223,7 +223,7 @@ async fn new_topics_bring_their_state() {
 }
 
 #[tokio::test]
-async fn g9_each_principals_state_is_its_own_loaders_and_the_changes_are_filtered() {
+async fn g9_each_principal_has_its_own_state_and_filter() {
     let hub = Hub::memory();
     let of = |tenant: &'static str| {
         hub.subscribe("orders")
@@ -255,7 +255,7 @@ async fn a_finished_topic_is_its_state_then_the_end_then_204() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_state_loads_the_stream_lives_and_no_checkpoint_moves_the_cursor() {
+async fn a_loading_state_keeps_the_stream_alive_and_its_cursor() {
     let hub = Hub::memory();
     publish(&hub, "other", 0..9).await;
     let subscribe = hub.subscribe("a").snapshot(async |_| {

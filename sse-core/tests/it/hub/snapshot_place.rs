@@ -22,7 +22,7 @@ fn with_state_at(hub: &Hub, at: Cursor) -> (Subscribe, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_state_from_before_a_fork_is_followed_and_one_from_the_fork_on_is_not() {
+async fn only_a_state_from_before_a_fork_is_followed() {
     let history = Scripted::new();
     let hub = Hub::open(history.clone()).await.unwrap();
     publish(&hub, "a", 1..7).await;
@@ -50,7 +50,7 @@ async fn a_state_from_before_a_fork_is_followed_and_one_from_the_fork_on_is_not(
 }
 
 #[tokio::test]
-async fn a_state_may_be_of_what_another_process_has_published_and_this_one_has_not_seen() {
+async fn a_state_may_be_ahead_of_this_process() {
     let history = Scripted::new();
     let hub = Hub::open(history.clone()).await.unwrap();
     publish(&hub, "a", 0..2).await;
@@ -82,7 +82,7 @@ async fn a_state_that_nothing_can_follow_is_loaded_three_times() {
 }
 
 #[tokio::test]
-async fn a_reader_that_falls_behind_often_but_goes_on_in_between_stays() {
+async fn a_reader_that_keeps_catching_up_stays() {
     let hub = Hub::builder().retention(Retention::default().events(1)).memory();
     let state = async |_| Ok::<_, String>(Event::message("state"));
     let mut reader = hub.subscribe("a").snapshot(state).await.unwrap();

@@ -14,8 +14,8 @@ const ENGINES: [&str; 4] = ["of the file", "of Redis", "of JetStream", "of Postg
 const LISTS: [&str; 4] = [
     "sse-core/testkit/src/cases/mod.rs",
     "sse-core/testkit/src/history_cases/mod.rs",
-    "examples/tests/src/lib.rs",
-    "examples/tests/src/judge.rs",
+    "sse-core/interop/src/lib.rs",
+    "sse-core/interop/src/judge.rs",
 ];
 
 /// A test that a document names.

@@ -7,12 +7,11 @@ use std::{
     time::Duration,
 };
 
-use crate::common::gunzip::unzipped;
+use crate::common::{gunzip::unzipped, requests};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use http::HeaderMap;
 use sse_core::{
-    AcceptEncoding, Body, Event, EventStream, Hub, KeepAlive, LastEventId, Retention, Shutdown, channel,
+    AcceptEncoding, Body, Event, EventStream, Hub, KeepAlive, Retention, Shutdown, SseRequest, channel,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,7 +26,7 @@ struct Reader {
 impl Reader {
     async fn of(hub: &Hub) -> Self {
         let subscription = hub.subscribe("prices").await.expect("a subscription");
-        Self::new(EventStream::new(subscription).compress("gzip"))
+        Self::new(EventStream::new(subscription).compress_for(&gzip()))
     }
 
     fn new(stream: EventStream) -> Self {
@@ -57,6 +56,10 @@ fn price(n: u64) -> Event {
     ))
 }
 
+fn gzip() -> SseRequest {
+    requests::get("/", &[("accept-encoding", "gzip")])
+}
+
 async fn publish(hub: &Hub, n: u64) {
     hub.publish("prices", price(n)).await.expect("published");
 }
@@ -65,8 +68,9 @@ async fn publish(hub: &Hub, n: u64) {
 async fn the_head_says_what_is_sent() {
     let hub = Hub::memory();
     for (accepts, coding) in [("br, gzip;q=0.8", Some("gzip")), ("gzip;q=0", None), ("", None)] {
-        let subscription = hub.subscribe("prices").await.expect("a subscription");
-        let response = EventStream::new(subscription).compress(accepts).into_response();
+        let request = requests::get("/", &[("accept-encoding", accepts)]);
+        let subscription = hub.subscribe("prices").request(request).await.expect("a subscription");
+        let response = EventStream::new(subscription).compress().into_response();
         let coded = response.headers().get("content-encoding").map(|value| value.to_str().expect("text"));
         assert_eq!(coded, coding, "{accepts:?}");
         assert_eq!(response.headers()["vary"], "accept, accept-encoding");
@@ -84,7 +88,7 @@ async fn nothing_is_not_compressed() {
     let hub = Hub::memory();
     let finish = hub.finish("prices").await.expect("finished");
     let subscription = hub.subscribe("prices").after(finish.cursor).await.expect("a subscription");
-    let response = EventStream::new(subscription).compress("gzip").into_response();
+    let response = EventStream::new(subscription).compress_for(&gzip()).into_response();
     assert_eq!(response.status(), 204);
     assert!(!response.headers().contains_key("content-encoding"));
     assert!(response.into_body().next().await.is_none());
@@ -92,13 +96,10 @@ async fn nothing_is_not_compressed() {
 
 #[test]
 fn the_request_remembers_what_it_accepts() {
-    let mut headers = HeaderMap::new();
-    assert_eq!(LastEventId::from_headers(&headers, None).accept_encoding(), AcceptEncoding::default());
-    headers.append("accept-encoding", "br".parse().expect("a value"));
-    headers.append("accept-encoding", "gzip".parse().expect("a value"));
-    let request = LastEventId::from_headers(&headers, None);
+    assert_eq!(requests::get("/", &[]).accept_encoding(), AcceptEncoding::default());
+    let request = requests::get("/", &[("accept-encoding", "br"), ("accept-encoding", "gzip")]);
     assert!(request.accept_encoding().allows_gzip());
-    assert!(request.is_empty());
+    assert!(request.last_event_id().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +138,7 @@ fn quiet_and_told(hub: &Hub) -> [Reader; 2] {
     [None, Some(KeepAlive::every(SECOND))].map(|keep_alive| {
         let subscription =
             hub.subscribe("prices").into_future().now_or_never().expect("at once").expect("a subscription");
-        Reader::new(EventStream::new(subscription).keep_alive(keep_alive).compress("gzip"))
+        Reader::new(EventStream::new(subscription).keep_alive(keep_alive).compress_for(&gzip()))
     })
 }
 
@@ -169,7 +170,7 @@ async fn who_was_sent_something_of_its_own_joins_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn signals_are_shared_by_those_in_step_and_right_for_the_others() {
+async fn signals_are_shared_by_readers_in_step() {
     let hub = Hub::memory();
     let [mut quiet, mut told] = quiet_and_told(&hub);
     quiet.drain();
@@ -209,7 +210,7 @@ async fn what_was_evicted_is_not_told_by_a_block_that_is_kept() {
 #[tokio::test]
 async fn a_plain_stream_is_compressed_as_a_whole_and_flushed() {
     let (tx, events) = channel(8);
-    let mut reader = Reader::new(EventStream::new(events).compress("gzip"));
+    let mut reader = Reader::new(EventStream::new(events).compress_for(&gzip()));
     let mut sizes = Vec::new();
     for n in 0..20 {
         tx.send(price(n)).await.expect("the reader is there");
@@ -232,7 +233,7 @@ async fn the_last_words_and_the_trailer_are_counted() {
     let subscription = hub.subscribe("prices").await.expect("a subscription");
     let stream =
         EventStream::new(subscription).on_end(move |ended| *tell.lock().expect("not poisoned") = Some(ended));
-    let mut reader = Reader::new(stream.compress("gzip"));
+    let mut reader = Reader::new(stream.compress_for(&gzip()));
     publish(&hub, 1).await;
     reader.drain();
     shutdown.notify();
@@ -252,7 +253,7 @@ async fn a_reader_that_turns_to_other_topics_stays_valid() {
     let hub = Hub::memory();
     let subscription = hub.subscribe("prices").await.expect("a subscription");
     let handle = subscription.handle();
-    let mut turning = Reader::new(EventStream::new(subscription).compress("gzip"));
+    let mut turning = Reader::new(EventStream::new(subscription).compress_for(&gzip()));
     let mut staying = Reader::of(&hub).await;
     let mut text = String::new();
     for n in 0..40 {
@@ -278,7 +279,7 @@ async fn readers_on_several_threads_get_every_event() {
     for n in 0..EVENTS {
         if n % 40 == 0 {
             let subscription = hub.subscribe("prices").await.expect("a subscription");
-            let mut body = EventStream::new(subscription).compress("gzip").into_response().into_body();
+            let mut body = EventStream::new(subscription).compress_for(&gzip()).into_response().into_body();
             tasks.push(tokio::spawn(async move {
                 let mut bytes = Vec::new();
                 while let Some(Ok(chunk)) = body.next().await {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::common::gunzip::unzipped;
+use crate::common::{gunzip::unzipped, requests};
 use futures_util::Stream as _;
 use proptest::prelude::*;
 use sse_core::{Body, Event, EventStream, Hub, KeepAlive, Pattern, Retention, Start, Subscribe, Topic};
@@ -144,7 +144,7 @@ impl Pair {
             let stream = EventStream::new(subscription)
                 .keep_alive(keeps_alive.then(|| KeepAlive::every(Duration::from_secs(5))))
                 .until(async move { drop(ended.await) })
-                .compress(accepts);
+                .compress_for(&requests::get("/", &[("accept-encoding", accepts)]));
             let body = Box::pin(stream.into_response().into_body());
             halves.push(Half { body, bytes: Vec::new(), is_over: false, end: Some(end) });
         }

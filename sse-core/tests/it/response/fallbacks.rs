@@ -1,13 +1,15 @@
 //! Answers to clients that cannot read event streams, and to refused clients.
+#![cfg(feature = "fallbacks")]
 
 use std::time::Duration;
 
+use crate::common::requests;
 use futures_util::StreamExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::Response;
 use serde_json::{Value, json};
 use sse_core::{
-    Body, EndReason, Event, EventStream, Exclusive, Hub, KeepAlive, LastEventId, Lease, Retention, Shutdown,
-    Start,
+    Body, EndReason, Error, Event, EventStream, Exclusive, Hub, KeepAlive, Lease, Retention, Shutdown,
+    SseRequest, Start, error::SubscribeError,
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -16,8 +18,10 @@ const LINES: &str = "application/x-ndjson";
 const STREAM: &str = "text/event-stream";
 
 /// A request with this `Accept` that resumes after `cursor`.
-fn asking(accept: &str, cursor: Option<&str>) -> LastEventId {
-    LastEventId::from_request(cursor.map(str::as_bytes), Some(accept.as_bytes()), None)
+fn asking(accept: &str, cursor: Option<&str>) -> SseRequest {
+    let cursor = cursor.map(|cursor| ("last-event-id", cursor));
+    let headers: Vec<_> = cursor.into_iter().chain([("accept", accept)]).collect();
+    requests::get("/", &headers)
 }
 
 async fn whole(response: Response<Body>) -> String {
@@ -28,7 +32,8 @@ async fn whole(response: Response<Body>) -> String {
 
 /// One poll, and how long it took.
 async fn poll(hub: &Hub, cursor: Option<&str>) -> (Value, Duration) {
-    let subscription = hub.subscribe("a").after(asking(JSON, cursor)).await.expect("subscribed");
+    let subscription =
+        hub.subscribe("a").request(asking(JSON, cursor)).fallbacks().await.expect("subscribed");
     let began = Instant::now();
     let response = EventStream::new(subscription).into_response();
     assert_eq!(response.status(), 200);
@@ -46,7 +51,7 @@ fn data_of(page: &Value) -> Vec<&str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_reader_is_answered_at_once_with_a_cursor_and_the_next_poll_waits() {
+async fn a_first_poll_has_a_cursor_and_the_next_waits() {
     let hub = Hub::memory();
     hub.publish("a", Event::message("before")).await.unwrap();
     let (first, took) = poll(&hub, None).await;
@@ -100,13 +105,13 @@ async fn another_topic_moves_the_cursor_of_a_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_is_filtered_as_a_stream_is_and_moves_past_what_is_withheld() {
+async fn a_poll_is_filtered_like_a_stream() {
     let hub = Hub::memory();
     let (first, _) = poll(&hub, None).await;
     for data in ["mine 1", "theirs", "mine 2", "theirs"] {
         hub.publish("a", Event::message(data)).await.unwrap();
     }
-    let subscribe = hub.subscribe("a").after(asking(JSON, Some(cursor_of(&first))));
+    let subscribe = hub.subscribe("a").request(asking(JSON, Some(cursor_of(&first)))).fallbacks();
     let subscription = subscribe.filter(|event| event.data().starts_with("mine")).await.unwrap();
     let page: Value =
         serde_json::from_str(&whole(EventStream::new(subscription).into_response()).await).unwrap();
@@ -131,7 +136,7 @@ async fn a_gap_is_the_first_event_of_a_page() {
 async fn a_state_is_never_cut_by_a_page() {
     let hub = Hub::memory();
     let part = "x".repeat(60_000);
-    let subscribe = hub.subscribe("a").after(asking(JSON, None)).snapshot(move |_| {
+    let subscribe = hub.subscribe("a").request(asking(JSON, None)).fallbacks().snapshot(move |_| {
         let part = part.clone();
         async move {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -152,19 +157,20 @@ async fn a_finished_topic_ends_in_a_page_and_then_answers_204() {
     let (page, _) = poll(&hub, Some(cursor_of(&first))).await;
     assert_eq!(page["events"][0]["type"], "sse.end");
     assert_eq!(page.get("retry"), None);
-    let again = hub.subscribe("a").after(asking(JSON, Some(cursor_of(&page)))).await.unwrap();
+    let again = hub.subscribe("a").request(asking(JSON, Some(cursor_of(&page)))).fallbacks().await.unwrap();
     let response = EventStream::new(again).into_response();
     assert_eq!(response.status(), 204);
     assert_eq!(whole(response).await, "");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_that_is_ended_says_when_to_come_back_and_what_it_was_counts() {
+async fn an_ended_poll_has_a_retry_and_is_counted() {
     let hub = Hub::memory();
     let (first, _) = poll(&hub, None).await;
     let (tell, mut ended) = mpsc::unbounded_channel();
     let lease = Lease::within(Duration::from_secs(1));
-    let subscribe = hub.subscribe("a").after(asking(JSON, Some(cursor_of(&first)))).lease(&lease);
+    let subscribe =
+        hub.subscribe("a").request(asking(JSON, Some(cursor_of(&first)))).fallbacks().lease(&lease);
     let stream = EventStream::new(subscribe.await.unwrap()).on_end(move |end| drop(tell.send(end)));
     let text = whole(stream.into_response()).await;
     let page: Value = serde_json::from_str(&text).unwrap();
@@ -179,7 +185,7 @@ async fn a_poll_that_is_ended_says_when_to_come_back_and_what_it_was_counts() {
 async fn json_lines_say_what_the_stream_says() {
     let hub = Hub::memory();
     let (tell, mut ended) = mpsc::unbounded_channel();
-    let subscription = hub.subscribe("a").after(asking(LINES, None)).await.unwrap();
+    let subscription = hub.subscribe("a").request(asking(LINES, None)).fallbacks().await.unwrap();
     let stream = EventStream::new(subscription).on_end(move |end| drop(tell.send(end)));
     let response =
         stream.keep_alive(KeepAlive::every(Duration::from_secs(1)).comment("ignored")).into_response();
@@ -266,49 +272,39 @@ async fn accept_weighs_the_forms() {
         ("text/event-stream;q=broken, */*", STREAM),
         ("application/json;q=\"0.5\", */*;q=0.9", JSON),
     ] {
-        let subscription = hub.subscribe("a").after(asking(accept, None)).await.unwrap();
+        let subscription = hub.subscribe("a").request(asking(accept, None)).fallbacks().await.unwrap();
         let response = EventStream::new(subscription).into_response();
         assert_eq!(response.headers()["content-type"], form, "{accept}");
     }
 }
 
 #[tokio::test]
-async fn padding_comes_with_the_first_line_if_it_is_asked_for() {
+async fn without_the_opt_in_accept_decides_only_about_406() {
     let hub = Hub::memory();
-    for (query, wants_padding) in [
-        ("padding=true", true),
-        ("padding=1", true),
-        ("evs_preamble=2056", true),
-        ("padding=false", false),
-        ("padding=0", false),
-        ("topic=padding", false),
-    ] {
-        let last = LastEventId::from_request(None, None, Some(query));
-        let mut body =
-            EventStream::new(hub.subscribe("a").after(last).await.unwrap()).into_response().into_body();
-        let first = body.next().await.unwrap().unwrap_or_else(|never| match never {});
-        let text = String::from_utf8(first.to_vec()).unwrap();
-        // No block begins with a comment.
-        let (begin, checkpoint) = text.split_once("event: sse.checkpoint\n").expect("a first cursor");
-        assert!(
-            begin.starts_with("retry: ") && !begin.contains("\n\n") && checkpoint.ends_with("\n\n"),
-            "{text}"
-        );
-        assert_eq!(begin.len() > 2_056, wants_padding, "{query}: {} bytes", begin.len());
-        assert_eq!(begin.lines().count(), 1 + usize::from(wants_padding));
+    for accept in [JSON, LINES, "image/png", "text/html", "application/json, text/plain, */*"] {
+        let subscription = hub.subscribe("a").request(asking(accept, None)).await.unwrap();
+        let response = EventStream::new(subscription).into_response();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], STREAM, "{accept}");
+        assert_eq!(response.headers()["vary"], "accept");
+        assert_eq!(response.headers()["cache-control"], "no-cache, no-transform");
     }
-}
-
-fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-    let pairs = pairs
-        .iter()
-        .map(|(name, value)| (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap()));
-    pairs.collect()
+    for accept in ["text/event-stream;q=0", "text/*;q=0, application/json", "*/*;q=0"] {
+        let error = hub.subscribe("a").request(asking(accept, None)).await.unwrap_err();
+        assert_eq!(error, SubscribeError::NotAcceptable, "{accept}");
+        let response = Error::from(error).into_response();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["vary"]),
+            (406, &"accept".parse().unwrap())
+        );
+    }
+    let none = hub.subscribe("a").request(asking("image/png", None)).fallbacks().await.unwrap_err();
+    assert_eq!(none, SubscribeError::NotAcceptable);
 }
 
 #[test]
 fn an_event_source_is_known_by_what_it_says() {
-    let is_event_source = |pairs: &[_]| LastEventId::from_headers(&headers(pairs), None).is_event_source();
+    let is_event_source = |pairs: &[_]| requests::get("/", pairs).is_event_source();
     let stream = ("accept", "text/event-stream");
     // What Chromium, Firefox and WebKit send.
     assert!(is_event_source(&[stream, ("cache-control", "no-cache"), ("sec-fetch-mode", "cors")]));
@@ -335,12 +331,12 @@ async fn g14_a_refusal_is_200_for_an_event_source_and_503_for_others() {
     shutdown.notify();
     let _first = hub.subscribe("a").limit("one", 1).exclusive("place", Exclusive::Reject).await.unwrap();
     let over = Lease::within(Duration::ZERO);
-    let refused = |last: LastEventId| {
+    let refused = |request: SseRequest| {
         [
-            (hub.subscribe("a").after(last.clone()).limit("one", 1), "as many readers"),
-            (hub.subscribe("a").after(last.clone()).exclusive("place", Exclusive::Reject), "another reader"),
-            (hub.subscribe("a").after(last.clone()).lease(&over), "permission has ended"),
-            (ending.subscribe("a").after(last), "shuts down"),
+            (hub.subscribe("a").request(&request).limit("one", 1), "as many readers"),
+            (hub.subscribe("a").request(&request).exclusive("place", Exclusive::Reject), "another reader"),
+            (hub.subscribe("a").request(&request).lease(&over), "permission has ended"),
+            (ending.subscribe("a").request(request), "shuts down"),
         ]
     };
     for (subscribe, says) in refused(asking("text/event-stream", None)) {
@@ -388,7 +384,8 @@ async fn g9_a_page_that_is_answered_after_its_lease_has_no_events() {
         Ok::<_, std::io::Error>(Event::message("state"))
     };
     let foreign = "00000000000000aa-9";
-    let subscribe = hub.subscribe("a").after(asking(JSON, Some(foreign))).snapshot(load).lease(&lease);
+    let subscribe =
+        hub.subscribe("a").request(asking(JSON, Some(foreign))).fallbacks().snapshot(load).lease(&lease);
     let response = EventStream::new(subscribe.await.unwrap()).into_response();
     let began_at = Instant::now();
     let page: Value = serde_json::from_str(&whole(response).await).expect("JSON");

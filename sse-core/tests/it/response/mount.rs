@@ -4,7 +4,10 @@ use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sse_core::{
     __private::{BodyError, MountResponse, Preflight, Routes, collect},
-    AccessDenied, AccessKind, AccessRequest, Error, Hub, InvalidTopic, OriginPolicy, Pattern, Permit, Topic,
+    Error, Hub, Pattern, Topic,
+    error::InvalidTopic,
+    mount::{AccessDenied, AccessKind, AccessRequest, Permit},
+    origin::OriginPolicy,
 };
 
 /// All texts of up to `most` of these parts.
@@ -59,7 +62,7 @@ fn a_request_says_what_it_asks_for() {
 }
 
 #[test]
-fn topics_may_be_fixed_and_are_checked_when_the_routes_are_made() {
+fn fixed_topics_are_checked_when_routes_are_made() {
     let routes = Routes::new(Hub::memory());
     assert_eq!(routes.clone().topics(Vec::<&str>::new()).unwrap_err(), InvalidTopic::Missing);
     assert_eq!(routes.clone().topics("a..b").unwrap_err(), InvalidTopic::EmptyPart);
@@ -69,7 +72,7 @@ fn topics_may_be_fixed_and_are_checked_when_the_routes_are_made() {
 }
 
 #[tokio::test]
-async fn a_preflight_tells_allowed_pages_alone_which_headers_they_may_send() {
+async fn a_preflight_names_headers_only_to_allowed_pages() {
     let builder = OriginPolicy::builder().origin("https://web.example.com");
     let routes = Routes::new(Hub::memory()).origins(builder.request_header("X-Tenant_1").build().unwrap());
     let target = "/x?topic=a".parse::<Uri>().unwrap();

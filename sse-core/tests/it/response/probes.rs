@@ -5,23 +5,22 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use crate::common::requests;
 use futures_util::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, Method};
 use sse_core::{
-    Body, EndReason, Event, EventStream, Exclusive, Hub, LastEventId, Lease, Pattern, Shutdown, Snapshot,
+    Body, EndReason, Event, EventStream, Exclusive, Hub, Lease, Pattern, Shutdown, Snapshot, SseRequest,
     Subscription,
 };
 
-fn request(method: &Method, cursor: Option<&str>) -> LastEventId {
-    let cursor =
-        cursor.map(|cursor| ("last-event-id".parse().unwrap(), HeaderValue::from_str(cursor).unwrap()));
+fn request(method: &Method, cursor: Option<&str>) -> SseRequest {
+    let cursor = cursor.map(|cursor| ("last-event-id", cursor));
     // Not an `EventSource`, so that a refusal is a status.
-    let accept = Some(("accept".parse().unwrap(), HeaderValue::from_static("*/*")));
-    let headers: HeaderMap = cursor.into_iter().chain(accept).collect();
-    LastEventId::from_parts(method, &headers, &Uri::from_static("/events"))
+    let headers: Vec<_> = cursor.into_iter().chain([("accept", "*/*")]).collect();
+    requests::sent(method, "/events", &headers)
 }
 
-fn head(cursor: Option<&str>) -> LastEventId {
+fn head(cursor: Option<&str>) -> SseRequest {
     request(&Method::HEAD, cursor)
 }
 
@@ -40,12 +39,12 @@ async fn a_probe_takes_no_place() {
     let mut first = taken().await.unwrap();
     for method in [Method::HEAD, Method::OPTIONS, Method::TRACE] {
         let exclusive = hub.subscribe("a").exclusive("one", Exclusive::TakeOver);
-        let mut probe = exclusive.after(request(&method, None)).await.unwrap();
+        let mut probe = exclusive.request(request(&method, None)).await.unwrap();
         assert!(!probe.handle().is_open());
         assert!(hub.reader(&probe.handle().id()).is_none(), "{method}");
         assert_eq!(hub.readers("a").unwrap().len(), 1, "{method}");
         assert!(probe.next().await.is_none(), "{method}");
-        let limited = hub.subscribe("b").limit("bob", 1).after(request(&method, None)).await.unwrap();
+        let limited = hub.subscribe("b").limit("bob", 1).request(request(&method, None)).await.unwrap();
         assert!(limited.refusal().is_none(), "{method}");
         assert_eq!(answered(limited).await.0, 200, "{method}");
     }
@@ -61,7 +60,7 @@ async fn a_probe_leaves_nothing_in_the_window() {
     let hub = Hub::memory();
     for topics in [&["a"][..], &["a", "b"], &["*"], &["a", ">"]] {
         let patterns: Vec<_> = topics.iter().map(|topic| Pattern::new(*topic).unwrap()).collect();
-        let probe = hub.subscribe(patterns).after(head(None)).await.unwrap();
+        let probe = hub.subscribe(patterns).request(head(None)).await.unwrap();
         assert!(hub.stats().readers.is_empty(), "{topics:?}");
         assert_eq!(hub.stats().topics, 0, "{topics:?}");
         drop(probe);
@@ -80,7 +79,7 @@ async fn a_probe_loads_no_state() {
             count.fetch_add(1, Ordering::Relaxed);
             async { Ok::<_, std::convert::Infallible>(Snapshot::default()) }
         };
-        let probe = hub.subscribe("a").snapshot(load).after(head(cursor)).await.unwrap();
+        let probe = hub.subscribe("a").snapshot(load).request(head(cursor)).await.unwrap();
         assert_eq!(probe.gap().is_some(), cursor.is_some());
         assert_eq!(answered(probe).await.0, 200);
     }
@@ -93,8 +92,9 @@ async fn a_probe_is_answered_as_a_get_would_be() {
     let shutdown = Shutdown::within(std::time::Duration::from_secs(5));
     let hub = Hub::builder().shutdown(shutdown.clone()).memory();
     let finish = hub.finish("over").await.unwrap().cursor.to_string();
-    assert_eq!(answered(hub.subscribe("over").after(head(Some(&finish))).await.unwrap()).await.0, 204);
-    let (status, headers) = answered(hub.subscribe("a").after(head(Some("elsewhere"))).await.unwrap()).await;
+    assert_eq!(answered(hub.subscribe("over").request(head(Some(&finish))).await.unwrap()).await.0, 204);
+    let (status, headers) =
+        answered(hub.subscribe("a").request(head(Some("elsewhere"))).await.unwrap()).await;
     assert_eq!((status, headers.contains_key("sse-gap")), (200, true));
     let _taken = hub.subscribe("a").exclusive("one", Exclusive::Reject).limit("ann", 1).await.unwrap();
     let lease = Lease::new();
@@ -104,13 +104,13 @@ async fn a_probe_is_answered_as_a_get_would_be() {
         (hub.subscribe("a").limit("ann", 1), EndReason::Limit),
         (hub.subscribe("a").lease(lease), EndReason::Expired),
     ] {
-        let probe = subscribe.after(head(None)).await.unwrap();
+        let probe = subscribe.request(head(None)).await.unwrap();
         assert_eq!(probe.refusal().map(EndReason::as_str), Some(end.as_str()));
         let (status, headers) = answered(probe).await;
         assert_eq!((status, headers.contains_key("retry-after")), (503, true), "{end}");
     }
     shutdown.notify();
-    assert_eq!(answered(hub.subscribe("a").after(head(None)).await.unwrap()).await.0, 503);
+    assert_eq!(answered(hub.subscribe("a").request(head(None)).await.unwrap()).await.0, 503);
 }
 
 #[tokio::test]
@@ -131,9 +131,7 @@ async fn the_body_of_a_plain_stream_is_polled_only_for_its_bytes() {
 }
 
 #[test]
-fn an_optional_cursor_of_a_probe_is_there() {
-    assert!(head(None).is_probe() && !head(None).is_empty());
-    let get = LastEventId::from_parts(&Method::GET, &HeaderMap::new(), &Uri::from_static("/"));
-    assert!(!get.is_probe() && get.is_empty());
-    assert!(!request(&Method::POST, None).is_probe());
+fn the_method_makes_a_probe() {
+    assert!(head(None).is_probe());
+    assert!(!request(&Method::GET, None).is_probe() && !request(&Method::POST, None).is_probe());
 }

@@ -1,6 +1,6 @@
 //! What a response sends and when, with the clock paused.
 
-use crate::common::reader;
+use crate::common::{reader, requests};
 use std::{
     pin::pin,
     sync::{Arc, Mutex},
@@ -10,8 +10,8 @@ use std::{
 use crate::common::reader::publish;
 use futures_util::{SinkExt, StreamExt, future::poll_immediate, stream};
 use sse_core::{
-    Body, EndReason, Event, EventStream, Frame, Hub, KeepAlive, LastEventId, SendError, Shutdown,
-    StreamSummary, channel,
+    Body, EndReason, Event, EventStream, Frame, Hub, KeepAlive, Shutdown, StreamSummary, channel,
+    channel::SendError,
 };
 use tokio::time::Instant;
 
@@ -96,7 +96,7 @@ fn a_body_is_send_and_sync() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_the_first_bytes_come_at_once_and_silence_never_lasts_longer_than_the_interval() {
+async fn g10_first_bytes_at_once_and_silence_within_the_interval() {
     let mut reading = read(EventStream::new(stream::pending::<Event>()));
     assert!(poll_immediate(pin!(reading.body.next())).await.is_some(), "the first bytes wait for nothing");
     for _ in 0..20 {
@@ -135,7 +135,7 @@ async fn a_keep_alive_repeats_the_last_retry_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keep_alives_may_be_comments_or_events_and_no_block_starts_with_a_comment() {
+async fn keep_alives_are_comments_or_events_in_blocks() {
     let mut comment =
         read(EventStream::new(stream::pending::<Event>()).keep_alive(KeepAlive::default().comment("a\nb")));
     let retry = comment.retry().await;
@@ -213,7 +213,7 @@ async fn what_is_ready_goes_out_together_and_an_end_comes_after_it() {
 }
 
 #[tokio::test]
-async fn an_error_comes_after_what_was_said_before_it_and_ends_cleanly() {
+async fn an_error_ends_cleanly_after_earlier_events() {
     let bad = [Ok(Event::message("good")), Err("broken"), Ok(Event::message("never"))];
     let poison = [
         Ok(Event::message("good")),
@@ -264,7 +264,7 @@ async fn max_age_ends_a_little_early_and_says_when_to_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_checkpoint_takes_the_place_of_a_keep_alive_when_the_cursor_has_moved() {
+async fn a_checkpoint_replaces_a_keep_alive() {
     let hub = Hub::memory();
     let mut reading = read(EventStream::new(hub.subscribe("a").await.unwrap()));
     reading.retry().await;
@@ -289,7 +289,7 @@ async fn a_checkpoint_takes_the_place_of_a_keep_alive_when_the_cursor_has_moved(
 }
 
 #[tokio::test(start_paused = true)]
-async fn g13_a_shutdown_spreads_the_ends_over_the_first_half_of_the_window() {
+async fn g13_a_shutdown_spreads_the_ends() {
     let shutdown = Shutdown::within(20 * SECOND);
     let hub = Hub::builder().shutdown(shutdown.clone()).memory();
     let mut readings = Vec::new();
@@ -396,7 +396,7 @@ async fn readers_at_the_same_place_share_the_same_bytes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17_webkit_is_freed_from_half_an_event_and_nobody_else_notices() {
+async fn g17_webkit_discards_half_an_event() {
     const SAFARI: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) \
         Version/18.3 Safari/605.1.15";
     const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";
@@ -409,12 +409,10 @@ async fn g17_webkit_is_freed_from_half_an_event_and_nobody_else_notices() {
         (SAFARI, "*/*", false),
         ("", "text/event-stream", false),
     ] {
-        let mut headers = http::HeaderMap::new();
-        headers.insert("user-agent", agent.parse().expect("a value"));
-        headers.insert("accept", accept.parse().expect("a value"));
-        headers.insert("last-event-id", first.to_string().parse().expect("a value"));
-        let last = LastEventId::from_headers(&headers, None);
-        let subscription = hub.subscribe("a").after(last).await.expect("a subscription");
+        let last = first.to_string();
+        let headers = [("user-agent", agent), ("accept", accept), ("last-event-id", &*last)];
+        let subscription =
+            hub.subscribe("a").request(requests::get("/", &headers)).await.expect("a subscription");
         let mut body = read(EventStream::new(subscription));
         let begin = body.next().await.expect("the first bytes");
         let (retry, rest) = begin.split_once('\n').expect("a line");
@@ -432,13 +430,10 @@ async fn g4_what_frees_webkit_never_moves_its_cursor() {
     let shutdown = Shutdown::within(Duration::from_secs(4));
     let hub = Hub::builder().shutdown(shutdown.clone()).memory();
     let begin = async |text: Option<&str>| {
-        let mut headers = http::HeaderMap::new();
-        headers.insert("user-agent", SAFARI.parse().expect("a value"));
-        if let Some(text) = text {
-            headers.insert("last-event-id", text.parse().expect("a value"));
-        }
-        let last = LastEventId::from_headers(&headers, None);
-        let subscription = hub.subscribe("a").after(last).await.expect("a subscription");
+        let last = text.map(|text| ("last-event-id", text));
+        let headers: Vec<_> = last.into_iter().chain([("user-agent", SAFARI)]).collect();
+        let subscription =
+            hub.subscribe("a").request(requests::get("/", &headers)).await.expect("a subscription");
         read(EventStream::new(subscription)).next().await.expect("the first bytes")
     };
     // For a new reader its first cursor clears the half event.

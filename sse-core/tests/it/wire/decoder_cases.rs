@@ -3,7 +3,7 @@
 use crate::common::cases::{Case, Connection, load};
 use crate::common::feed::{feed, split};
 use crate::common::reference_decoder::Naive;
-use sse_core::{Decoder, Item};
+use sse_core::decode::{Decoder, Item};
 
 /// Whether the case defines what a decoder makes of all its bytes.
 fn is_fed(case: &Case) -> bool {
@@ -65,13 +65,13 @@ fn decode(file: &str) -> (usize, usize) {
 }
 
 #[test]
-fn the_cases_of_web_platform_tests_decode_as_expected_in_every_chunking() {
+fn web_platform_tests_decode_in_every_chunking() {
     let (count, runs) = decode("wpt");
     assert!(count >= 74 && runs >= 2_500, "{count} cases, {runs} runs");
 }
 
 #[test]
-fn the_cases_of_other_suites_decode_as_expected_in_every_chunking() {
+fn cases_of_other_suites_decode_in_every_chunking() {
     let (count, runs) = decode("extra");
     assert!(count >= 128 && runs >= 6_000, "{count} cases, {runs} runs");
 }
@@ -108,7 +108,7 @@ fn comments_are_reported_on_request_without_the_first_space() {
 }
 
 #[test]
-fn an_event_that_ends_with_cr_cr_is_dispatched_before_the_next_byte() {
+fn cr_cr_dispatches_before_the_next_byte() {
     let mut decoder = Decoder::new();
     assert!(decoder.decode(&mut &b"data: a\r"[..]).expect("valid").is_none());
     assert!(decoder.is_mid_event());
@@ -134,7 +134,7 @@ fn a_message_in_one_chunk_is_not_copied() {
 }
 
 #[test]
-fn the_end_of_a_stream_in_the_middle_of_an_event_can_be_told_from_a_clean_one() {
+fn an_end_within_an_event_differs_from_a_clean_one() {
     let clean = [
         "",
         "\u{feff}",
@@ -175,7 +175,7 @@ fn a_block_with_an_id_alone_is_an_item_of_its_own() {
 }
 
 #[test]
-fn the_data_of_a_message_is_read_as_json_or_its_error_says_where() {
+fn data_is_read_as_json_or_the_error_has_a_position() {
     let mut decoder = Decoder::new();
     let message =
         decoder.messages(&mut &b"data: [1,\ndata: 2]\n\n"[..]).next().expect("whole").expect("valid");

@@ -6,7 +6,7 @@ use crate::common::feed::split;
 use crate::common::reference_decoder::Naive;
 use crate::common::streams::{cuts, streams};
 use proptest::prelude::*;
-use sse_core::{DecodeError, Decoder, Item, Limits, Oversized};
+use sse_core::decode::{DecodeError, Decoder, Item, Limits, Oversized};
 
 /// The decoded items as text; an error ends the list.
 fn seen(limits: Limits, chunks: &[&[u8]]) -> Vec<String> {
@@ -121,7 +121,7 @@ fn lines_that_are_not_kept_have_no_limit() {
 }
 
 #[test]
-fn a_line_without_an_end_fails_at_the_byte_that_exceeds_its_limit() {
+fn an_endless_line_fails_at_its_limit() {
     for (limits, stream, passing) in [
         (Limits::default().line(20), "data: ".to_owned() + &"x".repeat(100), 20),
         (Limits::default().line(20), "id: ".to_owned() + &"x".repeat(100), 20),
@@ -171,7 +171,7 @@ fn skip(error: DecodeError, last_event_id: &str) -> String {
 }
 
 #[test]
-fn an_event_that_is_too_large_is_skipped_with_its_id_and_the_next_one_is_whole() {
+fn a_too_large_event_is_skipped_with_its_id() {
     let error = DecodeError::EventTooLarge { limit: 10 };
     let limits = Limits::default().event(10);
     let large = "x".repeat(50);
@@ -198,7 +198,7 @@ fn an_event_that_is_too_large_is_skipped_with_its_id_and_the_next_one_is_whole()
 }
 
 #[test]
-fn an_event_whose_id_is_too_long_is_skipped_and_the_id_before_stays() {
+fn an_event_with_a_too_long_id_is_skipped() {
     let error = DecodeError::IdTooLong { limit: 3 };
     let items = skipped(Limits::default().id(3), "id: 1\ndata: a\n\nid: 2345\ndata: b\n\ndata: c\n\n");
     assert_eq!(items[1], skip(error, "1"));

@@ -3,7 +3,7 @@
 use crate::common::feed::split;
 use crate::common::streams::{cuts, streams};
 use proptest::prelude::*;
-use sse_core::{DecodeError, Decoder, Item, Limits};
+use sse_core::decode::{DecodeError, Decoder, Item, Limits};
 
 /// The events, with their parts joined if there are any: type, data, id.
 fn events(mut decoder: Decoder, chunks: &[&[u8]]) -> Result<Vec<(String, String, String)>, DecodeError> {

@@ -24,7 +24,7 @@ fn encode(input: &Value) -> Option<Frame> {
 }
 
 #[test]
-fn g1_the_encoder_cases_of_other_suites_are_refused_or_decode_as_meant() {
+fn g1_cases_of_other_encoders_are_refused_or_decode() {
     let mut count = 0;
     for case in load("extra").iter().filter(|case| case.category == "encode") {
         let (name, encode_case) = (&case.name, &case.json["encode"]);

@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, error::Error, time::Duration};
 
 use sse_core::{
-    Cursor, Epoch, Event, EventId, EventType, Frame, InvalidEvent, InvalidEventId, InvalidEventType,
+    Cursor, Event, EventId, EventType, Frame,
+    error::{InvalidEvent, InvalidEventId, InvalidEventType},
+    history::Epoch,
 };
 
 fn bytes(event: Event) -> String {
@@ -16,7 +18,7 @@ fn an_id_is_written_as_it_stands_wherever_it_comes_from() {
     assert_eq!((id.as_str(), id.as_ref(), &*id.to_string()), ("order-42", "order-42", "order-42"));
     assert_eq!(EventId::try_from("order-42").as_ref(), Ok(&id));
     assert_eq!(EventId::try_from("order-42".to_owned()).as_ref(), Ok(&id));
-    let cursor = Cursor::new(Epoch::from_bits(0xabc), 42).with_check(7);
+    let cursor = Cursor::new(Epoch::from_bits(0xabc), 42).with_checksum(7);
     assert_eq!(EventId::try_from(cursor).expect("an id").as_str(), cursor.to_string());
     for (event, written) in [
         (Event::message("x").id(&id), "order-42"),
@@ -48,7 +50,7 @@ fn a_type_is_written_as_it_stands() {
 }
 
 #[test]
-fn a_control_character_is_found_alone_among_its_like_and_at_the_end() {
+fn a_control_character_is_found_anywhere() {
     for character in (0..0x20).chain([0x7f]).map(char::from) {
         for count in 1..20 {
             let text = character.to_string().repeat(count);

@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sse_core::{Decoder, Event, Frame, Message};
+use sse_core::{
+    Event, Frame,
+    decode::{Decoder, Message},
+};
 
 fn message(mut stream: &[u8]) -> Message {
     Decoder::new().messages(&mut stream).next().expect("one").expect("valid")

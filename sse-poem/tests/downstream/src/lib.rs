@@ -12,7 +12,10 @@
 
 use poem::{IntoResponse, Response};
 use sse_poem::{
-    AccessDenied, ErrorKind, Event, Hub, LastEventId, OriginPolicy, PublishError, Sse, SubscribeError, Topic,
+    ErrorKind, Event, Hub, Sse, SseRequest, Topic,
+    error::{PublishError, SubscribeError},
+    mount::AccessDenied,
+    origin::OriginPolicy,
 };
 
 /// The application's own error type: one `From` of its own for the adapter's, and the macro for the rest.
@@ -54,10 +57,10 @@ impl IntoResponse for AppError {
 pub async fn publish(
     hub: &Hub,
     policy: &OriginPolicy,
-    last: &LastEventId,
+    request: &SseRequest,
     topic: &str,
 ) -> Result<(), AppError> {
-    policy.check(last)?;
+    policy.check(request)?;
     let topic = Topic::new(topic)?;
     hub.publish(topic, Event::message("1.08")).await?;
     Ok(())
@@ -67,9 +70,9 @@ pub async fn publish(
 ///
 /// # Errors
 /// If a reader may not subscribe.
-pub async fn prices(hub: Hub, policy: &OriginPolicy, last: LastEventId) -> sse_poem::Result {
-    policy.check(&last)?;
-    Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+pub async fn prices(hub: Hub, policy: &OriginPolicy, request: SseRequest) -> sse_poem::Result {
+    policy.check(&request)?;
+    Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 }
 
 /// A name for what went wrong.
@@ -107,25 +110,25 @@ mod tests {
             AppError: From<E>,
         {
         }
-        converts::<sse_poem::AccessDenied>();
-        converts::<sse_poem::ForbiddenOrigin>();
-        converts::<sse_poem::HistoryError>();
-        converts::<sse_poem::InvalidCursor>();
-        converts::<sse_poem::InvalidEvent>();
-        converts::<sse_poem::InvalidEventId>();
-        converts::<sse_poem::InvalidEventType>();
-        converts::<sse_poem::InvalidOrigin>();
-        converts::<sse_poem::InvalidTopic>();
-        converts::<sse_poem::PublishError>();
-        converts::<sse_poem::RunError>();
-        converts::<sse_poem::SendError>();
-        converts::<sse_poem::SubscribeError>();
+        converts::<sse_poem::mount::AccessDenied>();
+        converts::<sse_poem::origin::ForbiddenOrigin>();
+        converts::<sse_poem::history::HistoryError>();
+        converts::<sse_poem::error::InvalidCursor>();
+        converts::<sse_poem::error::InvalidEvent>();
+        converts::<sse_poem::error::InvalidEventId>();
+        converts::<sse_poem::error::InvalidEventType>();
+        converts::<sse_poem::origin::InvalidOrigin>();
+        converts::<sse_poem::error::InvalidTopic>();
+        converts::<sse_poem::error::PublishError>();
+        converts::<sse_poem::error::RunError>();
+        converts::<sse_poem::channel::SendError>();
+        converts::<sse_poem::error::SubscribeError>();
     };
 
     /// What the extractor makes of a request from a page of this origin.
-    async fn extracted(origin: &str) -> LastEventId {
+    async fn extracted(origin: &str) -> SseRequest {
         let request = Request::builder().header("host", "app.example").header("origin", origin).finish();
-        LastEventId::from_request_without_body(&request).await.unwrap()
+        SseRequest::from_request_without_body(&request).await.unwrap()
     }
 
     fn refused(result: Result<(), AppError>) -> sse_poem::Error {
@@ -139,13 +142,13 @@ mod tests {
     async fn errors_are_matched_and_answered() {
         let hub = Hub::memory();
         let policy = OriginPolicy::builder().origin("https://page.example").build().unwrap();
-        let last = extracted("https://page.example").await;
-        publish(&hub, &policy, &last, "prices").await.unwrap();
+        let request = extracted("https://page.example").await;
+        publish(&hub, &policy, &request, "prices").await.unwrap();
 
         let elsewhere =
             refused(publish(&hub, &policy, &extracted("https://evil.example").await, "prices").await);
         assert_eq!((name(&elsewhere), elsewhere.status()), ("origin", poem::http::StatusCode::FORBIDDEN));
-        let topic = refused(publish(&hub, &policy, &last, "a..b").await);
+        let topic = refused(publish(&hub, &policy, &request, "a..b").await);
         assert_eq!((name(&topic), topic.status()), ("topic", poem::http::StatusCode::BAD_REQUEST));
         assert!(matches!(topic.into_kind(), ErrorKind::Topic(_)));
 
@@ -154,6 +157,6 @@ mod tests {
         // A kind becomes the same error again.
         assert_eq!(name(&ErrorKind::from(AccessDenied::Forbidden).into()), "forbidden");
 
-        assert!(prices(hub, &policy, last).await.is_ok());
+        assert!(prices(hub, &policy, request).await.is_ok());
     }
 }

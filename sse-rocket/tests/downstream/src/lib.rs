@@ -16,7 +16,10 @@ use rocket::{
     response::{self, Responder},
 };
 use sse_rocket::{
-    AccessDenied, ErrorKind, Event, Hub, LastEventId, OriginPolicy, PublishError, Sse, SubscribeError, Topic,
+    ErrorKind, Event, Hub, Sse, SseRequest, Topic,
+    error::{PublishError, SubscribeError},
+    mount::AccessDenied,
+    origin::OriginPolicy,
 };
 
 /// The application's own error type: one `From` of its own for the adapter's, and the macro for the rest.
@@ -58,10 +61,10 @@ impl<'r> Responder<'r, 'static> for AppError {
 pub async fn publish(
     hub: &Hub,
     policy: &OriginPolicy,
-    last: &LastEventId,
+    request: &SseRequest,
     topic: &str,
 ) -> Result<(), AppError> {
-    policy.check(last)?;
+    policy.check(request)?;
     let topic = Topic::new(topic)?;
     hub.publish(topic, Event::message("1.08")).await?;
     Ok(())
@@ -71,9 +74,9 @@ pub async fn publish(
 ///
 /// # Errors
 /// If a reader may not subscribe.
-pub async fn prices(hub: Hub, policy: &OriginPolicy, last: LastEventId) -> sse_rocket::Result {
-    policy.check(&last)?;
-    Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+pub async fn prices(hub: Hub, policy: &OriginPolicy, request: SseRequest) -> sse_rocket::Result {
+    policy.check(&request)?;
+    Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 }
 
 /// A name for what went wrong.
@@ -111,27 +114,27 @@ mod tests {
             AppError: From<E>,
         {
         }
-        converts::<sse_rocket::AccessDenied>();
-        converts::<sse_rocket::ForbiddenOrigin>();
-        converts::<sse_rocket::HistoryError>();
-        converts::<sse_rocket::InvalidCursor>();
-        converts::<sse_rocket::InvalidEvent>();
-        converts::<sse_rocket::InvalidEventId>();
-        converts::<sse_rocket::InvalidEventType>();
-        converts::<sse_rocket::InvalidOrigin>();
-        converts::<sse_rocket::InvalidTopic>();
-        converts::<sse_rocket::PublishError>();
-        converts::<sse_rocket::RunError>();
-        converts::<sse_rocket::SendError>();
-        converts::<sse_rocket::SubscribeError>();
+        converts::<sse_rocket::mount::AccessDenied>();
+        converts::<sse_rocket::origin::ForbiddenOrigin>();
+        converts::<sse_rocket::history::HistoryError>();
+        converts::<sse_rocket::error::InvalidCursor>();
+        converts::<sse_rocket::error::InvalidEvent>();
+        converts::<sse_rocket::error::InvalidEventId>();
+        converts::<sse_rocket::error::InvalidEventType>();
+        converts::<sse_rocket::origin::InvalidOrigin>();
+        converts::<sse_rocket::error::InvalidTopic>();
+        converts::<sse_rocket::error::PublishError>();
+        converts::<sse_rocket::error::RunError>();
+        converts::<sse_rocket::channel::SendError>();
+        converts::<sse_rocket::error::SubscribeError>();
     };
 
     /// What the extractor makes of a request from a page of this origin.
-    async fn extracted(origin: &str) -> LastEventId {
+    async fn extracted(origin: &str) -> SseRequest {
         let client = Client::untracked(rocket::build()).await.unwrap();
         let request = client.get("/").header(Header::new("host", "app.example"));
         let request = request.header(Header::new("origin", origin.to_owned()));
-        LastEventId::from_request(request.inner()).await.unwrap()
+        SseRequest::from_request(request.inner()).await.unwrap()
     }
 
     fn refused(result: Result<(), AppError>) -> sse_rocket::Error {
@@ -145,13 +148,13 @@ mod tests {
     async fn errors_are_matched_and_answered() {
         let hub = Hub::memory();
         let policy = OriginPolicy::builder().origin("https://page.example").build().unwrap();
-        let last = extracted("https://page.example").await;
-        publish(&hub, &policy, &last, "prices").await.unwrap();
+        let request = extracted("https://page.example").await;
+        publish(&hub, &policy, &request, "prices").await.unwrap();
 
         let elsewhere =
             refused(publish(&hub, &policy, &extracted("https://evil.example").await, "prices").await);
         assert_eq!((name(&elsewhere), elsewhere.status()), ("origin", Status::Forbidden));
-        let topic = refused(publish(&hub, &policy, &last, "a..b").await);
+        let topic = refused(publish(&hub, &policy, &request, "a..b").await);
         assert_eq!((name(&topic), topic.status()), ("topic", Status::BadRequest));
         assert!(matches!(topic.into_kind(), ErrorKind::Topic(_)));
 
@@ -160,6 +163,6 @@ mod tests {
         // A kind becomes the same error again.
         assert_eq!(name(&ErrorKind::from(AccessDenied::Forbidden).into()), "forbidden");
 
-        assert!(prices(hub, &policy, last).await.is_ok());
+        assert!(prices(hub, &policy, request).await.is_ok());
     }
 }

@@ -11,7 +11,10 @@
 //! ```
 
 use sse_warp::{
-    AccessDenied, ErrorKind, Event, Hub, LastEventId, OriginPolicy, PublishError, Sse, SubscribeError, Topic,
+    ErrorKind, Event, Hub, Sse, SseRequest, Topic,
+    error::{PublishError, SubscribeError},
+    mount::AccessDenied,
+    origin::OriginPolicy,
 };
 use warp::reply::{Reply, Response};
 
@@ -54,10 +57,10 @@ impl Reply for AppError {
 pub async fn publish(
     hub: &Hub,
     policy: &OriginPolicy,
-    last: &LastEventId,
+    request: &SseRequest,
     topic: &str,
 ) -> Result<(), AppError> {
-    policy.check(last)?;
+    policy.check(request)?;
     let topic = Topic::new(topic)?;
     hub.publish(topic, Event::message("1.08")).await?;
     Ok(())
@@ -67,9 +70,9 @@ pub async fn publish(
 ///
 /// # Errors
 /// If a reader may not subscribe.
-pub async fn prices(hub: Hub, policy: &OriginPolicy, last: LastEventId) -> sse_warp::Result {
-    policy.check(&last)?;
-    Ok(Sse::new(hub.subscribe("prices").after(last).await?))
+pub async fn prices(hub: Hub, policy: &OriginPolicy, request: SseRequest) -> sse_warp::Result {
+    policy.check(&request)?;
+    Ok(Sse::new(hub.subscribe("prices").request(request).await?))
 }
 
 /// A name for what went wrong.
@@ -105,25 +108,25 @@ mod tests {
             AppError: From<E>,
         {
         }
-        converts::<sse_warp::AccessDenied>();
-        converts::<sse_warp::ForbiddenOrigin>();
-        converts::<sse_warp::HistoryError>();
-        converts::<sse_warp::InvalidCursor>();
-        converts::<sse_warp::InvalidEvent>();
-        converts::<sse_warp::InvalidEventId>();
-        converts::<sse_warp::InvalidEventType>();
-        converts::<sse_warp::InvalidOrigin>();
-        converts::<sse_warp::InvalidTopic>();
-        converts::<sse_warp::PublishError>();
-        converts::<sse_warp::RunError>();
-        converts::<sse_warp::SendError>();
-        converts::<sse_warp::SubscribeError>();
+        converts::<sse_warp::mount::AccessDenied>();
+        converts::<sse_warp::origin::ForbiddenOrigin>();
+        converts::<sse_warp::history::HistoryError>();
+        converts::<sse_warp::error::InvalidCursor>();
+        converts::<sse_warp::error::InvalidEvent>();
+        converts::<sse_warp::error::InvalidEventId>();
+        converts::<sse_warp::error::InvalidEventType>();
+        converts::<sse_warp::origin::InvalidOrigin>();
+        converts::<sse_warp::error::InvalidTopic>();
+        converts::<sse_warp::error::PublishError>();
+        converts::<sse_warp::error::RunError>();
+        converts::<sse_warp::channel::SendError>();
+        converts::<sse_warp::error::SubscribeError>();
     };
 
     /// What the extractor makes of a request from a page of this origin.
-    async fn extracted(origin: &str) -> LastEventId {
+    async fn extracted(origin: &str) -> SseRequest {
         let request = warp::test::request().header("host", "app.example").header("origin", origin);
-        request.filter(&sse_warp::last_event_id()).await.unwrap()
+        request.filter(&sse_warp::sse_request()).await.unwrap()
     }
 
     fn refused(result: Result<(), AppError>) -> sse_warp::Error {
@@ -137,13 +140,13 @@ mod tests {
     async fn errors_are_matched_and_answered() {
         let hub = Hub::memory();
         let policy = OriginPolicy::builder().origin("https://page.example").build().unwrap();
-        let last = extracted("https://page.example").await;
-        publish(&hub, &policy, &last, "prices").await.unwrap();
+        let request = extracted("https://page.example").await;
+        publish(&hub, &policy, &request, "prices").await.unwrap();
 
         let elsewhere =
             refused(publish(&hub, &policy, &extracted("https://evil.example").await, "prices").await);
         assert_eq!((name(&elsewhere), elsewhere.status()), ("origin", warp::http::StatusCode::FORBIDDEN));
-        let topic = refused(publish(&hub, &policy, &last, "a..b").await);
+        let topic = refused(publish(&hub, &policy, &request, "a..b").await);
         assert_eq!((name(&topic), topic.status()), ("topic", warp::http::StatusCode::BAD_REQUEST));
         assert!(matches!(topic.into_kind(), ErrorKind::Topic(_)));
 
@@ -152,6 +155,6 @@ mod tests {
         // A kind becomes the same error again.
         assert_eq!(name(&ErrorKind::from(AccessDenied::Forbidden).into()), "forbidden");
 
-        assert!(prices(hub, &policy, last).await.is_ok());
+        assert!(prices(hub, &policy, request).await.is_ok());
     }
 }

@@ -12,12 +12,12 @@ use std::{
 
 use tokio::time::{Instant, advance};
 
-use super::{Append, Feed, Retentions, RingEntry, TopicRing, Window};
+use super::{Feed, Retentions, TopicRing, Window};
 use crate::{
     history::{EntryKind, Pattern, Retention, Topic},
     hub::{
         feeds::chunk::CHUNK_BYTES, options::permission::FullAccess, readers::reader::Reader,
-        window::attach::Attaching, window::totals::Totals,
+        window::append::Append, window::attach::Attaching, window::ring::RingEntry, window::totals::Totals,
     },
     resume::{Cursor, Epoch, EpochRow, EpochTable},
     waiters::Slot,
@@ -64,7 +64,7 @@ impl Window {
             let state = self.lock();
             state.epochs.cursor(state.head() + 1)
         };
-        let cursor = cursor.with_check(cursor.seq() as u32 * 100);
+        let cursor = cursor.with_checksum(cursor.seq() as u32 * 100);
         assert!(self.apply(Append { topics: &topics, kind, lines: lines(kind, text) }, cursor));
     }
 
@@ -126,7 +126,7 @@ fn rule_3_what_a_fork_replaced_is_told_to_nobody_afterwards() {
     assert_eq!(feeds.each_ref().map(|feed| after(feed, 3)), [["old", "5"], ["old", "5"]]);
     assert_eq!(feeds.each_ref().map(|feed| feed.lock().finished), [1, 2]);
     let checks =
-        |window: &Window| (1..=5).map(|seq| window.lock().cursor_at(seq).check()).collect::<Vec<_>>();
+        |window: &Window| (1..=5).map(|seq| window.lock().cursor_at(seq).checksum()).collect::<Vec<_>>();
     assert_eq!(checks(&window), [100, 200, 300, 400, 500].map(Some));
 
     for round in 1..=2 {
@@ -134,12 +134,15 @@ fn rule_3_what_a_fork_replaced_is_told_to_nobody_afterwards() {
         window.assert_sums();
         assert_eq!(window.lock().order.len(), 3);
         assert_eq!(
-            feeds.each_ref().map(|feed| feed.lock()).map(|feed| (feed.last, feed.finished)),
+            feeds.each_ref().map(|feed| feed.lock()).map(|feed| (feed.backlog.last, feed.finished)),
             [(3, 0), (3, 1)]
         );
         assert_eq!(feeds.each_ref().map(|feed| after(feed, 3)), [[""; 0]; 2]);
-        #[cfg(feature = "compress")]
-        assert_eq!(feeds[0].lock().cuts(), round, "what compressing readers share is made anew");
+        assert_eq!(
+            feeds[0].lock().backlog.generation(),
+            round,
+            "what compressing readers share is made anew"
+        );
         let text = format!("new {round}");
         window.tell(&["a"], EntryKind::Event, &text);
         assert_eq!(feeds.each_ref().map(|feed| after(feed, 3)), [[&*text], [&*text]]);
@@ -183,7 +186,7 @@ fn what_is_evicted_is_not_listed_for_long() {
 }
 
 #[test]
-fn a_feed_is_forgotten_with_its_last_reader_and_its_topics_with_it() {
+fn a_feed_is_forgotten_with_its_last_reader() {
     let window = window(Retention::default(), usize::MAX, false);
     let (feed, first) = window.join(&["a", "b"]);
     let (same, second) = window.join(&["a", "b"]);
@@ -207,7 +210,7 @@ mod stale_ring {
     fn leaves_the_new_ring_alone() {
         let window = window(Retention::default().events(0), usize::MAX, false);
         let (feed, reader) = window.join(&["a"]);
-        let stale = feed.lock().rings.first().cloned().expect("a ring");
+        let stale = feed.lock().backlog.rings.first().cloned().expect("a ring");
         window.leave(&feed, &reader);
         assert_eq!(window.lock().topics.len(), 0);
         let (_feed, _reader) = window.join(&["a"]);
@@ -267,7 +270,7 @@ mod stale_ring {
 }
 
 #[test]
-fn readers_are_counted_once_and_by_wildcards_before_there_is_the_topic() {
+fn readers_are_counted_once_and_before_the_topic_exists() {
     let window = window(Retention::default(), usize::MAX, false);
     let (_wild, _reader) = window.join(&["a.*"]);
     let (_exact, _other) = window.join(&["a.3"]);
@@ -321,7 +324,7 @@ fn what_a_history_says_is_finished_counts_once_in_every_feed() {
     let window = window(Retention::default(), usize::MAX, true);
     let (one, both) = (window.join(&["a"]).0, window.join(&["a", "b"]).0);
     let epochs = EpochTable::starting(Epoch::from_bits(1));
-    let is_known = |feed: &Feed| feed.lock().rings.iter().all(|ring| ring.lock().is_known);
+    let is_known = |feed: &Feed| feed.lock().backlog.rings.iter().all(|ring| ring.lock().is_known);
     assert!(!is_known(&one) && !is_known(&both));
     let finished = [(topics(&["a"]).remove(0), Cursor::new(Epoch::from_bits(1), 7))];
     // The answer for an older epoch table may be out of date.
@@ -379,9 +382,9 @@ fn rule_15_a_feed_keeps_the_newest_64_signals() {
     let frame = crate::wire::Frame::try_from(Event::message("x")).expect("a frame");
     for announced in 1..=100 {
         assert_eq!(window.signal(&topics(&["a"]), &frame), 1);
-        assert_eq!(feed.lock().unseen_signals(0).count(), announced.min(64));
+        assert_eq!(feed.lock().backlog.unseen_signals(0).count(), announced.min(64));
     }
-    assert_eq!(feed.lock().unseen_signals(99).map(|signal| signal.seq).collect::<Vec<_>>(), [100]);
+    assert_eq!(feed.lock().backlog.unseen_signals(99).map(|signal| signal.seq).collect::<Vec<_>>(), [100]);
 }
 
 #[test]
@@ -392,8 +395,8 @@ fn a_finish_is_remembered_for_its_time_and_not_a_moment_longer() {
     let mut ring = state.topics().next().expect("a ring").lock();
     ring.skip_to(1);
     let (now, memory) = (Instant::now(), Duration::from_secs(60));
-    assert!(ring.is_idle(now, memory));
+    assert!(ring.is_quiet(now, memory));
     ring.finished = Some((Cursor::new(Epoch::from_bits(1), 1), now));
-    assert!(!ring.is_idle(now + memory, memory));
-    assert!(ring.is_idle(now + memory + Duration::from_nanos(1), memory));
+    assert!(!ring.is_quiet(now + memory, memory));
+    assert!(ring.is_quiet(now + memory + Duration::from_nanos(1), memory));
 }

@@ -4,7 +4,11 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use http::Request;
-use sse_core::{ClientEvent, EventSource, EventSourceBuilder, Limits, Message, Oversized};
+use sse_core::{
+    EventSource,
+    client::{ClientEvent, EventSourceBuilder},
+    decode::{Limits, Message, Oversized},
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -72,7 +76,7 @@ fn address(case: &Case) -> Vec<String> {
 async fn bytes(case: &Case) -> Vec<String> {
     let Some(connection) = case.connections.first() else { return vec!["no connection".to_owned()] };
     let chunks = connection.chunks.iter().map(Ok::<_, Infallible>);
-    let mut messages = sse_core::messages(stream::iter(chunks));
+    let mut messages = sse_core::decode::messages(stream::iter(chunks));
     let mut got = Vec::new();
     while let Some(message) = messages.next().await {
         got.push(message.expect("within the limits"));

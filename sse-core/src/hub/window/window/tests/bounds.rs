@@ -1,7 +1,7 @@
 //! No call holds the window's lock for long, however many topics and feeds there are.
 
 use super::*;
-use crate::hub::window::attach::TOPICS_AT_ONCE;
+use crate::hub::window::survey::TOPICS_AT_ONCE;
 
 /// More topics than are visited under one lock.
 const MANY: usize = 3 * TOPICS_AT_ONCE;
@@ -41,7 +41,7 @@ fn one_topic_with_much_to_evict_is_swept_in_steps_too() {
     };
     for seq in 1..=MANY as u64 {
         let frame = crate::wire::Frame::try_from(Event::message("x")).expect("a frame");
-        let kept = RingEntry { seq, at: Instant::now(), frame, is_finish: false, labels: None };
+        let kept = RingEntry { seq, at: Instant::now(), frame, is_finish: false, topics: None };
         window.lock().change(&ring, |ring| ring.push(kept, &Retention::default().events(MANY)));
     }
     let mut steps = 0;
@@ -60,7 +60,7 @@ fn what_a_wildcard_matches_is_searched_in_steps() {
     let patterns: Box<[Pattern]> = vec![Pattern::new(">").expect("a pattern")].into();
     for found_before in [0, MANY] {
         let mut attaching = Attaching::begin(&window, patterns.clone(), Arc::new(Reader::new(0)));
-        assert_eq!(attaching.feed.lock().rings.len(), found_before);
+        assert_eq!(attaching.feed.lock().backlog.rings.len(), found_before);
         let mut steps = 1;
         let attached = loop {
             match attaching.step() {
@@ -69,7 +69,7 @@ fn what_a_wildcard_matches_is_searched_in_steps() {
             }
         };
         assert!(steps >= MANY / TOPICS_AT_ONCE, "{steps} steps");
-        assert_eq!(attached.feed.lock().rings.len(), MANY);
+        assert_eq!(attached.feed.lock().backlog.rings.len(), MANY);
         if found_before == MANY {
             break;
         }
@@ -104,7 +104,8 @@ fn a_search_that_is_given_up_leaves_nothing() {
     drop(attaching);
     assert_eq!(window.feeds().count(), 0);
     assert_eq!(window.readers_of(&topics(&["t.0", "new"])), 0);
-    assert!(window.lock().topics().all(|ring| ring.lock().feeds.is_empty()));
+    let state = window.lock();
+    assert!(state.topics().all(|ring| state.topic_feeds.of(ring).is_empty()));
 }
 
 #[test]
@@ -122,7 +123,7 @@ fn feeds_in_common_are_found_once() {
 }
 
 #[test]
-fn a_wildcards_topics_are_forgotten_once_its_readers_have_passed_them() {
+fn a_wildcards_topics_are_forgotten_once_passed() {
     let window = window(Retention::default().events(0), usize::MAX, false);
     let (all, _reader) = window.join(&[">"]);
     let (both, _other) = window.join(&["b", "a.*"]);
@@ -143,7 +144,7 @@ fn a_wildcards_topics_are_forgotten_once_its_readers_have_passed_them() {
     both.lock().wait(&mut slots[1], Waker::noop());
     // A topic that a feed names stays.
     assert_eq!(topics_left(&window), ["b"]);
-    assert_eq!([&all, &both].map(|feed| feed.lock().rings.len()), [1, 1]);
+    assert_eq!([&all, &both].map(|feed| feed.lock().backlog.rings.len()), [1, 1]);
     let attached = window.attach(all.patterns.clone(), Arc::new(Reader::new(0)));
     assert_eq!(attached.view.evicted, 4);
     let both = topics(&["a.1"]);
@@ -166,10 +167,10 @@ mod kept_for_readers {
         for _ in 0..10 {
             window.signal(&topics(&["a"]), &frame(100_000));
         }
-        assert!((200_000..=256 << 10).contains(&feed.lock().kept_bytes()));
+        assert!((200_000..=256 << 10).contains(&feed.lock().backlog.kept_bytes()));
         // A signal that is larger than the limit is kept alone.
         window.signal(&topics(&["a"]), &frame(1_000_000));
-        assert_eq!(feed.lock().unseen_signals(0).count(), 1);
+        assert_eq!(feed.lock().backlog.unseen_signals(0).count(), 1);
     }
 
     #[test]
@@ -179,7 +180,7 @@ mod kept_for_readers {
         for _ in 0..10 {
             window.say(&["a"], EntryKind::Event, &"x".repeat(300_000));
         }
-        assert!((900_000..=1 << 20).contains(&feed.lock().kept_bytes()));
+        assert!((900_000..=1 << 20).contains(&feed.lock().backlog.kept_bytes()));
         // Frames that are no longer merged are in the rings.
         assert_eq!(
             feed.lock()
@@ -199,19 +200,19 @@ mod kept_for_readers {
         let cursor = window.say(&["a"], EntryKind::Event, &"x".repeat(50_000));
         window.signal(&topics(&["a"]), &frame(1_000));
         assert_eq!(after(&feed, 0).len(), 1);
-        assert!(feed.lock().kept_bytes() > 51_000);
+        assert!(feed.lock().backlog.kept_bytes() > 51_000);
         let mut slots = [Slot::default(), Slot::default()];
         feed.lock().wait(&mut slots[0], Waker::noop());
-        assert!(feed.lock().kept_bytes() > 51_000);
+        assert!(feed.lock().backlog.kept_bytes() > 51_000);
         feed.lock().wait(&mut slots[1], Waker::noop());
-        assert_eq!(feed.lock().kept_bytes(), 0);
-        assert!(feed.lock().recent_after(cursor.seq() - 1).is_none(), "merged frames are kept");
+        assert_eq!(feed.lock().backlog.kept_bytes(), 0);
+        assert!(feed.lock().backlog.recent_after(cursor.seq() - 1).is_none(), "merged frames are kept");
         // The same happens if the reader that is behind leaves.
         window.signal(&topics(&["a"]), &frame(1_000));
         feed.lock().wait(&mut slots[0], Waker::noop());
-        assert!(feed.lock().kept_bytes() > 1_000);
+        assert!(feed.lock().backlog.kept_bytes() > 1_000);
         feed.lock().remove_reader(&second);
-        assert_eq!(feed.lock().kept_bytes(), 0);
+        assert_eq!(feed.lock().backlog.kept_bytes(), 0);
         window.leave(&feed, &first);
     }
 }

@@ -66,7 +66,7 @@ fn a_lost_reopening_leaves_the_topic_finished() {
         fork(&window, begins);
         let (a, b) = (usize::from((6..8).contains(&begins)), usize::from(begins > 6));
         assert_eq!(feeds.each_ref().map(|feed| feed.lock().finished), [a, a + b], "a fork at {begins}");
-        let end = feeds[0].lock().rings[0].end().map(|(cursor, _)| cursor.seq());
+        let end = feeds[0].lock().backlog.rings[0].end().map(|(cursor, _)| cursor.seq());
         assert_eq!(end, (a == 1).then_some(5), "a fork at {begins}");
     }
 }
@@ -77,7 +77,7 @@ fn a_finish_that_is_not_kept_is_asked_for_again() {
     let feed = window.join(&["a"]).0;
     window.tell(&["a"], EntryKind::Finish, "x");
     window.tell(&["a"], EntryKind::Event, "x");
-    let is_known = || feed.lock().rings[0].lock().is_known;
+    let is_known = || feed.lock().backlog.rings[0].lock().is_known;
     assert!(is_known());
     let before = window.lock().epochs.clone();
     fork(&window, 2);
@@ -102,7 +102,7 @@ fn the_new_head_has_its_own_check() {
     }
     fork(&window, 4);
     let state = window.lock();
-    assert_eq!([3, 4, 5].map(|seq| state.cursor_at(seq).check()), [Some(300), None, None]);
+    assert_eq!([3, 4, 5].map(|seq| state.cursor_at(seq).checksum()), [Some(300), None, None]);
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl Scene<'_> {
             attached.view.head
         );
         // The first poll finds what a ring evicted after the search visited it.
-        let evicted = attached.view.evicted.max(attached.feed.lock().evicted());
+        let evicted = attached.view.evicted.max(attached.feed.lock().backlog.evicted());
         let matching = self.last.iter().filter(|(name, _)| attached.feed.matches(&topics(&[name])[0]));
         for (name, last) in matching {
             // After a fork a topic's last record may be older.
@@ -144,7 +144,8 @@ impl Scene<'_> {
                     *readers.entry(name).or_default() += 1;
                     let ring = self.window.lock().topics.get(topic).cloned();
                     let Some(ring) = ring else { continue };
-                    let has_ring = attached.feed.lock().rings.iter().any(|known| Arc::ptr_eq(known, &ring));
+                    let has_ring =
+                        attached.feed.lock().backlog.rings.iter().any(|known| Arc::ptr_eq(known, &ring));
                     assert!(has_ring, "a reader of {:?} lost {name}", attached.feed.patterns);
                 }
             }
@@ -181,7 +182,7 @@ fn g4_no_reader_is_lost_in_any_order() {
         window.sweep();
         assert_eq!(window.feeds().count(), 0);
         let state = window.lock();
-        assert!(state.topics().all(|ring| ring.lock().feeds.is_empty()));
+        assert!(state.topics().all(|ring| state.topic_feeds.of(ring).is_empty()));
         assert!(state.topics().all(|ring| ring.lock().finished.is_some()), "an idle topic was not forgotten");
     }
 }

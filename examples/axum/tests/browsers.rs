@@ -1,3 +1,0 @@
-//! The application on Axum, in real browsers.
-
-example_tests::browsers!(env!("CARGO_BIN_EXE_example-axum"), example_tests::ALL);

@@ -1,3 +1,0 @@
-//! The application on Rocket, in real browsers.
-
-example_tests::browsers!(env!("CARGO_BIN_EXE_example-rocket"), example_tests::MAIN);

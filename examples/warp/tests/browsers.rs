@@ -1,3 +1,0 @@
-//! The application on Warp, in real browsers.
-
-example_tests::browsers!(env!("CARGO_BIN_EXE_example-warp"), example_tests::MAIN);

@@ -1,3 +1,0 @@
-//! The application on Warp behind real proxies.
-
-example_tests::proxies!(env!("CARGO_BIN_EXE_example-warp"));

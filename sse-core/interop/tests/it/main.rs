@@ -1,0 +1,7 @@
+//! The client against other servers, and against a hub over a network with faults.
+
+mod frameworks;
+mod heads;
+mod http2;
+mod hub;
+mod others;

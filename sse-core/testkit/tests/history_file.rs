@@ -1,5 +1,0 @@
-//! The suite of the history engines, over a file.
-
-use sse_testkit::engines::FileEngine;
-
-sse_testkit::history_conformance!(FileEngine);

@@ -1,5 +1,0 @@
-//! The suite of the history engines, over NATS JetStream.
-
-use sse_testkit::engines::NatsEngine;
-
-sse_testkit::history_conformance!(NatsEngine, server);

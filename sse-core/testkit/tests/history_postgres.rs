@@ -1,5 +1,0 @@
-//! The suite of the history engines, over PostgreSQL.
-
-use sse_testkit::engines::PostgresEngine;
-
-sse_testkit::history_conformance!(PostgresEngine, server);

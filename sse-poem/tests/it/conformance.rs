@@ -1,0 +1,3 @@
+//! Every promise of the suite, on Poem.
+
+sse_testkit::conformance!(crate::app::Poem);

@@ -1,0 +1,3 @@
+//! Every promise of the suite, on Rocket.
+
+sse_testkit::conformance!(crate::app::Rocket);
