@@ -6,9 +6,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::{Row, types::Type};
 
 use super::{
-    Shared,
     call::{Seen, column, epoch, seq},
     failure::Failure,
+    shared::Shared,
 };
 use crate::{
     history::{Appended, Entry, EntryKind, HistoryError, HistoryErrorKind, Topic, scoped},

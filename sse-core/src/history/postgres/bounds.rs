@@ -3,10 +3,10 @@
 use tokio_postgres::{Row, types::Type};
 
 use super::{
-    Shared,
     call::{Param, Seen, call, column, epoch, seq},
     connect::Session,
     failure::Failure,
+    shared::Shared,
 };
 use crate::{
     history::{HistoryBounds, HistoryError, HistoryErrorKind, Pattern, Topic, matcher::Matcher},

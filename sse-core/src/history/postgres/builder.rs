@@ -1,10 +1,8 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use super::{
-    PostgresHistory, Shared, connect::Target, failure::Failure, link::Link, listener::Wakes, schema::Schema,
-    settings,
-};
-use crate::history::{HistoryError, Retention, mark::Mark};
+#[cfg(doc)]
+use super::PostgresHistory;
+use crate::history::Retention;
 
 /// Options for a [`PostgresHistory`].
 ///
@@ -24,10 +22,10 @@ use crate::history::{HistoryError, Retention, mark::Mark};
 #[derive(Debug, Clone)]
 #[must_use = "nothing is opened until `connect`"]
 pub struct PostgresHistoryBuilder {
-    retention: Retention,
-    key_memory: Duration,
-    roots: Vec<u8>,
-    installs: bool,
+    pub(super) retention: Retention,
+    pub(super) key_memory: Duration,
+    pub(super) roots: Vec<u8>,
+    pub(super) installs: bool,
 }
 
 impl Default for PostgresHistoryBuilder {
@@ -66,33 +64,5 @@ impl PostgresHistoryBuilder {
     /// default is `true`; with `false`, run the script of [`PostgresHistory::schema`] in a migration.
     pub fn install(self, install: bool) -> Self {
         Self { installs: install, ..self }
-    }
-
-    /// Connects, checks the server and the schema; see [`PostgresHistory::connect`].
-    ///
-    /// # Errors
-    /// As [`PostgresHistory::connect`].
-    pub async fn connect(
-        self,
-        url: impl AsRef<str>,
-        name: impl AsRef<str>,
-    ) -> Result<PostgresHistory, HistoryError> {
-        let schema = Schema::new(name.as_ref())?;
-        let wakes = Arc::<Wakes>::default();
-        let target = Target::new(url.as_ref(), &self.roots, schema.clone(), Arc::clone(&wakes))?;
-        let client = target.client().await.map_err(Failure::connecting)?;
-        settings::check(&client).await?;
-        settings::install(&client, &schema, self.installs).await?;
-        drop(client);
-        let link = Link::connect(target).await?;
-        let shared = Shared {
-            link,
-            schema,
-            mark: Mark::default(),
-            wakes,
-            retention: self.retention,
-            key_memory: self.key_memory,
-        };
-        Ok(PostgresHistory::start(Arc::new(shared)))
     }
 }

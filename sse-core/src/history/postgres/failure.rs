@@ -7,7 +7,6 @@ use tokio_postgres::{
     error::{Severity, SqlState},
 };
 
-use super::{Shared, connect::Session};
 use crate::history::{HistoryError, HistoryErrorKind};
 
 /// The reason why something was not answered.
@@ -130,19 +129,4 @@ pub(super) fn url(error: Error) -> HistoryError {
     let message =
         "the URL of PostgreSQL is not valid; write postgres://[user[:password]@]host[:port]/database";
     HistoryError::new(HistoryErrorKind::Settings, message).with_source(Failure::Postgres(error))
-}
-
-impl Shared {
-    /// Returns the error for a failed query; broken connections are replaced.
-    pub(super) fn failed(&self, session: &Session, failure: Failure) -> HistoryError {
-        self.check_broken(session, &failure);
-        failure.asking()
-    }
-
-    /// Replaces the connections if they are unusable after this failure.
-    pub(super) fn check_broken(&self, session: &Session, failure: &Failure) {
-        if failure.is_broken() {
-            self.link.broken(session.number, failure);
-        }
-    }
 }

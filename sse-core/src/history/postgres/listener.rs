@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{Notify, broadcast, watch};
 
-use super::{schema::Schema, signal};
+use super::{payload, schema::Schema};
 use crate::history::{Entry, foreign};
 
 /// The number of signals that a slow tail may be behind before it misses some.
@@ -41,16 +41,16 @@ impl Default for Wakes {
 }
 
 impl Wakes {
-    pub(super) fn dispatch(&self, schema: &Schema, channel: &str, payload: &str) {
+    pub(super) fn dispatch(&self, schema: &Schema, channel: &str, text: &str) {
         if channel == schema.log {
             self.log.send_replace(());
-        } else if channel == schema.bell && payload.is_empty() {
+        } else if channel == schema.bell && text.is_empty() {
             self.rings.fetch_add(1, Ordering::Relaxed);
             self.bell.notify_one();
         } else if channel == schema.bell {
-            self.heard.send_replace(payload.to_owned());
+            self.heard.send_replace(text.to_owned());
         } else if channel == schema.signals {
-            match signal::decode(payload) {
+            match payload::decode(text) {
                 // Fails if there is no tail.
                 Some(entry) => drop(self.signals.send(entry)),
                 None => foreign::skipped("PostgreSQL", 1),

@@ -4,10 +4,11 @@ use bytes::Bytes;
 use tokio_postgres::{Row, types::Type};
 
 use super::{
-    Shared, bounds,
+    bounds,
     call::{Param, call, column, epoch, position, seq},
     connect::Session,
     failure::Failure,
+    shared::Shared,
 };
 use crate::{
     history::{EntryKind, HistoryError, HistoryErrorKind, Record, Topic, engine::cut_to_bytes, foreign},

@@ -11,11 +11,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::types::Type;
 
 use super::{
-    Shared,
     call::{Param, Seen, call, column, epoch, seq},
     connect::Session,
     failure::Failure,
     link::Backoff,
+    shared::Shared,
 };
 use crate::resume::Cursor;
 

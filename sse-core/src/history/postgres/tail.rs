@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc, sync::atomic::Ordering, time::Duration
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{Shared, bounds, connect::Session, failure::Failure, link::Backoff, read};
+use super::{bounds, connect::Session, failure::Failure, link::Backoff, read, shared::Shared};
 use crate::{
     history::{HistoryBounds, HistoryError, TailEvent, tail::TailEvents},
     resume::EpochTable,
