@@ -10,7 +10,7 @@
 //! | Module | Contents |
 //! |---|---|
 //! | [`channel`](mod@channel) | a stream whose sender is a task of the handler |
-//! | [`history`] | the trait of durable engines, and the engines: a file, Redis, NATS |
+//! | [`history`] | the trait of durable engines, and the engines: a file, Redis, NATS, PostgreSQL |
 //! | [`mount`] | permission of ready-made routes |
 //! | [`origin`] | pages of other origins: CORS |
 //! | [`listen`](mod@listen) | a listener that is set up for many long streams |
