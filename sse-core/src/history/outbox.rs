@@ -23,14 +23,14 @@ use crate::wire::{Event, InvalidEvent};
 ///
 /// With sqlx and a transaction `tx`:
 ///
-/// ```ignore
+/// ```text
 /// let [topic, data, event, key] = publish.params();
 /// sqlx::query(publish.sql()).bind(topic).bind(data).bind(event).bind(key).execute(&mut *tx).await?;
 /// ```
 ///
 /// With tokio-postgres:
 ///
-/// ```ignore
+/// ```text
 /// let [topic, data, event, key] = publish.params();
 /// tx.execute(publish.sql(), &[&topic, &data, &event, &key]).await?;
 /// ```
