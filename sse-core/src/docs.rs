@@ -22,6 +22,7 @@
 //! | list readers, and change what they read | [`Hub::readers`](crate::Hub::readers), [`ReaderHandle`](crate::ReaderHandle) | |
 //! | allow pages of other origins | [`OriginPolicy`](crate::origin::OriginPolicy) | [security] |
 //! | answer clients that cannot read streams | feature `fallbacks` | [fallbacks] |
+//! | read streams in a page, with headers, in many tabs, behind any proxy | `ResumableSource`, [`browser`](crate::browser) | [browser](mod@browser) |
 //! | keep events over a restart, or share them among processes | [`Hub::open`](crate::Hub::open), features `file`, `redis`, `nats`, `postgres` | [scaling] |
 //! | publish an event if and only if a database transaction commits | [`Event::outbox`](crate::Event::outbox), feature `postgres` | [postgres](mod@postgres) |
 //! | end all streams when the process does | [`Shutdown`](crate::Shutdown) | [shutdown] |
@@ -44,6 +45,9 @@ pub mod delivery {}
 
 #[doc = include_str!("docs/fallbacks.md")]
 pub mod fallbacks {}
+
+#[doc = include_str!("docs/browser.md")]
+pub mod browser {}
 
 #[doc = include_str!("docs/runs.md")]
 pub mod runs {}

@@ -13,6 +13,7 @@
 //! | [`history`] | the trait of durable engines, and the engines: a file, Redis, NATS, PostgreSQL |
 //! | [`mount`] | permission of ready-made routes |
 //! | [`origin`] | pages of other origins: CORS |
+//! | [`browser`] | the module for pages: `ResumableSource` |
 //! | [`listen`](mod@listen) | a listener that is set up for many long streams |
 //! | [`error`] | the errors of handlers |
 //! | [`decode`] | messages from bytes that the program reads itself |
@@ -67,6 +68,7 @@
 )]
 
 mod adapter;
+pub mod browser;
 pub mod channel;
 pub mod client;
 pub mod decode;
@@ -122,7 +124,7 @@ pub mod __api {
     // The modules, under their own names.
     #[cfg(feature = "test")]
     pub use crate::test;
-    pub use crate::{channel, client, decode, docs, error, history, listen, mount, origin};
+    pub use crate::{browser, channel, client, decode, docs, error, history, listen, mount, origin};
 }
 
 /// Compiles the README's example.

@@ -9,7 +9,9 @@ use axum::{
 use example_common::{App, MAX_BODY, PAGE, SECOND, THINKING, event, patterns, permit, published, tokens};
 use serde_json::{Value, json};
 use sse_axum::{
-    Event, Result, Sse, SseRequest, channel, mount,
+    Event, Result, Sse, SseRequest,
+    browser::resumable_js,
+    channel, mount,
     mount::{AccessDenied, AccessRequest, Permit},
     origin::preflight,
 };
@@ -21,6 +23,7 @@ pub(crate) fn routes(app: App) -> Router {
     let tenant = mount(app.hub.clone(), access).origins(app.options.origins.clone()).publish(MAX_BODY);
     Router::new()
         .route("/", get(page))
+        .route("/resumable.js", get(resumable_js))
         .route("/events", get(events).options_service(preflight(app.options.origins.clone())))
         .route("/publish", post(publish))
         .route("/signal", post(signal))

@@ -11,6 +11,10 @@ mod browsers {
     sse_interop::browsers!(super::PROGRAM, sse_interop::ALL);
 }
 
+mod pages {
+    sse_interop::pages!(super::PROGRAM);
+}
+
 mod clients {
     sse_interop::clients!(super::PROGRAM, 10_000);
 }

@@ -8,7 +8,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use sse_core::{
     Hub, HubBuilder, KeepAlive, Shutdown,
-    history::{self, History, HistoryError},
+    history::{History, HistoryError},
 };
 use tokio::sync::watch;
 
@@ -125,10 +125,10 @@ async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, HistoryError> {
     match &options.history {
         options::History::Memory => Ok(hub.memory()),
         #[cfg(feature = "file")]
-        options::History::File(path) => hub.open(history::FileHistory::open(path)?).await,
+        options::History::File(path) => hub.open(sse_core::history::FileHistory::open(path)?).await,
         #[cfg(feature = "redis")]
         options::History::Redis(url) => {
-            hub.open(history::RedisHistory::connect(url, &options.name).await?).await
+            hub.open(sse_core::history::RedisHistory::connect(url, &options.name).await?).await
         }
         #[cfg(feature = "postgres")]
         options::History::Postgres(url) => {
@@ -136,7 +136,7 @@ async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, HistoryError> {
         }
         #[cfg(feature = "nats")]
         options::History::Nats(url) => {
-            hub.open(history::NatsHistory::connect(url, &options.name).await?).await
+            hub.open(sse_core::history::NatsHistory::connect(url, &options.name).await?).await
         }
     }
 }

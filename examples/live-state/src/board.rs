@@ -24,7 +24,8 @@ pub(crate) async fn read(State(App { hub, board }): State<App>, request: SseRequ
             Ok::<_, Infallible>(Snapshot::from(Event::json(document).event("board")).at(*at))
         }
     };
-    Ok(Sse::new(hub.subscribe("board").request(request).snapshot(snapshot).await?))
+    // Pages behind a proxy that holds streams back poll.
+    Ok(Sse::new(hub.subscribe("board").request(request).fallbacks().snapshot(snapshot).await?))
 }
 
 /// `PUT /board`: replaces the document.

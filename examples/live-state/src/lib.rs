@@ -9,12 +9,15 @@ use axum::{
     Router,
     extract::Request,
     middleware::{Next, from_fn},
-    response::Response,
+    response::{Html, Response},
     routing::{delete, get, post, put},
 };
-use sse_axum::{Hub, Result, SseRequest, origin::OriginPolicy};
+use sse_axum::{Hub, Result, SseRequest, browser::resumable_js, origin::OriginPolicy};
 
 use board::Board;
+
+/// The page of the board.
+const PAGE: &str = include_str!("../page/index.html");
 
 /// The state of every handler.
 #[derive(Debug, Clone)]
@@ -26,6 +29,8 @@ struct App {
 /// Returns the application's routes over this hub.
 pub fn routes(hub: Hub) -> Router {
     Router::new()
+        .route("/", get(|| async { Html(PAGE) }))
+        .route("/resumable.js", get(resumable_js))
         .route("/board", get(board::read).put(board::change))
         .route("/prices", get(prices::read))
         .route("/prices/{symbol}", post(prices::publish))

@@ -6,7 +6,9 @@ use poem::{
 };
 use serde_json::{Value, json};
 use sse_poem::{
-    Event, Result, Sse, SseRequest, channel, get, mount,
+    Event, Result, Sse, SseRequest,
+    browser::resumable_js,
+    channel, get, mount,
     mount::{AccessDenied, AccessRequest, Permit},
     origin::preflight,
 };
@@ -18,6 +20,7 @@ pub(crate) fn routes(app: App) -> impl Endpoint + 'static {
     let tenant = mount(app.hub.clone(), access).origins(app.options.origins.clone()).publish(MAX_BODY);
     Route::new()
         .at("/", get(page))
+        .at("/resumable.js", get(resumable_js()))
         .at("/events", get(events).with(preflight(app.options.origins.clone())))
         .at("/publish", post(publish))
         .at("/signal", post(signal))

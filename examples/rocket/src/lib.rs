@@ -30,6 +30,7 @@ pub async fn serve(app: App) -> io::Result<()> {
         .attach(sse_rocket::fairing(app.hub.clone()))
         .manage(app.clone())
         .mount("/", routes::routes())
+        .mount("/resumable.js", sse_rocket::browser::resumable_js())
         .mount("/tenant", tenant)
         .mount("/events", preflight)
         .register("/", extract::catchers());

@@ -4,7 +4,9 @@ use example_common::{
 };
 use serde_json::json;
 use sse_warp::{
-    Event, Result, Sse, SseRequest, channel, get, mount,
+    Event, Result, Sse, SseRequest,
+    browser::resumable_js,
+    channel, get, mount,
     mount::{AccessDenied, AccessRequest, Permit},
     origin::preflight,
     sse_request,
@@ -27,6 +29,7 @@ pub(crate) fn routes(app: App) -> impl Filter<Extract = (impl Reply,), Error = R
     path::end()
         .and(get())
         .then(page)
+        .or(path("resumable.js").and(path::end()).and(resumable_js()))
         .or(route("events").and(get()).and(query()).and(sse_request()).then(events))
         .or(route("publish").and(post()).and(sse_request()).and(query()).and(text()).then(publish))
         .or(route("signal").and(post()).and(sse_request()).and(query()).and(text()).then(signal))

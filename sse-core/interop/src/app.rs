@@ -140,8 +140,12 @@ impl App {
     /// # Errors
     /// If the status differs, or the body is not JSON.
     pub async fn json(&self, status: u16, request: Request) -> Outcome<Value> {
+        Self::json_at(self.address, status, request).await
+    }
+
+    async fn json_at(address: SocketAddr, status: u16, request: Request) -> Outcome<Value> {
         let target = request.target().to_owned();
-        let mut answer = self.send(request).await?;
+        let mut answer = Exchange::send(address, request, PATIENCE).await?;
         answer.to_end().await?;
         let is_json = answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
         match serde_json::from_slice(answer.body()) {
@@ -158,7 +162,16 @@ impl App {
     /// # Errors
     /// If the application refuses it.
     pub async fn publish(&self, topic: &str, data: &str) -> Outcome<String> {
-        let published = self.json(200, Request::post(format!("/publish?topic={topic}"), data)).await?;
+        Self::publish_at(self.address, topic, data).await
+    }
+
+    /// Publishes a text to a topic of the application at this address and returns its id.
+    ///
+    /// # Errors
+    /// If the application refuses it.
+    pub(crate) async fn publish_at(address: SocketAddr, topic: &str, data: &str) -> Outcome<String> {
+        let request = Request::post(format!("/publish?topic={topic}"), data);
+        let published = Self::json_at(address, 200, request).await?;
         let id = published.get("id").and_then(Value::as_str);
         id.map(str::to_owned).ok_or_else(|| Failed::new(format!("no id in {published}")))
     }

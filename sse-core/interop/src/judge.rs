@@ -3,7 +3,7 @@ use std::{panic::AssertUnwindSafe, pin::Pin, time::Instant};
 use futures_util::FutureExt;
 use sse_testkit::{Failed, Outcome};
 
-use crate::{Engine, Session, browsers, compressed, page};
+use crate::{Engine, Session, browsers, compressed, page, resumable};
 
 /// A test in a browser: its name, and the function that runs it with an application's program.
 pub type Case =
@@ -30,6 +30,15 @@ pub const ALL: &[Case] = cases! {
 pub const MAIN: &[Case] = cases! {
     page: g17_resumes_after_cuts g17_is_told_of_a_restart;
     browsers: g17_stops_at_204 g17_comes_back_before_its_first_event;
+    resumable: resumes_after_a_cut polls_behind_a_buffer;
+};
+
+/// The tests of the module for pages.
+pub const PAGES: &[Case] = cases! {
+    resumable: stops_at_204 reports_wrong_options renews_a_token resumes_after_a_cut reports_a_gap
+        is_offline_for_10_seconds survives_a_reload goes_back polls_behind_a_buffer polls_where_streams_break
+        reads_across_origins has_one_connection_for_12_tabs outlives_the_reading_tab
+        outlives_a_tab_that_hangs;
 };
 
 /// Runs the cases in one browser, one after the other: starting a browser takes longer than most of them.

@@ -7,6 +7,7 @@ mod browsers;
 pub mod cases;
 mod clients;
 mod compressed;
+mod gateway;
 mod judge;
 mod page;
 mod process;
@@ -15,18 +16,21 @@ mod proxy;
 mod publisher;
 mod reading;
 mod relay;
+mod resumable;
 pub mod servers;
+mod source;
 mod webdriver;
 
 pub use app::{App, StreamSummary};
 pub use clients::{others_clients_come_back_before_their_first_event, others_clients_hold_every_event};
-pub use judge::{ALL, Case, MAIN, judge};
+pub use gateway::Gateway;
+pub use judge::{ALL, Case, MAIN, PAGES, judge};
 pub use proxy::{Front, Proxy, Settings};
 pub use publisher::Publisher;
 pub use reading::{Heard, Reading};
 pub use relay::Relay;
 pub use sse_testkit::Outcome;
-pub use webdriver::{Engine, Session};
+pub use webdriver::{Engine, Session, Tab};
 
 use std::time::Duration;
 
@@ -40,7 +44,7 @@ macro_rules! application {
         $crate::__tests! { $program; cases:
             answers_by_accept mounts_routes_for_tenants lets_pages_of_named_origins_read
             refuses_posts_of_other_sites answers_monitors_without_effect answers_preflights
-            serves_the_page publishes_to_readers publishes_once_under_a_key signals_without_an_id
+            serves_the_page serves_the_module_for_pages publishes_to_readers publishes_once_under_a_key signals_without_an_id
             resumes_where_a_reader_left_off g7_resumes_after_a_crash a_header_is_newer_than_the_query starts_where_it_is_told
             g8_any_cursor_is_answered finishes_and_then_answers_204 disconnects_and_resumes
             refuses_bad_input_with_json takes_16_mib_and_no_more publishes_the_metrics says_its_stats serves_the_metrics ticks_every_second
@@ -75,6 +79,27 @@ macro_rules! browsers {
         #[tokio::test]
         async fn h2_back_shows_the_page() -> $crate::Outcome {
             $crate::away::h2_back_shows_the_page($program).await
+        }
+    };
+}
+
+/// Makes a test of the module for pages in each browser: `pages!(env!("CARGO_BIN_EXE_example-axum"));`.
+#[macro_export]
+macro_rules! pages {
+    ($program:expr) => {
+        #[tokio::test]
+        async fn chromium() -> $crate::Outcome {
+            $crate::judge($program, $crate::Engine::Chromium, $crate::PAGES).await
+        }
+
+        #[tokio::test]
+        async fn firefox() -> $crate::Outcome {
+            $crate::judge($program, $crate::Engine::Firefox, $crate::PAGES).await
+        }
+
+        #[tokio::test]
+        async fn webkit() -> $crate::Outcome {
+            $crate::judge($program, $crate::Engine::WebKit, $crate::PAGES).await
         }
     };
 }

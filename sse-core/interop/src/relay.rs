@@ -101,7 +101,7 @@ impl Relay {
 }
 
 /// Reserves a port, so that no other program gets it, and does not listen yet.
-fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
+pub(crate) fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     // Connections that have ended linger on the port.
     socket.set_reuseaddr(true)?;

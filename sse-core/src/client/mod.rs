@@ -1,6 +1,6 @@
 //! The client: reads any endpoint of server-sent events as browsers do or better.
 //!
-//! [`EventSource`](crate::EventSource), at the crate's root, is the way in; it needs the feature `client`, as all of
+//! [`EventSource`], at the crate's root, is the way in; it needs the feature `client`, as all of
 //! this module does. Programs that do their own I/O use [`decode`](crate::decode) instead.
 
 // Depends on `wire`, and on `resume` for gaps. `machine` is the state machine without I/O or clock; `driver` combines
@@ -9,25 +9,19 @@
 #[cfg(feature = "client")]
 mod backoff;
 #[cfg(feature = "client")]
-mod builder;
+mod body;
 #[cfg(feature = "client")]
-mod connector;
-#[cfg(feature = "gzip")]
-mod decompress;
+mod builder;
 #[cfg(feature = "client")]
 mod disconnect;
 #[cfg(feature = "client")]
 mod driver;
-#[cfg(feature = "client")]
-mod encoding;
 #[cfg(feature = "client")]
 mod error;
 #[cfg(feature = "client")]
 mod event;
 #[cfg(feature = "client")]
 pub(crate) mod event_source;
-#[cfg(feature = "client")]
-mod first_line;
 #[cfg(feature = "client")]
 mod headers;
 #[cfg(feature = "client")]
@@ -41,8 +35,6 @@ mod machine;
 #[cfg(feature = "client")]
 mod policy;
 #[cfg(feature = "client")]
-mod proxies;
-#[cfg(feature = "client")]
 mod target;
 #[cfg(all(feature = "client", test))]
 mod tests;
@@ -51,7 +43,10 @@ mod transport;
 
 #[cfg(feature = "client")]
 pub use {
-    self::hyper::{HyperBody, HyperTransport, InvalidCertificate},
+    self::hyper::{
+        proxies::{InvalidProxy, Proxies},
+        transport::{HyperBody, HyperTransport, InvalidCertificate},
+    },
     backoff::Backoff,
     builder::EventSourceBuilder,
     disconnect::{Disconnect, InvalidRedirect, UnexpectedResponse},
@@ -60,7 +55,6 @@ pub use {
     event_source::{ConsumeError, Events},
     interrupt::Interrupt,
     policy::{Attempts, Redirects, Verdict},
-    proxies::{InvalidProxy, Proxies},
     transport::{PermanentError, Transport},
 };
 

@@ -25,7 +25,7 @@ pub trait History: Send + Sync + 'static {
     /// the engine promises; dropping the future does not undo an append.
     ///
     /// # Errors
-    /// [`HistoryErrorKind::Unavailable`] if no entry was stored, [`HistoryErrorKind::Uncertain`] if entries may
+    /// [`HistoryErrorKind::Unavailable`](super::HistoryErrorKind::Unavailable) if no entry was stored, [`HistoryErrorKind::Uncertain`](super::HistoryErrorKind::Uncertain) if entries may
     /// have been.
     fn append(&self, entries: Vec<Entry>)
     -> impl Future<Output = Result<Vec<Appended>, HistoryError>> + Send;
@@ -35,7 +35,7 @@ pub trait History: Send + Sync + 'static {
     /// record is returned whatever its length.
     ///
     /// # Errors
-    /// [`HistoryErrorKind::Trimmed`] if the record after `after` has been trimmed, else as `append`.
+    /// [`HistoryErrorKind::Trimmed`](super::HistoryErrorKind::Trimmed) if the record after `after` has been trimmed, else as `append`.
     fn read(
         &self,
         after: u64,

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 #[cfg(doc)]
-use super::subscription::subscribe_error::SubscribeError;
+use super::subscribe::subscribe_error::SubscribeError;
 use super::{
     builder::HubBuilder,
     publish::{
@@ -11,7 +11,8 @@ use super::{
     },
     shared::Shared,
     stats::Stats,
-    subscription::{handle::ReaderHandle, subscribe::Subscribe, subscription::Subscription},
+    subscribe::subscribe::Subscribe,
+    subscription::{handle::ReaderHandle, subscription::Subscription},
 };
 use crate::{
     Shutdown,

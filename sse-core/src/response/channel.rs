@@ -14,11 +14,13 @@ use futures_sink::Sink;
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
-use super::source::BoxError;
 use crate::{
     panic::Panic,
     wire::{Frame, IntoFrame, InvalidEvent},
 };
+
+/// An application's error, boxed.
+pub(crate) type BoxError = Box<dyn error::Error + Send + Sync>;
 
 /// Creates a channel for one handler's events: give the [`Receiver`] to `Sse::new`, and send from anywhere.
 ///

@@ -7,9 +7,10 @@ use http::{HeaderValue, Response, header};
 use super::fallback::{JsonLines, PageBody};
 use super::{
     Body, Receiver,
+    channel::BoxError,
     head::Answer,
     keep_alive::KeepAlive,
-    source::{BoxError, Source},
+    source::Source,
     stream::{Meter, Options, StreamBody, StreamSummary},
     unavailable,
 };

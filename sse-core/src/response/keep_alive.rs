@@ -69,6 +69,7 @@ impl KeepAlive {
     }
 
     /// Returns the next pause.
+    #[cfg(feature = "fallbacks")]
     pub(super) fn pause(&self) -> Duration {
         self.interval.pause()
     }

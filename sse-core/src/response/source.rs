@@ -1,7 +1,6 @@
 //! The sources of a stream's frames.
 
 use std::{
-    error,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -13,7 +12,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use super::channel::Receiver;
+use super::channel::{BoxError, Receiver};
 use crate::{
     hub::{Chunk, EndReason, MOST, Subscription},
     panic::Panic,
@@ -21,9 +20,6 @@ use crate::{
     shutdown::Shutdown,
     wire::{Frame, IntoFrame, write_retry},
 };
-
-/// An application's error, boxed.
-pub(crate) type BoxError = Box<dyn error::Error + Send + Sync>;
 
 type Frames = Pin<Box<dyn Stream<Item = Result<Frame, BoxError>> + Send>>;
 

@@ -19,6 +19,29 @@ pub async fn serves_the_page(program: &str) -> Outcome {
     Ok(())
 }
 
+/// The module for pages is served as JavaScript, and not again to a browser that has it.
+///
+/// # Errors
+/// If a check fails.
+pub async fn serves_the_module_for_pages(program: &str) -> Outcome {
+    let app = App::start(program, &[]).await?;
+    let mut module = app.send(Request::get("/resumable.js")).await?;
+    module.to_end().await?;
+    assert_eq!(module.status(), 200);
+    assert_eq!(module.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(module.header("cache-control"), Some("no-cache"));
+    assert_eq!(module.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(module.text(), sse_core::browser::RESUMABLE_JS);
+    let etag = module.header("etag").unwrap_or_default().to_owned();
+    for request in [Request::get("/resumable.js"), Request::head("/resumable.js")] {
+        let mut again = app.send(request.header("If-None-Match", &etag)).await?;
+        again.to_end().await?;
+        assert_eq!((again.status(), &*again.text()), (304, ""), "{}", again.head());
+        assert_eq!(again.header("etag"), Some(&*etag));
+    }
+    Ok(())
+}
+
 /// A published event reaches the readers of the topic, once, by name or by wildcard.
 ///
 /// # Errors

@@ -11,9 +11,19 @@ use tokio::{
 
 use crate::PATIENCE;
 
+/// The method of a command over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Get,
+    Post,
+    Delete,
+}
+
 /// A command to a browser, in the two protocols that browsers accept.
 #[derive(Debug)]
 pub(crate) struct Command {
+    /// The method, for WebDriver over HTTP.
+    pub(crate) verb: Verb,
     /// The path within the session, for WebDriver over HTTP.
     pub(crate) path: String,
     /// Marionette's name for it, after `WebDriver:`.
@@ -59,10 +69,16 @@ impl Link {
 
     /// Sends a command, and returns its value.
     pub(crate) async fn call(&self, command: Command) -> Outcome<Value> {
-        let Command { path, name, parameters } = command;
+        let Command { verb, path, name, parameters } = command;
         match self {
             Self::Http { driver, session } => {
-                over_http(*driver, Request::post(format!("{session}/{path}"), parameters.to_string())).await
+                let target = format!("{session}/{path}");
+                let request = match verb {
+                    Verb::Get => Request::get(target),
+                    Verb::Post => Request::post(target, parameters.to_string()),
+                    Verb::Delete => Request::delete(target),
+                };
+                over_http(*driver, request).await
             }
             Self::Marionette(firefox) => over_marionette(&mut *firefox.lock().await, name, &parameters).await,
         }
@@ -83,7 +99,11 @@ async fn over_marionette(firefox: &mut TcpStream, name: &str, parameters: &Value
     // One command at a time, so the next packet is its answer.
     let mut answer = timeout(PATIENCE, packet(firefox)).await??;
     match answer.get(2) {
-        Some(Value::Null) => Ok(answer.pointer_mut("/3/value").map(Value::take).unwrap_or_default()),
+        // Some results are in a `value`, and some are not.
+        Some(Value::Null) => {
+            let place = if answer.pointer("/3/value").is_some() { "/3/value" } else { "/3" };
+            Ok(answer.pointer_mut(place).map(Value::take).unwrap_or_default())
+        }
         Some(error) => Err(refused(error)),
         None => Err(Failed::new(format!("not an answer: {answer}"))),
     }

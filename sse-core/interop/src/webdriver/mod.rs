@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use self::{
     browser::Browser,
-    link::{Command, Link},
+    link::{Command, Link, Verb},
 };
 use crate::PATIENCE;
 
@@ -26,6 +26,10 @@ pub struct Session {
     // Kept, because dropping it ends the browser.
     _browser: Browser,
 }
+
+/// A tab of a browser's window.
+#[derive(Debug, Clone)]
+pub struct Tab(String);
 
 impl Session {
     /// Opens a browser's window.
@@ -61,6 +65,46 @@ impl Session {
     /// If the page cannot be loaded.
     pub async fn go(&self, url: &str) -> Outcome {
         self.call("url", "Navigate", json!({ "url": url })).await?;
+        Ok(())
+    }
+
+    /// Opens a tab and switches to it.
+    ///
+    /// # Errors
+    /// If the browser opens none.
+    pub async fn open_tab(&self) -> Outcome<Tab> {
+        let opened = self.call("window/new", "NewWindow", json!({ "type": "tab", "focus": true })).await?;
+        let handle = opened.get("handle").and_then(Value::as_str);
+        let tab = Tab(handle.ok_or_else(|| Failed::new(format!("no handle in {opened}")))?.to_owned());
+        self.switch_to(&tab).await?;
+        Ok(tab)
+    }
+
+    /// The current tab.
+    ///
+    /// # Errors
+    /// If it has been closed.
+    pub async fn tab(&self) -> Outcome<Tab> {
+        let handle = self.send(Verb::Get, "window", "GetWindowHandle", json!({})).await?;
+        let tab = handle.as_str().map(|handle| Tab(handle.to_owned()));
+        tab.ok_or_else(|| Failed::new(format!("no handle in {handle}")))
+    }
+
+    /// Switches to this tab.
+    ///
+    /// # Errors
+    /// If it has been closed.
+    pub async fn switch_to(&self, tab: &Tab) -> Outcome {
+        self.call("window", "SwitchToWindow", json!({ "handle": tab.0 })).await?;
+        Ok(())
+    }
+
+    /// Closes the current tab; switch to another one then.
+    ///
+    /// # Errors
+    /// If it has been closed.
+    pub async fn close_tab(&self) -> Outcome {
+        self.send(Verb::Delete, "window", "CloseWindow", json!({})).await?;
         Ok(())
     }
 
@@ -142,6 +186,10 @@ impl Session {
     }
 
     async fn call(&self, path: &str, name: &'static str, parameters: Value) -> Outcome<Value> {
-        self.link.call(Command { path: path.to_owned(), name, parameters }).await
+        self.send(Verb::Post, path, name, parameters).await
+    }
+
+    async fn send(&self, verb: Verb, path: &str, name: &'static str, parameters: Value) -> Outcome<Value> {
+        self.link.call(Command { verb, path: path.to_owned(), name, parameters }).await
     }
 }

@@ -16,7 +16,7 @@ use http::{HeaderMap, Request, StatusCode, header, response};
 use super::{
     Attempts, ClientError, ClientEvent, Disconnect, OpenedResponse, UnexpectedResponse, Verdict,
     backoff::Waits,
-    encoding::{self, Encoding},
+    body::encoding::{self, Encoding},
     headers,
     target::Target,
     transport,

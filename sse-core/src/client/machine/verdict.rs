@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::{
-    super::{ClientError, ClientEvent, Disconnect, Verdict, encoding::Encoding, headers},
+    super::{ClientError, ClientEvent, Disconnect, Verdict, body::encoding::Encoding, headers},
     MAX_UNREADABLE_HEADS, Machine, State,
 };
 

@@ -22,12 +22,12 @@ pub(super) struct Scripts {
 
 impl Default for Scripts {
     fn default() -> Self {
-        let prologue = include_str!("prologue.lua");
+        let prologue = include_str!("scripts/prologue.lua");
         Self {
-            append: Script::new(&[prologue, include_str!("append.lua")].concat()),
-            span: Script::new(&[prologue, include_str!("span.lua")].concat()),
+            append: Script::new(&[prologue, include_str!("scripts/append.lua")].concat()),
+            span: Script::new(&[prologue, include_str!("scripts/span.lua")].concat()),
             mark: Mark::default(),
-            range: Script::new(include_str!("range.lua")),
+            range: Script::new(include_str!("scripts/range.lua")),
         }
     }
 }

@@ -66,6 +66,7 @@ impl Subscription {
     }
 
     /// Returns where a reader that stops here resumes, as near to the head as is certain.
+    #[cfg(feature = "fallbacks")]
     pub(crate) fn place(&mut self) -> Option<Cursor> {
         match self.checkpoint() {
             Some(checkpoint) => control_events::cursor_of(&checkpoint),

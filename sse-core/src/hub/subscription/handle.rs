@@ -6,9 +6,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{subscribe::checked, subscription::Subscription};
+use super::subscription::Subscription;
 #[cfg(doc)]
 use crate::hub::Hub;
+use crate::hub::options::patterns::checked;
 use crate::hub::{
     feeds::feed::Feed,
     options::start::Start,

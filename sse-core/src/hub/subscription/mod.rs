@@ -1,14 +1,12 @@
 //! One reader: where it begins and what it gets next.
 
-pub(in crate::hub) mod backfill;
 pub(in crate::hub) mod begin;
+pub(in crate::hub) mod catch_up;
 pub(in crate::hub) mod commands;
 pub(in crate::hub) mod cursor;
 pub(in crate::hub) mod extras;
-pub(in crate::hub) mod fall_back;
 pub(in crate::hub) mod filtering;
 pub(in crate::hub) mod frames;
-pub(in crate::hub) mod gather;
 #[cfg(feature = "compress")]
 pub(in crate::hub) mod gzip;
 pub(in crate::hub) mod handle;
@@ -18,12 +16,6 @@ pub(in crate::hub) mod notices;
 pub(in crate::hub) mod pending;
 pub(in crate::hub) mod poll;
 pub(in crate::hub) mod progress;
-pub(in crate::hub) mod query;
-pub(in crate::hub) mod replay;
-pub(in crate::hub) mod settings;
-pub(in crate::hub) mod snapshots;
 pub(in crate::hub) mod start;
-pub(in crate::hub) mod subscribe;
-pub(in crate::hub) mod subscribe_error;
 #[allow(clippy::module_inception)] // The folder's main type.
 pub(in crate::hub) mod subscription;

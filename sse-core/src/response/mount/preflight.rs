@@ -1,9 +1,8 @@
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 
-use super::routes::text;
 use crate::{
     Error,
-    error::error_json,
+    error::{error_json, json_response},
     request::{Cors, OriginPolicy, SseRequest},
     response::{headers::allow, vary},
 };
@@ -97,4 +96,10 @@ impl Preflight {
         }
         response
     }
+}
+
+pub(super) fn text(status: StatusCode, json: String, cors: &Cors) -> Response<String> {
+    let mut response = json_response(status, json);
+    allow(response.headers_mut(), cors);
+    response
 }

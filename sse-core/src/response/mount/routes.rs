@@ -4,10 +4,13 @@ use bytes::Buf;
 use futures_core::Stream;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 
-use super::{AccessDenied, AccessKind, AccessRequest, Permit, preflight::Preflight};
+use super::{
+    AccessDenied, AccessKind, AccessRequest, Permit,
+    preflight::{Preflight, text},
+};
 use crate::{
     Error,
-    error::{error_json, json_response},
+    error::error_json,
     history::{IntoPatterns, InvalidTopic, Pattern},
     hub::{Hub, Receipt},
     panic::Panic,
@@ -241,12 +244,6 @@ impl MountResponse {
     fn text(status: StatusCode, json: String, cors: &Cors) -> Self {
         Self::Text(Box::new(text(status, json, cors)))
     }
-}
-
-pub(super) fn text(status: StatusCode, json: String, cors: &Cors) -> Response<String> {
-    let mut response = json_response(status, json);
-    allow(response.headers_mut(), cors);
-    response
 }
 
 fn receipt_json(receipt: &Receipt) -> String {

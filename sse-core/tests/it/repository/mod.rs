@@ -6,3 +6,4 @@ mod language;
 mod layering;
 mod promises;
 mod targets;
+mod tokens;

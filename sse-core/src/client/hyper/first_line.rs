@@ -15,7 +15,8 @@ use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tower_service::Service;
 
-use super::{connector::Connecting, transport::BoxError};
+use super::connector::Connecting;
+use crate::client::transport::BoxError;
 
 const VERSION: &[u8; 8] = b"HTTP/1.1";
 

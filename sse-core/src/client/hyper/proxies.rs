@@ -8,7 +8,7 @@ use http::{
 };
 use hyper_util::client::proxy::matcher::Matcher;
 
-/// The HTTP proxies of a [`HyperTransport`](super::HyperTransport).
+/// The HTTP proxies of a [`HyperTransport`](crate::client::HyperTransport).
 ///
 /// Requests to `http` addresses are sent to the proxy. For `https` the proxy opens a tunnel by `CONNECT` and
 /// sees only host and port. A user and a password in the proxy's address become `Proxy-Authorization`.

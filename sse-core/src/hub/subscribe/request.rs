@@ -1,4 +1,5 @@
-use crate::{hub::Subscribe, request::SseRequest};
+use super::subscribe::Subscribe;
+use crate::request::SseRequest;
 
 impl Subscribe {
     /// Answers this request: resumes after its last event id, checks its [origin](Subscribe::origins), and prepares the

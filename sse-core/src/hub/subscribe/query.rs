@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::start::{HistoryCheck, before_newest, resolve_cursor};
+use crate::hub::subscription::start::{HistoryCheck, before_newest, resolve_cursor};
 use crate::hub::{
     feeds::chunk::CHUNK_BYTES, feeds::feed::Feed, options::start::Start, replay_limits::ReplayLimits,
     shared::Shared, window::survey::View,

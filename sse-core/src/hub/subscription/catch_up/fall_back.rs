@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{replay, subscription::Subscription};
+use super::replay;
+use crate::hub::subscription::subscription::Subscription;
 use crate::hub::{
     end::EndReason,
     readers::holding::{ReplayOutcome, Work},

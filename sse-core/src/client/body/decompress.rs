@@ -14,7 +14,7 @@ const MAX_STAGES: usize = 5;
 
 /// The codings of a response: the first stage reads the received bytes, each later stage reads the output of
 /// the one before it.
-pub(super) struct Chain {
+pub(in crate::client) struct Chain {
     stages: Vec<Stage>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::{error, fmt, sync::Arc};
 
-use super::subscription::Subscription;
+use crate::hub::subscription::subscription::Subscription;
 use crate::hub::{
     control_events,
     end::EndReason,

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use super::subscription::Subscription;
+use crate::hub::subscription::subscription::Subscription;
 use crate::hub::{
     feeds::candidates::{Candidates, batch_bytes},
     feeds::chunk::CHUNK_BYTES,

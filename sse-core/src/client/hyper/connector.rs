@@ -18,11 +18,8 @@ use hyper_util::{
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
 
-use super::{
-    PermanentError,
-    proxies::{Proxies, Proxy},
-    transport::BoxError,
-};
+use super::proxies::{Proxies, Proxy};
+use crate::client::transport::{BoxError, PermanentError};
 
 /// The time limit for one of several addresses of a host.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(15);

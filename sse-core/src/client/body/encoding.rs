@@ -12,7 +12,7 @@ const REAL: [&str; 5] = ["gzip", "x-gzip", "deflate", "br", "zstd"];
 
 /// The way to read a response's body.
 #[derive(Default)]
-pub(super) enum Encoding {
+pub(in crate::client) enum Encoding {
     #[default]
     Identity,
     #[cfg(feature = "gzip")]
@@ -20,7 +20,7 @@ pub(super) enum Encoding {
 }
 
 /// Returns the encoding that a response names, or the codings if they are real and cannot be decoded.
-pub(super) fn of(headers: &HeaderMap) -> Result<Encoding, String> {
+pub(in crate::client) fn of(headers: &HeaderMap) -> Result<Encoding, String> {
     let codings = codings(headers);
     if codings.is_empty() || codings.iter().any(|coding| !REAL.contains(&&**coding)) {
         return Ok(Encoding::Identity);
@@ -44,7 +44,7 @@ fn codings(headers: &HeaderMap) -> Vec<String> {
 
 impl Encoding {
     /// Accepts received bytes. Bytes that need no decoding go directly to `chunk`.
-    pub(super) fn receive(&mut self, bytes: Bytes, chunk: &mut Bytes) {
+    pub(in crate::client) fn receive(&mut self, bytes: Bytes, chunk: &mut Bytes) {
         match self {
             Self::Identity => *chunk = bytes,
             #[cfg(feature = "gzip")]
@@ -54,7 +54,7 @@ impl Encoding {
 
     /// Returns the next decoded bytes; `None` if more input is needed, or the coding's name if the bytes are
     /// not in it.
-    pub(super) fn next_chunk(&mut self) -> Result<Option<Bytes>, String> {
+    pub(in crate::client) fn next_chunk(&mut self) -> Result<Option<Bytes>, String> {
         match self {
             Self::Identity => Ok(None),
             #[cfg(feature = "gzip")]

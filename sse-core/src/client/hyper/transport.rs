@@ -23,10 +23,11 @@ use rustls::{
 };
 
 use super::{
-    PermanentError, Proxies, Transport,
     connector::{Connector, Timed},
     first_line::AnyVersion,
+    proxies::Proxies,
 };
+use crate::client::transport::{PermanentError, Transport};
 
 /// Two unanswered pings in a row end an HTTP/2 connection well before the client's idle timeout.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -107,7 +108,7 @@ impl HyperTransport {
     }
 
     /// Sets how many headers a response may have, with its own connections: 5,000 by default, and at most
-    /// 20,000. A response with more is [`Disconnect::Head`](super::Disconnect::Head). Over HTTP/2 only the
+    /// 20,000. A response with more is [`Disconnect::Head`](crate::client::Disconnect::Head). Over HTTP/2 only the
     /// length of the head counts.
     #[must_use]
     pub fn max_headers(self, max: usize) -> Self {
@@ -115,7 +116,7 @@ impl HyperTransport {
     }
 
     /// Fails now rather than at every try, if no request can ever be sent to this address.
-    pub(super) fn check(&self, uri: &Uri) -> Result<(), Box<dyn error::Error + Send + Sync>> {
+    pub(in crate::client) fn check(&self, uri: &Uri) -> Result<(), Box<dyn error::Error + Send + Sync>> {
         self.shared.settings.proxies.find(uri)?;
         if uri.scheme_str() == Some("https") {
             self.shared.secure()?;

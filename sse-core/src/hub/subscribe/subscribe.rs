@@ -1,11 +1,12 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use super::{
-    cursor::of_refused, extras::ReaderExtras, query::query_history, start::open,
-    subscribe_error::SubscribeError, subscription::Subscription,
-};
+use super::{query::query_history, subscribe_error::SubscribeError};
 #[cfg(doc)]
 use crate::hub::Hub;
+use crate::hub::options::patterns::checked;
+use crate::hub::subscription::{
+    cursor::of_refused, extras::ReaderExtras, start::open, subscription::Subscription,
+};
 use crate::hub::{
     end::EndReason, options::admission::Admission, options::lease::Lease, options::start::Start,
     options::subscribe_options::SubscribeOptions, readers::reader::Reader, shared::Shared,
@@ -218,17 +219,3 @@ impl IntoFuture for Subscribe {
 
 /// The number of attempts to resolve the start of a reader while the history is rewritten.
 const MAX_TRIES: usize = 4;
-
-/// Returns the patterns, sorted and without duplicates.
-pub(in crate::hub) fn checked(
-    mut patterns: Vec<Pattern>,
-    max: usize,
-) -> Result<Box<[Pattern]>, InvalidTopic> {
-    patterns.sort_unstable();
-    patterns.dedup();
-    match patterns.len() {
-        0 => Err(InvalidTopic::Missing),
-        len if len > max => Err(InvalidTopic::TooMany { limit: max }),
-        _ => Ok(patterns.into_boxed_slice()),
-    }
-}

@@ -1,6 +1,6 @@
 //! How a reader gets the earlier events of topics that it adds.
 
-use super::subscription::Subscription;
+use crate::hub::subscription::subscription::Subscription;
 use crate::hub::{feeds::backfill::Backfill, options::filter::PermittedFrame, options::start::Start};
 use crate::{history::Pattern, panic::Panic};
 
