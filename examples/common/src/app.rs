@@ -132,7 +132,7 @@ async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, HistoryError> {
         }
         #[cfg(feature = "postgres")]
         options::History::Postgres(url) => {
-            hub.open(history::PostgresHistory::connect(url, &options.name).await?).await
+            hub.open(sse_core::history::PostgresHistory::connect(url, &options.name).await?).await
         }
         #[cfg(feature = "nats")]
         options::History::Nats(url) => {
