@@ -23,7 +23,8 @@
 //! | allow pages of other origins | [`OriginPolicy`](crate::origin::OriginPolicy) | [security] |
 //! | answer clients that cannot read streams | feature `fallbacks` | [fallbacks] |
 //! | read streams in a page, with headers, in many tabs, behind any proxy | `ResumableSource`, [`browser`](crate::browser) | [browser](mod@browser) |
-//! | keep events over a restart, or share them among processes | [`Hub::open`](crate::Hub::open), features `file`, `redis`, `nats` | [scaling] |
+//! | keep events over a restart, or share them among processes | [`Hub::open`](crate::Hub::open), features `file`, `redis`, `nats`, `postgres` | [scaling] |
+//! | publish an event if and only if a database transaction commits | [`Event::outbox`](crate::Event::outbox), feature `postgres` | [postgres](mod@postgres) |
 //! | end all streams when the process does | [`Shutdown`](crate::Shutdown) | [shutdown] |
 //! | put a proxy in front | | [proxies] |
 //! | see what goes on | [`Hub::stats`](crate::Hub::stats), feature `metrics` | [operating] |
@@ -68,6 +69,13 @@ pub mod tuning {}
 
 #[doc = include_str!("docs/scaling.md")]
 pub mod scaling {}
+
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(rustdoc::broken_intra_doc_links, reason = "it links to what the feature adds")
+)]
+#[doc = include_str!("docs/postgres.md")]
+pub mod postgres {}
 
 #[doc = include_str!("docs/client.md")]
 pub mod client {}

@@ -10,7 +10,7 @@
 //! | Module | Contents |
 //! |---|---|
 //! | [`channel`](mod@channel) | a stream whose sender is a task of the handler |
-//! | [`history`] | the trait of durable engines, and the engines: a file, Redis, NATS |
+//! | [`history`] | the trait of durable engines, and the engines: a file, Redis, NATS, PostgreSQL |
 //! | [`mount`] | permission of ready-made routes |
 //! | [`origin`] | pages of other origins: CORS |
 //! | [`browser`] | the module for pages: `ResumableSource` |
@@ -52,6 +52,7 @@
 //! | `file` | `FileHistory`: a history in one file, for one process |
 //! | `redis` | `RedisHistory`: a history in Redis Streams, for many processes |
 //! | `nats` | `NatsHistory`: a history in NATS JetStream, for many processes |
+//! | `postgres` | `PostgresHistory`: a history in PostgreSQL, in which the application's transactions publish: [postgres](docs::postgres) |
 //! | `compress` | `EventStream::compress`: gzip for readers that accept it |
 //! | `fallbacks` | `Subscribe::fallbacks`: long polling and JSON lines for clients that cannot read event streams: [fallbacks](docs::fallbacks) |
 //! | `metrics` | counters, gauges and histograms for the crate `metrics`: [operating](docs::operating) |

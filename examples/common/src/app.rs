@@ -130,6 +130,10 @@ async fn open(hub: HubBuilder, options: &Options) -> Result<Hub, HistoryError> {
         options::History::Redis(url) => {
             hub.open(sse_core::history::RedisHistory::connect(url, &options.name).await?).await
         }
+        #[cfg(feature = "postgres")]
+        options::History::Postgres(url) => {
+            hub.open(sse_core::history::PostgresHistory::connect(url, &options.name).await?).await
+        }
         #[cfg(feature = "nats")]
         options::History::Nats(url) => {
             hub.open(sse_core::history::NatsHistory::connect(url, &options.name).await?).await

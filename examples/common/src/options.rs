@@ -16,7 +16,7 @@ pub struct Options {
     pub addr: SocketAddr,
     /// Where events are stored.
     pub history: History,
-    /// The application's name; events in Redis or NATS are stored under it.
+    /// The application's name; events in Redis, NATS or PostgreSQL are stored under it.
     pub name: String,
     /// The name of this node, which the page shows; without one it shows the application's name.
     pub node: Option<String>,
@@ -50,10 +50,13 @@ pub enum History {
     /// In the NATS server with JetStream at this URL.
     #[cfg(feature = "nats")]
     Nats(String),
+    /// In the PostgreSQL database at this URL.
+    #[cfg(feature = "postgres")]
+    Postgres(String),
 }
 
 /// The engines that `--history` can name. The feature of the same name builds an engine in.
-const ENGINES: [&str; 3] = ["file", "redis", "nats"];
+const ENGINES: [&str; 4] = ["file", "redis", "nats", "postgres"];
 
 /// An engine that this program was built with.
 type Engine = (&'static str, fn(String) -> History);
@@ -65,6 +68,8 @@ const BUILT_IN: &[Engine] = &[
     ("redis", History::Redis),
     #[cfg(feature = "nats")]
     ("nats", History::Nats),
+    #[cfg(feature = "postgres")]
+    ("postgres", History::Postgres),
 ];
 
 /// The result of parsing the command line.
@@ -148,8 +153,8 @@ impl Options {
 Usage: example-{framework} [FLAGS]
 
   --addr ADDRESS        where to listen; port 0 is any free port (127.0.0.1:3000)
-  --history HISTORY     memory, file:PATH, redis:URL or nats:URL (memory)
-  --name NAME           the application's name, under which Redis or NATS keep its events (example)
+  --history HISTORY     memory, file:PATH, redis:URL, nats:URL or postgres:URL (memory)
+  --name NAME           the application's name, under which Redis, NATS or PostgreSQL keep its events (example)
   --node NAME           this node's own name, which the page shows (as --name)
   --retain EVENTS       how many events of each topic are kept in memory (10000)
   --keep-alive SECONDS  how long a stream may be silent (15)
@@ -181,7 +186,8 @@ fn history(value: &str, built_in: &[Engine]) -> Result<History, BadFlag> {
     let named = value.split_once(':').filter(|(name, place)| ENGINES.contains(name) && !place.is_empty());
     let (name, place) = named.ok_or_else(|| {
         BadFlag(format!(
-            "--history: `{value}` is not a history; write memory, file:PATH, redis:redis://HOST or nats:nats://HOST"
+            "--history: `{value}` is not a history; write memory, file:PATH, redis:redis://HOST, nats:nats://HOST or \
+             postgres:postgres://HOST/DATABASE"
         ))
     })?;
     match built_in.iter().find(|(engine, _)| *engine == name) {

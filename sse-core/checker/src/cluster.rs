@@ -5,17 +5,17 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde_json::json;
 use sse_core::{
     Cursor,
-    history::{FileHistory, History, NatsHistory, Record, RedisHistory},
+    history::{FileHistory, History, NatsHistory, PostgresHistory, Record, RedisHistory},
 };
 use sse_testkit::history_cases::{texts, wait_for};
 use tempfile::TempDir;
 use tokio::{sync::Mutex, time::sleep};
 
-use super::{Digest, EngineKind, Fault, Kept, client::TOPICS, node::Node};
+use super::{Digest, EngineKind, Fault, Kept, client::TOPICS, node::Node, postgres};
 use crate::engines::{NatsServer, Proxy, RedisServer, Sentinel};
 
-/// The name under which Redis and NATS keep the events.
-const NAME: &str = "checked";
+/// The name under which Redis, NATS and PostgreSQL keep the events.
+pub(super) const NAME: &str = "checked";
 
 /// Number of events per topic that a node retains in memory: few, so that it reads often from the engine.
 const RETAIN: &str = "40";
@@ -31,6 +31,7 @@ enum Engine {
     File(TempDir),
     Redis(Box<Pair>),
     Nats(NatsServer),
+    Postgres(Box<postgres::Pair>),
 }
 
 /// A Redis primary and its replica.
@@ -47,11 +48,13 @@ impl Cluster {
             EngineKind::File => Engine::File(TempDir::new().unwrap()),
             EngineKind::Redis => Engine::Redis(Box::new(Pair::start().await)),
             EngineKind::Nats => Engine::Nats(NatsServer::start().await),
+            EngineKind::Postgres => Engine::Postgres(Box::new(postgres::Pair::start().await)),
         };
         let ports = match &engine {
             Engine::File(_) => Vec::new(),
             Engine::Redis(pair) => pair.servers.iter().map(RedisServer::port).collect(),
             Engine::Nats(server) => vec![server.port()],
+            Engine::Postgres(pair) => pair.ports(),
         };
         let (mut nodes, mut cables) = (Vec::new(), Vec::new());
         for program in programs.iter().cycle().take(kind.nodes()) {
@@ -63,6 +66,10 @@ impl Cluster {
                 own.iter().map(|cable| format!("{kind}://127.0.0.1:{}", cable.port())).collect();
             let history = match &engine {
                 Engine::File(folder) => format!("file:{}", path(folder).display()),
+                Engine::Postgres(_) => {
+                    let ports: Vec<u16> = own.iter().map(Proxy::port).collect();
+                    format!("{kind}:{}", postgres::Pair::url_at(&ports))
+                }
                 _ => format!("{kind}:{}", urls.join(",")),
             };
             let arguments = ["--history", &*history, "--name", NAME, "--retain", RETAIN].map(str::to_owned);
@@ -87,6 +94,7 @@ impl Cluster {
                 Engine::File(folder) => strike_file(&self.nodes[0], folder, fault).await,
                 Engine::Redis(pair) => pair.strike(fault, &self.cables).await,
                 Engine::Nats(server) => strike_nats(server, fault).await,
+                Engine::Postgres(pair) => pair.strike(fault, &self.cables).await,
             },
         }
     }
@@ -108,6 +116,9 @@ impl Cluster {
                 kept(&RedisHistory::connect(pair.servers[pair.primary].url(), NAME).await.unwrap()).await
             }
             Engine::Nats(server) => kept(&NatsHistory::connect(server.url(), NAME).await.unwrap()).await,
+            Engine::Postgres(pair) => {
+                kept(&PostgresHistory::connect(pair.primary().url(), NAME).await.unwrap()).await
+            }
         }
     }
 }

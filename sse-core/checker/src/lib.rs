@@ -20,6 +20,7 @@ mod cluster;
 pub mod engines;
 mod node;
 mod plan;
+mod postgres;
 mod recorded;
 mod run;
 mod verdict;

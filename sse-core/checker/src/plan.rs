@@ -11,6 +11,8 @@ pub enum EngineKind {
     Redis,
     /// NATS JetStream, one server.
     Nats,
+    /// PostgreSQL, a primary with a replica.
+    Postgres,
 }
 
 /// A fault that the fault injector causes.
@@ -21,10 +23,14 @@ pub enum Fault {
     KillNode { node: usize, away: Duration },
     /// `kill -9` of the engine, which is restarted after a while.
     KillEngine { away: Duration },
+    /// `kill -9` of one of the engine's processes, after which it ends the others and recovers.
+    KillBackend,
     /// Trims all but about `keep` of the newest events.
     Trim { keep: u64 },
     /// Deletes only the stream; the next event creates it again.
     DeleteStream,
+    /// Deletes the newest events by hand.
+    DeleteEnd { count: u64 },
     /// Deletes everything.
     DeleteAll,
     /// The replica is cut off, and promoted while it lags; the former primary comes back as its replica.
@@ -91,6 +97,7 @@ impl Plan {
             matches!(
                 fault,
                 Fault::DeleteAll
+                    | Fault::DeleteEnd { .. }
                     | Fault::Promote { .. }
                     | Fault::FailBack { .. }
                     | Fault::Sentinel { .. }
@@ -123,10 +130,16 @@ fn kinds(engine: EngineKind, may_lose: bool) -> Vec<Kind> {
     if engine == EngineKind::Redis {
         kinds.push(|_, _| Fault::DeleteStream);
     }
+    if engine == EngineKind::Postgres {
+        kinds.push(|_, _| Fault::KillBackend);
+    }
     if may_lose {
         kinds.push(|_, _| Fault::DeleteAll);
         kinds.push(|random, _| Fault::Rollback { lag: millis(random, 100..1_200) });
-        if engine == EngineKind::Redis {
+        if engine == EngineKind::Postgres {
+            kinds.push(|random, _| Fault::DeleteEnd { count: random.u64(1..8) });
+        }
+        if matches!(engine, EngineKind::Redis | EngineKind::Postgres) {
             kinds.push(|random, _| Fault::Promote { lag: millis(random, 50..800) });
             kinds.push(|random, _| Fault::FailBack { lag: millis(random, 200..1_500) });
         }
@@ -152,6 +165,7 @@ impl fmt::Display for EngineKind {
             Self::File => "file",
             Self::Redis => "redis",
             Self::Nats => "nats",
+            Self::Postgres => "postgres",
         })
     }
 }

@@ -293,7 +293,7 @@ fn needless_gaps_are_counted() {
 #[test]
 fn a_seed_has_one_plan_and_that_of_an_odd_one_loses_nothing() {
     let length = std::time::Duration::from_secs(20);
-    for engine in [EngineKind::File, EngineKind::Redis, EngineKind::Nats] {
+    for engine in [EngineKind::File, EngineKind::Redis, EngineKind::Nats, EngineKind::Postgres] {
         for seed in 0..50 {
             let plan = Plan::new(engine, seed, length);
             assert_eq!(plan, Plan::new(engine, seed, length));

@@ -5,7 +5,7 @@ use futures_core::Stream;
 use super::{Appended, Entry, HistoryBounds, HistoryError, Pattern, Record, SignalReceipt, TailEvent};
 use crate::resume::Cursor;
 
-/// An engine that stores events durably and in one order: a file, Redis Streams, NATS JetStream, or your own.
+/// An engine that stores events durably and in one order: a file, Redis Streams, NATS JetStream, PostgreSQL, or your own.
 ///
 /// Only the engine numbers events, densely from 1, and its order is the order of the history; a hub fills its
 /// window from [`tail`](History::tail). Implementers write `async fn`. A method that cannot be answered returns an
@@ -82,7 +82,7 @@ pub trait History: Send + Sync + 'static {
 
 /// Leaves as many of the first records as have at most `max_bytes` of lines together, but at least one; returns
 /// whether any was cut off.
-#[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
+#[cfg(any(feature = "file", feature = "nats", feature = "postgres", feature = "redis"))]
 pub(super) fn cut_to_bytes(records: &mut Vec<Record>, max_bytes: usize) -> bool {
     let mut bytes: usize = 0;
     let fits = |record: &&Record| {

@@ -1,6 +1,6 @@
 //! Entries that other clients of a server write to an engine's store: they are data, never syntax.
 
-#[cfg(any(feature = "nats", feature = "redis"))]
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 use std::sync::{
     OnceLock,
     atomic::{AtomicU64, Ordering},
@@ -13,14 +13,14 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 use memchr::memchr;
-#[cfg(any(feature = "nats", feature = "redis"))]
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 use tokio::time::Instant;
 
 use super::{EntryKind, HistoryError, Record, TailEvent};
 use crate::wire::Event;
 
 /// The seconds between two log lines about records of other clients.
-#[cfg(any(feature = "nats", feature = "redis"))]
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 const QUIET: u64 = 10;
 
 /// Turns lines that no encoder of this crate has written into the data of an event.
@@ -96,7 +96,7 @@ pub(crate) fn is_written_here(kind: EntryKind, lines: &[u8]) -> bool {
 }
 
 /// Logs that entries of other clients were skipped, at most once per interval.
-#[cfg(any(feature = "nats", feature = "redis"))]
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 pub(crate) fn skipped(engine: &'static str, count: usize) {
     static BEGAN: OnceLock<Instant> = OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(0);

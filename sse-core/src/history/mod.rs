@@ -9,15 +9,20 @@ mod error;
 #[cfg(feature = "file")]
 mod file;
 mod foreign;
-#[cfg(any(feature = "file", feature = "redis"))]
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod mark;
+#[cfg(any(feature = "file", feature = "postgres", feature = "redis"))]
 mod matcher;
 #[cfg(feature = "nats")]
 mod nats;
+mod outbox;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
 pub(crate) mod retention;
-#[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
+#[cfg(any(feature = "file", feature = "nats", feature = "postgres", feature = "redis"))]
 mod tail;
 pub(crate) mod topic;
 pub(crate) mod topic_list;
@@ -30,6 +35,9 @@ pub use error::{HistoryError, HistoryErrorKind};
 pub use file::{FileHistory, FileHistoryBuilder};
 #[cfg(feature = "nats")]
 pub use nats::{NatsHistory, NatsHistoryBuilder, NatsStorage};
+pub use outbox::{InvalidOutbox, Outbox};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresHistory, PostgresHistoryBuilder};
 pub use record::{Appended, Entry, EntryKind, HistoryBounds, Record, SignalReceipt, TailEvent};
 #[cfg(feature = "redis")]
 pub use redis::{RedisHistory, RedisHistoryBuilder};

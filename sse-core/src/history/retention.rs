@@ -44,7 +44,7 @@ impl Retention {
     }
 
     /// The default limits of the engines.
-    #[cfg(any(feature = "file", feature = "nats", feature = "redis"))]
+    #[cfg(any(feature = "file", feature = "nats", feature = "postgres", feature = "redis"))]
     pub(crate) fn durable() -> Self {
         Self { events: 1_000_000, bytes: 1 << 30, age: Duration::from_secs(7 * 24 * 60 * 60) }
     }

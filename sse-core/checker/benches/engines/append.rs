@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sse_checker::engines::{FileEngine, NatsEngine, RedisEngine};
+use sse_checker::engines::{FileEngine, NatsEngine, PostgresEngine, RedisEngine};
 use sse_core::history::History;
 use sse_testkit::history_cases::{Engine, entry};
 
@@ -26,6 +26,7 @@ pub(crate) async fn run() {
     engine::<RedisEngine>("RedisHistory (appendfsync always)").await;
     row("  redis alone, an XADD each", peers::redis_xadd).await;
     engine::<NatsEngine>("NatsHistory").await;
+    engine::<PostgresEngine>("PostgresHistory").await;
     row("  async-nats alone, a request each", peers::nats_publish).await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sse_checker::engines::{FileEngine, NatsEngine, RedisEngine};
+use sse_checker::engines::{FileEngine, NatsEngine, PostgresEngine, RedisEngine};
 use sse_core::{Event, Hub};
 use sse_testkit::history_cases::{Engine, next};
 
@@ -13,6 +13,7 @@ pub(crate) async fn run() {
     engine::<FileEngine>("FileHistory (two hubs in one process)").await;
     engine::<RedisEngine>("RedisHistory (appendfsync always)").await;
     engine::<NatsEngine>("NatsHistory").await;
+    engine::<PostgresEngine>("PostgresHistory").await;
 }
 
 async fn engine<E: Engine>(name: &str) {

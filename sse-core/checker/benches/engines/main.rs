@@ -1,9 +1,10 @@
 //! Benchmarks of the history engines, beside their own clients with the same work:
-//! `cargo bench -p sse-checker --bench engines -- [append] [replay] [latency] [memory] [span]`.
+//! `cargo bench -p sse-checker --bench engines -- [append] [replay] [latency] [memory] [outbox] [span]`.
 
 mod append;
 mod latency;
 mod memory;
+mod outbox;
 mod peers;
 mod replay;
 mod span;
@@ -34,6 +35,9 @@ async fn main() {
     }
     if is_wanted("memory") {
         memory::run().await;
+    }
+    if is_wanted("outbox") {
+        outbox::run().await;
     }
     if is_wanted("span") {
         span::run().await;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use sse_checker::engines::{FileEngine, NatsEngine, RedisEngine, RedisServer};
+use sse_checker::engines::{FileEngine, NatsEngine, PostgresEngine, RedisEngine, RedisServer};
 use sse_core::{EventStream, Hub, Retention, Start, history::History};
 use sse_testkit::history_cases::{Engine, entry, wait_for};
 
@@ -35,6 +35,7 @@ pub(crate) async fn run() {
         say(&format!("  redis alone, XRANGE of {count}"), began.elapsed());
     }
     engine::<NatsEngine>("NatsHistory, 100 an append", 100).await;
+    engine::<PostgresEngine>("PostgresHistory, 100 an append", 100).await;
 }
 
 /// From an engine through a hub with an empty window.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sse_checker::engines::{FileEngine, RedisEngine};
+use sse_checker::engines::{FileEngine, PostgresEngine, RedisEngine};
 use sse_core::{Pattern, history::History};
 use sse_testkit::history_cases::{Engine, entry};
 
@@ -19,6 +19,9 @@ pub(crate) async fn run() {
     let engine = RedisEngine::start().await;
     let history = engine.open(None).await;
     ask("RedisHistory", &history, || longest(&engine)).await;
+    let engine = PostgresEngine::start().await;
+    let history = engine.open(None).await;
+    ask("PostgresHistory", &history, || Duration::ZERO).await;
 }
 
 async fn ask(name: &str, history: &impl History, longest: impl Fn() -> Duration) {

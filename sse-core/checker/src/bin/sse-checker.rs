@@ -1,8 +1,8 @@
 //! A checker that injects faults: see `sse_checker`.
 //!
-//! `sse-checker file|redis|nats [--seed 1] [--runs 1] [--seconds 10] [--publishers 3] [--readers 8] [--fail-over 50 [--sentinel yes]] [--node PROGRAM]...`
+//! `sse-checker file|redis|nats|postgres [--seed 1] [--runs 1] [--seconds 10] [--publishers 3] [--readers 8] [--fail-over 50 [--sentinel yes]] [--node PROGRAM]...`
 //! prints one line per run, with more lines if a promise was broken, and then exits with 1. The next run has the next
-//! seed; runs with an odd seed lose nothing. With `--fail-over`, Redis fails over that many times and back, in
+//! seed; runs with an odd seed lose nothing. With `--fail-over`, Redis or PostgreSQL fails over that many times and back, in
 //! place of the seed's faults. Nodes are `sse-node` beside this program, or the named programs: example
 //! applications work too, but not over a file, which they do not trim.
 
@@ -16,6 +16,7 @@ fn options() -> Option<(Options, u64)> {
         "file" => EngineKind::File,
         "redis" => EngineKind::Redis,
         "nats" => EngineKind::Nats,
+        "postgres" => EngineKind::Postgres,
         _ => return None,
     };
     let length = Duration::from_secs(10);
@@ -54,7 +55,7 @@ fn options() -> Option<(Options, u64)> {
 async fn main() -> ExitCode {
     let Some((options, runs)) = options() else {
         eprintln!(
-            "usage: sse-checker file|redis|nats [--seed N] [--runs N] [--seconds S] [--publishers N] [--readers N] \
+            "usage: sse-checker file|redis|nats|postgres [--seed N] [--runs N] [--seconds S] [--publishers N] [--readers N] \
              [--fail-over TIMES [--sentinel yes]] [--node PROGRAM]..."
         );
         return ExitCode::from(2);

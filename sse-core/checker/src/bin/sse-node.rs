@@ -1,7 +1,7 @@
 //! A process for tests: a node with a hub over an engine. It has those routes of the example application that a
 //! reader and a publisher need, without a framework.
 //!
-//! `sse-node --history file:PATH|redis:URL|nats:URL [--addr 127.0.0.1:0] [--name sse] [--retain EVENTS] [--keep EVENTS]`:
+//! `sse-node --history file:PATH|redis:URL|nats:URL|postgres:URL [--addr 127.0.0.1:0] [--name sse] [--retain EVENTS] [--keep EVENTS]`:
 //! EVENTS is the number of events retained in memory per topic, and the number kept in a file for all topics together.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use sse_core::{
     Error, Event, EventStream, Hub, KeepAlive, Pattern, Retention, Start,
-    history::{FileHistory, HistoryError, NatsHistory, RedisHistory},
+    history::{FileHistory, HistoryError, NatsHistory, PostgresHistory, RedisHistory},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -55,7 +55,8 @@ async fn open(
         Some(("file", path)) => hub.open(file.open(path)?).await,
         Some(("redis", url)) => hub.open(RedisHistory::connect(url, name).await?).await,
         Some(("nats", url)) => hub.open(NatsHistory::connect(url, name).await?).await,
-        _ => panic!("--history file:PATH, redis:URL or nats:URL"),
+        Some(("postgres", url)) => hub.open(PostgresHistory::connect(url, name).await?).await,
+        _ => panic!("--history file:PATH, redis:URL, nats:URL or postgres:URL"),
     }
 }
 

@@ -10,7 +10,8 @@ use sse_checker::{EngineKind, Options, run};
 async fn check(engine: EngineKind, seeds: impl IntoIterator<Item = u64>) {
     for seed in seeds {
         let programs = vec![env!("CARGO_BIN_EXE_sse-node").into()];
-        let length = Duration::from_secs(6);
+        // PostgreSQL needs a second or two to recover from each kill.
+        let length = Duration::from_secs(if engine == EngineKind::Postgres { 12 } else { 6 });
         let (failing_over, by_sentinel) = (0, false);
         let report = run(Options {
             engine,
@@ -43,6 +44,11 @@ async fn g3_g4_g6_g7_nothing_is_broken_over_redis() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g3_g4_g6_g7_nothing_is_broken_over_nats() {
     check(EngineKind::Nats, [1, 2]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g3_g4_g6_g7_nothing_is_broken_over_postgres() {
+    check(EngineKind::Postgres, [1, 2]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

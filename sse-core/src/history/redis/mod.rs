@@ -6,7 +6,6 @@ mod builder;
 mod failure;
 mod history;
 mod link;
-mod mark;
 mod names;
 mod read;
 mod scan;

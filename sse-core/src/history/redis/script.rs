@@ -2,9 +2,9 @@
 
 use redis::{FromRedisValue, RedisResult, Script, ScriptInvocation, Value, aio::MultiplexedConnection};
 
-use super::{answer, mark::Mark, names::Names, scan, settings::Settings};
+use super::{answer, names::Names, scan, settings::Settings};
 use crate::{
-    history::{Entry, EntryKind, HistoryBounds, Pattern, codec, scoped},
+    history::{Entry, EntryKind, HistoryBounds, Pattern, codec, mark::Mark, scoped},
     resume::{Cursor, Epoch},
 };
 

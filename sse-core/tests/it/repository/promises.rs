@@ -8,7 +8,7 @@ use std::{
 
 /// The number of rules: the numbered ones, and those of the engines.
 const RULES: usize = 19;
-const ENGINES: [&str; 3] = ["of the file", "of Redis", "of JetStream"];
+const ENGINES: [&str; 4] = ["of the file", "of Redis", "of JetStream", "of PostgreSQL"];
 
 /// The files with the macros that make a test of each function named in them.
 const LISTS: [&str; 4] = [

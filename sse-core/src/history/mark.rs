@@ -10,12 +10,12 @@ use crate::resume::{Cursor, Epoch};
 /// The number of earlier epochs remembered: no answer can be late by more epochs than this.
 const EARLIER: usize = 64;
 
-/// The newest position that any script has returned or that the tail has read.
+/// The newest position that any query has returned or that the tail has read.
 ///
-/// Every script compares it with the server's: a former primary that was never demoted, a restored copy and an
-/// emptied server do not have it, and begin a new epoch.
+/// Every append and look compares it with the server's: a former primary that was never demoted, a restored copy
+/// and an emptied server do not have it, and begin a new epoch.
 #[derive(Debug, Default)]
-pub(super) struct Mark(Mutex<State>);
+pub(crate) struct Mark(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -24,14 +24,19 @@ struct State {
 }
 
 impl Mark {
-    /// Returns the text that a script receives.
-    pub(super) fn text(&self) -> String {
-        let newest = self.lock().newest;
-        newest.map_or_else(String::new, |newest| format!("{} {}", newest.epoch(), newest.seq()))
+    /// Returns the newest position.
+    pub(crate) fn newest(&self) -> Option<Cursor> {
+        self.lock().newest
     }
 
-    /// Moves forward to a position that a script has returned. A late answer does not move it back.
-    pub(super) fn returned(&self, place: Cursor) {
+    /// Returns the newest position as text, empty if there is none.
+    #[cfg(any(test, feature = "redis"))]
+    pub(crate) fn text(&self) -> String {
+        self.newest().map_or_else(String::new, |newest| format!("{} {}", newest.epoch(), newest.seq()))
+    }
+
+    /// Moves forward to a position that a query has returned. A late answer does not move it back.
+    pub(crate) fn returned(&self, place: Cursor) {
         let mut state = self.lock();
         let known = state.newest.map(Cursor::epoch);
         if known == Some(place.epoch()) {
@@ -47,7 +52,7 @@ impl Mark {
 
     /// Moves forward to a record that the tail has read. The record may be of any epoch; only those of the newest
     /// one count.
-    pub(super) fn read(&self, place: Cursor) {
+    pub(crate) fn read(&self, place: Cursor) {
         let mut state = self.lock();
         if state.newest.is_some_and(|newest| newest.epoch() == place.epoch()) {
             state.newest = state.newest.max_by_seq(place);
