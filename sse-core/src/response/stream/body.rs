@@ -4,12 +4,19 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    Encoding, Meter, Options, end_conditions::EndConditions, heartbeat::Heartbeat, meter::log_error,
+    Encoding, Meter, Options,
+    end_conditions::EndConditions,
+    heartbeat::{Heartbeat, keep_alive},
+    meter::log_error,
     retry::Retry,
 };
 use crate::{
     hub::EndReason,
-    response::source::{Source, SourceChunk},
+    response::{
+        KeepAlive,
+        keep_alive::{Form, Interval},
+        source::{Source, SourceChunk},
+    },
 };
 
 /// A stream of events.
@@ -19,11 +26,21 @@ pub(in crate::response) struct StreamBody {
     /// Dropped first, so that the end is reported before the reader leaves its hub.
     meter: Meter,
     source: Source,
+    retry: Retry,
+    /// The interval of keep-alives; `None` sends none.
+    interval: Option<Interval>,
+    heartbeat: Heartbeat,
+    extras: Option<Box<Extras>>,
+}
+
+/// What most streams do not have.
+#[derive(Default)]
+struct Extras {
+    ends: EndConditions,
     /// `None` sends the events as they are.
     encoding: Option<Box<dyn Encoding>>,
-    retry: Retry,
-    heartbeat: Heartbeat,
-    ends: EndConditions,
+    /// The form of keep-alives; `None` is the `retry` line.
+    form: Option<Box<Form>>,
 }
 
 impl StreamBody {
@@ -33,12 +50,16 @@ impl StreamBody {
         encoding: Option<Box<dyn Encoding>>,
     ) -> Self {
         let Options { keep_alive, until, max_age, retry, on_end, .. } = options;
+        let (interval, form) = keep_alive.map(KeepAlive::into_parts).unzip();
+        let extras =
+            Extras { ends: EndConditions::new(&source, until, max_age), encoding, form: form.flatten() };
+        let has_any = !extras.ends.is_empty() || extras.encoding.is_some() || extras.form.is_some();
         Self {
             meter: Meter::new(&source, on_end),
-            encoding,
             retry: Retry::new(retry),
-            heartbeat: Heartbeat::new(keep_alive),
-            ends: EndConditions::new(&source, until, max_age),
+            interval,
+            heartbeat: Heartbeat::default(),
+            extras: has_any.then(|| Box::new(extras)),
             source,
         }
     }
@@ -52,23 +73,27 @@ impl StreamBody {
             // Sent before anything else, so that no proxy waits for the first byte.
             return Poll::Ready(Some(self.first_bytes()));
         }
-        if let Poll::Ready(end) = self.ends.poll(cx) {
-            return Poll::Ready(self.finish(end));
+        let mut source_end = None;
+        if let Some(extras) = &mut self.extras {
+            if let Poll::Ready(end) = extras.ends.poll(cx) {
+                return Poll::Ready(self.finish(end));
+            }
+            if let Some(encoding) = &mut extras.encoding {
+                encoding.before_poll(&mut self.source);
+            }
+            source_end = extras.ends.take_source_end();
         }
-        if let Some(encoding) = &mut self.encoding {
-            encoding.before_poll(&mut self.source);
-        }
-        let source_end = self.ends.take_source_end();
         match self.source.poll_chunk(source_end, self.retry.last(), cx) {
             Poll::Ready(Ok((chunk, end))) => {
                 if let Some(end) = end {
-                    self.ends.set_source_end(end);
+                    self.extras.get_or_insert_default().ends.set_source_end(end);
                 }
                 Poll::Ready(Some(self.chunk(chunk)))
             }
             Poll::Ready(Err(end)) => Poll::Ready(self.finish(end)),
             Poll::Pending => {
-                self.heartbeat.poll(self.meter.last_byte(), cx).map(|()| Some(self.keep_alive()))
+                let last_byte = self.meter.last_byte();
+                self.heartbeat.poll(self.interval, last_byte, cx).map(|()| Some(self.keep_alive()))
             }
         }
     }
@@ -96,14 +121,17 @@ impl StreamBody {
     fn keep_alive(&mut self) -> Bytes {
         let (bytes, events) = match self.source.checkpoint() {
             Some(checkpoint) => (checkpoint.into_bytes(), 1),
-            None => self.heartbeat.bytes(&self.retry),
+            None => {
+                let form = self.extras.as_ref().and_then(|extras| extras.form.as_deref());
+                keep_alive(form, &self.retry)
+            }
         };
         self.send(Instant::now(), bytes, events)
     }
 
     /// Encodes and counts bytes.
     fn send(&mut self, at: Instant, plain: Bytes, events: u64) -> Bytes {
-        let bytes = match &mut self.encoding {
+        let bytes = match self.extras.as_mut().and_then(|extras| extras.encoding.as_mut()) {
             Some(encoding) => encoding.encode(&mut self.source, plain),
             None => plain,
         };
@@ -118,7 +146,7 @@ impl StreamBody {
             self.retry.set_final(delay);
             self.retry.line()
         });
-        let bytes = match &mut self.encoding {
+        let bytes = match self.extras.as_mut().and_then(|extras| extras.encoding.as_mut()) {
             Some(encoding) => encoding.finish(line),
             None => line,
         };

@@ -15,10 +15,8 @@ use crate::{hub::EndReason, panic::Panic, response::source::Source, shutdown::Sh
 const DRAIN_SHARE: f64 = 0.5;
 
 /// The ways in which a stream can end from outside its source; most streams have one or none.
-pub(in crate::response) struct EndConditions(Option<Box<Conditions>>);
-
 #[derive(Default)]
-struct Conditions {
+pub(in crate::response) struct EndConditions {
     until: Vec<Until>,
     max_age: Option<Pin<Box<Sleep>>>,
     shutdown: Option<Shutdown>,
@@ -35,32 +33,24 @@ impl EndConditions {
             let age = max_age.mul_f64(1.0 - 0.2 * fastrand::f64());
             Box::pin(tokio::time::sleep(age))
         });
-        let has_any = !until.is_empty() || max_age.is_some() || shutdown.is_some();
-        let conditions = || Box::new(Conditions { until, max_age, shutdown, ..Conditions::default() });
-        Self(has_any.then(conditions))
+        Self { until, max_age, shutdown, ..Self::default() }
     }
 
-    /// Checks the conditions, before another byte is written.
-    #[inline]
-    pub(in crate::response) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
-        match &mut self.0 {
-            Some(conditions) => conditions.poll(cx),
-            None => Poll::Pending,
-        }
+    pub(super) fn is_empty(&self) -> bool {
+        self.until.is_empty() && self.max_age.is_none() && self.shutdown.is_none()
     }
 
     /// Sets the reason for which the source has ended; what it gave last is still sent.
     pub(super) fn set_source_end(&mut self, end: EndReason) {
-        self.0.get_or_insert_default().source_end = Some(end);
+        self.source_end = Some(end);
     }
 
     pub(super) fn take_source_end(&mut self) -> Option<EndReason> {
-        self.0.as_mut()?.source_end.take()
+        self.source_end.take()
     }
-}
 
-impl Conditions {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
+    /// Checks the conditions, before another byte is written.
+    pub(in crate::response) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         for until in &mut self.until {
             match Panic::catch(|| until.as_mut().poll(cx)) {
                 Ok(Poll::Ready(())) => return Poll::Ready(EndReason::Until),
