@@ -36,7 +36,7 @@ pub(in crate::response) struct StreamBody {
 /// What most streams do not have.
 #[derive(Default)]
 struct Extras {
-    ends: EndConditions,
+    ends: Option<Box<EndConditions>>,
     /// `None` sends the events as they are.
     encoding: Option<Box<dyn Encoding>>,
     /// The form of keep-alives; `None` is the `retry` line.
@@ -51,9 +51,10 @@ impl StreamBody {
     ) -> Self {
         let Options { keep_alive, until, max_age, retry, on_end, .. } = options;
         let (interval, form) = keep_alive.map(KeepAlive::into_parts).unzip();
-        let extras =
-            Extras { ends: EndConditions::new(&source, until, max_age), encoding, form: form.flatten() };
-        let has_any = !extras.ends.is_empty() || extras.encoding.is_some() || extras.form.is_some();
+        let ends = EndConditions::new(&source, until, max_age);
+        let ends = (!ends.is_empty()).then(|| Box::new(ends));
+        let extras = Extras { ends, encoding, form: form.flatten() };
+        let has_any = extras.ends.is_some() || extras.encoding.is_some() || extras.form.is_some();
         Self {
             meter: Meter::new(&source, on_end),
             retry: Retry::new(retry),
@@ -75,18 +76,20 @@ impl StreamBody {
         }
         let mut source_end = None;
         if let Some(extras) = &mut self.extras {
-            if let Poll::Ready(end) = extras.ends.poll(cx) {
+            if let Some(ends) = &mut extras.ends
+                && let Poll::Ready(end) = ends.poll(cx)
+            {
                 return Poll::Ready(self.finish(end));
             }
             if let Some(encoding) = &mut extras.encoding {
                 encoding.before_poll(&mut self.source);
             }
-            source_end = extras.ends.take_source_end();
+            source_end = extras.ends.as_mut().and_then(|ends| ends.take_source_end());
         }
         match self.source.poll_chunk(source_end, self.retry.last(), cx) {
             Poll::Ready(Ok((chunk, end))) => {
                 if let Some(end) = end {
-                    self.extras.get_or_insert_default().ends.set_source_end(end);
+                    self.extras.get_or_insert_default().ends.get_or_insert_default().set_source_end(end);
                 }
                 Poll::Ready(Some(self.chunk(chunk)))
             }
