@@ -1,5 +1,6 @@
 //! The engines as tests start, kill and open them.
 
+mod certificate;
 mod file;
 mod folder;
 mod nats;
@@ -11,6 +12,7 @@ mod redis;
 mod redis_server;
 mod sentinel;
 
+pub use certificate::Certificate;
 pub use file::FileEngine;
 pub use nats::{NatsEngine, NatsServer};
 pub use pgbouncer::PgBouncer;
