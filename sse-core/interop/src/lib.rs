@@ -49,6 +49,7 @@ macro_rules! application {
             g8_any_cursor_is_answered finishes_and_then_answers_204 disconnects_and_resumes
             refuses_bad_input_with_json takes_16_mib_and_no_more publishes_the_metrics says_its_stats serves_the_metrics ticks_every_second
             completes_a_prompt stops_when_the_reader_has_left g10_keep_alive_applies_to_every_stream
+            readers_move_over_postgres_while_its_process_is_killed
             ends_a_stream_at_its_age g13_terminates_with_streams_open g13_terminates_with_a_reader_that_does_not_read
             h5_a_second_signal_ends_at_once h6_readers_wait_while_no_descriptor_is_free
             a_bad_flag_is_one_line_and_exit_2 help_is_on_stdout an_address_in_use_is_one_line curl_reads_compressed
