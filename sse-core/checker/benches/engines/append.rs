@@ -15,12 +15,15 @@ use sse_testkit::history_cases::{Engine, entry};
 
 use super::{peers, text};
 
-const PUBLISHERS: [usize; 3] = [1, 16, 256];
+const PUBLISHERS: [usize; 4] = [1, 16, 64, 256];
 
 const LASTS: Duration = Duration::from_secs(3);
 
 pub(crate) async fn run() {
-    println!("appends a second, {} bytes each            1 publisher        16       256", super::BYTES);
+    println!(
+        "appends a second, {} bytes each            1 publisher        16        64       256",
+        super::BYTES
+    );
     engine::<FileEngine>("FileHistory").await;
     row("  redb alone, a commit each", peers::redb_commits).await;
     engine::<RedisEngine>("RedisHistory (appendfsync always)").await;

@@ -111,8 +111,20 @@ impl PostgresServer {
     /// # Panics
     /// If it cannot be ended.
     pub fn kill(&mut self) {
+        self.end("-QUIT");
+    }
+
+    /// Stops the server as an administrator does: with a checkpoint, and without waiting for clients.
+    ///
+    /// # Panics
+    /// If it cannot be stopped.
+    pub fn stop(&mut self) {
+        self.end("-INT");
+    }
+
+    fn end(&mut self, with: &str) {
         if let Some(mut process) = self.process.take() {
-            signal("-QUIT", process.id());
+            signal(with, process.id());
             process.wait().unwrap();
         }
     }

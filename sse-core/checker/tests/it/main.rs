@@ -8,6 +8,7 @@ mod history_nats;
 mod history_postgres;
 mod history_redis;
 mod nats_faults;
+mod postgres_copies;
 mod postgres_faults;
 mod postgres_outbox;
 mod postgres_sequencer;

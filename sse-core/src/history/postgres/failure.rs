@@ -1,6 +1,6 @@
 //! Maps PostgreSQL's errors to what they mean for a caller.
 
-use std::{error, fmt};
+use std::{error, fmt, io};
 
 use tokio_postgres::{
     Error,
@@ -52,6 +52,14 @@ impl Failure {
         self.rejected().is_none_or(|code| *code == SqlState::READ_ONLY_SQL_TRANSACTION)
     }
 
+    /// Returns whether the server has shown a certificate that is not trusted.
+    fn is_untrusted(&self) -> bool {
+        let Self::Postgres(error) = self else { return false };
+        let source = error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+        let reason = source.and_then(io::Error::get_ref).and_then(|reason| reason.downcast_ref());
+        matches!(reason, Some(rustls::Error::InvalidCertificate(_)))
+    }
+
     /// Returns the error of an append: a server that rejects has stored nothing.
     pub(super) fn appending(self) -> HistoryError {
         if self.rejected().is_some() {
@@ -86,6 +94,11 @@ impl Failure {
             Some(SqlState::INVALID_CATALOG_NAME) => {
                 (HistoryErrorKind::Settings, "the database in the URL does not exist; create it")
             }
+            _ if self.is_untrusted() => (
+                HistoryErrorKind::Settings,
+                "the certificate of PostgreSQL is not trusted; add its root with `root_certificates`, and write the host \
+                 name of the certificate into the URL",
+            ),
             _ => (
                 HistoryErrorKind::Unavailable,
                 "no connection to a PostgreSQL that accepts writes; check that it runs and that the URL is right",
