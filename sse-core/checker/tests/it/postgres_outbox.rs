@@ -277,3 +277,26 @@ async fn p14_a_burst_is_numbered_without_notifications_and_so_is_a_single_event_
     appended(&history, entry("p", "direct")).await;
     settled(&history, &[], |bounds| bounds.head == 482).await;
 }
+
+/// What is known of an empty outbox does not count the events of open transactions: they stand before what is appended
+/// after their commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_was_open_while_the_outbox_was_empty_stands_before_a_later_append() {
+    let server = PostgresServer::start().await;
+    let history = PostgresHistory::connect(server.url(), "sse").await.unwrap();
+    let client = server.client().await;
+    let mut expected = Vec::new();
+    for round in 0..4 {
+        let (sql, direct) = (format!("sql {round}"), format!("direct {round}"));
+        client.batch_execute(&format!("begin; select sse.publish('p', '{sql}')")).await.unwrap();
+        // Notified while it is open, the sequencer looks and finds nothing more.
+        let other = format!("other {round}");
+        server.ask(&format!("select sse.publish('p', '{other}')")).await;
+        settled(&history, &[], |bounds| bounds.head == expected.len() as u64 + 1).await;
+        sleep(Duration::from_millis(100)).await;
+        client.batch_execute("commit").await.unwrap();
+        appended(&history, entry("p", &direct)).await;
+        expected.extend([other, sql, direct]);
+    }
+    assert_eq!(texts(&history.read(0, 100, usize::MAX).await.unwrap()), expected);
+}
