@@ -92,7 +92,9 @@ pub mod test;
 mod waiters;
 mod wire;
 
+#[doc(inline)]
 pub use channel::channel;
+#[doc(inline)]
 pub use listen::listen;
 pub use response::Body;
 // Inlined: the pages of the API would be hidden with the module otherwise.
