@@ -8,7 +8,7 @@ use sse_core::{
 };
 
 /// How long anything that must happen may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A topic.
 pub fn topic(text: &str) -> Topic {
