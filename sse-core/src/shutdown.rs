@@ -14,7 +14,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::waiters::{Slot, Waiters, wake};
+use crate::{
+    panic::Panic,
+    waiters::{Slot, Waiters, wake},
+};
 
 /// The maximum time after the deadline for sending the last bytes of streams that ended there, and the same as a
 /// share of the window.
@@ -115,15 +118,18 @@ impl Shutdown {
             (mem::take(&mut state.hooks), state.waiters.take())
         };
         for hook in hooks {
-            hook();
+            // Every stream must learn of the shutdown, whatever a hook does.
+            if let Err(panic) = Panic::catch(hook) {
+                tracing::error!(error = %panic, "a hook for the beginning of the shutdown failed");
+            }
         }
         wake(waiting);
     }
 
-    /// Calls `hook` once when the shutdown begins, before any stream or server learns of it; at once if it has begun.
+    /// Calls `hook` once when the shutdown begins, before the waiting streams and servers are woken; at once if it has begun.
     ///
     /// For what must change first, such as a readiness check, or another shutdown that begins with this one. The hook
-    /// runs on the thread that begins the shutdown and must not block.
+    /// runs on the thread that begins the shutdown and must not block. A panic in it is logged, and the shutdown goes on.
     ///
     /// ```
     /// use std::{sync::{Arc, atomic::{AtomicBool, Ordering}}, time::Duration};

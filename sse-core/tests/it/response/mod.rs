@@ -7,4 +7,5 @@ mod listen;
 mod mount;
 mod origins;
 mod probes;
+mod shutdown;
 mod stream;
